@@ -1,0 +1,53 @@
+"""Everything Retrain raises on purpose.
+
+RetrainError
+├── SpecError            a spec file is wrong; says file, field, value, remedy
+├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
+├── SourceError          the user's table cannot be read as the spec says
+├── SnapshotError        a stored snapshot is missing or not what its digest says
+├── StateError           Retrain's own tables cannot be reached or are of another version
+├── TrackerError         MLflow refused, or did not answer in time
+│   └── UntrustedModelError  a model file's digest or types are not ones that we load
+├── StaleVerdictError    Production changed after the verdict: it is not applied
+└── ChannelError         an announcement could not be delivered
+"""
+
+
+class RetrainError(Exception):
+    """Root of every error that Retrain raises on purpose."""
+
+
+class SpecError(RetrainError):
+    """A spec file is wrong. The message lists every fault, one a line: file, field, value, remedy."""
+
+
+class EstimatorError(RetrainError):
+    """A candidate's function cannot be imported or built, or what it returned cannot be fitted or scored."""
+
+
+class SourceError(RetrainError):
+    """The user's table cannot be read as the spec says."""
+
+
+class SnapshotError(RetrainError):
+    """A stored snapshot is missing, or is not what its digest says."""
+
+
+class StateError(RetrainError):
+    """Retrain's own tables cannot be reached, or are of another version than this code."""
+
+
+class TrackerError(RetrainError):
+    """MLflow refused a call, or did not answer within its deadline."""
+
+
+class UntrustedModelError(TrackerError):
+    """A model file is not the one that was logged, or holds types that nobody said to trust."""
+
+
+class StaleVerdictError(RetrainError):
+    """Production changed after the verdict was made: the verdict is not applied."""
+
+
+class ChannelError(RetrainError):
+    """An announcement could not be delivered; it stays in the outbox."""

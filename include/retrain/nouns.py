@@ -1,0 +1,154 @@
+"""The five nouns, in the order in which they follow from each other.
+
+    source table ─▶ Snapshot ─▶ Candidate × n ─▶ Verdict ─▶ Promotion ─▶ Announcement
+
+Each is a frozen value. What crosses a task boundary is one of these as JSON, nothing larger.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Noun(BaseModel):
+    """A frozen value that goes through XCom, Postgres and HTTP as the same JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        return cls.model_validate(value)
+
+
+class Side(StrEnum):
+    """Where a row of a snapshot may be used (DESIGN rule 3). `WAITING` rows will be a later epoch's holdout."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    HOLDOUT = "holdout"
+    WAITING = "waiting"
+
+
+class Snapshot(Noun):
+    """The labelled rows as they were at one moment, as a Parquet file with the side of every row."""
+
+    id: str
+    """Content digest: independent of row order, exact under duplicates."""
+    model: str
+    uri: str
+    reach: datetime | None
+    """Greatest label time in it; None where the source has no label time."""
+    rows: int
+    new_rows: int
+    """Rows whose (key, label) the last consumed snapshot did not hold."""
+    sides: dict[Side, int]
+    epoch: int
+    """The holdout epoch that this snapshot judges in, from 1."""
+
+
+class Candidate(Noun):
+    """One trained model, not yet a registered version."""
+
+    id: str
+    model: str
+    name: str
+    snapshot: str
+    run_id: str
+    parent_run_id: str
+    metric: str
+    train_score: float
+    validation_score: float
+    train_rows: int
+
+
+class Outcome(StrEnum):
+    PROMOTE = "PROMOTE"
+    HOLD = "HOLD"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Trial(Noun):
+    """What is judged against what: the identity of a verdict, known before any score."""
+
+    id: str
+    model: str
+    candidate: str
+    snapshot: str
+    run_id: str
+    version: str | None
+    """The registered version; None in a dry run, which registers nothing."""
+    production: str | None
+    """The version judged against; None where there was none."""
+    epoch: int
+    test: int
+    """This is the test-th time that the epoch's holdout is used, from 1."""
+    dry_run: bool = False
+
+
+class Guard(Noun):
+    """One condition beside the comparison. Not computable is failed."""
+
+    name: str
+    passed: bool
+    says: str
+
+
+class Verdict(Noun):
+    """PROMOTE, HOLD or INCONCLUSIVE, with the numbers behind it. Scores are raw, never sign-flipped."""
+
+    trial: Trial
+    outcome: Outcome
+    reason: str
+    metric: str
+    score: float | None
+    production_score: float | None
+    difference: float | None
+    """Challenger minus Production, in the metric's own direction."""
+    interval: tuple[float, float] | None
+    """95% interval of the difference, from the paired bootstrap."""
+    p_value: float | None
+    """One-sided, from the paired permutation test."""
+    alpha: float
+    """What p had to stay below in this test."""
+    tests: int
+    """How many tests the epoch's holdout allows."""
+    rows: int
+    clusters: int
+    right_to_wrong: int
+    wrong_to_right: int
+    smallest_gain: float | None
+    """The gain that this holdout would have shown in 4 of 5 cases."""
+    overlap: int
+    """Holdout rows left out because one of the two had trained on them."""
+    guards: tuple[Guard, ...] = ()
+
+
+class Promotion(Noun):
+    """One row of the ledger: Production went from one version to another, on a verdict or by a person."""
+
+    model: str
+    seq: int
+    from_version: str | None
+    to_version: str
+    verdict: str | None
+    """Id of the verdict; None for a change made by a person."""
+    by: str
+    why: str
+    at: datetime
+    applied_at: datetime | None = None
+    superseded_at: datetime | None = None
+
+
+class Announcement(Noun):
+    """What the team is told: made from a Verdict, a Promotion or an Incident, and from nothing else."""
+
+    model: str
+    kind: str
+    headline: str
+    facts: dict[str, Any]
+    at: datetime
