@@ -7,7 +7,7 @@ Each is a frozen value. What crosses a task boundary is one of these as JSON, no
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -134,7 +134,8 @@ class Promotion(Noun):
     model: str
     seq: int
     from_version: str | None
-    to_version: str
+    to_version: str | None
+    """None where a person took Production away."""
     verdict: str | None
     """Id of the verdict; None for a change made by a person."""
     by: str
@@ -144,11 +145,20 @@ class Promotion(Noun):
     superseded_at: datetime | None = None
 
 
+class Incident(Noun):
+    """Something that went wrong, or was done by hand, and that the team must know."""
+
+    model: str
+    what: str
+    remedy: str
+    facts: dict[str, Any] = {}
+
+
 class Announcement(Noun):
     """What the team is told: made from a Verdict, a Promotion or an Incident, and from nothing else."""
 
     model: str
-    kind: str
+    kind: Literal["verdict", "promotion", "incident"]
     headline: str
     facts: dict[str, Any]
-    at: datetime
+    """The noun that it was made from."""

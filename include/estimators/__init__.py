@@ -1,0 +1,1 @@
+"""Your candidates: functions that return an unfitted scikit-learn estimator."""

@@ -1,0 +1,39 @@
+"""What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
+
+from retrain.nouns import Announcement, Incident, Promotion, Verdict
+
+
+def of_verdict(verdict: Verdict) -> Announcement:
+    trial = verdict.trial
+    dry = "dry run, nothing was changed: " if trial.dry_run else ""
+    return Announcement(
+        model=trial.model,
+        kind="verdict",
+        headline=f"{trial.model}: {dry}{verdict.outcome} {trial.candidate}. {verdict.reason}",
+        facts=verdict.to_json(),
+    )
+
+
+def of_promotion(promotion: Promotion) -> Announcement:
+    came = f"version {promotion.to_version}" if promotion.to_version else "nothing"
+    went = f"version {promotion.from_version}" if promotion.from_version else "nothing"
+    if promotion.superseded_at is not None:
+        what = f"version {promotion.to_version} was not put into Production: somebody changed it by hand meanwhile"
+    else:
+        what = f"{came} is in Production, in place of {went}, by {promotion.by}: {promotion.why}"
+    return Announcement(
+        model=promotion.model,
+        kind="promotion",
+        headline=f"{promotion.model}: {what}",
+        facts=promotion.to_json(),
+    )
+
+
+def of_incident(incident: Incident) -> Announcement:
+    return Announcement(
+        model=incident.model,
+        kind="incident",
+        headline=f"{incident.model}: {incident.what} {incident.remedy}",
+        facts=incident.to_json(),
+    )
+

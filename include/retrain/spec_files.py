@@ -1,0 +1,86 @@
+"""Finds and reads the spec files of a folder."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from retrain.errors import SpecError
+from retrain.spec import Spec, parse
+
+SHIPPED = Path(__file__).parents[1] / "specs"
+
+
+@dataclass(frozen=True)
+class SpecFile:
+    """A spec and where it came from."""
+
+    path: Path
+    spec: Spec
+    sql: str | None
+    """Text of the query that `source.query` names; None for a table."""
+
+    @property
+    def dag_id(self) -> str:
+        return f"retrain_{self.path.stem}"
+
+
+@dataclass(frozen=True)
+class SpecFolder:
+    """Every readable spec of a folder, and one message for each that is broken."""
+
+    files: tuple[SpecFile, ...]
+    faults: tuple[str, ...]
+
+
+def folder() -> Path:
+    """Where the specs are: `RETRAIN_SPECS`, or `specs/` beside the core."""
+    return Path(os.environ.get("RETRAIN_SPECS") or SHIPPED)
+
+
+def load(path: str | Path) -> SpecFile:
+    """Read one spec file. Raises SpecError with every fault in it."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path.name}: cannot be read: {error}") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SpecError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from error
+    spec = parse(data, path.name)
+    return SpecFile(path, spec, _query(path, spec.source.query))
+
+
+def load_folder(path: Path) -> SpecFolder:
+    """Read every `*.yaml` in `path`; a broken one does not take the others down."""
+    files: dict[str, SpecFile] = {}
+    faults: list[str] = []
+    for file in sorted(path.glob("*.yaml")):
+        try:
+            loaded = load(file)
+        except SpecError as error:
+            faults.append(str(error))
+            continue
+        twin = files.get(loaded.spec.model)
+        if twin is not None:
+            faults.append(
+                f"{file.name}: model = {loaded.spec.model!r}: {twin.path.name} keeps this model already; rename one"
+            )
+            continue
+        files[loaded.spec.model] = loaded
+    return SpecFolder(tuple(files.values()), tuple(faults))
+
+
+def _query(spec: Path, name: str | None) -> str | None:
+    if name is None:
+        return None
+    try:
+        sql = (spec.parent / name).read_text(encoding="utf-8").strip().rstrip(";")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{spec.name}: source.query = {name!r}: cannot be read ({error}); put it beside the spec") from error
+    if not sql:
+        raise SpecError(f"{spec.name}: source.query = {name!r}: is empty; write one SELECT into it")
+    return sql

@@ -1,0 +1,383 @@
+"""Retrain's own tables: what was claimed, taken, judged, promoted and told. The only writer of schema `retrain`.
+
+One method is one transaction, and every lock is a row lock inside of one, so that all of it works through a
+transaction-pooling proxy. Every method raises StateError where the database cannot be reached.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extras import RealDictCursor
+
+from retrain.errors import StaleVerdictError, StateError
+from retrain.nouns import Announcement, Promotion, Side, Snapshot, Verdict
+from retrain.spec import Split
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+TASK_ROLE = "retrain_task"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that we logged, and what proves it."""
+
+    uri: str
+    digest: str
+    model: str
+    name: str
+    snapshot: str
+    run_id: str
+    sides: tuple[Side, ...]
+    """The sides of the snapshot that it trained on."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """An announcement that waits in the outbox."""
+
+    key: str
+    announcement: Announcement
+
+
+class State:
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        """connect: opens a connection to the database that holds schema `retrain`."""
+        self._connect = connect
+
+    # ── migrations
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date, as a role that may create; the migrations that were run."""
+        with self._transaction() as cursor:
+            # Two who migrate at once: the second waits, and finds nothing to do.
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('retrain.migrate'))")
+            cursor.execute("CREATE SCHEMA IF NOT EXISTS retrain")
+            cursor.execute("CREATE TABLE IF NOT EXISTS retrain.migrations (name text PRIMARY KEY)")
+            done = self._migrations_done(cursor)
+            pending = [file for file in _migration_files() if file.stem not in done]
+            for file in pending:
+                cursor.execute(file.read_text(encoding="utf-8"))
+                cursor.execute("INSERT INTO retrain.migrations VALUES (%s)", (file.stem,))
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (TASK_ROLE,))
+            if cursor.fetchone():
+                cursor.execute(f"GRANT USAGE ON SCHEMA retrain TO {TASK_ROLE}")
+                cursor.execute(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA retrain TO {TASK_ROLE}")
+        return [file.stem for file in pending]
+
+    def check(self) -> None:
+        """Raises StateError where the tables are of another version than this code."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT to_regclass('retrain.migrations') AS found")
+            exists = cursor.fetchone()["found"]
+            done = self._migrations_done(cursor) if exists else set()
+        known = {file.stem for file in _migration_files()}
+        if known - done:
+            raise StateError(f"schema retrain lacks {', '.join(sorted(known - done))}; run `retrain migrate`")
+        if done - known:
+            raise StateError(f"schema retrain is newer than this code ({', '.join(sorted(done - known))}); update Retrain")
+
+    @staticmethod
+    def _migrations_done(cursor: Any) -> set[str]:
+        cursor.execute("SELECT name FROM retrain.migrations")
+        return {row["name"] for row in cursor.fetchall()}
+
+    # ── claims
+
+    def once(self, key: str, find: Callable[[], str | None], create: Callable[[], str]) -> str:
+        """What `create` made for this key, the first time that any process got through; made once (DESIGN rule 7).
+
+        The claim's row lock is held while `find` looks for what a killed predecessor made and `create` makes it, so a
+        step that runs beside its own ghost waits for it here and then finds what it made.
+        """
+        with self._transaction() as cursor:
+            cursor.execute("INSERT INTO retrain.claims (key) VALUES (%s) ON CONFLICT DO NOTHING", (key,))
+            cursor.execute("SELECT made FROM retrain.claims WHERE key = %s FOR UPDATE", (key,))
+            made: str | None = cursor.fetchone()["made"]
+            if made is None:
+                made = find() or create()
+                cursor.execute("UPDATE retrain.claims SET made = %s WHERE key = %s", (made, key))
+            return made
+
+    # ── snapshots
+
+    def begin_model(self, model: str, split: Split) -> tuple[bytes, Split]:
+        """Salt and ranges of a model's split: those of its first snapshot, whatever the spec says since."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO retrain.models (model, salt, validation, holdout) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT DO NOTHING",
+                (model, secrets.token_bytes(16), split.validation, split.holdout),
+            )
+            cursor.execute("SELECT salt, validation, holdout FROM retrain.models WHERE model = %s", (model,))
+            row = cursor.fetchone()
+        return bytes(row["salt"]), Split(validation=row["validation"], holdout=row["holdout"])
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO retrain.snapshots (model, id, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                (snapshot.model, snapshot.id, _json(snapshot.to_json())),
+            )
+
+    def snapshot(self, model: str, snapshot_id: str) -> Snapshot:
+        """Raises StateError where there is none."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT body FROM retrain.snapshots WHERE model = %s AND id = %s", (model, snapshot_id))
+            row = cursor.fetchone()
+        if row is None:
+            raise StateError(f"{model}: snapshot {snapshot_id} is not in the ledger")
+        return Snapshot.from_json(row["body"])
+
+    def last_consumed(self, model: str) -> Snapshot | None:
+        """The snapshot that the last verdict consumed; dry runs consume nothing."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT body FROM retrain.snapshots WHERE (model, id) = (SELECT model, snapshot FROM retrain.verdicts "
+                "WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1)",
+                (model,),
+            )
+            row = cursor.fetchone()
+        return None if row is None else Snapshot.from_json(row["body"])
+
+    # ── candidates
+
+    def save_model_file(self, file: ModelFile) -> None:
+        """Put a logged model's digest into the ledger."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO retrain.candidates (uri, digest, model, name, snapshot, run_id, sides) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
+            )
+
+    def model_file(self, uri: str) -> ModelFile | None:
+        return self._model_file("uri = %s", (uri,))
+
+    def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
+        """The file that we registered as this version; None for a version that is not ours."""
+        return self._model_file("model = %s AND version = %s", (model, version))
+
+    def save_version(self, uri: str, version: str) -> None:
+        with self._transaction() as cursor:
+            cursor.execute("UPDATE retrain.candidates SET version = %s WHERE uri = %s", (version, uri))
+
+    def _model_file(self, condition: str, values: tuple[str, ...]) -> ModelFile | None:
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT uri, digest, model, name, snapshot, run_id, sides "  # noqa: S608 - conditions are ours
+                f"FROM retrain.candidates WHERE {condition}",
+                values,
+            )
+            row = cursor.fetchone()
+        return None if row is None else ModelFile(**{**row, "sides": tuple(Side(side) for side in row["sides"])})
+
+    # ── verdicts
+
+    def tests_spent(self, model: str, epoch: int) -> int:
+        """How often this epoch's holdout has judged."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT tests_spent FROM retrain.epochs WHERE (model, epoch) = (%s, %s)", (model, epoch))
+            row = cursor.fetchone()
+        return 0 if row is None else int(row["tests_spent"])
+
+    def verdict(self, verdict_id: str) -> Verdict | None:
+        with self._transaction() as cursor:
+            cursor.execute("SELECT body FROM retrain.verdicts WHERE id = %s", (verdict_id,))
+            row = cursor.fetchone()
+        return None if row is None else Verdict.from_json(row["body"])
+
+    def save_verdict(self, verdict: Verdict, announcement: Announcement) -> Verdict:
+        """Write a verdict once, and with it consume its snapshot, spend its test and tell the team.
+
+        Gives back what is in the ledger: the earlier verdict, where a ghost of this step was faster. Raises
+        StaleVerdictError where the holdout was used by another since the verdict was made.
+        """
+        trial = verdict.trial
+        with self._transaction() as cursor:
+            self._lock_model(cursor, trial.model)
+            cursor.execute("SELECT body FROM retrain.verdicts WHERE id = %s", (trial.id,))
+            row = cursor.fetchone()
+            if row is not None:
+                return Verdict.from_json(row["body"])
+            cursor.execute(
+                "INSERT INTO retrain.verdicts (id, model, snapshot, outcome, dry_run, body) "
+                "VALUES (%s, %s, %s, %s, %s, %s)",
+                (trial.id, trial.model, trial.snapshot, verdict.outcome, trial.dry_run, _json(verdict.to_json())),
+            )
+            if not trial.dry_run:
+                self._spend_test(cursor, verdict)
+            self._tell(cursor, f"verdict/{trial.id}", announcement)
+        return verdict
+
+    @staticmethod
+    def _spend_test(cursor: Any, verdict: Verdict) -> None:
+        trial = verdict.trial
+        cursor.execute(
+            "INSERT INTO retrain.epochs (model, epoch, snapshot) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (trial.model, trial.epoch, trial.snapshot),
+        )
+        if verdict.score is None:
+            return
+        cursor.execute(
+            "UPDATE retrain.epochs SET tests_spent = tests_spent + 1 WHERE (model, epoch) = (%s, %s) "
+            "RETURNING tests_spent",
+            (trial.model, trial.epoch),
+        )
+        if cursor.fetchone()["tests_spent"] != trial.test:
+            raise StaleVerdictError(
+                f"{trial.model}: test {trial.test} of holdout epoch {trial.epoch} was used by another verdict; run again"
+            )
+
+    # ── promotions
+
+    def open_promotion(self, verdict: Verdict, by: str, why: str) -> Promotion:
+        """The ledger row of this verdict's promotion, written now unless it is there.
+
+        Raises StaleVerdictError where Production is no longer the one that the verdict was made against, or another
+        promotion is under way.
+        """
+        trial = verdict.trial
+        with self.ledger(trial.model) as ledger:
+            row = ledger.of_verdict(trial.id)
+            if row is not None:
+                return row
+            if ledger.pending() is not None:
+                raise StaleVerdictError(f"{trial.model}: another promotion is under way; run again when it is applied")
+            if ledger.head() != trial.production:
+                raise StaleVerdictError(
+                    f"{trial.model}: Production is {_version(ledger.head())}, but the verdict was made against "
+                    f"{_version(trial.production)}; the next cycle judges against what is there"
+                )
+            return ledger.append(trial.production, trial.version, verdict=trial.id, by=by, why=why)
+
+    @contextmanager
+    def ledger(self, model: str) -> "Iterator[Ledger]":
+        """The model's ledger, locked until the block ends; what the block did is then committed, or nothing of it."""
+        with self._transaction() as cursor:
+            self._lock_model(cursor, model)
+            yield Ledger(cursor, model)
+
+    # ── outbox
+
+    def announce(self, key: str, announcement: Announcement) -> None:
+        """Put an announcement into the outbox, once for each key."""
+        with self._transaction() as cursor:
+            self._tell(cursor, key, announcement)
+
+    @contextmanager
+    def next_message(self, model: str) -> Iterator[Message | None]:
+        """The oldest announcement that waits, marked as delivered when the block ends without an error.
+
+        Two who deliver at once take turns: the second waits for the first one's row.
+        """
+        with self._transaction() as cursor:
+            self._lock_outbox(cursor, model)
+            cursor.execute(
+                "SELECT key, body FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL ORDER BY seq LIMIT 1",
+                (model,),
+            )
+            row = cursor.fetchone()
+            yield None if row is None else Message(row["key"], Announcement.from_json(row["body"]))
+            if row is not None:
+                cursor.execute("UPDATE retrain.outbox SET delivered_at = now() WHERE key = %s", (row["key"],))
+
+    @staticmethod
+    def _lock_outbox(cursor: Any, model: str) -> None:
+        cursor.execute(
+            "SELECT 1 FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL ORDER BY seq LIMIT 1 FOR UPDATE",
+            (model,),
+        )
+
+    # ── below
+
+    @staticmethod
+    def _tell(cursor: Any, key: str, announcement: Announcement) -> None:
+        cursor.execute(
+            "INSERT INTO retrain.outbox (key, model, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (key, announcement.model, _json(announcement.to_json())),
+        )
+
+    @staticmethod
+    def _lock_model(cursor: Any, model: str) -> None:
+        cursor.execute("SELECT 1 FROM retrain.models WHERE model = %s FOR UPDATE", (model,))
+        if cursor.fetchone() is None:
+            raise StateError(f"{model}: has no snapshot yet, so there is nothing to decide")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        try:
+            with closing(self._connect()) as connection, connection:  # noqa: SIM117 - commits before it closes
+                with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+                    yield cursor
+        except psycopg2.Error as error:
+            raise StateError(f"the ledger: {' '.join(str(error).split())}") from error
+
+
+class Ledger:
+    """One model's promotions, inside of the transaction that holds the model's lock."""
+
+    def __init__(self, cursor: Any, model: str) -> None:
+        self._cursor = cursor
+        self._model = model
+
+    def head(self) -> str | None:
+        """The version in Production, as the ledger knows it."""
+        row = self._one("applied_at IS NOT NULL ORDER BY seq DESC LIMIT 1")
+        return None if row is None else row.to_version
+
+    def pending(self) -> Promotion | None:
+        """The promotion that was decided but not yet applied."""
+        return self._one("applied_at IS NULL AND superseded_at IS NULL")
+
+    def of_verdict(self, verdict_id: str) -> Promotion | None:
+        return self._one("verdict = %s", verdict_id)
+
+    def append(
+        self, from_version: str | None, to_version: str | None, *, verdict: str | None, by: str, why: str
+    ) -> Promotion:
+        self._cursor.execute(
+            "INSERT INTO retrain.promotions (model, seq, from_version, to_version, verdict, by, why) "
+            "SELECT %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s FROM retrain.promotions WHERE model = %s "
+            "RETURNING *",
+            (self._model, from_version, to_version, verdict, by, why, self._model),
+        )
+        return Promotion(**self._cursor.fetchone())
+
+    def close(self, promotion: Promotion, *, applied: bool, announcement: Callable[[Promotion], Announcement]) -> Promotion:
+        """Mark a promotion as applied, or as superseded, and tell the team in the same transaction."""
+        column = "applied_at" if applied else "superseded_at"
+        self._cursor.execute(
+            f"UPDATE retrain.promotions SET {column} = now() WHERE model = %s AND seq = %s RETURNING *",  # noqa: S608
+            (promotion.model, promotion.seq),
+        )
+        closed = Promotion(**self._cursor.fetchone())
+        State._tell(self._cursor, f"promotion/{closed.model}/{closed.seq}", announcement(closed))
+        return closed
+
+    def _one(self, condition: str, *values: str) -> Promotion | None:
+        self._cursor.execute(
+            f"SELECT * FROM retrain.promotions WHERE model = %s AND {condition}",  # noqa: S608 - conditions are ours
+            (self._model, *values),
+        )
+        row = self._cursor.fetchone()
+        return None if row is None else Promotion(**row)
+
+
+def _migration_files() -> list[Path]:
+    return sorted(MIGRATIONS.glob("*.sql"))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _version(version: str | None) -> str:
+    return "empty" if version is None else f"version {version}"
+
