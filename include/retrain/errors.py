@@ -7,6 +7,7 @@ RetrainError
 ├── SnapshotError        a stored snapshot is missing or not what its digest says
 ├── StateError           Retrain's own tables cannot be reached or are of another version
 ├── TrackerError         MLflow refused, or did not answer in time
+│   ├── NoAnswerError    MLflow did not answer in time: what was asked may or may not have happened
 │   └── UntrustedModelError  a model file's digest or types are not ones that we load
 ├── StaleVerdictError    Production changed after the verdict: it is not applied
 └── ChannelError         an announcement could not be delivered
@@ -39,6 +40,10 @@ class StateError(RetrainError):
 
 class TrackerError(RetrainError):
     """MLflow refused a call, or did not answer within its deadline."""
+
+
+class NoAnswerError(TrackerError):
+    """MLflow did not answer a call within its deadline: what was asked may or may not have happened."""
 
 
 class UntrustedModelError(TrackerError):

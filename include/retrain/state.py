@@ -275,25 +275,18 @@ class State:
     def next_message(self, model: str) -> Iterator[Message | None]:
         """The oldest announcement that waits, marked as delivered when the block ends without an error.
 
-        Two who deliver at once take turns: the second waits for the first one's row.
+        The row stays locked meanwhile: of two who deliver at once, the second waits and then finds it delivered.
         """
         with self._transaction() as cursor:
-            self._lock_outbox(cursor, model)
             cursor.execute(
-                "SELECT key, body FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL ORDER BY seq LIMIT 1",
+                "SELECT key, body FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL "
+                "ORDER BY seq LIMIT 1 FOR UPDATE",
                 (model,),
             )
             row = cursor.fetchone()
             yield None if row is None else Message(row["key"], Announcement.from_json(row["body"]))
             if row is not None:
                 cursor.execute("UPDATE retrain.outbox SET delivered_at = now() WHERE key = %s", (row["key"],))
-
-    @staticmethod
-    def _lock_outbox(cursor: Any, model: str) -> None:
-        cursor.execute(
-            "SELECT 1 FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL ORDER BY seq LIMIT 1 FOR UPDATE",
-            (model,),
-        )
 
     # ── below
 
