@@ -1,0 +1,99 @@
+"""What the tests stand on: a real PostgreSQL, a real MLflow server, a whole stack, each started when first asked for.
+
+One session has at most one of each. They are separate stacks, each in a folder and on ports of its own: a PostgreSQL
+more costs two seconds, and a test that needs only that one does not wait for the rest.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from psycopg2.extensions import connection, make_dsn
+
+from retrain.state import State
+from stack import local
+from stack.local import Running
+from stack.services import ALL
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of one test's own."""
+
+    dsn: str
+
+    def connect(self) -> connection:
+        return psycopg2.connect(self.dsn)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder for a stack. Not `tmp_path`: a Unix socket's path must be short, and PostgreSQL's user must reach it."""
+    with tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "home"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Running]:
+    """PostgreSQL alone, with empty databases airflow, mlflow, retrain, source."""
+    yield from _running("postgres")
+
+
+@pytest.fixture(scope="session")
+def mlflow_server() -> Iterator[Running]:
+    """PostgreSQL, Retrain's tables in database `retrain`, and an MLflow server."""
+    yield from _running("postgres", "retrain-migrate", "mlflow")
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Running]:
+    """Everything, Airflow included."""
+    yield from _running()
+
+
+def _running(*services: str) -> Iterator[Running]:
+    with (
+        tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder,
+        local.running(Path(folder) / "home", services=services or ALL) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def database(postgres: Running) -> Iterator[Database]:
+    """A fresh, empty database."""
+    name = f"test_{uuid4().hex}"
+    _execute(postgres, sql.SQL("CREATE DATABASE {} STRATEGY wal_log").format(sql.Identifier(name)))
+    yield Database(make_dsn(postgres.dsn("postgres"), dbname=name))
+    # By force: a test that failed may have left a connection open.
+    _execute(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def state(database: Database) -> State:
+    """Retrain's tables, migrated, on a fresh database."""
+    state = State(database.connect)
+    state.migrate()
+    return state
+
+
+@pytest.fixture
+def reviews() -> Path:
+    """The folder of the Naver reviews, which are not part of the project."""
+    folder = os.environ.get("RETRAIN_TEST_REVIEWS")
+    if not folder:
+        pytest.skip("RETRAIN_TEST_REVIEWS does not name the folder of the Naver reviews")
+    return Path(folder)
+
+
+def _execute(postgres: Running, statement: sql.Composed) -> None:
+    with closing(psycopg2.connect(postgres.dsn("postgres"))) as session:
+        session.autocommit = True  # CREATE and DROP DATABASE refuse to run in a transaction
+        session.cursor().execute(statement)
