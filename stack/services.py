@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stack import health, postgres
 from stack.errors import StackError
-from stack.home import PROJECT, Home
+from stack.home import Home
 from stack.ports import Ports
 
 Check = Callable[[], str | None]
@@ -24,9 +24,6 @@ ALL = (
     "dag-processor",
     "triggerer",
 )
-
-
-_CLI = PROJECT / "include" / "retrain" / "cli.py"
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def services(home: Home, ports: Ports, names: Sequence[str] = ALL) -> list[Servi
     for service in chosen:
         if missing := set(service.after) - set(names):
             raise StackError(f"{service.name} needs {', '.join(sorted(missing))}: name those too")
-    return [service for service in chosen if service.name != "retrain-migrate" or _CLI.exists()]
+    return chosen
 
 
 def _all(home: Home, ports: Ports) -> Iterable[Service]:
@@ -70,7 +67,12 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
         user=postgres.system_user(),
         patience=60,
     )
-    yield Service("retrain-migrate", "Retrain's tables", _program("retrain", "migrate"), after=("postgres",))
+    yield Service(
+        "retrain-migrate",
+        "Retrain's tables",
+        _program("retrain", "migrate", "--dsn", postgres.dsn(home, "retrain")),
+        after=("postgres",),
+    )
     yield Service(
         "mlflow",
         "MLflow",

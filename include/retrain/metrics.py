@@ -12,7 +12,7 @@ answer cannot add a class to the average (scikit-learn's figure with `labels=` t
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from retrain.spec import Metric
 
@@ -77,3 +77,28 @@ def check_codes(labels: Codes, predictions: Codes, classes: int) -> None:
     for name, codes, least in (("labels", labels, 0), ("predictions", predictions, -1)):
         if codes.size and not (least <= codes.min() and codes.max() < classes):
             raise ValueError(f"{name} hold {codes.min()}..{codes.max()}; codes are {least}..{classes - 1}")
+
+
+def classes(labels: ArrayLike) -> tuple[str, ...]:
+    """The classes that occur, as text, in order: the position of each is its code."""
+    return tuple(str(each) for each in np.unique(_text(labels)))
+
+
+def code(label: str | int | None, classes: tuple[str, ...]) -> int | None:
+    """The code of one class; None where it does not occur."""
+    return classes.index(str(label)) if str(label) in classes and label is not None else None
+
+
+def encode(values: ArrayLike, classes: tuple[str, ...]) -> Codes:
+    """The code of each value, -1 where it is none of the classes. Shape (n,) to shape (n,)."""
+    known = np.asarray(classes, dtype=np.str_)
+    texts = _text(values)
+    if not len(known):
+        return np.full(len(texts), -1, np.int64)
+    slot = np.searchsorted(known, texts).clip(max=len(known) - 1)
+    return np.where(known[slot] == texts, slot, -1).astype(np.int64)
+
+
+def _text(values: ArrayLike) -> NDArray[np.str_]:
+    # By way of object: numpy turns a float array into text with fewer digits than str() of each
+    return np.asarray(values, dtype=object).astype(np.str_)

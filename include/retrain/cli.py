@@ -1,0 +1,58 @@
+"""`retrain check` and `retrain migrate`: what an engineer runs from a shell, without Airflow."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import psycopg2
+
+from retrain import spec_files
+from retrain.errors import RetrainError
+from retrain.state import State
+from retrain.training import build
+
+
+def main() -> int:
+    """Exit status 0 when all is well, 1 with one line for each fault."""
+    parser = argparse.ArgumentParser(prog="retrain", description="Keeps a model in Production good as its data grows.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="read every spec, import its estimators and build them")
+    check.add_argument("folder", nargs="?", type=Path, default=spec_files.folder(), help="default: %(default)s")
+    migrate = commands.add_parser("migrate", help="bring Retrain's tables up to date")
+    migrate.add_argument(
+        "--dsn", default="", help="libpq connection string of a role that may create; default: libpq's variables"
+    )
+    arguments = parser.parse_args()
+    try:
+        faults = _check(arguments.folder) if arguments.command == "check" else _migrate(arguments.dsn)
+    except RetrainError as error:
+        faults = [str(error)]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _check(folder: Path) -> list[str]:
+    found = spec_files.load_folder(folder)
+    faults = list(found.faults)
+    for file in found.files:
+        for candidate in file.spec.candidates:
+            try:
+                build(candidate)
+            except RetrainError as error:
+                faults.append(f"{file.path.name}: {error}")
+    if not found.files and not faults:
+        faults.append(f"{folder}: holds no *.yaml; write one spec for each model into it")
+    if not faults:
+        print(f"{len(found.files)} specs are good: {', '.join(file.path.name for file in found.files)}")
+    return faults
+
+
+def _migrate(dsn: str) -> list[str]:
+    done = State(lambda: psycopg2.connect(dsn)).migrate()
+    print(f"Ran {', '.join(done)}." if done else "Nothing to do.")
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main())
