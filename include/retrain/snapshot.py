@@ -5,6 +5,7 @@ them apart. It decides the side (`retrain.split`) and the cluster in which a row
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import PurePosixPath
@@ -22,16 +23,19 @@ from pyarrow import fs
 from retrain.errors import SnapshotError, SourceError
 from retrain.nouns import Side, Snapshot
 from retrain.spec import Split
-from retrain.split import NO_EPOCHS, SIDES, Epochs, sides
+from retrain.split import NO_EPOCHS, SIDES, UNASSIGNED, Epochs, sides
 
-_OURS = ("key", "label", "label_time", "content", "side", "epoch")
+# With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
+_CONTENT, _SIDE, _EPOCH = "retrain.content", "retrain.side", "retrain.epoch"
+_OF_SOURCE = ["key", "label", "label_time"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Some rows of a snapshot, as training and scoring want them."""
 
     features: pd.DataFrame
+    """Numbers and booleans are float64, empty ones NaN: no column's type depends on which rows were asked for."""
     labels: pd.Series
     content: NDArray[np.int64]
 
@@ -43,11 +47,13 @@ class SnapshotStore:
     """Parquet files below one URI: `file://`, `s3://` or whatever Arrow reads. Written once, never changed."""
 
     def __init__(self, uri: str) -> None:
-        try:
-            self._files, self._root = fs.FileSystem.from_uri(uri)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise SnapshotError(f"{uri}: is not a place for snapshots: {error}; use e.g. file:///var/retrain") from error
         self._uri = uri.rstrip("/")
+        try:
+            self._files, self._root = fs.FileSystem.from_uri(self._uri)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise SnapshotError(
+                f"{uri}: is not a place for snapshots: {error}; use e.g. file:///var/retrain"
+            ) from error
 
     def write(
         self, model: str, rows: pa.Table, *, salt: bytes, split: Split, epoch_rows: int, last: Snapshot | None
@@ -57,14 +63,15 @@ class SnapshotStore:
         last: the snapshot that the last verdict consumed; None before the first. Raises SourceError where a key occurs
         twice, SnapshotError where `last` is gone or changed.
         """
-        _refuse_doubles(rows["key"])
-        before = None if last is None else self._table(last, ["key", "label", "content", "epoch"])
-        content = content_keys(rows.drop_columns(["key", "label", "label_time"]), salt)
-        side = sides(content, split, NO_EPOCHS if before is None else _epochs(before), epoch_rows)
+        _refuse_unidentified(rows["key"])
+        before = None if last is None else self._table(last)
+        known = NO_EPOCHS if last is None or before is None else _epochs(before, last.epoch)
+        content = content_keys(rows.drop_columns(_OF_SOURCE), salt)
+        side = sides(content, split, known, epoch_rows)
         table = (
-            rows.append_column("content", pa.array(content))
-            .append_column("side", pa.DictionaryArray.from_arrays(pa.array(side.code, pa.int8()), [s.value for s in SIDES]))
-            .append_column("epoch", pa.array(side.epoch))
+            rows.append_column(_CONTENT, pa.array(content))
+            .append_column(_SIDE, pa.array([SIDES[code].value for code in side.code], pa.string()))
+            .append_column(_EPOCH, pa.array(side.epoch))
         )
         digest = _digest(table)
         uri = f"{self._uri}/{_folder(model)}/{digest}.parquet"
@@ -82,41 +89,42 @@ class SnapshotStore:
 
     def read(self, snapshot: Snapshot, wanted: Iterable[Side]) -> Rows:
         """The rows on the wanted sides, in a fixed order. Raises SnapshotError where the file is gone or changed."""
-        table = self._table(snapshot)
-        table = table.filter(pc.is_in(table["side"].cast(pa.string()), pa.array([side.value for side in wanted])))
-        table = table.sort_by("key")
-        features = table.drop_columns([*_OURS]).to_pandas()
-        return Rows(features, table["label"].to_pandas(), table["content"].to_numpy())
+        table = self._side(snapshot, wanted).sort_by("key")
+        features = table.drop_columns([*_OF_SOURCE, _CONTENT, _SIDE, _EPOCH])
+        seen = pa.table({name: _as_seen(features[name]) for name in features.column_names})
+        return Rows(seen.to_pandas(), table["label"].to_pandas(), table[_CONTENT].to_numpy())
 
     def content(self, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.int64]:
         """Content keys of the rows on the wanted sides. Raises SnapshotError where the file is gone or changed."""
-        table = self._table(snapshot, ["content", "side"])
-        chosen = pc.is_in(table["side"].cast(pa.string()), pa.array([side.value for side in wanted]))
-        return np.asarray(table["content"].filter(chosen).to_numpy(), np.int64)
+        return np.asarray(self._side(snapshot, wanted)[_CONTENT].to_numpy(), np.int64)
+
+    def _side(self, snapshot: Snapshot, wanted: Iterable[Side]) -> pa.Table:
+        table = self._table(snapshot)
+        return table.filter(pc.is_in(table[_SIDE], pa.array([side.value for side in wanted], pa.string())))
 
     def _put(self, table: pa.Table, uri: str) -> None:
+        # Written also where it is there already: that puts right a file that was damaged.
         path = self._path(uri)
-        if self._files.get_file_info(path).type == fs.FileType.File:
-            return
         # Under a name of its own first: whoever sees the final name sees a whole file.
         draft = f"{path}.{uuid4().hex}"
         try:
             self._files.create_dir(str(PurePosixPath(path).parent), recursive=True)
-            metadata = {**(table.schema.metadata or {}), b"retrain.digest": PurePosixPath(path).stem.encode()}
-            pq.write_table(table.replace_schema_metadata(metadata), draft, filesystem=self._files, compression="zstd")
-            self._files.move(draft, path)
+            try:
+                pq.write_table(table, draft, filesystem=self._files, compression="zstd")
+                self._files.move(draft, path)
+            except OSError:
+                with suppress(OSError):
+                    self._files.delete_file(draft)
+                raise
         except OSError as error:
             raise SnapshotError(f"{uri}: cannot be written: {error}") from error
 
-    def _table(self, snapshot: Snapshot, columns: list[str] | None = None) -> pa.Table:
-        path = self._path(snapshot.uri)
+    def _table(self, snapshot: Snapshot) -> pa.Table:
         try:
-            table = pq.read_table(path, columns=columns, filesystem=self._files)
+            table = pq.read_table(self._path(snapshot.uri), filesystem=self._files)
         except (OSError, pa.ArrowException) as error:
-            raise SnapshotError(
-                f"{snapshot.uri}: cannot be read: {error}; put the file back, or take a new snapshot"
-            ) from error
-        if columns is None and _digest(table) != snapshot.id:
+            raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
+        if _digest(table) != snapshot.id:
             raise SnapshotError(f"{snapshot.uri}: is not what was stored: its digest differs; put the file back")
         return table
 
@@ -129,25 +137,32 @@ class SnapshotStore:
 def content_keys(features: pa.Table, salt: bytes) -> NDArray[np.int64]:
     """Keyed hash (BLAKE2b, RFC 7693) of each row's normalised features, shape (rows,).
 
-    Text is normalised by NFKC, lower case and single spaces, so that "같은  글" and "같은 글" are one content.
+    Text is normalised by NFKC, lower case and single spaces, so that "같은  글" and "같은 글" are one content. The
+    columns count in the order of their names, so that a spec may list them in another order.
     """
-    return _hashes([_normalised(features[name]) for name in features.column_names], 8, salt).view(np.dtype("<i8"))
+    columns = [_normalised(features[name]) for name in sorted(features.column_names)]
+    return np.frombuffer(b"".join(_hashes(columns, 8, salt)), np.dtype("<i8"))
+
+
+def _as_seen(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column as a model sees it."""
+    if pa.types.is_string(column.type):
+        return column
+    number = column.cast(pa.float64(), safe=False)
+    return pc.if_else(pc.is_nan(number), pa.scalar(None, pa.float64()), number)
 
 
 def _normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_string(column.type):
-        return column
+        return pc.add(_as_seen(column), 0.0)  # -0.0 becomes 0.0
     text = pc.utf8_lower(pc.utf8_normalize(column, form="NFKC"))
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(text, pattern=r"\s+", replacement=" "))
+    return pc.utf8_trim_whitespace(pc.binary_join(pc.utf8_split_whitespace(text), " "))
 
 
-def _hashes(columns: list[pa.ChunkedArray], size: int, salt: bytes = b"") -> NDArray[np.void]:
+def _hashes(columns: list[pa.ChunkedArray], size: int, salt: bytes = b"") -> list[bytes]:
     """One hash of `size` bytes for each row."""
     encoded = pc.binary_join_element_wise(*[_encoded(column) for column in columns], "")
-    joined = b"".join(
-        blake2b(row, digest_size=size, key=salt).digest() for row in encoded.cast(pa.binary()).to_pylist()
-    )
-    return np.frombuffer(joined, dtype=np.dtype((np.void, size)))
+    return [blake2b(row, digest_size=size, key=salt).digest() for row in encoded.cast(pa.binary()).to_pylist()]
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -161,31 +176,35 @@ def _digest(table: pa.Table) -> str:
     """Digest of the rows as a multiset: independent of their order, exact under duplicates."""
     names = sorted(table.column_names)
     whole = blake2b(repr([(name, str(table.schema.field(name).type)) for name in names]).encode(), digest_size=16)
-    for row in sorted(_hashes([table[name] for name in names], 16).tolist()):
+    for row in sorted(_hashes([table[name] for name in names], 16)):
         whole.update(row)
     return whole.hexdigest()
 
 
-def _refuse_doubles(keys: pa.ChunkedArray) -> None:
-    doubles = pc.value_counts(keys).filter(pc.greater(pc.struct_field(pc.value_counts(keys), "counts"), 1))
-    if len(doubles):
-        some = ", ".join(str(double["values"]) for double in doubles.slice(0, 3).to_pylist())
-        raise SourceError(f"{len(doubles):,} keys occur more than once (e.g. {some}); the key must identify a row")
+def _refuse_unidentified(keys: pa.ChunkedArray) -> None:
+    if keys.null_count:
+        raise SourceError(f"{keys.null_count:,} rows have no key; the key must identify a row")
+    counted = pc.value_counts(keys)
+    doubles = counted.field("values").filter(pc.greater(counted.field("counts"), 1)).to_pylist()
+    if doubles:
+        raise SourceError(
+            f"{len(doubles):,} keys occur more than once (e.g. {', '.join(doubles[:3])}); the key must identify a row"
+        )
 
 
-def _epochs(table: pa.Table) -> Epochs:
-    assigned = table.filter(pc.greater(table["epoch"], 0))
-    return Epochs(assigned["content"].to_numpy(), assigned["epoch"].to_numpy())
+def _epochs(table: pa.Table, current: int) -> Epochs:
+    assigned = table.filter(pc.greater(table[_EPOCH], UNASSIGNED))
+    return Epochs(assigned[_CONTENT].to_numpy(), assigned[_EPOCH].to_numpy(), current)
 
 
 def _count_new(rows: pa.Table, before: pa.Table) -> int:
     def pairs(table: pa.Table) -> Any:
         return pc.binary_join_element_wise(_encoded(table["key"]), _encoded(table["label"]), "")
 
-    return rows.num_rows - int(pc.sum(pc.is_in(pairs(rows), pairs(before))).as_py() or 0)
+    return rows.num_rows - int(pc.is_in(pairs(rows), pairs(before)).to_numpy().sum())
 
 
 def _folder(model: str) -> str:
-    """A folder name for a model: readable, and different for different models."""
-    plain = "".join(character if character.isalnum() or character in "-_." else "_" for character in model)
+    """A folder name for a model: readable, short enough for any file system, and different for different models."""
+    plain = "".join(character if character.isalnum() or character in "-_" else "_" for character in model)[:60]
     return plain if plain == model else f"{plain}-{blake2b(model.encode(), digest_size=4).hexdigest()}"

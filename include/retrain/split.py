@@ -20,23 +20,21 @@ SIDES = (Side.TRAIN, Side.VALIDATION, Side.HOLDOUT, Side.WAITING)
 TRAIN, VALIDATION, HOLDOUT, WAITING = range(4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Epochs:
     """Which content keys each holdout epoch holds, as the last consumed snapshot says."""
 
     content: NDArray[np.int64]
     epoch: NDArray[np.int64]
     """Both of shape (keys,); epochs count from 1."""
-
-    @property
-    def current(self) -> int:
-        return int(self.epoch.max(initial=UNASSIGNED))
+    current: int
+    """The epoch that judged. Not the greatest of `epoch`: were its rows deleted, an earlier one would judge again."""
 
 
-NO_EPOCHS = Epochs(np.empty(0, np.int64), np.empty(0, np.int64))
+NO_EPOCHS = Epochs(np.empty(0, np.int64), np.empty(0, np.int64), UNASSIGNED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sides:
     code: NDArray[np.int64]
     """Shape (rows,): position in `SIDES`."""
@@ -56,14 +54,14 @@ def sides(content: NDArray[np.int64], split: Split, known: Epochs, epoch_rows: i
     """The side and the holdout epoch of every row.
 
     content: shape (rows,), content keys. known: what the last consumed snapshot holds; empty for the first.
-    epoch_rows: distinct waiting contents that open the next epoch.
+    epoch_rows: distinct waiting contents that open the next epoch; fewer will do where the current one has no rows.
     """
     where = position(content)
     in_holdout = where < split.holdout
     epoch = np.where(in_holdout, _inherited(content, known), UNASSIGNED)
     unassigned = in_holdout & (epoch == UNASSIGNED)
     current = known.current
-    if current == UNASSIGNED or len(np.unique(content[unassigned])) >= epoch_rows:
+    if current not in known.epoch or len(np.unique(content[unassigned])) >= epoch_rows:
         current += 1
         epoch[unassigned] = current
     code = np.full(len(content), TRAIN, np.int64)

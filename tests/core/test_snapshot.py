@@ -1,0 +1,487 @@
+"""A snapshot is the rows as they were: found again by their content, and refused when they are not the same."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrain.errors import SnapshotError, SourceError
+from retrain.nouns import Side, Snapshot
+from retrain.snapshot import SnapshotStore, content_keys
+from retrain.source import LABEL_TIME
+from retrain.spec import Split
+
+MODEL = "letters"
+SALT = b"a salt of any size"
+SPLIT = Split(validation=0.2, holdout=0.4)
+EVERY = tuple(Side)
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def rows(keys, labels=None, times=None, **features):
+    """What `Source.read_labelled` gives; without features, a text that is different for each key."""
+    count = len(keys)
+    return pa.table(
+        {
+            "key": pa.array(keys, pa.string()),
+            "label": pa.array(labels if labels is not None else ["good"] * count),
+            "label_time": pa.array(times if times is not None else [None] * count, LABEL_TIME),
+            **({name: pa.array(values) for name, values in features.items()} or {"text": pa.array(keys, pa.string())}),
+        }
+    )
+
+
+def numbered(count, label="good"):
+    return rows([str(number) for number in range(count)], [label] * count)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "all snapshots 100%"
+
+
+@pytest.fixture
+def store(folder):
+    return SnapshotStore(folder.as_uri())
+
+
+def take(store, table, last=None, *, model=MODEL, salt=SALT, epoch_rows=3):
+    return store.write(model, table, salt=salt, split=SPLIT, epoch_rows=epoch_rows, last=last)
+
+
+def file_of(folder):
+    (file,) = folder.rglob("*.parquet")
+    return file
+
+
+# ── what is stored, and found again
+
+
+def test_every_row_is_found_again_on_one_side(store):
+    snapshot = take(store, numbered(50))
+
+    assert sum(snapshot.sides.values()) == snapshot.rows == 50
+    for side in EVERY:
+        assert len(store.read(snapshot, [side])) == snapshot.sides[side]
+    assert sorted(store.read(snapshot, EVERY).features["text"]) == sorted(str(number) for number in range(50))
+
+
+def test_content_is_that_of_the_rows_on_the_wanted_sides(store):
+    snapshot = take(store, numbered(50))
+    wanted = (Side.TRAIN, Side.VALIDATION)
+
+    assert sorted(store.content(snapshot, wanted)) == sorted(store.read(snapshot, wanted).content)
+
+
+def test_rows_are_read_in_an_order_that_does_not_depend_on_how_they_came(store):
+    first = take(store, numbered(20))
+    expected = store.read(first, EVERY)
+
+    second = take(store, numbered(20).take(list(reversed(range(20)))))
+
+    found = store.read(second, EVERY)
+    pd.testing.assert_frame_equal(found.features, expected.features)
+    assert found.content.tolist() == expected.content.tolist()
+
+
+def test_features_keep_the_order_of_the_spec(store):
+    snapshot = take(store, rows(["1"], zebra=["z"], ant=["a"]))
+
+    assert list(store.read(snapshot, EVERY).features) == ["zebra", "ant"]
+
+
+def test_features_may_be_called_like_our_own_words(store):
+    snapshot = take(store, rows(["1"], content=["text"], side=["left"], epoch=["stone age"]))
+
+    assert store.read(snapshot, EVERY).features.to_dict("records") == [
+        {"content": "text", "side": "left", "epoch": "stone age"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"), [(["good", "bad"], "str"), ([1, 0], "int64"), ([True, False], "bool")], ids=str
+)
+def test_labels_keep_their_type(store, labels, kind):
+    found = store.read(take(store, rows(["1", "2"], labels)), EVERY).labels
+
+    assert found.dtype == kind
+    assert found.tolist() == labels
+
+
+def test_numbers_are_float64_whether_or_not_some_are_empty(store):
+    full, gaps = [1, 2, 3], [1, None, 3]
+    snapshots = [
+        take(store, rows(["1", "2", "3"], int=ints, float=[0.5, None, 1.5], bool=bools))
+        for ints, bools in ((full, [True, False, True]), (gaps, [True, None, False]))
+    ]
+
+    for snapshot in snapshots:
+        assert store.read(snapshot, EVERY).features.dtypes.unique().tolist() == [np.dtype("float64")]
+
+
+def test_empty_features_come_back_empty(store):
+    snapshot = take(
+        store,
+        rows(
+            ["1", "2"],
+            text=pa.array([None, ""], pa.string()),
+            number=pa.array([None, 0], pa.int64()),
+            none=pa.array([None, None], pa.string()),
+        ),
+    )
+
+    features = store.read(snapshot, EVERY).features
+    assert features.isna().to_numpy().tolist() == [[True, True, True], [False, False, True]]
+    assert features["text"][1] == ""
+
+
+def test_text_comes_back_as_it_was(store):
+    text = ['she said "no",\r\nand left', "a\tb", " 자기소개서 🙂 ", "\\N", "NULL"]
+
+    snapshot = take(store, rows([str(number) for number in range(5)], text=text))
+
+    assert store.read(snapshot, EVERY).features["text"].tolist() == text
+
+
+def test_a_snapshot_of_no_rows_can_be_read(store):
+    snapshot = take(store, rows([], pa.array([], pa.string())))
+
+    assert (snapshot.rows, snapshot.new_rows, snapshot.reach) == (0, 0, None)
+    assert len(store.read(snapshot, EVERY)) == 0
+
+
+def test_a_snapshot_reaches_as_far_as_its_latest_label(store):
+    times = [JANUARY, JANUARY + timedelta(microseconds=1), None]
+
+    snapshot = take(store, rows(["1", "2", "3"], times=times))
+
+    assert snapshot.reach == times[1]
+    assert Snapshot.from_json(snapshot.to_json()) == snapshot
+
+
+# ── identity
+
+
+def test_the_same_rows_give_the_same_snapshot_and_one_file(store, folder):
+    assert take(store, numbered(30)) == take(store, numbered(30))
+    assert file_of(folder).stat().st_size > 0
+
+
+@st.composite
+def tables(draw):
+    count = draw(st.integers(0, 8))
+    return draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["good", "bad", None]),
+                st.sampled_from(["", "a", "1:a", "-", None]),
+                st.sampled_from([0.0, 1.0, 1.5, None]),
+            ),
+            min_size=count,
+            max_size=count,
+        )
+    )
+
+
+def table_of(triples):
+    label, text, number = zip(*triples, strict=True) if triples else ([], [], [])
+    return rows(
+        [f"{position:03}" for position in range(len(triples))],
+        pa.array(label, pa.string()),
+        text=pa.array(text, pa.string()),
+        number=pa.array(number, pa.float64()),
+    )
+
+
+@settings(deadline=None, max_examples=100)
+@given(some=tables(), others=tables())
+def test_two_snapshots_have_one_id_exactly_when_their_rows_are_equal(tmp_path_factory, some, others):
+    store = SnapshotStore(tmp_path_factory.getbasetemp().as_uri())
+
+    same_id = take(store, table_of(some)).id == take(store, table_of(others)).id
+
+    assert same_id == (some == others)
+
+
+@settings(deadline=None, max_examples=50)
+@given(triples=tables(), random=st.randoms())
+def test_the_id_does_not_depend_on_the_order_of_the_rows(tmp_path_factory, triples, random):
+    store = SnapshotStore(tmp_path_factory.getbasetemp().as_uri())
+    table = table_of(triples)
+    shuffled = table.take(pa.array(random.sample(range(len(triples)), len(triples)), pa.int64()))
+
+    assert take(store, shuffled).id == take(store, table).id
+
+
+def test_a_row_more_with_equal_content_is_another_snapshot(store):
+    two, three = (rows([str(key) for key in range(count)], text=["same"] * count) for count in (2, 3))
+
+    assert take(store, two).id != take(store, three).id
+
+
+def test_a_value_does_not_slide_into_the_next_column(store):
+    one = take(store, rows(["1"], a=["x:1"], b=["y"]))
+    other = take(store, rows(["1"], a=["x"], b=["1:y"]))
+
+    assert one.id != other.id
+
+
+# ── content keys
+
+
+def test_content_keys_are_those_of_every_earlier_version():
+    """They are stored: were they to change, rows that have trained would come back as holdout."""
+    table = pa.table(
+        {
+            "text": pa.array(["같은  글", "", None]),
+            "whole": pa.array([1, -(2**40), None]),
+            "number": pa.array([0.1, 1e-300, None]),
+            "flag": pa.array([True, False, None]),
+        }
+    )
+
+    assert content_keys(table, b"pepper").tolist() == [471826371880947507, 2166498499531160518, 3538271795544766146]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("같은  글", "같은 글"),
+        ("  Ａ b\t\n", "a B"),
+        ("a\u2028\u000b\u3000b", "a b"),
+        ("\u1100\u1161", "가"),
+        ("", "   "),
+        (-0.0, 0.0),
+        (float("nan"), None),
+    ],
+    ids=ascii,
+)
+def test_what_a_model_can_hardly_tell_apart_is_one_content(one, other):
+    first, second = content_keys(pa.table({"feature": [one, other]}), SALT)
+
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ab", "a b"), ("", None), (1.0, 1.0000000000000002), (0, None), (True, False)], ids=ascii
+)
+def test_what_a_model_can_tell_apart_is_two_contents(one, other):
+    first, second = content_keys(pa.table({"feature": [one, other]}), SALT)
+
+    assert first != second
+
+
+def test_a_whole_number_keeps_its_content_when_its_column_becomes_a_float():
+    as_int, as_float = pa.table({"n": pa.array([0, 7, -3])}), pa.table({"n": pa.array([0.0, 7.0, -3.0])})
+
+    assert content_keys(as_int, SALT).tolist() == content_keys(as_float, SALT).tolist()
+
+
+@given(
+    st.lists(st.text(), min_size=1, max_size=5), st.binary(min_size=1, max_size=16), st.binary(min_size=1, max_size=16)
+)
+def test_content_keys_depend_on_the_salt(texts, salt, other):
+    table = pa.table({"text": pa.array(texts, pa.string())})
+    # BLAKE2b pads its key with zeros.
+    same_salt = salt.rstrip(b"\0") == other.rstrip(b"\0") and len(salt) == len(other)
+
+    equal = content_keys(table, salt).tolist() == content_keys(table, other).tolist()
+
+    assert equal == same_salt
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=5))
+def test_content_keys_do_not_depend_on_the_order_of_the_columns(pairs):
+    a, b = (pa.array(values, pa.string()) for values in zip(*pairs, strict=True))
+
+    assert (content_keys(pa.table({"a": a, "b": b}), SALT) == content_keys(pa.table({"b": b, "a": a}), SALT)).all()
+
+
+@given(
+    st.lists(st.text(alphabet="ab:-1 "), min_size=2, max_size=2),
+    st.lists(st.text(alphabet="ab:-1 "), min_size=2, max_size=2),
+)
+def test_texts_of_two_columns_do_not_run_into_each_other(one, other):
+    first, second = content_keys(pa.table({"a": [one[0], other[0]], "b": [one[1], other[1]]}), SALT)
+
+    assert (first == second) == ([" ".join(text.split()) for text in one] == [" ".join(text.split()) for text in other])
+
+
+def test_rows_of_one_content_share_side_and_cluster(store):
+    snapshot = take(store, rows(["1", "2", "3"], text=["same", "SAME ", "other"]))
+
+    found = store.read(snapshot, EVERY)
+
+    assert found.content[0] == found.content[1] != found.content[2]
+
+
+# ── growing data
+
+
+def test_all_rows_of_the_first_snapshot_are_new(store):
+    assert take(store, numbered(7)).new_rows == 7
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    before=st.dictionaries(st.integers(0, 12), st.sampled_from(["good", "bad"])),
+    after=st.dictionaries(st.integers(0, 12), st.sampled_from(["good", "bad"])),
+)
+def test_new_are_the_pairs_of_key_and_label_that_the_last_snapshot_did_not_hold(tmp_path_factory, before, after):
+    store = SnapshotStore(tmp_path_factory.getbasetemp().as_uri())
+
+    def table(pairs):
+        return rows([str(key) for key in pairs], pa.array(pairs.values(), pa.string()))
+
+    snapshot = take(store, table(after), last=take(store, table(before)))
+
+    assert snapshot.new_rows == len(after.items() - before.items())
+
+
+def test_a_row_counts_as_new_when_its_text_is_edited_only_if_its_label_is(store):
+    last = take(store, rows(["1", "2"], ["good", "good"], text=["a", "b"]))
+
+    assert take(store, rows(["1", "2"], ["good", "good"], text=["a!", "b!"]), last=last).new_rows == 0
+    assert take(store, rows(["1", "2"], ["good", "bad"], text=["a", "b"]), last=last).new_rows == 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(sizes=st.lists(st.integers(0, 40), min_size=2, max_size=5), epoch_rows=st.integers(1, 12))
+def test_no_row_that_has_trained_is_holdout_in_a_later_snapshot(tmp_path_factory, sizes, epoch_rows):
+    store = SnapshotStore(tmp_path_factory.getbasetemp().as_uri())
+    last, trained = None, set()
+    for count in np.cumsum(sizes).tolist():
+        last = take(store, numbered(count), last=last, epoch_rows=epoch_rows)
+
+        assert trained.isdisjoint(store.content(last, [Side.HOLDOUT]).tolist())
+        trained.update(store.content(last, [Side.TRAIN, Side.VALIDATION]).tolist())
+
+
+def test_an_epoch_opens_when_enough_rows_wait(store):
+    first = take(store, numbered(20))
+    waiting = take(store, numbered(40), last=first, epoch_rows=1_000)
+    opened = take(store, numbered(40), last=first, epoch_rows=1)
+
+    assert (first.epoch, waiting.epoch, opened.epoch) == (1, 1, 2)
+    assert (
+        waiting.sides[Side.HOLDOUT]
+        == first.sides[Side.HOLDOUT]
+        == 20 - first.sides[Side.TRAIN] - first.sides[Side.VALIDATION]
+    )
+    assert opened.sides[Side.HOLDOUT] == waiting.sides[Side.WAITING] > 0
+    assert opened.sides[Side.WAITING] == 0
+
+
+def test_an_epoch_whose_rows_were_deleted_does_not_hand_its_turn_back(store):
+    first = take(store, numbered(20))
+    second = take(store, numbered(40), last=first, epoch_rows=1)
+    only_old = take(store, numbered(20), last=second, epoch_rows=1)
+    trained = store.content(second, [Side.TRAIN]).tolist()
+
+    third = take(store, numbered(20), last=only_old, epoch_rows=1)
+
+    assert not set(store.content(only_old, [Side.HOLDOUT]).tolist()) & set(trained)
+    assert not set(store.content(third, [Side.HOLDOUT]).tolist()) & set(trained)
+
+
+# ── what is refused
+
+
+def test_keys_that_occur_twice_are_refused(store, folder):
+    with pytest.raises(SourceError, match=r"^2 keys occur more than once \(e.g. 1, 2\); the key must identify a row$"):
+        take(store, rows(["1", "2", "3", "2", "1", "1"]))
+    assert not folder.exists()
+
+
+def test_rows_without_a_key_are_refused(store):
+    with pytest.raises(SourceError, match=r"^1 rows have no key"):
+        take(store, rows(["1", None]))
+
+
+def test_a_file_that_is_gone_is_named(store, folder):
+    snapshot = take(store, numbered(5))
+    file_of(folder).unlink()
+
+    with pytest.raises(SnapshotError, match=f"{snapshot.id}.parquet: cannot be read: .*; put the file back"):
+        store.read(snapshot, EVERY)
+
+
+def test_a_torn_file_is_refused(store, folder):
+    snapshot = take(store, numbered(5))
+    file = file_of(folder)
+    file.write_bytes(file.read_bytes()[:-20])
+
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        store.read(snapshot, EVERY)
+
+
+@pytest.mark.parametrize("use", ["read", "content", "last"])
+def test_a_changed_file_is_refused_by_whatever_uses_it(store, folder, use):
+    snapshot = take(store, numbered(5))
+    file = file_of(folder)
+    table = pq.read_table(file)
+    changed = table.set_column(table.column_names.index("label"), "label", pa.array(["bad"] * 5))
+    pq.write_table(changed, file)
+
+    with pytest.raises(SnapshotError, match="its digest differs"):
+        {
+            "read": lambda: store.read(snapshot, EVERY),
+            "content": lambda: store.content(snapshot, EVERY),
+            "last": lambda: take(store, numbered(6), last=snapshot),
+        }[use]()
+
+
+def test_taking_the_same_rows_again_puts_a_damaged_file_right(store, folder):
+    snapshot = take(store, numbered(5))
+    file_of(folder).write_bytes(b"")
+
+    again = take(store, numbered(5))
+
+    assert again == snapshot
+    assert len(store.read(snapshot, EVERY)) == 5
+
+
+def test_a_snapshot_of_another_store_is_refused(store, tmp_path):
+    elsewhere = take(SnapshotStore((tmp_path / "elsewhere").as_uri()), numbered(5))
+
+    with pytest.raises(SnapshotError, match="is not below"):
+        store.read(elsewhere, EVERY)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(SnapshotError, match="cannot be written"):
+        take(SnapshotStore((tmp_path / "file").as_uri()), numbered(5))
+
+
+@pytest.mark.parametrize("uri", ["snapshots", "gopher://host/path", "file:///with a space", ""])
+def test_a_place_that_is_no_uri_is_refused(uri):
+    with pytest.raises(SnapshotError, match=r"is not a place for snapshots: .*; use e.g. file:///var/retrain"):
+        SnapshotStore(uri)
+
+
+@pytest.mark.parametrize("model", ["..", ".", "with space", "자기소개서", "가" * 200, "100%", "?", "a\\b"])
+def test_a_model_of_any_name_has_a_folder_of_its_own(store, folder, model):
+    snapshot = take(store, numbered(3), model=model)
+
+    assert len(store.read(snapshot, EVERY)) == 3
+    assert file_of(folder).parent.parent == folder
+
+
+def test_models_whose_names_differ_in_a_sign_do_not_share_a_folder(store, folder):
+    for model in ("a b", "a?b", "a_b"):
+        take(store, numbered(3), model=model)
+
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_a_slash_at_the_end_of_the_place_makes_no_difference(folder, store):
+    snapshot = take(SnapshotStore(folder.as_uri() + "/"), numbered(3))
+
+    assert len(store.read(snapshot, EVERY)) == 3
