@@ -1,0 +1,80 @@
+"""Rule 1 of the design: the ledger decides, MLflow follows.
+
+A promotion is decided by a row in the ledger. Here it is carried out, by whoever comes next: under the model's lock the
+alias is set (the commit point), then the stage, both are read back, and the row is marked as applied. Killed anywhere,
+the next caller goes on from what it finds; nothing is withdrawn.
+"""
+
+import logging
+import time
+
+from retrain import announcements
+from retrain.errors import NoAnswerError, TrackerError
+from retrain.nouns import Promotion
+from retrain.state import Ledger, State
+from retrain.tracker import DEADLINE, ExperimentTracker
+
+log = logging.getLogger(__name__)
+
+_BY_HAND = "somebody, outside of Retrain"
+
+
+def apply(model: str, state: State, tracker: ExperimentTracker) -> str | None:
+    """Carry out what the ledger has decided, and give the version that is in Production then.
+
+    A change that somebody made by hand is recorded and told, never overwritten. Raises NoAnswerError where MLflow does
+    not answer: the promotion then stays decided, and the next caller carries it out.
+    """
+    with state.ledger(model) as ledger:
+        owner = tracker.production(model)
+        pending = ledger.pending()
+        if pending is not None and owner in (pending.from_version, pending.to_version):
+            _carry_out(pending, owner, tracker)
+            ledger.close(pending, applied=True, announcement=announcements.of_promotion)
+            log.info("Version %s of %s is in Production.", pending.to_version, model)
+            return pending.to_version
+        if pending is not None:
+            ledger.close(pending, applied=False, announcement=announcements.of_promotion)
+        if owner != ledger.head():
+            _record_by_hand(ledger, owner)
+        return owner
+
+
+def _carry_out(promotion: Promotion, owner: str | None, tracker: ExperimentTracker) -> None:
+    model, target = promotion.model, promotion.to_version
+    if target is None:
+        raise TrackerError(f"{model}: promotion {promotion.seq} names no version")
+    if owner != target:
+        try:
+            tracker.set_production(model, target)
+        except NoAnswerError:
+            _wait_for_late_write(model, target, tracker)
+    if tracker.stage(model, target) != "Production":
+        tracker.transition_model_stage(model, target, "Production")
+    owner, stage = tracker.production(model), tracker.stage(model, target)
+    if owner != target or stage != "Production":
+        raise TrackerError(
+            f"{model}: version {target} was put into Production, but MLflow says that version {owner} is there and "
+            f"that version {target} is in {stage}; somebody changes it at the same time"
+        )
+
+
+def _wait_for_late_write(model: str, target: str, tracker: ExperimentTracker) -> None:
+    """Keep the lock until the write has landed or no longer can. Raises NoAnswerError where it has not."""
+    until = time.monotonic() + DEADLINE
+    while time.monotonic() < until:
+        try:
+            if tracker.production(model) == target:
+                return
+        except NoAnswerError as error:
+            log.info("MLflow does not answer yet: %s", error)
+        time.sleep(1)
+    raise NoAnswerError(f"{model}: MLflow did not say that version {target} owns the alias of Production")
+
+
+def _record_by_hand(ledger: Ledger, owner: str | None) -> None:
+    found = f"version {owner}" if owner else "no version"
+    row = ledger.append(
+        ledger.head(), owner, verdict=None, by=_BY_HAND, why=f"{found} was found to own the alias of Production"
+    )
+    ledger.close(row, applied=True, announcement=announcements.of_promotion)

@@ -1,0 +1,32 @@
+"""One cycle of one model: which run of a DAG it is, and where it keeps what it makes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from retrain.snapshot import SnapshotStore
+from retrain.spec import Spec
+from retrain.state import State
+from retrain.tracker import ExperimentTracker
+
+
+@dataclass(frozen=True)
+class Cycle:
+    spec: Spec
+    dag_id: str
+    run_id: str
+    snapshots: SnapshotStore
+    state: State
+    tracker: ExperimentTracker
+    note: str = ""
+    """What a person wrote when starting it; lands on the runs in MLflow."""
+
+    def key(self, *parts: str) -> str:
+        """What a step claims before it makes something (DESIGN rule 7).
+
+        A digest, because a run's id is anybody's text and keys go into MLflow's filters.
+        """
+        return hashlib.sha256(json.dumps([self.dag_id, self.run_id, *parts]).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.dag_id}, run {self.run_id}"

@@ -1,0 +1,87 @@
+"""Fits a candidate and uploads its model, once for each cycle, snapshot, candidate and sides."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from retrain import training
+from retrain.cycle import Cycle
+from retrain.errors import TrackerError
+from retrain.nouns import Side, Snapshot
+from retrain.snapshot import Rows
+from retrain.spec import Gate
+from retrain.state import ModelFile
+from retrain.tracker import ExperimentTracker, LoggedModel
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that was uploaded, and the figures of that very fit."""
+
+    model: LoggedModel
+    metrics: dict[str, float]
+    """By name, `train_…` and, where it has not trained on these rows, `validation_…`."""
+    rows: int
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_text(text: str) -> "Fitted":
+        value = json.loads(text)
+        return Fitted(**{**value, "model": LoggedModel(**value["model"])})
+
+
+def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, sides: tuple[Side, ...], run_id: str) -> Fitted:
+    """Fit candidate `name` on these sides of the snapshot and log the model to the run.
+
+    A later call gives the same model and the same figures, and does not fit again: they are kept with the claim.
+    """
+    spec, state = cycle.spec, cycle.state
+    key = cycle.key("fit", snapshot.id, name, *sides)
+    text = state.made(key)
+    if text is None:
+        rows = cycle.snapshots.read(snapshot, sides)
+        log.info("Fitting %s on %s rows.", name, f"{len(rows):,}")
+        estimator = training.fit(training.build(spec.candidate(name)), rows.features, rows.labels)
+        figures = _figures("train", estimator, rows, spec.gate)
+        if Side.VALIDATION not in sides:
+            validation = cycle.snapshots.read(snapshot, [Side.VALIDATION])
+            figures |= _figures("validation", estimator, validation, spec.gate)
+
+        def upload() -> str:
+            model = cycle.tracker.log_model(run_id, name, key, estimator, rows.features.head(), trust=spec.trust)
+            return Fitted(model, figures, len(rows)).to_text()
+
+        # Nothing to find: `log_model` goes on where a killed predecessor had begun, with the files of this fit.
+        text = state.once(key, find=lambda: None, create=upload)
+    fitted = Fitted.from_text(text)
+    state.save_model_file(
+        ModelFile(fitted.model.uri, fitted.model.digest, spec.model, name, snapshot.id, run_id, sides)
+    )
+    return fitted
+
+
+def _figures(side: str, estimator: Any, rows: Rows, gate: Gate) -> dict[str, float]:
+    found = training.scores(gate, rows.labels, training.predict(estimator, rows.features))
+    return {f"{side}_{name}": score for name, score in found.items()}
+
+
+@contextmanager
+def recorded(tracker: ExperimentTracker, *runs: str) -> Iterator[None]:
+    """The runs say RUNNING while the block runs, also where an earlier try had failed, and FAILED if it raises."""
+    for run_id in runs:
+        if tracker.get_run(run_id).status != "RUNNING":
+            tracker.end_run(run_id, "RUNNING")
+    try:
+        yield
+    except Exception:
+        for run_id in runs:
+            with suppress(TrackerError):
+                tracker.end_run(run_id, "FAILED")
+        raise

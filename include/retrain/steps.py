@@ -1,0 +1,187 @@
+"""The verbs: sense, take, train, evaluate, promote, tell. Each takes the noun before it and gives the next.
+
+They run in a task of Airflow as in a notebook. Run again after a kill at any point, each gives the same result once:
+what it makes in MLflow is made under a key that it claims first (DESIGN rule 7).
+"""
+
+from collections.abc import Callable, Sequence
+
+from retrain import announcements, training
+from retrain.apply import apply
+from retrain.cycle import Cycle
+from retrain.errors import EstimatorError, RetrainError
+from retrain.fitting import fit_once, recorded
+from retrain.gate import judge
+from retrain.measuring import measure
+from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Side, Snapshot, Trial, Verdict
+from retrain.snapshot import SnapshotStore
+from retrain.source import Source
+from retrain.spec import Mode, Spec
+from retrain.state import State
+from retrain.threshold import Sensed
+
+
+def sense(spec: Spec, *, source: Source, state: State) -> Sensed:
+    """Whether enough new labelled rows are there. A cheap wake-up: `take` counts exactly."""
+    last = state.last_consumed(spec.model)
+    reach = None if last is None else last.reach
+    # Without a label time nothing says which rows are new: then whatever is more than the last snapshot held.
+    known = last.rows if last is not None and reach is None else 0
+    labelled = source.count_labelled(after=reach, at_most=known + spec.threshold.rows)
+    return Sensed(max(0, labelled - known), spec.threshold.rows)
+
+
+def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:
+    """Every labelled row as it is now, stored, with the side of each."""
+    salt, split = state.begin_model(spec.model, spec.split)
+    snapshot = snapshots.write(
+        spec.model,
+        source.read_labelled(),
+        salt=salt,
+        split=split,
+        epoch_rows=spec.gate.epoch_rows,
+        last=state.last_consumed(spec.model),
+    )
+    state.save_snapshot(snapshot)
+    return snapshot
+
+
+def train(cycle: Cycle, name: str, snapshot: Snapshot) -> Candidate:
+    """Fit one candidate on the training rows and score it on the validation rows: one run below the cycle's run.
+
+    Raises SpecError or EstimatorError, before it makes anything, where the candidate is unknown or cannot be built.
+    """
+    spec, tracker = cycle.spec, cycle.tracker
+    candidate = spec.candidate(name)
+    training.build(candidate)
+    parent = _run_once(cycle, cycle.run_id, cycle.key("cycle", snapshot.id), snapshot)
+    run_id = _run_once(cycle, name, cycle.key("train", snapshot.id, name), snapshot, parent, candidate=name)
+    with recorded(tracker, run_id, parent):
+        tracker.log_params(run_id, {"estimator": candidate.estimator, **candidate.params})
+        tracker.log_dataset(run_id, snapshot)
+        fitted = fit_once(cycle, name, snapshot, (Side.TRAIN,), run_id)
+        logged = tracker.get_run(run_id).metrics
+        tracker.log_metrics(run_id, {name: score for name, score in fitted.metrics.items() if name not in logged})
+    tracker.end_run(run_id)
+    return Candidate(
+        id=fitted.model.uri,
+        model=spec.model,
+        name=name,
+        snapshot=snapshot.id,
+        run_id=run_id,
+        parent_run_id=parent,
+        metric=spec.gate.metric,
+        train_score=fitted.metrics[f"train_{spec.gate.metric}"],
+        validation_score=fitted.metrics[f"validation_{spec.gate.metric}"],
+        train_rows=fitted.rows,
+    )
+
+
+def evaluate(cycle: Cycle, snapshot: Snapshot, candidates: Sequence[Candidate], *, dry_run: bool) -> Verdict:
+    """Judge the best candidate against Production on the holdout, which neither has seen.
+
+    The best is fitted again, on training and validation rows, and registered (not in a dry run); that very version is
+    judged. The verdict consumes the snapshot and tells the team, in one transaction.
+    """
+    best = _best(cycle.spec, candidates)
+    verdict_id = cycle.key("verdict", snapshot.id)
+    with recorded(cycle.tracker, best.run_id, best.parent_run_id):
+        verdict = cycle.state.verdict(verdict_id) or _judge(cycle, verdict_id, snapshot, best, dry_run)
+        _log_verdict(cycle, verdict)
+    for run_id in (best.run_id, best.parent_run_id):
+        cycle.tracker.end_run(run_id)
+    return verdict
+
+
+def may_promote(spec: Spec, verdict: Verdict) -> bool:
+    """Whether this verdict is to change Production."""
+    return verdict.outcome is Outcome.PROMOTE and not verdict.trial.dry_run and spec.mode is Mode.ENFORCE
+
+
+def promote(cycle: Cycle, verdict: Verdict) -> Promotion:
+    """Put the judged version into Production, by way of the ledger (DESIGN rule 1).
+
+    Raises StaleVerdictError where Production is no longer what the verdict was made against.
+    """
+    model, state = cycle.spec.model, cycle.state
+    if not may_promote(cycle.spec, verdict):
+        raise RetrainError(f"{model}: {verdict.outcome} in mode {cycle.spec.mode} promotes nothing")
+    apply(model, state, cycle.tracker)
+    state.open_promotion(verdict, by=str(cycle), why=verdict.reason)
+    apply(model, state, cycle.tracker)
+    return state.promotion_of(verdict)
+
+
+def tell(model: str, deliver: Callable[[str, Announcement], None], *, state: State) -> int:
+    """Deliver what waits in the outbox, oldest first; how many were delivered.
+
+    deliver: takes a message's key and announcement. What it raises ends the telling, and that message waits on.
+    """
+    told = 0
+    while True:
+        with state.next_message(model) as message:
+            if message is None:
+                return told
+            deliver(message.key, message.announcement)
+        told += 1
+
+
+def _run_once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:
+    experiment = cycle.tracker.create_experiment(cycle.spec.model)
+    known = {"snapshot": snapshot.id, "dag_id": cycle.dag_id, "dag_run": cycle.run_id}
+    return cycle.state.once(
+        key,
+        find=lambda: cycle.tracker.find_run(experiment, key),
+        create=lambda: cycle.tracker.start_run(
+            experiment, run_name, key, parent=parent, note=cycle.note, **known, **tags
+        ),
+    )
+
+
+def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
+    """The greatest validation score; of equal ones, that which the spec names first."""
+    if not candidates:
+        raise EstimatorError(f"{spec.model}: no candidate was trained, so there is nothing to judge")
+    order = [candidate.name for candidate in spec.candidates]
+    return min(candidates, key=lambda candidate: (-candidate.validation_score, order.index(candidate.name)))
+
+
+def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, dry_run: bool) -> Verdict:
+    spec, state = cycle.spec, cycle.state
+    production = apply(spec.model, state, cycle.tracker)
+    fitted = fit_once(cycle, best.name, snapshot, (Side.TRAIN, Side.VALIDATION), best.run_id)
+    trial = Trial(
+        id=verdict_id,
+        model=spec.model,
+        candidate=best.name,
+        snapshot=snapshot.id,
+        run_id=best.run_id,
+        version=None if dry_run else _register(cycle, best.run_id, fitted.model.uri, snapshot),
+        production=production,
+        epoch=snapshot.epoch,
+        test=state.tests_spent(spec.model, snapshot.epoch) + 1,
+        dry_run=dry_run,
+    )
+    verdict = judge(measure(cycle, trial, snapshot, state.model_file(fitted.model.uri)), spec.gate)
+    return state.save_verdict(verdict, announcements.of_verdict(verdict))
+
+
+def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> str:
+    model, key = cycle.spec.model, cycle.key("version", snapshot.id)
+    version = cycle.state.once(
+        key,
+        find=lambda: cycle.tracker.find_model_version(model, key),
+        create=lambda: cycle.tracker.register_model(model, run_id, uri, key),
+    )
+    cycle.state.save_version(uri, version)
+    return version
+
+
+def _log_verdict(cycle: Cycle, verdict: Verdict) -> None:
+    trial, tracker = verdict.trial, cycle.tracker
+    name = f"test_{verdict.metric}"
+    if verdict.score is not None and name not in tracker.get_run(trial.run_id).metrics:
+        tracker.log_metrics(trial.run_id, {name: verdict.score})
+    tracker.set_tags(
+        trial.run_id, {"verdict": verdict.outcome, "reason": verdict.reason, "version": trial.version or ""}
+    )
