@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -198,10 +197,10 @@ def _epochs(table: pa.Table, current: int) -> Epochs:
 
 
 def _count_new(rows: pa.Table, before: pa.Table) -> int:
-    def pairs(table: pa.Table) -> Any:
+    def pairs(table: pa.Table) -> pa.ChunkedArray:
         return pc.binary_join_element_wise(_encoded(table["key"]), _encoded(table["label"]), "")
 
-    return rows.num_rows - int(pc.is_in(pairs(rows), pairs(before)).to_numpy().sum())
+    return int(rows.num_rows - pc.is_in(pairs(rows), pairs(before)).to_numpy().sum())
 
 
 def _folder(model: str) -> str:

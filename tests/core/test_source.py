@@ -1,0 +1,459 @@
+"""What is read is what PostgreSQL holds: every type, every sign, every labelled row, and nothing is ever written."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from math import isnan
+from types import SimpleNamespace
+
+import psycopg2
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from retrain import spec
+from retrain.errors import SourceError
+from retrain.source import LABEL_TIME, Source
+
+NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
+
+
+def execute(database, statement, values=None):
+    with closing(database.connect()) as session, session, session.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def source(database, query=None, **fields):
+    told = {"key": "id", "label": "label", "features": ("text",)} | fields
+    told |= {"query": "letters.sql"} if query is not None else {"table": told.get("table", "letters")}
+    return Source(database.connect, spec.Source(**told), query)
+
+
+@pytest.fixture
+def letters(database):
+    """A table with one feature, a text, and two labelled rows of three."""
+    execute(
+        database,
+        "CREATE TABLE letters (id int PRIMARY KEY, text text, label text, labelled_at timestamptz); "
+        "INSERT INTO letters VALUES (1, 'one', 'good', '2026-03-08 12:00Z'), (2, 'two', 'bad', '2026-03-08 13:00Z'), "
+        "(3, 'three', NULL, NULL)",
+    )
+    return database
+
+
+def column_of(database, type_, values):
+    """How a feature of this type arrives, from values as PostgreSQL writes them."""
+    execute(database, f"CREATE TABLE letters (id serial, text {type_}, label int)")
+    for value in values:
+        execute(database, f"INSERT INTO letters (text, label) VALUES (%s::{type_}, 1)", (value,))
+    return source(database).read_labelled().sort_by("key")["text"]
+
+
+# ── types
+
+
+@pytest.mark.parametrize(
+    ("type_", "written", "arrow", "read"),
+    [
+        ("text", ["a", "", None], pa.string(), ["a", "", None]),
+        ("varchar(3)", ["a", None], pa.string(), ["a", None]),
+        ("char(3)", ["a"], pa.string(), ["a"]),
+        ("smallint", ["-1", None], pa.int64(), [-1, None]),
+        ("int", ["7"], pa.int64(), [7]),
+        ("bigint", [str(2**63 - 1), str(-(2**63))], pa.int64(), [2**63 - 1, -(2**63)]),
+        ("real", ["0.5", None], pa.float64(), [0.5, None]),
+        ("float8", ["0.1", "1e-300", "-0"], pa.float64(), [0.1, 1e-300, -0.0]),
+        ("float8", ["Infinity", "-Infinity"], pa.float64(), [float("inf"), float("-inf")]),
+        ("numeric", ["12345.678", None], pa.float64(), [12345.678, None]),
+        ("numeric(4,2)", ["1.50"], pa.float64(), [1.5]),
+        ("boolean", ["t", "f", None], pa.bool_(), [True, False, None]),
+        ("date", ["2026-03-08"], pa.string(), ["2026-03-08"]),
+        ("timestamp", ["2026-03-08 12:00"], pa.string(), ["2026-03-08 12:00:00"]),
+        ("timestamptz", ["2026-03-08 12:00+09"], pa.string(), ["2026-03-08 03:00:00+00"]),
+        ("uuid", ["00000000-0000-0000-0000-000000000001"], pa.string(), ["00000000-0000-0000-0000-000000000001"]),
+        ("jsonb", ['{"a": [1, "x"]}'], pa.string(), ['{"a": [1, "x"]}']),
+        ("text[]", ['{a,"b c"}'], pa.string(), ['{a,"b c"}']),
+        ("bytea", ["\\x00ff"], pa.string(), ["\\x00ff"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_column_arrives_with_its_type(database, type_, written, arrow, read):
+    column = column_of(database, type_, written)
+
+    assert (column.type, column.to_pylist()) == (arrow, read)
+
+
+def test_a_number_that_is_none_is_kept_apart_from_an_empty_one(database):
+    number, null = column_of(database, "float8", ["NaN", None]).to_pylist()
+
+    assert isnan(number)
+    assert null is None
+
+
+def test_a_domain_arrives_as_the_type_below_it(database):
+    execute(database, "CREATE DOMAIN points AS int CHECK (value >= 0)")
+
+    assert column_of(database, "points", ["3"]).type == pa.int64()
+
+
+@pytest.mark.parametrize("type_", ["text", "int", "float8", "boolean"])
+def test_a_column_without_any_value_keeps_its_type(database, type_):
+    wanted = {"text": pa.string(), "int": pa.int64(), "float8": pa.float64(), "boolean": pa.bool_()}[type_]
+
+    column = column_of(database, type_, [None, None])
+
+    assert (column.type, column.null_count) == (wanted, 2)
+
+
+def test_a_text_column_of_empty_texts_is_not_taken_for_null(database):
+    assert column_of(database, "text", ["", ""]).to_pylist() == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "label"),
+    [
+        ("text", "good", "good"),
+        ("int", "1", 1),
+        ("boolean", "true", True),
+        ("numeric(1)", "1", "1"),
+        ("float8", "0.5", "0.5"),
+        ("text", "", ""),
+    ],
+)
+def test_a_label_is_the_name_of_a_class(database, type_, value, label):
+    execute(database, f"CREATE TABLE letters (id int, text text, label {type_})")
+    execute(database, "INSERT INTO letters VALUES (1, 'a', %s)", (value,))
+
+    assert source(database).read_labelled()["label"].to_pylist() == [label]
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "key"),
+    [("int", "1", "1"), ("text", "a b", "a b"), ("uuid", "0" * 32, "00000000-0000-0000-0000-000000000000")],
+)
+def test_a_key_arrives_as_text(database, type_, value, key):
+    execute(database, f"CREATE TABLE letters (id {type_}, text text, label int)")
+    execute(database, "INSERT INTO letters VALUES (%s, 'a', 1)", (value,))
+
+    assert source(database).read_labelled()["key"].to_pylist() == [key]
+
+
+# ── text
+
+
+def texts_of(database, texts):
+    """How these texts arrive, written as the features of rows 1, 2, 3 and so on."""
+    execute(
+        database,
+        "INSERT INTO letters SELECT n, text, 'good' FROM unnest(%s::text[]) WITH ORDINALITY AS given (text, n)",
+        (texts,),
+    )
+    table = source(database).read_labelled()
+    arrived = dict(zip(table["key"].to_pylist(), table["text"].to_pylist(), strict=True))
+    return [arrived[str(number)] for number in range(1, len(texts) + 1)]
+
+
+def test_text_arrives_as_it_was_written(letters):
+    texts = [
+        'she said "no", and left',
+        "one\nline and\r\nanother\rend",
+        "\n",
+        '"',
+        ",",
+        "\\.",
+        "\\N",
+        "NULL",
+        "t",
+        "  kept  ",
+        "자기소개서 🙂 \u2028 \ufeff",
+        "x" * 3_000_000,
+    ]
+    execute(letters, "TRUNCATE letters")
+
+    assert texts_of(letters, texts) == texts
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=20)
+)
+def test_any_texts_arrive_as_they_were_written(letters, texts):
+    execute(letters, "DELETE FROM letters")
+
+    assert texts_of(letters, texts) == texts
+
+
+def test_text_arrives_whatever_the_encoding_of_the_client(letters):
+    execute(letters, "UPDATE letters SET text = '자기소개서' WHERE id = 1")
+
+    def connect():
+        session = letters.connect()
+        session.set_client_encoding("UHC")
+        return session
+
+    table = source(SimpleNamespace(connect=connect)).read_labelled().sort_by("key")
+    assert table["text"][0].as_py() == "자기소개서"
+
+
+def test_what_is_read_does_not_depend_on_the_settings_of_the_role(database):
+    def connect():
+        session = database.connect()
+        with session, session.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'Asia/Seoul'; SET datestyle = 'SQL, DMY'")
+        return session
+
+    execute(database, "CREATE TABLE letters (id int, text timestamptz, day date, label int, at timestamp)")
+    execute(database, "INSERT INTO letters VALUES (1, '2026-03-08 12:00Z', '2026-03-08', 1, '2026-03-08 12:00')")
+
+    read = source(SimpleNamespace(connect=connect), label_time="at", features=("text", "day")).read_labelled()
+
+    assert read.to_pylist() == [
+        {"key": "1", "label": 1, "label_time": NOON, "text": "2026-03-08 12:00:00+00", "day": "2026-03-08"}
+    ]
+
+
+# ── label times
+
+
+@pytest.mark.parametrize(
+    ("type_", "written", "read"),
+    [
+        ("timestamptz", "2026-03-08 21:00:00.000001+09", NOON + timedelta(microseconds=1)),
+        ("timestamp", "2026-03-08 12:00", NOON),
+        ("date", "2026-03-08", datetime(2026, 3, 8, tzinfo=UTC)),
+        ("timestamptz", "1969-12-31 23:59:59.999999+00", datetime(1969, 12, 31, 23, 59, 59, 999999, UTC)),
+        ("timestamptz", None, None),
+    ],
+)
+def test_a_label_time_is_exact_and_in_utc(database, type_, written, read):
+    execute(database, f"CREATE TABLE letters (id int, text text, label int, at {type_})")
+    execute(database, "INSERT INTO letters VALUES (1, 'a', 1, %s)", (written,))
+
+    column = source(database, label_time="at").read_labelled()["label_time"]
+
+    assert (column.type, column.to_pylist()) == (LABEL_TIME, [read])
+
+
+@pytest.mark.parametrize("type_", ["timestamptz", "timestamp"])
+def test_labels_of_the_hour_that_a_clock_shows_twice_are_counted_once_each(database, type_):
+    """On 25 October 2026 at 01:00 UTC clocks in Berlin go from 03:00 back to 02:00."""
+    execute(database, f"CREATE TABLE letters (id int, text text, label int, at {type_})")
+    before, after = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+    def connect():
+        session = database.connect()
+        with session, session.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'Europe/Berlin'")
+        return session
+
+    berlin = source(SimpleNamespace(connect=connect), label_time="at")
+    for number, when in enumerate((before, after)):
+        written = when if type_ == "timestamptz" else when.replace(tzinfo=None)
+        execute(database, "INSERT INTO letters VALUES (%s, 'a', 1, %s)", (number, written))
+
+    assert berlin.read_labelled().sort_by("key")["label_time"].to_pylist() == [before, after]
+    assert berlin.count_labelled(before, at_most=9) == 1
+    assert berlin.count_labelled(after, at_most=9) == 0
+
+
+def test_a_label_time_that_is_no_time_is_refused(letters):
+    wrong = source(letters, label_time="id")
+
+    for use in (wrong.read_labelled, lambda: wrong.count_labelled(NOON, 9)):
+        with pytest.raises(SourceError, match=r"^letters: 'id' is no time; cast it in a query file$"):
+            use()
+
+
+# ── which rows
+
+
+def test_rows_without_a_label_are_not_read(letters):
+    assert sorted(source(letters).read_labelled()["key"].to_pylist()) == ["1", "2"]
+
+
+def test_an_empty_table_gives_no_rows_of_the_right_types(letters):
+    execute(letters, "TRUNCATE letters")
+
+    table = source(letters, label_time="labelled_at").read_labelled()
+
+    assert table.num_rows == 0
+    assert table.schema == pa.schema(
+        {"key": pa.string(), "label": pa.string(), "label_time": LABEL_TIME, "text": pa.string()}
+    )
+
+
+def test_an_empty_table_has_the_schema_of_a_full_one(letters):
+    full = source(letters).read_labelled().schema
+    execute(letters, "TRUNCATE letters")
+
+    assert source(letters).read_labelled().schema == full
+
+
+def test_features_come_in_the_order_of_the_spec(letters):
+    table = source(letters, features=("text", "labelled_at")).read_labelled()
+
+    assert table.column_names == ["key", "label", "label_time", "text", "labelled_at"]
+
+
+def test_rows_that_were_committed_late_are_in_the_next_snapshot(letters):
+    """A row is labelled before another that is committed first."""
+    labelled = source(letters, label_time="labelled_at")
+    with closing(letters.connect()) as late, late.cursor() as cursor:
+        cursor.execute("UPDATE letters SET label = 'good', labelled_at = '2026-03-08 11:00Z' WHERE id = 3")
+        reach = max(labelled.read_labelled()["label_time"].to_pylist())
+        late.commit()
+
+    assert labelled.count_labelled(reach, at_most=9) == 0
+    assert sorted(labelled.read_labelled()["key"].to_pylist()) == ["1", "2", "3"]
+
+
+# ── the count of new rows
+
+
+def test_rows_labelled_after_a_time_are_counted(letters):
+    labelled = source(letters, label_time="labelled_at")
+
+    assert [labelled.count_labelled(NOON + timedelta(minutes=m), at_most=9) for m in (-1, 0, 60)] == [2, 1, 0]
+    assert labelled.count_labelled(None, at_most=9) == 2
+
+
+def test_without_a_label_time_all_labelled_rows_are_counted(letters):
+    assert source(letters).count_labelled(NOON, at_most=9) == 2
+
+
+def test_no_more_rows_are_counted_than_asked_for(letters):
+    assert source(letters).count_labelled(None, at_most=1) == 1
+
+
+# ── names
+
+
+def test_names_with_capitals_quotes_and_signs_are_read(database):
+    execute(
+        database,
+        'CREATE SCHEMA "Mixed"; CREATE TABLE "Mixed"."Order" '
+        '("Id" int, "select" text, "100% ""sure""" text, "라벨" text, "When?" timestamptz); '
+        "INSERT INTO \"Mixed\".\"Order\" VALUES (1, 'a', 'b', 'good', '2026-03-08 12:00Z')",
+    )
+    odd = source(
+        database,
+        table="Mixed.Order",
+        key="Id",
+        label="라벨",
+        label_time="When?",
+        features=("select", '100% "sure"'),
+    )
+
+    assert odd.count_labelled(NOON - timedelta(seconds=1), at_most=9) == 1
+    assert odd.read_labelled().to_pylist() == [
+        {"key": "1", "label": "good", "label_time": NOON, "select": "a", '100% "sure"': "b"}
+    ]
+
+
+@pytest.mark.parametrize("field", ["table", "key", "label", "label_time", "features"])
+def test_a_name_is_never_run_as_a_statement(letters, field):
+    for attack in ('letters";DROP/**/TABLE/**/letters;--', "(SELECT/**/1)", "text,id", "%s", "{}"):
+        attacked = source(letters, **{field: (attack,) if field == "features" else attack})
+        for use in (attacked.read_labelled, lambda attacked=attacked: attacked.count_labelled(NOON, 9)):
+            with pytest.raises(SourceError, match=r"does not exist|there is no column"):
+                use()
+
+    assert source(letters).count_labelled(None, 9) == 2
+
+
+@pytest.mark.parametrize("name", ["key", "label_time"])
+def test_a_feature_that_would_hide_one_of_our_columns_is_refused(letters, name):
+    execute(letters, f"ALTER TABLE letters ADD {name} text")
+
+    with pytest.raises(
+        SourceError, match=rf"^letters: a feature cannot be called '{name}'; rename it in a query file$"
+    ):
+        source(letters, features=("text", name)).read_labelled()
+
+
+def test_the_columns_of_the_spec_may_be_called_like_ours(database):
+    execute(database, "CREATE TABLE letters (key int, label_time timestamptz, label int, text text)")
+    execute(database, "INSERT INTO letters VALUES (1, '2026-03-08 12:00Z', 1, 'a')")
+
+    assert source(database, key="key", label_time="label_time").read_labelled().to_pylist() == [
+        {"key": "1", "label": 1, "label_time": NOON, "text": "a"}
+    ]
+
+
+# ── query files
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM letters WHERE id < 3",
+        "SELECT * FROM letters -- all of them",
+        "WITH mine AS (SELECT * FROM letters) SELECT * FROM mine",
+        "SELECT id, text, label, '{} %s 100%' AS odd FROM letters",
+        "SELECT id, upper(text) AS text, label FROM letters ORDER BY id LIMIT 2",
+    ],
+)
+def test_rows_come_from_a_query_file(letters, query):
+    asked = source(letters, query)
+
+    assert asked.count_labelled(None, at_most=9) == 2
+    assert sorted(asked.read_labelled()["key"].to_pylist()) == ["1", "2"]
+
+
+def test_a_fault_in_a_query_file_is_told_with_its_name(letters):
+    with pytest.raises(SourceError, match=r'^letters\.sql: syntax error at or near "FORM"'):
+        source(letters, "SELECT * FORM letters").read_labelled()
+
+
+# ── what is refused
+
+
+def test_a_column_that_is_not_there_is_told_with_the_one_that_is_close(letters):
+    wrong = source(letters, label="lable", features=("texte",))
+
+    for use in (wrong.read_labelled, lambda: wrong.count_labelled(None, 9)):
+        with pytest.raises(SourceError) as told:
+            use()
+        assert str(told.value).splitlines() == [
+            "letters: there is no column 'lable'; did you mean 'label'?",
+            "letters: there is no column 'texte'; did you mean 'text'?",
+        ]
+
+
+def test_a_column_that_is_not_there_is_told_with_all_that_are(letters):
+    with pytest.raises(SourceError, match=r"there is no column 'zzz'; it has id, text, label, labelled_at$"):
+        source(letters, key="zzz").read_labelled()
+
+
+def test_a_table_that_is_not_there_is_named(database):
+    with pytest.raises(SourceError, match=r'^letters: relation "letters" does not exist'):
+        source(database).count_labelled(None, 1)
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_one_line():
+    nowhere = SimpleNamespace(connect=lambda: psycopg2.connect(host="127.0.0.1", port=1, dbname="x", user="x"))
+
+    with pytest.raises(SourceError, match=r"^letters: connection to server .* failed: .*$"):
+        source(nowhere).count_labelled(None, 1)
+
+
+def test_nothing_can_be_written_even_by_a_query_file(letters):
+    execute(
+        letters,
+        "CREATE FUNCTION wipe() RETURNS TABLE (id int, text text, label text) LANGUAGE sql AS "
+        "$$ DELETE FROM letters RETURNING id, text, label $$",
+    )
+
+    with pytest.raises(SourceError, match="cannot execute DELETE in a read-only transaction"):
+        source(letters, "SELECT * FROM wipe()").read_labelled()
+    assert source(letters).count_labelled(None, at_most=9) == 2
+
+
+def test_no_connection_is_left_open(letters):
+    source(letters).read_labelled()
+    with pytest.raises(SourceError):
+        source(letters, key="zzz").read_labelled()
+
+    with closing(letters.connect()) as session, session.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        assert cursor.fetchone() == (1,)
