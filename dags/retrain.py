@@ -1,0 +1,121 @@
+"""One DAG `retrain_<spec>` for each spec file: source table ─▶ Snapshot ─▶ Candidate × n ─▶ Verdict ─▶ Promotion."""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, ExceptionRetryPolicy, Param, RetryAction, RetryRule, TriggerRule
+from airflow.sdk.exceptions import AirflowTimetableInvalid
+
+from retrain import spec_files
+from retrain.spec_files import SpecFile
+from retrain_airflow import on_call
+from retrain_airflow.notifiers.incident import IncidentNotifier
+from retrain_airflow.operators.evaluate import EvaluateOperator
+from retrain_airflow.operators.promote import PromoteOperator
+from retrain_airflow.operators.take import TakeSnapshotOperator
+from retrain_airflow.operators.tell import TellOperator
+from retrain_airflow.operators.train import TrainCandidateOperator
+from retrain_airflow.sensors.new_rows import NewRowsSensor
+
+NOT_WORTH_A_RETRY = ["SpecError", "EstimatorError", "UntrustedModelError", "StaleVerdictError"]
+
+
+def retrain(file: SpecFile) -> DAG:
+    spec, path = file.spec, str(file.path)
+    names = [candidate.name for candidate in spec.candidates]
+    with DAG(
+        file.dag_id,
+        description=spec.description,
+        doc_md=on_call.CYCLE.format(
+            description=spec.description,
+            source=spec.source.table or spec.source.query,
+            threshold=spec.threshold.rows,
+            candidates=", ".join(names),
+            metric=spec.gate.metric,
+        ),
+        schedule=spec.schedule,
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        # What makes no valid DAG must not be found by itself: it is told with the other faults.
+        auto_register=False,
+        tags=["retrain", spec.model],
+        params={
+            "ignore_threshold": Param(False, type="boolean", title="Ignore the threshold"),
+            "dry_run": Param(False, type="boolean", title="Dry run: judge, change nothing"),
+            "candidates": Param(
+                names, type="array", items={"enum": names}, examples=names, minItems=1, title="Candidates to train"
+            ),
+            "note": Param(None, type=["null", "string"], maxLength=1000, title="Note, for the runs in MLflow"),
+        },
+        default_args={
+            # Waits of 30 s, 1, 2, 4, 8 and 15 minutes: an outage of half an hour passes by itself.
+            "retries": 6,
+            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(minutes=15),
+            "retry_policy": ExceptionRetryPolicy(
+                rules=[RetryRule([f"retrain.errors.{name}" for name in NOT_WORTH_A_RETRY], RetryAction.FAIL)]
+            ),
+            "on_failure_callback": IncidentNotifier(spec=path),
+        },
+    ) as dag:
+        sense = NewRowsSensor(
+            task_id="sense", doc_md=on_call.SENSE, spec=path, ignore_threshold=dag.param("ignore_threshold")
+        )
+        take = TakeSnapshotOperator(
+            task_id="take", doc_md=on_call.TAKE, spec=path, ignore_threshold=dag.param("ignore_threshold")
+        )
+        train = TrainCandidateOperator.partial(
+            task_id="train",
+            doc_md=on_call.TRAIN,
+            spec=path,
+            snapshot=take.output,
+            only=dag.param("candidates"),
+            note=dag.param("note"),
+            map_index_template="{{ task.candidate }}",
+        ).expand(candidate=names)
+        evaluate = EvaluateOperator(
+            task_id="evaluate",
+            doc_md=on_call.EVALUATE,
+            spec=path,
+            snapshot=take.output,
+            candidates=train.output,
+            judge_only=dag.param("dry_run"),
+            note=dag.param("note"),
+            # A candidate that was not asked for is skipped, and must not skip the verdict.
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        )
+        promote = PromoteOperator(task_id="promote", doc_md=on_call.PROMOTE, spec=path, verdict=evaluate.output)
+        hold = EmptyOperator(task_id="hold", doc_md=on_call.HOLD)
+        tell = TellOperator(
+            task_id="tell", doc_md=on_call.TELL, spec=path, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+        )
+        sense >> take >> train >> evaluate >> [promote, hold] >> tell
+    dag.validate()  # type: ignore[no-untyped-call]
+    return dag
+
+
+class BrokenSpecs(DAG):
+    """Stands for the specs that make no DAG, and says why: Airflow shows it as an import error of this file."""
+
+    faults: tuple[str, ...] = ()
+
+    def validate(self) -> None:
+        raise ValueError("\n".join(self.faults))
+
+
+specs = spec_files.load_folder(spec_files.folder())
+faults = list(specs.faults)
+for file in specs.files:
+    try:
+        globals()[file.dag_id] = retrain(file)
+    except AirflowTimetableInvalid as error:
+        faults.append(
+            f"{file.path.name}: schedule = {file.spec.schedule!r}: {error}; write a cron expression, or e.g. @hourly"
+        )
+    except Exception as error:
+        faults.append(f"{file.path.name}: {error}")
+if faults:
+    broken = BrokenSpecs("retrain_broken_specs", schedule=None, auto_register=False)
+    broken.faults = tuple(faults)

@@ -1,0 +1,1 @@
+"""Retrain for Airflow: hooks, operators, sensors and notifiers over the core in `retrain`."""

@@ -1,0 +1,100 @@
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from airflow.sdk import BaseHook
+
+from retrain import spec_files
+from retrain.errors import SnapshotError
+from retrain_airflow.hooks.connections import url
+from retrain_airflow.hooks.tracker import TrackerHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import Context
+    from psycopg2.extensions import connection
+
+    from retrain.cycle import Cycle
+    from retrain.nouns import Announcement
+    from retrain.snapshot import SnapshotStore
+    from retrain.source import Source
+    from retrain.spec import Spec
+    from retrain.state import State
+
+
+class RetrainHook(BaseHook):
+    """Turns a spec file and Airflow's connections into what the verbs of the core take."""
+
+    def __init__(
+        self,
+        spec: str,
+        *,
+        tracker_conn_id: str = TrackerHook.default_conn_name,
+        state_conn_id: str = "retrain_state",
+    ) -> None:
+        """spec: path of the spec file; read when it is first asked for, and refused then with every fault in it."""
+        super().__init__()
+        self._path = spec
+        self._tracker_conn_id = tracker_conn_id
+        self._state_conn_id = state_conn_id
+
+    @property
+    def spec(self) -> "Spec":
+        return self._file.spec
+
+    @cached_property
+    def source(self) -> "Source":
+        from retrain.source import Source
+
+        return Source(_connect(self.spec.source.connection), self.spec.source, self._file.sql)
+
+    @cached_property
+    def state(self) -> "State":
+        from retrain.state import State
+
+        state = State(_connect(self._state_conn_id))
+        state.check()
+        return state
+
+    @cached_property
+    def snapshots(self) -> "SnapshotStore":
+        from retrain.snapshot import SnapshotStore
+
+        uri = os.environ.get("RETRAIN_SNAPSHOTS_URI")
+        if not uri:
+            raise SnapshotError("RETRAIN_SNAPSHOTS_URI is not set; set it to e.g. file:///var/retrain/snapshots")
+        return SnapshotStore(uri)
+
+    def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
+        """The run of the DAG that `context` belongs to."""
+        from retrain.cycle import Cycle
+
+        return Cycle(
+            spec=self.spec,
+            dag_id=context["dag"].dag_id,
+            run_id=context["run_id"],
+            snapshots=self.snapshots,
+            state=self.state,
+            tracker=TrackerHook(self._tracker_conn_id).tracker,
+            note=note or "",
+        )
+
+    def deliver(self, key: str, announcement: "Announcement") -> None:
+        """Post it to the spec's web hook, or say it in the log where the spec names none."""
+        self.log.info("%s", announcement.headline)
+        if self.spec.channels.webhook is not None:
+            from retrain.channels import Webhook
+
+            connection = self.get_connection(self.spec.channels.webhook)
+            Webhook(url(connection), username=connection.login, password=connection.password).deliver(key, announcement)
+
+    @cached_property
+    def _file(self) -> spec_files.SpecFile:
+        return spec_files.load(self._path)
+
+
+def _connect(conn_id: str) -> "Callable[[], connection]":
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    return cast("Callable[[], connection]", PostgresHook(conn_id).get_conn)

@@ -1,0 +1,44 @@
+from typing import Any
+
+from airflow.sdk import BaseNotifier, Context
+
+from retrain.errors import ChannelError
+from retrain.nouns import Incident
+from retrain_airflow.hooks.retrain import RetrainHook
+
+
+class IncidentNotifier(BaseNotifier):
+    """Tells the team that a task has failed for good: as `on_failure_callback`."""
+
+    template_fields = ("spec",)
+
+    def __init__(self, *, spec: str, state_conn_id: str = "retrain_state") -> None:
+        super().__init__()
+        self.spec = spec
+        self.state_conn_id = state_conn_id
+
+    def notify(self, context: Context) -> None:
+        from retrain import announcements, steps
+
+        hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
+        hook.state.announce(_key(context), announcements.of_incident(_incident(hook.spec.model, context)))
+        try:
+            steps.tell(hook.spec.model, hook.deliver, state=hook.state)
+        except ChannelError as error:
+            self.log.warning("It waits in the outbox: %s", error)
+
+
+def _key(context: Context) -> str:
+    ti = context["ti"]
+    return f"incident/{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}/{ti.try_number}"
+
+
+def _incident(model: str, context: Context) -> Incident:
+    ti, error = context["ti"], context.get("exception")
+    facts: dict[str, Any] = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "log_url": ti.log_url}
+    return Incident(
+        model=model,
+        what=f"task {ti.task_id} of run {ti.run_id} failed: {error or 'its process was killed'}.",
+        remedy="Nothing was changed that a new run would not take up. Look at the task's log, then clear the task.",
+        facts=facts,
+    )

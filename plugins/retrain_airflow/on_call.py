@@ -1,0 +1,70 @@
+"""What each task means, and what to do when it is red: the text that Airflow shows beside a task."""
+
+SENSE = """
+Looks once whether enough new labelled rows are in the source; its log says how many are missing.
+
+**Skipped**: not enough yet. The next run looks again; *ignore the threshold* in the trigger form goes on regardless.
+
+**Red**: the source or Retrain's own database does not answer, or the spec names a column that is not there. The last
+line of the log says which. Nothing was started.
+"""
+
+TAKE = """
+Reads every labelled row and stores it as Parquet, with the side (train, validation, holdout) of each row.
+
+**Skipped**: fewer rows are new than the sensor thought; rows of the last snapshot were labelled again, for example.
+
+**Red**: the source does not answer, a key occurs twice, or the place for snapshots is full or not writable. Put that
+right and clear the task: a snapshot that was stored in part is not used.
+"""
+
+TRAIN = """
+Fits one candidate on the training rows and scores it on the validation rows. One run in MLflow, below the cycle's run.
+
+**Skipped**: this candidate was not ticked in the trigger form.
+
+**Red**: the candidate's function or the fit failed (the log has scikit-learn's message), or MLflow does not answer.
+Clear the task: it takes up the same run in MLflow and makes no second one.
+"""
+
+EVALUATE = """
+Fits the best candidate on training and validation rows, registers it as a version, and judges that version against
+Production on the holdout, which neither has seen. The verdict is PROMOTE, HOLD or INCONCLUSIVE; its reason is in the
+log, and as a tag on the run in MLflow.
+
+**Red**: MLflow or Retrain's own database does not answer. Clear the task: a verdict is written once, and until it is
+written no row counts as used.
+"""
+
+PROMOTE = """
+Puts the judged version into Production: one row in the ledger, then the alias, then the stage.
+
+**Red with "Production is version …"**: somebody changed Production after the verdict. Nothing was overwritten; the next
+cycle judges against what is there now.
+
+**Red otherwise**: MLflow does not answer. The promotion is decided, and whoever comes next carries it out: clear the
+task, or wait for the next cycle.
+"""
+
+HOLD = """
+Production stays as it is: the challenger was not better beyond chance, the verdict was INCONCLUSIVE, this was a dry
+run, or the spec's mode is `observe`.
+"""
+
+TELL = """
+Delivers the model's announcements, oldest first, to the channels in the spec.
+
+**Red**: the channel does not answer. Messages wait in the outbox, in order, and none is lost: clear the task, or wait
+for the next cycle.
+"""
+
+CYCLE = """
+{description}
+
+**sense → take → train → evaluate → promote or hold → tell**
+
+New labelled rows in `{source}` start a cycle when there are {threshold:,} of them. The best of {candidates} replaces
+Production where it is better in {metric} beyond chance on rows that neither has seen.
+
+A red task is explained beside it, under *Docs*. A task can be cleared at any time: no step does anything twice.
+"""

@@ -1,0 +1,45 @@
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.providers.standard.operators.branch import BranchMixIn
+from airflow.sdk import Context
+
+from retrain.announcements import of_verdict
+from retrain.nouns import Candidate, Snapshot
+from retrain_airflow.operators.spec import SpecOperator
+
+
+class EvaluateOperator(SpecOperator, BranchMixIn):
+    """Judges the best of the Candidates against Production; gives a Verdict, and goes on to promote or to hold."""
+
+    template_fields = ("spec", "snapshot", "candidates", "judge_only", "note")
+
+    def __init__(
+        self,
+        *,
+        snapshot: Any,
+        candidates: Any,
+        judge_only: Any = False,
+        note: Any = None,
+        to_promote: str = "promote",
+        to_hold: str = "hold",
+        **kwargs: Any,
+    ) -> None:
+        """judge_only: a dry run, which changes nothing. to_promote, to_hold: ids of the tasks to go on to."""
+        super().__init__(**kwargs)
+        self.snapshot = snapshot
+        self.candidates: Iterable[dict[str, Any]] = candidates
+        self.judge_only = judge_only
+        self.note = note
+        self.to_promote = to_promote
+        self.to_hold = to_hold
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from retrain import steps
+
+        cycle = self.hook.cycle(context, self.note)
+        candidates = [Candidate.from_json(candidate) for candidate in self.candidates]
+        verdict = steps.evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=bool(self.judge_only))
+        self.log.info("%s", of_verdict(verdict).headline)
+        self.do_branch(context, self.to_promote if steps.may_promote(cycle.spec, verdict) else self.to_hold)
+        return verdict.to_json()

@@ -1,0 +1,31 @@
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.hooks.tracker import TrackerHook
+
+
+class SpecOperator(BaseOperator):
+    """One verb of a model's cycle."""
+
+    template_fields: Sequence[str] = ("spec",)
+
+    def __init__(
+        self,
+        *,
+        spec: str,
+        tracker_conn_id: str = TrackerHook.default_conn_name,
+        state_conn_id: str = "retrain_state",
+        **kwargs: Any,
+    ) -> None:
+        """spec: path of the spec file."""
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.tracker_conn_id = tracker_conn_id
+        self.state_conn_id = state_conn_id
+
+    @property
+    def hook(self) -> RetrainHook:
+        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, state_conn_id=self.state_conn_id)

@@ -1,0 +1,29 @@
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from retrain.threshold import Sensed
+from retrain_airflow.operators.spec import SpecOperator
+
+
+class TakeSnapshotOperator(SpecOperator):
+    """Stores every labelled row as it is now; gives a Snapshot. Skipped where fewer rows are new than the threshold."""
+
+    template_fields = ("spec", "ignore_threshold")
+
+    def __init__(self, *, ignore_threshold: Any = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ignore_threshold = ignore_threshold
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        from retrain import steps
+
+        hook = self.hook
+        snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
+        # The sensor counts cheaply; this count is exact.
+        counted = Sensed(snapshot.new_rows, hook.spec.threshold.rows)
+        self.log.info("%s rows, %s of them new: %s", f"{snapshot.rows:,}", f"{snapshot.new_rows:,}", snapshot.uri)
+        if not counted.enough and not self.ignore_threshold:
+            raise AirflowSkipException(str(counted))
+        return snapshot.to_json()

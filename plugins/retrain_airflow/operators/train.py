@@ -1,0 +1,31 @@
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from retrain.nouns import Snapshot
+from retrain_airflow.operators.spec import SpecOperator
+
+
+class TrainCandidateOperator(SpecOperator):
+    """Fits one candidate of the spec on a Snapshot; gives a Candidate. To be mapped over `candidate`."""
+
+    template_fields = ("spec", "candidate", "snapshot", "only", "note")
+
+    def __init__(self, *, candidate: str, snapshot: Any, only: Any = None, note: Any = None, **kwargs: Any) -> None:
+        """only: names of the candidates that are wanted this time; the others are skipped. note: for the runs."""
+        super().__init__(**kwargs)
+        self.candidate = candidate
+        self.snapshot = snapshot
+        self.only = only
+        self.note = note
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from retrain import steps
+
+        if self.only is not None and self.candidate not in self.only:
+            raise AirflowSkipException(f"{self.candidate} was not asked for this time.")
+        cycle = self.hook.cycle(context, self.note)
+        candidate = steps.train(cycle, self.candidate, Snapshot.from_json(self.snapshot))
+        self.log.info("%s: %s %.4f on validation rows", candidate.name, candidate.metric, candidate.validation_score)
+        return candidate.to_json()

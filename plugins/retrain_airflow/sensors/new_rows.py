@@ -1,0 +1,38 @@
+from typing import Any
+
+from airflow.sdk import BaseSensorOperator, Context
+
+from retrain_airflow.hooks.retrain import RetrainHook
+
+
+class NewRowsSensor(BaseSensorOperator):
+    """Waits until enough new labelled rows have arrived in the spec's source.
+
+    By default it looks once, and is skipped when rows are missing: the next run of the schedule looks again.
+    """
+
+    template_fields = ("spec", "ignore_threshold")
+
+    def __init__(
+        self,
+        *,
+        spec: str,
+        ignore_threshold: Any = False,
+        state_conn_id: str = "retrain_state",
+        timeout: float = 0,
+        soft_fail: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """ignore_threshold: go on however few rows are there."""
+        super().__init__(timeout=timeout, soft_fail=soft_fail, **kwargs)
+        self.spec = spec
+        self.ignore_threshold = ignore_threshold
+        self.state_conn_id = state_conn_id
+
+    def poke(self, context: Context) -> bool:  # noqa: ARG002 - Airflow's signature
+        from retrain import steps
+
+        hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
+        sensed = steps.sense(hook.spec, source=hook.source, state=hook.state)
+        self.log.info("%s", sensed)
+        return sensed.enough or bool(self.ignore_threshold)

@@ -1,0 +1,13 @@
+"""What Airflow's plugin manager finds of Retrain: nothing but registrations."""
+
+from airflow.plugins_manager import AirflowPlugin
+
+from retrain_airflow import preload
+
+
+class RetrainPlugin(AirflowPlugin):
+    name = "retrain"
+
+    @classmethod
+    def on_load(cls, *args: object, **kwargs: object) -> None:  # noqa: ARG003 - Airflow's signature
+        preload.where_tasks_are_forked()
