@@ -36,4 +36,3 @@ def of_incident(incident: Incident) -> Announcement:
         headline=f"{incident.model}: {incident.what} {incident.remedy}",
         facts=incident.to_json(),
     )
-

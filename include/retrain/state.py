@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection
 from psycopg2.extras import RealDictCursor
 
 from retrain.errors import StaleVerdictError, StateError
@@ -47,7 +47,7 @@ class Message:
 
 
 class State:
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], connection]) -> None:
         """connect: opens a connection to the database that holds schema `retrain`."""
         self._connect = connect
 
@@ -81,7 +81,9 @@ class State:
         if known - done:
             raise StateError(f"schema retrain lacks {', '.join(sorted(known - done))}; run `retrain migrate`")
         if done - known:
-            raise StateError(f"schema retrain is newer than this code ({', '.join(sorted(done - known))}); update Retrain")
+            raise StateError(
+                f"schema retrain is newer than this code ({', '.join(sorted(done - known))}); update Retrain"
+            )
 
     @staticmethod
     def _migrations_done(cursor: Any) -> set[str]:
@@ -104,6 +106,13 @@ class State:
                 made = find() or create()
                 cursor.execute("UPDATE retrain.claims SET made = %s WHERE key = %s", (made, key))
             return made
+
+    def made(self, key: str) -> str | None:
+        """What was made for this key; None where nothing was recorded yet."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT made FROM retrain.claims WHERE key = %s", (key,))
+            row = cursor.fetchone()
+        return None if row is None else row["made"]
 
     # ── snapshots
 
@@ -157,8 +166,12 @@ class State:
                 (file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
             )
 
-    def model_file(self, uri: str) -> ModelFile | None:
-        return self._model_file("uri = %s", (uri,))
+    def model_file(self, uri: str) -> ModelFile:
+        """Raises StateError for a file that we did not log."""
+        file = self._model_file("uri = %s", (uri,))
+        if file is None:
+            raise StateError(f"{uri}: is not in the ledger")
+        return file
 
     def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
         """The file that we registered as this version; None for a version that is not ours."""
@@ -167,6 +180,8 @@ class State:
     def save_version(self, uri: str, version: str) -> None:
         with self._transaction() as cursor:
             cursor.execute("UPDATE retrain.candidates SET version = %s WHERE uri = %s", (version, uri))
+            if cursor.rowcount == 0:
+                raise StateError(f"{uri}: is not in the ledger, so it cannot be version {version}")
 
     def _model_file(self, condition: str, values: tuple[str, ...]) -> ModelFile | None:
         with self._transaction() as cursor:
@@ -213,7 +228,7 @@ class State:
             )
             if not trial.dry_run:
                 self._spend_test(cursor, verdict)
-            self._tell(cursor, f"verdict/{trial.id}", announcement)
+            _tell(cursor, f"verdict/{trial.id}", announcement)
         return verdict
 
     @staticmethod
@@ -232,7 +247,7 @@ class State:
         )
         if cursor.fetchone()["tests_spent"] != trial.test:
             raise StaleVerdictError(
-                f"{trial.model}: test {trial.test} of holdout epoch {trial.epoch} was used by another verdict; run again"
+                f"{trial.model}: another verdict used test {trial.test} of holdout epoch {trial.epoch}; run again"
             )
 
     # ── promotions
@@ -257,6 +272,14 @@ class State:
                 )
             return ledger.append(trial.production, trial.version, verdict=trial.id, by=by, why=why)
 
+    def promotion_of(self, verdict: Verdict) -> Promotion:
+        """Raises StateError where this verdict has promoted nothing."""
+        with self._transaction() as cursor:
+            promotion = Ledger(cursor, verdict.trial.model).of_verdict(verdict.trial.id)
+        if promotion is None:
+            raise StateError(f"{verdict.trial.model}: verdict {verdict.trial.id} has promoted nothing")
+        return promotion
+
     @contextmanager
     def ledger(self, model: str) -> "Iterator[Ledger]":
         """The model's ledger, locked until the block ends; what the block did is then committed, or nothing of it."""
@@ -269,13 +292,13 @@ class State:
     def announce(self, key: str, announcement: Announcement) -> None:
         """Put an announcement into the outbox, once for each key."""
         with self._transaction() as cursor:
-            self._tell(cursor, key, announcement)
+            _tell(cursor, key, announcement)
 
     @contextmanager
     def next_message(self, model: str) -> Iterator[Message | None]:
         """The oldest announcement that waits, marked as delivered when the block ends without an error.
 
-        The row stays locked meanwhile: of two who deliver at once, the second waits and then finds it delivered.
+        The row stays locked meanwhile: of two who deliver at once, the second waits and then gets the next.
         """
         with self._transaction() as cursor:
             cursor.execute(
@@ -291,15 +314,9 @@ class State:
     # ── below
 
     @staticmethod
-    def _tell(cursor: Any, key: str, announcement: Announcement) -> None:
-        cursor.execute(
-            "INSERT INTO retrain.outbox (key, model, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (key, announcement.model, _json(announcement.to_json())),
-        )
-
-    @staticmethod
     def _lock_model(cursor: Any, model: str) -> None:
-        cursor.execute("SELECT 1 FROM retrain.models WHERE model = %s FOR UPDATE", (model,))
+        # Not FOR UPDATE: rows that refer to the model, a new snapshot say, need not wait for a promotion.
+        cursor.execute("SELECT 1 FROM retrain.models WHERE model = %s FOR NO KEY UPDATE", (model,))
         if cursor.fetchone() is None:
             raise StateError(f"{model}: has no snapshot yet, so there is nothing to decide")
 
@@ -343,7 +360,9 @@ class Ledger:
         )
         return Promotion(**self._cursor.fetchone())
 
-    def close(self, promotion: Promotion, *, applied: bool, announcement: Callable[[Promotion], Announcement]) -> Promotion:
+    def close(
+        self, promotion: Promotion, *, applied: bool, announcement: Callable[[Promotion], Announcement]
+    ) -> Promotion:
         """Mark a promotion as applied, or as superseded, and tell the team in the same transaction."""
         column = "applied_at" if applied else "superseded_at"
         self._cursor.execute(
@@ -351,7 +370,7 @@ class Ledger:
             (promotion.model, promotion.seq),
         )
         closed = Promotion(**self._cursor.fetchone())
-        State._tell(self._cursor, f"promotion/{closed.model}/{closed.seq}", announcement(closed))
+        _tell(self._cursor, f"promotion/{closed.model}/{closed.seq}", announcement(closed))
         return closed
 
     def _one(self, condition: str, *values: str) -> Promotion | None:
@@ -361,6 +380,13 @@ class Ledger:
         )
         row = self._cursor.fetchone()
         return None if row is None else Promotion(**row)
+
+
+def _tell(cursor: Any, key: str, announcement: Announcement) -> None:
+    cursor.execute(
+        "INSERT INTO retrain.outbox (key, model, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (key, announcement.model, _json(announcement.to_json())),
+    )
 
 
 def _migration_files() -> list[Path]:
@@ -373,4 +399,3 @@ def _json(value: dict[str, Any]) -> str:
 
 def _version(version: str | None) -> str:
     return "empty" if version is None else f"version {version}"
-

@@ -4,12 +4,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from math import isnan
 from types import SimpleNamespace
+from uuid import uuid4
 
 import psycopg2
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2.extensions import make_dsn
 
 from retrain import spec
 from retrain.errors import SourceError
@@ -27,6 +29,17 @@ def source(database, query=None, **fields):
     told = {"key": "id", "label": "label", "features": ("text",)} | fields
     told |= {"query": "letters.sql"} if query is not None else {"table": told.get("table", "letters")}
     return Source(database.connect, spec.Source(**told), query)
+
+
+@pytest.fixture
+def database(postgres):
+    """A schema of one test's own, in which names without a schema are found: a database costs more than most tests."""
+    schema = f"test_{uuid4().hex}"
+    dsn = make_dsn(postgres.dsn("source"), options=f"-c search_path={schema}", application_name=schema)
+    database = SimpleNamespace(connect=lambda: psycopg2.connect(dsn))
+    execute(database, f"CREATE SCHEMA {schema}")
+    yield database
+    execute(database, f"DROP SCHEMA {schema} CASCADE")
 
 
 @pytest.fixture
@@ -331,7 +344,7 @@ def test_no_more_rows_are_counted_than_asked_for(letters):
 def test_names_with_capitals_quotes_and_signs_are_read(database):
     execute(
         database,
-        'CREATE SCHEMA "Mixed"; CREATE TABLE "Mixed"."Order" '
+        'DROP SCHEMA IF EXISTS "Mixed" CASCADE; CREATE SCHEMA "Mixed"; CREATE TABLE "Mixed"."Order" '
         '("Id" int, "select" text, "100% ""sure""" text, "라벨" text, "When?" timestamptz); '
         "INSERT INTO \"Mixed\".\"Order\" VALUES (1, 'a', 'b', 'good', '2026-03-08 12:00Z')",
     )
@@ -455,5 +468,7 @@ def test_no_connection_is_left_open(letters):
         source(letters, key="zzz").read_labelled()
 
     with closing(letters.connect()) as session, session.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = current_setting('application_name')"
+        )
         assert cursor.fetchone() == (1,)

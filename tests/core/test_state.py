@@ -1,0 +1,745 @@
+"""What Retrain remembers is written once, by whoever comes first, and told in the transaction that writes it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import chain
+from types import SimpleNamespace
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from retrain import announcements
+from retrain.errors import ChannelError, StaleVerdictError, StateError
+from retrain.nouns import Announcement, Incident, Outcome, Side, Snapshot, Trial, Verdict
+from retrain.spec import Split
+from retrain.state import TASK_ROLE, ModelFile, State
+
+MODEL = "letters"
+
+
+def execute(database, statement, values=None):
+    with closing(database.connect()) as session, session, session.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def until_one_waits(database):
+    """Return when a session waits for another one's lock."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if execute(
+            database,
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        ):
+            return
+        time.sleep(0.01)
+    raise AssertionError("no session waits for a lock")
+
+
+def at_once(*calls):
+    """What each call gave or raised, all started at one moment."""
+    start = threading.Barrier(len(calls))
+
+    def run(call):
+        start.wait(20)
+        try:
+            return call()
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def snapshot(name="s1", model=MODEL, epoch=1):
+    return Snapshot(
+        id=name,
+        model=model,
+        uri=f"file:///snapshots/{name}.parquet",
+        reach=datetime(2026, 3, 8, 12, 0, 0, 1, tzinfo=UTC),
+        rows=10,
+        new_rows=10,
+        sides={Side.TRAIN: 6, Side.VALIDATION: 2, Side.HOLDOUT: 2, Side.WAITING: 0},
+        epoch=epoch,
+    )
+
+
+def verdict(
+    name="v1", *, of="s1", model=MODEL, version="1", production=None, epoch=1, test=1, score=0.9, dry_run=False
+):
+    return Verdict(
+        trial=Trial(
+            id=name,
+            model=model,
+            candidate="linear",
+            snapshot=of,
+            run_id="run",
+            version=version,
+            production=production,
+            epoch=epoch,
+            test=test,
+            dry_run=dry_run,
+        ),
+        outcome=Outcome.PROMOTE if score else Outcome.INCONCLUSIVE,
+        reason="It is better.",
+        metric="f1_macro",
+        score=score,
+        production_score=None,
+        difference=None,
+        interval=(0.01, 0.03),
+        p_value=0.001,
+        alpha=0.005,
+        tests=10,
+        rows=2,
+        clusters=2,
+        right_to_wrong=0,
+        wrong_to_right=1,
+        smallest_gain=None,
+        overlap=0,
+    )
+
+
+def save(state, some_verdict):
+    return state.save_verdict(some_verdict, announcements.of_verdict(some_verdict))
+
+
+def told(what, model=MODEL):
+    return Announcement(model=model, kind="incident", headline=what, facts={})
+
+
+def deliver(state, model=MODEL):
+    """Headlines of all that waits, delivered now."""
+    headlines = []
+    while True:
+        with state.next_message(model) as message:
+            if message is None:
+                return headlines
+            headlines.append(message.announcement.headline)
+
+
+def apply(state, promotion, *, applied=True):
+    with state.ledger(promotion.model) as ledger:
+        return ledger.close(promotion, applied=applied, announcement=announcements.of_promotion)
+
+
+def head(state, model=MODEL):
+    with state.ledger(model) as ledger:
+        return ledger.head()
+
+
+@pytest.fixture
+def database(postgres):
+    """Database `retrain`, without its tables: cheaper than a database of each test's own."""
+    dsn = postgres.dsn("retrain")
+    database = SimpleNamespace(dsn=dsn, connect=lambda: psycopg2.connect(dsn))
+    execute(database, "SET lock_timeout = '5s'; DROP SCHEMA IF EXISTS retrain CASCADE")
+    return database
+
+
+@pytest.fixture
+def begun(state):
+    """State with a model that has snapshots s1 and s2."""
+    state.begin_model(MODEL, Split())
+    state.save_snapshot(snapshot("s1"))
+    state.save_snapshot(snapshot("s2"))
+    return state
+
+
+# ── claims
+
+
+def never():
+    raise AssertionError("this was made already")
+
+
+def test_what_a_key_stands_for_is_made_once(state):
+    assert state.once("key", find=lambda: None, create=lambda: "run 1") == "run 1"
+    assert state.once("key", find=never, create=never) == "run 1"
+    assert state.made("key") == "run 1"
+
+
+def test_nothing_is_made_for_a_key_that_nobody_claimed(state):
+    assert state.made("key") is None
+
+
+def test_each_key_stands_for_something_of_its_own(state):
+    assert state.once("a", lambda: None, lambda: "run a") == "run a"
+    assert state.once("b", lambda: None, lambda: "run b") == "run b"
+
+
+def test_what_a_predecessor_made_is_found_before_anything_is_created(state):
+    assert state.once("key", find=lambda: "made before", create=never) == "made before"
+
+
+def test_a_creation_that_failed_can_be_tried_again(state):
+    with pytest.raises(ValueError, match="no luck"):
+        state.once("key", lambda: None, lambda: (_ for _ in ()).throw(ValueError("no luck")))
+
+    assert state.once("key", lambda: None, lambda: "run 2") == "run 2"
+
+
+def test_a_step_waits_for_its_own_ghost_and_gets_what_that_made(state, database):
+    creating, may_end = threading.Event(), threading.Event()
+
+    def create():
+        creating.set()
+        assert may_end.wait(20)
+        return "of the ghost"
+
+    with ThreadPoolExecutor(2) as pool:
+        ghost = pool.submit(state.once, "key", lambda: None, create)
+        assert creating.wait(20)
+        second = pool.submit(state.once, "key", never, never)
+        until_one_waits(database)
+        assert not second.done()
+        may_end.set()
+
+        assert (ghost.result(20), second.result(20)) == ("of the ghost", "of the ghost")
+
+
+def test_of_many_at_once_one_creates(state):
+    made = []
+
+    def create():
+        made.append("run")
+        return f"run {len(made)}"
+
+    results = at_once(*[lambda: state.once("key", lambda: None, create)] * 8)
+
+    assert results == ["run 1"] * 8
+    assert made == ["run"]
+
+
+def test_steps_with_different_keys_do_not_wait_for_each_other(state):
+    def create():
+        return state.once("inner", lambda: None, lambda: "inner")
+
+    assert state.once("outer", lambda: None, create) == "inner"
+
+
+DIES_AFTER_CREATING = """
+import pathlib, sys, time, psycopg2
+from retrain.state import State
+
+dsn, made = sys.argv[1:]
+
+def create():
+    pathlib.Path(made).write_text("made before the kill")
+    print("created", flush=True)
+    time.sleep(60)
+
+State(lambda: psycopg2.connect(dsn)).once("key", lambda: None, create)
+"""
+
+
+def test_what_was_made_just_before_a_kill_is_found(state, database, tmp_path):
+    made = tmp_path / "made"
+    with subprocess.Popen(
+        [sys.executable, "-c", DIES_AFTER_CREATING, database.dsn, str(made)],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout.readline() == b"created\n"
+        process.send_signal(signal.SIGKILL)
+
+    assert state.made("key") is None
+    assert state.once("key", find=made.read_text, create=never) == "made before the kill"
+
+
+# ── snapshots
+
+
+def test_salt_and_ranges_are_those_of_the_first_snapshot(state):
+    first = state.begin_model(MODEL, Split(validation=0.1, holdout=0.3))
+
+    assert state.begin_model(MODEL, Split(validation=0.25, holdout=0.25)) == first
+    assert first[1] == Split(validation=0.1, holdout=0.3)
+    assert len(first[0]) == 16
+
+
+def test_every_model_has_a_salt_of_its_own(state):
+    assert state.begin_model("a", Split())[0] != state.begin_model("b", Split())[0]
+
+
+def test_two_who_begin_a_model_at_once_agree(state):
+    assert len(set(at_once(*[lambda: state.begin_model(MODEL, Split())[0]] * 4))) == 1
+
+
+def test_a_snapshot_is_found_as_it_was_saved(begun):
+    begun.save_snapshot(snapshot("s1"))
+
+    assert begun.snapshot(MODEL, "s1") == snapshot("s1")
+
+
+def test_a_snapshot_that_is_not_there_is_named(begun):
+    with pytest.raises(StateError, match=r"^letters: snapshot s9 is not in the ledger$"):
+        begun.snapshot(MODEL, "s9")
+
+
+def test_a_snapshot_of_a_model_that_never_began_is_refused(state):
+    with pytest.raises(StateError, match=r"violates foreign key"):
+        state.save_snapshot(snapshot())
+
+
+# ── model files
+
+
+def model_file(uri="models:/m-1", **fields):
+    told = {"digest": "d", "model": MODEL, "name": "linear", "snapshot": "s1", "run_id": "r", "sides": (Side.TRAIN,)}
+    return ModelFile(uri=uri, **told | fields)
+
+
+def test_a_model_file_is_found_as_it_was_saved_first(begun):
+    file = model_file(sides=(Side.TRAIN, Side.VALIDATION))
+    begun.save_model_file(file)
+    begun.save_model_file(model_file(digest="of another file"))
+
+    assert begun.model_file(file.uri) == file
+
+
+def test_a_model_file_that_we_did_not_log_is_named(begun):
+    with pytest.raises(StateError, match=r"^models:/m-9: is not in the ledger$"):
+        begun.model_file("models:/m-9")
+
+
+def test_a_version_leads_to_its_file(begun):
+    begun.save_model_file(model_file())
+    begun.save_version("models:/m-1", "7")
+    begun.save_version("models:/m-1", "7")
+
+    assert begun.model_file_of_version(MODEL, "7") == model_file()
+    assert begun.model_file_of_version(MODEL, "8") is None
+    assert begun.model_file_of_version("other", "7") is None
+
+
+def test_a_version_of_a_file_that_we_did_not_log_is_refused(begun):
+    with pytest.raises(StateError, match=r"^models:/m-9: is not in the ledger, so it cannot be version 7$"):
+        begun.save_version("models:/m-9", "7")
+
+
+def test_two_files_cannot_be_one_version(begun):
+    for uri in ("models:/m-1", "models:/m-2"):
+        begun.save_model_file(model_file(uri))
+    begun.save_version("models:/m-1", "7")
+
+    with pytest.raises(StateError, match="unique"):
+        begun.save_version("models:/m-2", "7")
+
+
+# ── verdicts
+
+
+def test_a_verdict_is_found_as_it_was_saved(begun):
+    assert save(begun, verdict()) == verdict()
+    assert begun.verdict("v1") == verdict()
+    assert begun.verdict("v2") is None
+
+
+def test_a_verdict_is_saved_once_and_the_first_one_stays(begun):
+    save(begun, verdict(score=0.9))
+
+    assert save(begun, verdict(score=0.1)) == verdict(score=0.9)
+    assert begun.verdict("v1") == verdict(score=0.9)
+    assert begun.tests_spent(MODEL, 1) == 1
+    assert len(deliver(begun)) == 1
+
+
+def test_a_step_and_its_ghost_save_one_verdict(begun):
+    scores = [0.1, 0.2, 0.3, 0.4]
+
+    saved = at_once(*[lambda score=score: save(begun, verdict(score=score)) for score in scores])
+
+    assert saved == [begun.verdict("v1")] * 4
+    assert begun.tests_spent(MODEL, 1) == 1
+
+
+def test_a_verdict_consumes_its_snapshot(begun):
+    assert begun.last_consumed(MODEL) is None
+
+    save(begun, verdict("v1", of="s1"))
+    assert begun.last_consumed(MODEL) == snapshot("s1")
+
+    save(begun, verdict("v2", of="s2", test=2))
+    assert begun.last_consumed(MODEL) == snapshot("s2")
+
+
+def test_a_dry_run_consumes_nothing_spends_nothing_and_is_told(begun):
+    save(begun, verdict(dry_run=True, version=None))
+
+    assert begun.last_consumed(MODEL) is None
+    assert begun.tests_spent(MODEL, 1) == 0
+    assert deliver(begun) == ["letters: dry run, nothing was changed: PROMOTE linear. It is better."]
+
+
+def test_a_verdict_without_a_score_consumes_its_snapshot_but_spends_no_test(begun):
+    save(begun, verdict(score=None))
+
+    assert begun.last_consumed(MODEL) == snapshot("s1")
+    assert begun.tests_spent(MODEL, 1) == 0
+
+
+def test_tests_are_counted_for_each_epoch(begun):
+    save(begun, verdict("v1", test=1))
+    save(begun, verdict("v2", test=2))
+    save(begun, verdict("v3", of="s2", epoch=2, test=1))
+
+    assert [begun.tests_spent(MODEL, epoch) for epoch in (1, 2, 3)] == [2, 1, 0]
+
+
+def test_a_verdict_is_refused_when_another_used_its_test(begun):
+    save(begun, verdict("v1", of="s1", test=1))
+
+    with pytest.raises(StaleVerdictError, match="another verdict used test 1 of holdout epoch 1; run again"):
+        save(begun, verdict("v2", of="s2", test=1))
+    assert begun.verdict("v2") is None
+    assert begun.tests_spent(MODEL, 1) == 1
+    assert begun.last_consumed(MODEL) == snapshot("s1")
+    assert len(deliver(begun)) == 1
+
+
+def test_of_two_verdicts_at_once_one_gets_the_test(begun):
+    results = at_once(lambda: save(begun, verdict("v1", of="s1")), lambda: save(begun, verdict("v2", of="s2")))
+
+    assert sorted(type(result).__name__ for result in results) == ["StaleVerdictError", "Verdict"]
+    assert begun.tests_spent(MODEL, 1) == 1
+
+
+def test_a_verdict_on_a_model_without_a_snapshot_is_refused(state):
+    with pytest.raises(StateError, match=r"^letters: has no snapshot yet, so there is nothing to decide$"):
+        save(state, verdict())
+
+
+# ── promotions
+
+
+@pytest.fixture
+def judged(begun):
+    """State with verdicts v1 and v2, both made where there was no Production."""
+    save(begun, verdict("v1", version="1"))
+    save(begun, verdict("v2", version="2", of="s2", test=2))
+    deliver(begun)
+    return begun
+
+
+def test_the_first_promotion_replaces_nothing(judged):
+    promotion = judged.open_promotion(verdict("v1"), by="dag/run", why="better")
+
+    assert (promotion.seq, promotion.from_version, promotion.to_version) == (1, None, "1")
+    assert (promotion.verdict, promotion.by, promotion.why) == ("v1", "dag/run", "better")
+    assert promotion.applied_at is None
+    assert head(judged) is None
+
+
+def test_a_promotion_counts_when_it_is_applied(judged):
+    applied = apply(judged, judged.open_promotion(verdict("v1"), "dag", "better"))
+
+    assert applied.applied_at is not None
+    assert head(judged) == "1"
+    assert deliver(judged) == ["letters: version 1 is in Production, in place of nothing, by dag: better"]
+
+
+def test_the_promotion_of_a_verdict_is_found_again(judged):
+    opened = judged.open_promotion(verdict("v1"), "dag", "better")
+    assert judged.open_promotion(verdict("v1"), "its ghost", "again") == opened
+
+    applied = apply(judged, opened)
+    assert judged.open_promotion(verdict("v1"), "its ghost", "again") == applied
+    assert judged.promotion_of(verdict("v1")) == applied
+
+
+def test_a_verdict_that_promoted_nothing_has_no_promotion(judged):
+    with pytest.raises(StateError, match=r"^letters: verdict v1 has promoted nothing$"):
+        judged.promotion_of(verdict("v1"))
+
+
+def test_a_promotion_is_refused_while_another_is_under_way(judged):
+    judged.open_promotion(verdict("v1"), "dag", "better")
+
+    with pytest.raises(StaleVerdictError, match="another promotion is under way; run again when it is applied"):
+        judged.open_promotion(verdict("v2", version="2"), "dag", "better")
+
+
+def test_a_promotion_is_refused_when_production_changed_after_its_verdict(judged):
+    apply(judged, judged.open_promotion(verdict("v1"), "dag", "better"))
+
+    with pytest.raises(
+        StaleVerdictError, match="Production is version 1, but the verdict was made against empty; the next cycle"
+    ):
+        judged.open_promotion(verdict("v2", version="2"), "dag", "better")
+
+
+def test_promotions_follow_each_other(judged):
+    apply(judged, judged.open_promotion(verdict("v1"), "dag", "better"))
+    save(judged, verdict("v3", version="3", production="1", test=3))
+
+    second = apply(judged, judged.open_promotion(verdict("v3", version="3", production="1"), "dag", "better"))
+
+    assert (second.seq, second.from_version, second.to_version) == (2, "1", "3")
+    assert head(judged) == "3"
+
+
+def test_of_two_promotions_at_once_one_is_opened(judged):
+    results = at_once(
+        lambda: judged.open_promotion(verdict("v1"), "dag", "better"),
+        lambda: judged.open_promotion(verdict("v2", version="2"), "dag", "better"),
+    )
+
+    assert sorted(type(result).__name__ for result in results) == ["Promotion", "StaleVerdictError"]
+
+
+def test_a_superseded_promotion_changes_no_head_and_is_told(judged):
+    closed = apply(judged, judged.open_promotion(verdict("v1"), "dag", "better"), applied=False)
+
+    assert closed.superseded_at is not None
+    assert head(judged) is None
+    assert deliver(judged) == ["letters: version 1 was not put into Production: somebody changed it by hand meanwhile"]
+    with judged.ledger(MODEL) as ledger:
+        assert ledger.pending() is None
+
+
+def test_a_change_by_hand_is_a_row_without_a_verdict(judged):
+    for version in ("7", None):
+        with judged.ledger(MODEL) as ledger:
+            row = ledger.append(ledger.head(), version, verdict=None, by="a person", why="a demonstration")
+            ledger.close(row, applied=True, announcement=announcements.of_promotion)
+
+    assert head(judged) is None
+    assert (row.seq, row.from_version, row.to_version, row.verdict) == (2, "7", None, None)
+
+
+def test_the_database_itself_refuses_a_second_promotion_under_way(judged):
+    judged.open_promotion(verdict("v1"), "dag", "better")
+
+    with pytest.raises(StateError, match="unique"), judged.ledger(MODEL) as ledger:
+        ledger.append(None, "2", verdict=None, by="a person", why="haste")
+
+
+def test_a_ledger_block_that_fails_leaves_nothing_behind(judged):
+    def fail():
+        with judged.ledger(MODEL) as ledger:
+            row = ledger.append(None, "1", verdict=None, by="a person", why="a test")
+            ledger.close(row, applied=True, announcement=announcements.of_promotion)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+
+    with judged.ledger(MODEL) as ledger:
+        assert (ledger.head(), ledger.pending()) == (None, None)
+    assert deliver(judged) == []
+
+
+def test_whoever_comes_second_to_the_ledger_waits_and_sees_what_the_first_wrote(judged, database):
+    with ThreadPoolExecutor(1) as pool:
+        with judged.ledger(MODEL) as ledger:
+            row = ledger.append(None, "1", verdict=None, by="the first", why="a test")
+            second = pool.submit(head, judged)
+            until_one_waits(database)
+            ledger.close(row, applied=True, announcement=announcements.of_promotion)
+
+        assert second.result(20) == "1"
+
+
+def test_the_ledgers_of_two_models_are_apart(judged, database):
+    judged.begin_model("other", Split())
+    other = State(lambda: psycopg2.connect(database.dsn, options="-c lock_timeout=2s"))
+
+    with judged.ledger(MODEL) as ledger:
+        ledger.append(None, "1", verdict=None, by="a person", why="a test")
+
+        assert head(other, "other") is None
+    with other.ledger("other") as ledger:
+        assert ledger.pending() is None
+
+
+def test_a_snapshot_need_not_wait_for_a_promotion(judged, database):
+    impatient = State(lambda: psycopg2.connect(database.dsn, options="-c lock_timeout=2s"))
+
+    with judged.ledger(MODEL):
+        impatient.save_snapshot(snapshot("s3"))
+
+    assert judged.snapshot(MODEL, "s3") == snapshot("s3")
+
+
+# ── outbox
+
+
+def test_messages_are_delivered_once_and_in_order(state):
+    for number in range(3):
+        state.announce(f"key {number}", told(f"message {number}"))
+
+    assert deliver(state) == ["message 0", "message 1", "message 2"]
+    assert deliver(state) == []
+
+
+def test_a_key_is_announced_once(state):
+    state.announce("key", told("first"))
+    state.announce("key", told("second"))
+    assert deliver(state) == ["first"]
+
+    state.announce("key", told("third"))
+    assert deliver(state) == []
+
+
+def test_a_message_that_could_not_be_delivered_waits_on_before_the_next(state):
+    state.announce("a", told("first"))
+    state.announce("b", told("second"))
+
+    with pytest.raises(ChannelError), state.next_message(MODEL):
+        raise ChannelError("the channel is down")
+
+    assert deliver(state) == ["first", "second"]
+
+
+def test_each_model_has_messages_of_its_own(state):
+    state.announce("a", told("of another model", model="other"))
+
+    assert deliver(state) == []
+    assert deliver(state, "other") == ["of another model"]
+
+
+def test_an_announcement_is_delivered_as_it_was_made(state):
+    incident = Incident(
+        model=MODEL, what='Es fehlt "etwas"; 자기소개서 100%.', remedy="Look.", facts={"rows": [1, None, 0.5]}
+    )
+    state.announce("key", announcements.of_incident(incident))
+
+    with state.next_message(MODEL) as message:
+        assert message.key == "key"
+        assert message.announcement == announcements.of_incident(incident)
+
+
+def test_of_two_who_deliver_the_second_waits_and_gets_the_next_message(state, database):
+    state.announce("a", told("first"))
+    state.announce("b", told("second"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with state.next_message(MODEL) as message:
+            second = pool.submit(deliver, state)
+            until_one_waits(database)
+            assert message.announcement.headline == "first"
+
+        assert second.result(20) == ["second"]
+
+
+def test_a_message_that_the_first_could_not_deliver_is_delivered_by_the_second(state, database):
+    state.announce("a", told("first"))
+    state.announce("b", told("second"))
+
+    def fail(pool):
+        with state.next_message(MODEL):
+            second.append(pool.submit(deliver, state))
+            until_one_waits(database)
+            raise ChannelError("the channel is down")
+
+    second = []
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(ChannelError):
+            fail(pool)
+
+        assert second[0].result(20) == ["first", "second"]
+
+
+def test_many_who_deliver_at_once_deliver_each_message_once(state):
+    headlines = [f"message {number}" for number in range(20)]
+    for headline in headlines:
+        state.announce(headline, told(headline))
+
+    delivered = at_once(*[lambda: deliver(state)] * 4)
+
+    assert sorted(chain(*delivered)) == sorted(headlines)
+
+
+# ── migrations and roles
+
+
+def test_migrations_run_once(database):
+    state = State(database.connect)
+
+    assert state.migrate() == ["0001_ledger"]
+    assert state.migrate() == []
+    state.check()
+
+
+def test_two_who_migrate_at_once_run_each_migration_once(database):
+    results = at_once(*[State(database.connect).migrate] * 3)
+
+    assert sorted(results) == [[], [], ["0001_ledger"]]
+
+
+def test_a_database_without_tables_says_how_to_make_them(database):
+    with pytest.raises(StateError, match=r"^schema retrain lacks 0001_ledger; run `retrain migrate`$"):
+        State(database.connect).check()
+
+
+def test_tables_newer_than_the_code_are_refused(state, database):
+    execute(database, "INSERT INTO retrain.migrations VALUES ('9999_later')")
+
+    with pytest.raises(StateError, match=r"^schema retrain is newer than this code \(9999_later\); update Retrain$"):
+        state.check()
+
+
+@pytest.fixture
+def as_task(begun, database):
+    """State as the role of the tasks sees it."""
+    return State(lambda: psycopg2.connect(make_dsn(database.dsn, user=TASK_ROLE)))
+
+
+def test_the_role_of_the_tasks_can_do_all_that_a_cycle_does(as_task):
+    as_task.check()
+    as_task.begin_model("other", Split())
+    as_task.save_snapshot(snapshot("s3"))
+    as_task.save_model_file(model_file())
+    as_task.save_version("models:/m-1", "1")
+    save(as_task, verdict())
+    promotion = as_task.open_promotion(verdict(), as_task.once("key", lambda: None, lambda: "dag"), "better")
+    apply(as_task, promotion)
+
+    assert head(as_task) == "1"
+    assert len(deliver(as_task)) == 2
+
+
+def test_the_role_of_the_tasks_may_not_migrate(as_task):
+    with pytest.raises(StateError, match="permission denied"):
+        as_task.migrate()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE retrain.mine (a int)",
+        "CREATE TABLE public.mine (a int)",
+        "DELETE FROM retrain.promotions",
+        "TRUNCATE retrain.outbox",
+        "DROP TABLE retrain.claims",
+        "ALTER TABLE retrain.verdicts ADD a int",
+    ],
+)
+def test_the_role_of_the_tasks_may_not_create_or_delete(as_task, database, statement):
+    task = SimpleNamespace(connect=lambda: psycopg2.connect(make_dsn(database.dsn, user=TASK_ROLE)))
+
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        execute(task, statement)
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_one_line():
+    nowhere = State(lambda: psycopg2.connect(host="127.0.0.1", port=1, dbname="x", user="x"))
+
+    with pytest.raises(StateError, match=r"^the ledger: connection to server .* failed: .*$"):
+        nowhere.check()
+
+
+def test_no_connection_is_left_open(begun, database):
+    deliver(begun)
+    with pytest.raises(StateError):
+        begun.snapshot(MODEL, "s9")
+
+    assert execute(database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") == [(1,)]
