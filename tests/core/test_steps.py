@@ -1,0 +1,223 @@
+"""A model's cycle by its verbs, against a real PostgreSQL and a real MLflow server."""
+
+from collections.abc import Callable
+
+import pytest
+
+from retrain import steps
+from retrain.errors import EstimatorError, RetrainError, SpecError, StaleVerdictError
+from retrain.nouns import Outcome, Side
+from tests.core.conftest import World
+
+Make = Callable[..., World]
+
+
+def test_a_first_model_that_reaches_the_floor_is_promoted(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.PROMOTE
+    assert verdict.trial.candidate == "whole"
+    assert verdict.trial.production is None
+    promotion = steps.promote(cycle, verdict)
+    assert (promotion.seq, promotion.from_version, promotion.to_version) == (1, None, "1")
+    assert promotion.applied_at is not None
+    assert model.tracker.production(model.model) == "1"
+    assert model.tracker.stage(model.model, "1") == "Production"
+
+
+def test_a_better_model_replaces_the_first_when_the_world_has_changed(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    model.feed(4000, turn=1.2)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.PROMOTE, verdict.reason
+    assert verdict.trial.production == "1"
+    assert verdict.trial.epoch == 2
+    assert verdict.production_score is not None
+    assert steps.promote(cycle, verdict).to_version == "2"
+    assert model.tracker.production(model.model) == "2"
+    assert model.tracker.stage(model.model, "1") == "Archived"
+    assert model.tracker.stage(model.model, "2") == "Production"
+
+
+def test_a_model_that_is_no_better_is_held_and_the_team_is_told(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    model.told()
+    model.feed(600)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.HOLD
+    assert not steps.may_promote(model.spec, verdict)
+    with pytest.raises(RetrainError, match="promotes nothing"):
+        steps.promote(cycle, verdict)
+    assert model.tracker.production(model.model) == "1"
+    (headline,) = model.told()
+    assert "HOLD" in headline
+
+
+def test_a_first_model_below_the_floor_is_held(world: Make) -> None:
+    model = world(gate={"metric": "accuracy", "floor": 0.99})
+    model.feed(2000)
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.HOLD
+    assert model.tracker.production(model.model) is None
+
+
+def test_the_best_on_validation_rows_is_judged_and_equal_ones_go_by_the_order_of_the_spec(world: Make) -> None:
+    both = {"estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}
+    model = world(candidates=[{"name": "second", **both}, {"name": "first", **both}])
+    model.feed(1000)
+    cycle, snapshot = model.cycle(), model.take()
+    candidates = model.train(cycle, snapshot)
+    assert candidates[0].validation_score == candidates[1].validation_score
+    verdict = steps.evaluate(cycle, snapshot, candidates[::-1], dry_run=False)
+    assert verdict.trial.candidate == "second"
+
+
+def test_only_the_winner_is_registered_and_it_has_trained_on_validation_rows_too(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    _, verdict = model.judge()
+    file = model.state.model_file_of_version(model.model, "1")
+    assert file is not None
+    assert (file.name, file.sides) == ("whole", (Side.TRAIN, Side.VALIDATION))
+    assert model.tracker.find_model_version(model.model, "0") is None
+    assert verdict.trial.version == "1"
+    assert model.state.model_file_of_version(model.model, "2") is None
+
+
+def test_a_dry_run_judges_and_changes_nothing(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    _, verdict = model.judge(dry_run=True)
+    assert verdict.outcome is Outcome.PROMOTE
+    assert verdict.trial.version is None
+    assert not steps.may_promote(model.spec, verdict)
+    assert model.tracker.production(model.model) is None
+    assert model.state.last_consumed(model.model) is None
+    assert model.state.tests_spent(model.model, 1) == 0
+    assert steps.sense(model.spec, source=model.source, state=model.state).enough
+    assert model.promote().to_version == "1"
+
+
+def test_a_model_that_is_only_observed_is_judged_and_never_promoted(world: Make) -> None:
+    model = world(mode="observe")
+    model.feed(2000)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.PROMOTE
+    with pytest.raises(RetrainError, match="observe"):
+        steps.promote(cycle, verdict)
+
+
+def test_sensing_says_how_many_rows_are_missing_and_starts_again_after_a_verdict(world: Make) -> None:
+    model = world()
+    model.feed(300)
+    sensed = steps.sense(model.spec, source=model.source, state=model.state)
+    assert (sensed.enough, sensed.missing) == (False, 200)
+    model.feed(700)
+    assert steps.sense(model.spec, source=model.source, state=model.state).enough
+    model.judge()
+    assert steps.sense(model.spec, source=model.source, state=model.state).new_rows == 0
+    model.feed(100)
+    assert steps.sense(model.spec, source=model.source, state=model.state).new_rows == 100
+
+
+def test_without_a_label_time_sensing_counts_what_the_last_snapshot_did_not_hold(world: Make) -> None:
+    model = world(source={"table": "rows", "key": "id", "label": "label", "features": ["a", "b"]})
+    model.feed(800)
+    model.judge()
+    assert steps.sense(model.spec, source=model.source, state=model.state).new_rows == 0
+    model.feed(120)
+    assert steps.sense(model.spec, source=model.source, state=model.state).new_rows == 120
+
+
+def test_every_step_run_again_gives_the_same_result_once(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    cycle, snapshot = model.cycle("again"), model.take()
+    assert model.take() == snapshot
+    candidates = model.train(cycle, snapshot)
+    assert model.train(model.cycle("again"), snapshot) == candidates
+    verdict = steps.evaluate(cycle, snapshot, candidates, dry_run=False)
+    assert steps.evaluate(model.cycle("again"), snapshot, candidates, dry_run=False) == verdict
+    promotion = steps.promote(cycle, verdict)
+    assert steps.promote(model.cycle("again"), verdict) == promotion
+    assert len(model.told()) == 2
+    assert model.state.tests_spent(model.model, 1) == 1
+
+
+def test_a_verdict_made_against_another_production_is_refused(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    one, first = model.judge()
+    other, second = model.judge()
+    assert first.trial.production is None
+    assert second.trial.production is None
+    steps.promote(one, first)
+    with pytest.raises(StaleVerdictError, match="Production is version 1"):
+        steps.promote(other, second)
+    assert model.tracker.production(model.model) == "1"
+
+
+def test_a_candidate_that_cannot_be_built_is_refused_before_anything_is_made(world: Make) -> None:
+    model = world(candidates=[{"name": "none", "estimator": "tests.core.toys:nothing"}])
+    model.feed(600)
+    with pytest.raises(EstimatorError, match="has no function nothing"):
+        model.train(model.cycle("broken"), model.take())
+    experiment = model.tracker.create_experiment(model.model)
+    snapshot = model.take()
+    assert model.tracker.find_run(experiment, model.cycle("broken").key("cycle", snapshot.id)) is None
+
+
+def test_an_unknown_candidate_is_refused(world: Make) -> None:
+    model = world()
+    model.feed(600)
+    with pytest.raises(SpecError, match="half, whole"):
+        steps.train(model.cycle(), "third", model.take())
+
+
+def test_rows_of_one_class_fail_with_a_reason_and_the_run_says_failed(world: Make) -> None:
+    model = world()
+    model.feed(600)
+    with model.database.connect() as session:
+        session.cursor().execute("UPDATE rows SET label = 'yes'")
+    cycle, snapshot = model.cycle("single"), model.take()
+    with pytest.raises(EstimatorError, match="nothing can be learnt"):
+        model.train(cycle, snapshot)
+    experiment = model.tracker.create_experiment(model.model)
+    run = model.tracker.find_run(experiment, cycle.key("train", snapshot.id, "half"))
+    assert run is not None
+    assert model.tracker.get_run(run).status == "FAILED"
+
+
+def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    _, first = model.judge()
+    # Somebody registers a file of his own and gives it the alias.
+    uri = model.state.model_file_of_version(model.model, "1")
+    assert uri is not None
+    foreign = model.tracker.register_model(model.model, first.trial.run_id, uri.uri, "ab12")
+    model.tracker.set_production(model.model, foreign)
+    model.feed(600)
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "was not logged by Retrain" in verdict.reason
+    assert model.tracker.production(model.model) == foreign
+
+
+def test_a_channel_that_is_down_delays_messages_and_loses_none(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+
+    def down(_key: str, _announcement: object) -> None:
+        raise ConnectionError("down")
+
+    with pytest.raises(ConnectionError):
+        steps.tell(model.model, down, state=model.state)
+    assert [headline.split(": ")[1].split()[0] for headline in model.told()] == ["PROMOTE", "version"]
+    assert model.told() == []

@@ -1,0 +1,40 @@
+"""Estimators and rows that a test can reason about: the label is the sign of a + b, with some of them wrong."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from psycopg2.extensions import connection
+from psycopg2.extras import execute_values
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def logistic(columns: list[str], c: float = 1.0) -> Pipeline:
+    """Sees only these columns: with one of two it cannot be good."""
+    scale = ColumnTransformer([("scale", StandardScaler(), columns)])
+    return Pipeline([("scale", scale), ("logistic", LogisticRegression(C=c))])
+
+
+def create(database: connection, table: str) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE {table} (id bigint PRIMARY KEY, a float8, b float8, label text, labelled_at timestamptz)"
+        )
+
+
+def insert(database: connection, table: str, rows: int, *, first: int, noise: float = 0.1, turn: float = 0.0) -> None:
+    """Rows `first`, `first + 1`, …, labelled a second apart. turn: of the boundary between the classes, in radians."""
+    dice = np.random.default_rng(first)
+    a, b = dice.normal(size=(2, rows))
+    positive = (np.cos(turn) * (a + b) + np.sin(turn) * (a - b) > 0) ^ (dice.random(rows) < noise)
+    values: list[tuple[Any, ...]] = [
+        (first + i, float(a[i]), float(b[i]), "yes" if positive[i] else "no", START + timedelta(seconds=first + i))
+        for i in range(rows)
+    ]
+    with database.cursor() as cursor:
+        execute_values(cursor, f"INSERT INTO {table} VALUES %s", values, page_size=1000)
