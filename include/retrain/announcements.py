@@ -15,6 +15,9 @@ def of_verdict(verdict: Verdict) -> Announcement:
 
 
 def of_promotion(promotion: Promotion) -> Announcement:
+    """Raises ValueError for a promotion that is still under way: nothing has happened yet that could be told."""
+    if promotion.applied_at is None and promotion.superseded_at is None:
+        raise ValueError(f"{promotion.model}: promotion {promotion.seq} is not applied yet")
     came = f"version {promotion.to_version}" if promotion.to_version else "nothing"
     went = f"version {promotion.from_version}" if promotion.from_version else "nothing"
     if promotion.superseded_at is not None:

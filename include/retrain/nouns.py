@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 class Noun(BaseModel):
     """A frozen value that goes through XCom, Postgres and HTTP as the same JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN is refused where it arises: Postgres would refuse it later, as no JSON.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
