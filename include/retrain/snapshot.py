@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import PurePosixPath
+from unicodedata import normalize
 from uuid import uuid4
 
 import numpy as np
@@ -154,8 +155,8 @@ def _as_seen(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_string(column.type):
         return pc.add(_as_seen(column), 0.0)  # -0.0 becomes 0.0
-    text = pc.utf8_lower(pc.utf8_normalize(column, form="NFKC"))
-    return pc.utf8_trim_whitespace(pc.binary_join(pc.utf8_split_whitespace(text), " "))
+    texts = (None if text is None else " ".join(normalize("NFKC", text).lower().split()) for text in column.to_pylist())
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _hashes(columns: list[pa.ChunkedArray], size: int, salt: bytes = b"") -> list[bytes]:
