@@ -51,7 +51,7 @@ class _Answers:
     def __init__(self, labels: NDArray[np.str_], seen: NDArray[np.bool_], fault: str = "") -> None:
         self.labels = labels
         self.seen = seen
-        """Shape (rows,): whether it has trained on the row's content."""
+        """Shape (rows,): whether it has trained on the row, or on one of the same content."""
         self.fault = fault
 
     @staticmethod
@@ -60,7 +60,7 @@ class _Answers:
             if file is None:
                 raise TrackerError(f"{who} was not logged by Retrain, so nothing proves what it is or what it has seen")
             snapshot = cycle.state.snapshot(file.model, file.snapshot)
-            seen = np.isin(rows.content, cycle.snapshots.content(snapshot, file.sides))
+            seen = cycle.snapshots.seen(rows, snapshot, file.sides)
             model = cycle.tracker.load_model(file.uri, file.digest, cycle.spec.trust)
             return _Answers(training.predict(model, rows.features), seen)
         except NoAnswerError:

@@ -37,6 +37,7 @@ class Rows:
     features: pd.DataFrame
     """Numbers and booleans are float64, empty ones NaN: no column's type depends on which rows were asked for."""
     labels: pd.Series
+    keys: pa.ChunkedArray
     content: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -92,11 +93,17 @@ class SnapshotStore:
         table = self._side(snapshot, wanted).sort_by("key")
         features = table.drop_columns([*_OF_SOURCE, _CONTENT, _SIDE, _EPOCH])
         seen = pa.table({name: _as_seen(features[name]) for name in features.column_names})
-        return Rows(seen.to_pandas(), table["label"].to_pandas(), table[_CONTENT].to_numpy())
+        return Rows(seen.to_pandas(), table["label"].to_pandas(), table["key"], table[_CONTENT].to_numpy())
 
-    def content(self, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.int64]:
-        """Content keys of the rows on the wanted sides. Raises SnapshotError where the file is gone or changed."""
-        return np.asarray(self._side(snapshot, wanted)[_CONTENT].to_numpy(), np.int64)
+    def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.bool_]:
+        """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which
+        a row keeps when it is edited or the spec's features change.
+
+        Raises SnapshotError where the file is gone or changed.
+        """
+        table = self._side(snapshot, wanted)
+        by_content = np.isin(rows.content, table[_CONTENT].to_numpy())
+        return np.asarray(by_content | pc.is_in(rows.keys, table["key"]).to_numpy(), np.bool_)
 
     def _side(self, snapshot: Snapshot, wanted: Iterable[Side]) -> pa.Table:
         table = self._table(snapshot)

@@ -54,6 +54,10 @@ def take(store, table, last=None, *, model=MODEL, salt=SALT, epoch_rows=3):
     return store.write(model, table, salt=salt, split=SPLIT, epoch_rows=epoch_rows, last=last)
 
 
+def contents(store, snapshot, *wanted):
+    return set(store.read(snapshot, wanted).content.tolist())
+
+
 def file_of(folder):
     (file,) = folder.rglob("*.parquet")
     return file
@@ -69,13 +73,6 @@ def test_every_row_is_found_again_on_one_side(store):
     for side in EVERY:
         assert len(store.read(snapshot, [side])) == snapshot.sides[side]
     assert sorted(store.read(snapshot, EVERY).features["text"]) == sorted(str(number) for number in range(50))
-
-
-def test_content_is_that_of_the_rows_on_the_wanted_sides(store):
-    snapshot = take(store, numbered(50))
-    wanted = (Side.TRAIN, Side.VALIDATION)
-
-    assert sorted(store.content(snapshot, wanted)) == sorted(store.read(snapshot, wanted).content)
 
 
 def test_rows_are_read_in_an_order_that_does_not_depend_on_how_they_came(store):
@@ -358,8 +355,8 @@ def test_no_row_that_has_trained_is_holdout_in_a_later_snapshot(tmp_path_factory
     for count in np.cumsum(sizes).tolist():
         last = take(store, numbered(count), last=last, epoch_rows=epoch_rows)
 
-        assert trained.isdisjoint(store.content(last, [Side.HOLDOUT]).tolist())
-        trained.update(store.content(last, [Side.TRAIN, Side.VALIDATION]).tolist())
+        assert trained.isdisjoint(contents(store, last, Side.HOLDOUT))
+        trained |= contents(store, last, Side.TRAIN, Side.VALIDATION)
 
 
 def test_an_epoch_opens_when_enough_rows_wait(store):
@@ -381,12 +378,50 @@ def test_an_epoch_whose_rows_were_deleted_does_not_hand_its_turn_back(store):
     first = take(store, numbered(20))
     second = take(store, numbered(40), last=first, epoch_rows=1)
     only_old = take(store, numbered(20), last=second, epoch_rows=1)
-    trained = store.content(second, [Side.TRAIN]).tolist()
+    trained = contents(store, second, Side.TRAIN)
 
     third = take(store, numbered(20), last=only_old, epoch_rows=1)
 
-    assert not set(store.content(only_old, [Side.HOLDOUT]).tolist()) & set(trained)
-    assert not set(store.content(third, [Side.HOLDOUT]).tolist()) & set(trained)
+    for later in (only_old, third):
+        assert trained.isdisjoint(contents(store, later, Side.HOLDOUT))
+
+
+# ── what a model has seen
+
+
+TRAINED = (Side.TRAIN, Side.VALIDATION)
+
+
+def test_rows_of_the_sides_that_trained_are_seen_and_no_others(store):
+    snapshot = take(store, numbered(50))
+
+    assert store.seen(store.read(snapshot, TRAINED), snapshot, TRAINED).all()
+    assert not store.seen(store.read(snapshot, [Side.HOLDOUT]), snapshot, TRAINED).any()
+
+
+def test_a_row_is_seen_when_its_content_trained_under_another_key(store):
+    trained = take(store, rows(["1", "2"], text=["same", "other"]))
+    copies = store.read(take(store, rows(["3", "4"], text=["SAME", "new"])), EVERY)
+
+    assert store.seen(copies, trained, EVERY).tolist() == [True, False]
+
+
+def test_a_row_is_seen_when_it_trained_before_it_was_edited(store):
+    trained = take(store, rows(["1"], text=["a letter with a tpyo"]))
+    edited = store.read(take(store, rows(["1", "2"], text=["a letter with a typo", "new"])), EVERY)
+
+    assert store.seen(edited, trained, EVERY).tolist() == [True, False]
+
+
+def test_rows_that_trained_are_seen_after_the_spec_took_a_feature_more(store):
+    trained = take(store, numbered(50))
+    wider = take(store, numbered(50).append_column("length", pa.array([1.0] * 50)), last=trained, epoch_rows=1)
+    holdout = store.read(wider, [Side.HOLDOUT])
+
+    assert store.seen(holdout, trained, TRAINED).tolist() == [
+        key in store.read(trained, TRAINED).keys.to_pylist() for key in holdout.keys.to_pylist()
+    ]
+    assert store.seen(holdout, trained, TRAINED).any()
 
 
 # ── what is refused
@@ -420,9 +455,10 @@ def test_a_torn_file_is_refused(store, folder):
         store.read(snapshot, EVERY)
 
 
-@pytest.mark.parametrize("use", ["read", "content", "last"])
+@pytest.mark.parametrize("use", ["read", "seen", "last"])
 def test_a_changed_file_is_refused_by_whatever_uses_it(store, folder, use):
     snapshot = take(store, numbered(5))
+    before = store.read(snapshot, EVERY)
     file = file_of(folder)
     table = pq.read_table(file)
     changed = table.set_column(table.column_names.index("label"), "label", pa.array(["bad"] * 5))
@@ -431,7 +467,7 @@ def test_a_changed_file_is_refused_by_whatever_uses_it(store, folder, use):
     with pytest.raises(SnapshotError, match="its digest differs"):
         {
             "read": lambda: store.read(snapshot, EVERY),
-            "content": lambda: store.content(snapshot, EVERY),
+            "seen": lambda: store.seen(before, snapshot, EVERY),
             "last": lambda: take(store, numbered(6), last=snapshot),
         }[use]()
 
