@@ -60,12 +60,13 @@ def _up(home: Home) -> None:
 
 
 def _status(home: Home) -> None:
-    states = local.states(home)
-    if not states:
+    status = local.status(home)
+    if not status:
         print("No stack is running: `make up` starts one.")
         return
-    for state in states:
-        print(f"{state.name:16} {state.state.lower()}{f' (process {state.pid})' if state.pid else ''}")
+    for state, fault in status:
+        process = f" (process {state.pid})" if state.pid else ""
+        print(f"{state.name:16} {state.state.lower()}{process}{f': {fault}' if fault else ''}")
     _tell(local.running_at(home))
 
 

@@ -1,7 +1,7 @@
 """Whether a service does its work: each function answers None when it does, else why not."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -23,14 +23,14 @@ def api_server(ports: Ports) -> str | None:
 
 
 def airflow_job(name: str, ports: Ports, since: datetime) -> str | None:
-    """Healthy, and by a heartbeat of this start: one from before the last crash counts for 30 s in Airflow's eyes."""
+    """Healthy, and by a heartbeat since this start: one from before a crash counts for 30 s in Airflow's eyes."""
     answer = _monitor(ports)
     if isinstance(answer, str):
         return f"the API server cannot tell: {answer}"
     heartbeat = answer[name][f"latest_{name}_heartbeat"]
     if answer[name]["status"] != "healthy" or heartbeat is None:
         return "no heartbeat"
-    return None if datetime.fromisoformat(heartbeat).astimezone(UTC) >= since else "no heartbeat since it was started"
+    return None if datetime.fromisoformat(heartbeat) >= since else "no heartbeat since it was started"
 
 
 def _monitor(ports: Ports) -> dict[str, Any] | str:

@@ -4,12 +4,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import httpx
+import psutil
 
 from stack import airflow_config, credentials, leftovers, postgres
 from stack import ports as port_numbers
@@ -91,15 +92,20 @@ def up(
         _clear(home, say)
         wanted = services(home, ports, names)
         port_numbers.refuse_taken(ports, {service.port for service in wanted if service.port})
-        port_numbers.remember(home, ports)
-        airflow_config.write(home, ports, credentials.load_or_make(home))
-        running = Running(home, ports, environment(home) | dict(env or {}))
         try:
+            port_numbers.remember(home, ports)
+            airflow_config.write(home, ports, credentials.load_or_make(home))
+            running = Running(home, ports, environment(home) | dict(env or {}))
             postgres.initialise(home)
             _start(home, wanted, dict(running.env), say)
-        except BaseException:
+        except BaseException as error:
             with _undisturbed():
                 _end(home)
+            if isinstance(error, OSError):
+                raise StackError(
+                    f"cannot write to {error.filename or home.path} ({error.strerror}): make room there, or set "
+                    "RETRAIN_HOME to another folder"
+                ) from error
             raise
         return running, False
 
@@ -127,10 +133,15 @@ def running_at(home: Home) -> Running:
     return Running(home, port_numbers.recall(home), environment(home))
 
 
-def states(home: Home) -> list[State]:
-    """What is known of each program; empty when no stack runs in `home`."""
-    supervisor = Supervisor(home)
-    return list(supervisor.states().values()) if supervisor.answers() else []
+def status(home: Home) -> list[tuple[State, str | None]]:
+    """Each program, and why it does not do its work, if so; empty when no stack runs in `home`."""
+    known = _states(home)
+    if not known:
+        return []
+    return [
+        (known[service.name], service.why_not_ready and service.why_not_ready(known[service.name].since))
+        for service in services(home, port_numbers.recall(home), list(known))
+    ]
 
 
 @contextmanager
@@ -156,14 +167,21 @@ def running(
         down(place)
 
 
+def _states(home: Home) -> dict[str, State]:
+    supervisor = Supervisor(home)
+    return supervisor.states() if supervisor.answers() else {}
+
+
 def _runs(home: Home, names: Sequence[str]) -> bool:
     """Whether all of these services run. One that just died counts: supervisor is bringing it back."""
-    known = {state.name: state for state in states(home)}
-    return bool(known) and all(
-        known[name].state in ("STARTING", "RUNNING", "BACKOFF")
-        or (known[name].state == "EXITED" and name.endswith("-migrate"))
+    known = _states(home)
+    return all(
+        name in known
+        and (
+            known[name].state in ("STARTING", "RUNNING", "BACKOFF")
+            or (known[name].state == "EXITED" and name.endswith("-migrate"))
+        )
         for name in names
-        if name in known
     )
 
 
@@ -212,7 +230,7 @@ def _is_ready(home: Home, start: _Start, state: State) -> bool:
     if state.state in ("BACKOFF", "EXITED", "FATAL") or (start.pid and state.pid != start.pid):
         raise StackError(f"{service.says} died while starting: {_last_words(home, service.name)}")
     start.pid = state.pid
-    reason = "still at work" if service.why_not_ready is None else service.why_not_ready()
+    reason = "still at work" if service.why_not_ready is None else service.why_not_ready(state.since)
     if reason and time.monotonic() - start.begun > _PATIENCE:
         raise StackError(
             f"{service.says} is not ready after {_PATIENCE} s ({reason}): {_last_words(home, service.name)}"
@@ -234,11 +252,12 @@ def _end(home: Home) -> bool:
     supervisor = Supervisor(home)
     orderly = supervisor.answers()
     if orderly:
-        names = list(supervisor.states())
-        # PostgreSQL last: the others write their last words into it.
-        supervisor.stop_programs([name for name in names if name != "postgres"], patience=30)
-        supervisor.stop_programs([name for name in names if name == "postgres"], patience=90)
-        supervisor.shut_down()
+        with suppress(StackError, psutil.NoSuchProcess):  # killed meanwhile: what it ran is swept up below
+            names = list(supervisor.states())
+            # PostgreSQL last: the others write their last words into it.
+            supervisor.stop_programs([name for name in names if name != "postgres"], patience=30)
+            supervisor.stop_programs([name for name in names if name == "postgres"], patience=90)
+            supervisor.shut_down()
     swept = leftovers.end(home)
     leftovers.remove_files(home)
     return orderly or swept > 0

@@ -2,9 +2,10 @@
 
 import os
 import pwd
+import shutil
 import stat
 import subprocess
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -54,31 +55,42 @@ def command(home: Home) -> list[str]:
 def initialise(home: Home) -> None:
     """Make the database files on the first start, and let PostgreSQL's user reach them on every start."""
     user = system_user()
-    home.pgdata.mkdir(mode=0o700, exist_ok=True)
     home.postgres_socket.mkdir(mode=0o700, exist_ok=True)
     if user:
-        _hand_over(home, user)
-    if (home.pgdata / "PG_VERSION").exists():
+        _hand_over(home.postgres_socket, user)
+        _open_programs()
+    if home.pgdata.exists():
         return
+    # Renamed when complete: half of the files, from an initdb that was killed, would never start.
+    unfinished = home.pgdata.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if user:
+        _hand_over(unfinished, user)
+    _initdb(unfinished, user)
+    unfinished.rename(home.pgdata)
+
+
+def _initdb(folder: Path, user: str | None) -> None:
     # Trust is for the socket alone, and only PostgreSQL's user can open the folder with it. The builtin locale sorts
     # the same on every machine.
     made = subprocess.run(
         [
             str(_programs() / "initdb"),
-            *("-D", str(home.pgdata), "-U", "postgres", "--auth-local=trust", "--auth-host=reject"),
+            *("-D", str(folder), "-U", "postgres", "--auth-local=trust", "--auth-host=reject"),
             *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
         ],
         user=user,
         group=None if user is None else pwd.getpwnam(user).pw_gid,
         extra_groups=None if user is None else [],
-        cwd=home.pgdata,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     if made.returncode:
         said = (made.stderr.strip() or made.stdout.strip() or "nothing").splitlines()[-1]
-        raise StackError(f"PostgreSQL could not make its files in {home.pgdata}: {said}; run `make reset`")
+        raise StackError(f"PostgreSQL could not make its files in {folder}: {said}")
 
 
 def why_not_ready(home: Home) -> str | None:
@@ -91,21 +103,24 @@ def why_not_ready(home: Home) -> str | None:
 
 def create_databases(home: Home) -> None:
     """Make the databases and the role that are missing."""
-    connection = psycopg2.connect(dsn(home, "postgres"))
     try:
-        connection.autocommit = True  # CREATE DATABASE refuses to run in a transaction
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT datname FROM pg_database")
-            present = {name for (name,) in cursor.fetchall()}
-            for name in DATABASES:
-                if name not in present:
-                    # A copy of the files is slower to make than the few pages of a WAL record.
-                    cursor.execute(sql.SQL("CREATE DATABASE {} STRATEGY wal_log").format(sql.Identifier(name)))
-            cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (TASK_ROLE,))
-            if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(TASK_ROLE)))
-    finally:
-        connection.close()
+        with closing(psycopg2.connect(dsn(home, "postgres"))) as connection:
+            connection.autocommit = True  # CREATE DATABASE refuses to run in a transaction
+            _create_missing(connection.cursor())
+    except psycopg2.Error as error:
+        raise StackError(f"PostgreSQL could not make the databases: {' '.join(str(error).split())}") from error
+
+
+def _create_missing(cursor: psycopg2.extensions.cursor) -> None:
+    cursor.execute("SELECT datname FROM pg_database")
+    present = {name for (name,) in cursor.fetchall()}
+    for name in DATABASES:
+        if name not in present:
+            # A copy of the files is slower to make than the few pages of a WAL record.
+            cursor.execute(sql.SQL("CREATE DATABASE {} STRATEGY wal_log").format(sql.Identifier(name)))
+    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (TASK_ROLE,))
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(TASK_ROLE)))
 
 
 def _programs() -> Path:
@@ -116,11 +131,14 @@ def _programs() -> Path:
     return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-def _hand_over(home: Home, user: str) -> None:
+def _hand_over(folder: Path, user: str) -> None:
     entry = _account(user)
-    for folder in (home.pgdata, home.postgres_socket):
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-        _let_pass(folder.parent)
+    os.chown(folder, entry.pw_uid, entry.pw_gid)
+    _let_pass(folder.parent)
+
+
+def _open_programs() -> None:
+    """Let any user run PostgreSQL's programs."""
     installed = _programs().parent
     _let_pass(installed)
     for path in (installed, *installed.rglob("*")):

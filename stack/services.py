@@ -3,16 +3,17 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from stack import health, postgres
 from stack.errors import StackError
-from stack.home import Home
+from stack.home import PROJECT, Home
 from stack.ports import Ports
 
-Check = Callable[[], str | None]
+# Told since when the process runs. None: it does its work; else why not, in words.
+Check = Callable[[datetime], str | None]
 
 ALL = (
     "postgres",
@@ -60,7 +61,7 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
         "postgres",
         "PostgreSQL",
         postgres.command(home),
-        why_not_ready=partial(postgres.why_not_ready, home),
+        why_not_ready=lambda _: postgres.why_not_ready(home),
         when_ready=partial(postgres.create_databases, home),
         stop_signal="INT",
         whole_group=False,
@@ -76,7 +77,7 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
     yield Service(
         "mlflow",
         "MLflow",
-        _program(
+        _alone(
             *("mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(ports.mlflow)),
             *("--backend-store-uri", postgres.url(home, "mlflow", driver="psycopg2")),
             # Two promotions at once must not leave two versions in Production.
@@ -86,7 +87,7 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
             *("--serve-artifacts", "--artifacts-destination", str(home.artifacts)),
         ),
         after=("postgres",),
-        why_not_ready=partial(health.mlflow, ports),
+        why_not_ready=lambda _: health.mlflow(ports),
         port="mlflow",
     )
     yield Service("airflow-migrate", "Airflow's tables", _program("airflow", "db", "migrate"), after=("postgres",))
@@ -95,7 +96,7 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
         "Airflow's API server",
         _program("airflow", "api-server"),
         after=("airflow-migrate",),
-        why_not_ready=partial(health.api_server, ports),
+        why_not_ready=lambda _: health.api_server(ports),
         port="airflow",
     )
     for name, says, port in (
@@ -109,9 +110,14 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
             _program("airflow", name),
             # They start without the API server; their health is known through it.
             after=("airflow-migrate", "retrain-migrate"),
-            why_not_ready=partial(health.airflow_job, name.replace("-", "_"), ports, datetime.now(UTC)),
+            why_not_ready=partial(health.airflow_job, name.replace("-", "_"), ports),
             port=port,
         )
+
+
+def _alone(name: str, *arguments: str) -> list[str]:
+    # -P: the folder of the script, this one, holds a supervisor.py that is not supervisor's.
+    return [sys.executable, "-P", str(PROJECT / "stack" / "alone.py"), *_program(name, *arguments)]
 
 
 def _program(name: str, *arguments: str) -> list[str]:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
 from xmlrpc.client import Fault, ServerProxy
@@ -27,6 +30,7 @@ class State:
     state: str  # STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL
     pid: int
     exit_status: int
+    since: datetime  # when this process was started
 
 
 class Supervisor:
@@ -61,12 +65,18 @@ class Supervisor:
     def answers(self) -> bool:
         try:
             return bool(self._call("getState")["statename"] == "RUNNING")
-        except OSError:
+        except StackError:
             return False
 
     def states(self) -> dict[str, State]:
         return {
-            info["name"]: State(info["name"], info["statename"], info["pid"], info["exitstatus"])
+            info["name"]: State(
+                info["name"],
+                info["statename"],
+                info["pid"],
+                info["exitstatus"],
+                datetime.fromtimestamp(info["start"], UTC),
+            )
             for info in self._call("getAllProcessInfo")
         }
 
@@ -93,13 +103,19 @@ class Supervisor:
         """End supervisord, and see it end."""
         process = psutil.Process(int(self._call("getPID")))
         self._call("shutdown")
-        process.wait(timeout=30)
+        with suppress(psutil.TimeoutExpired):  # the caller sweeps up what did not end
+            process.wait(timeout=30)
 
     def _call(self, method: str, *arguments: Any) -> Any:
         # A connection for each call: a transport must not be shared by threads, and a dead one is not seen to be dead.
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._home.supervisor_socket}")
-        with ServerProxy("http://127.0.0.1", transport=transport) as proxy:
-            return cast(Any, getattr(proxy.supervisor, method)(*arguments))
+        try:
+            with ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+                return cast(Any, getattr(proxy.supervisor, method)(*arguments))
+        except (OSError, HTTPException) as error:
+            raise StackError(
+                f"supervisord has ended: look at {self._home.logs / 'supervisord.log'}, and start the stack again"
+            ) from error
 
 
 def log_file(home: Home, name: str) -> Path:
