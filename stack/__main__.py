@@ -43,7 +43,7 @@ def main() -> int:
                 _status(home)
             case "run":
                 _run(home, arguments.words)
-    except StackError as error:
+    except (StackError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

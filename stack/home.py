@@ -89,8 +89,12 @@ class Home:
             raise StackError(
                 f"cannot write to {self.path} ({error.strerror}): set RETRAIN_HOME to a folder that you may write to"
             ) from error
+        self.refuse_full_disk(_ROOM)
+
+    def refuse_full_disk(self, wanted: int = 10_000_000) -> None:
+        """Raises StackError where fewer than `wanted` bytes are free."""
         free = shutil.disk_usage(self.path).free
-        if free < _ROOM:
+        if free < wanted:
             raise StackError(
                 f"the disk of {self.path} has {free / 1e6:.0f} MB left and the stack wants {_ROOM / 1e6:.0f}: "
                 "make room, or set RETRAIN_HOME to a folder on another disk"

@@ -101,11 +101,8 @@ def up(
         except BaseException as error:
             with _undisturbed():
                 _end(home)
-            if isinstance(error, OSError):
-                raise StackError(
-                    f"cannot write to {error.filename or home.path} ({error.strerror}): make room there, or set "
-                    "RETRAIN_HOME to another folder"
-                ) from error
+            if isinstance(error, Exception):
+                home.refuse_full_disk()  # who dies of that can seldom write down why
             raise
         return running, False
 
@@ -139,8 +136,9 @@ def status(home: Home) -> list[tuple[State, str | None]]:
     if not known:
         return []
     return [
-        (known[service.name], service.why_not_ready and service.why_not_ready(known[service.name].since))
+        (state, service.why_not_ready(state.since) if service.why_not_ready and state.state == "RUNNING" else None)
         for service in services(home, port_numbers.recall(home), list(known))
+        for state in (known[service.name],)
     ]
 
 
