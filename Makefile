@@ -1,0 +1,46 @@
+# `make` or `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
+
+.DEFAULT_GOAL := help
+.PHONY: help venv have-venv demo up down reset test soak lint bench lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+venv: ## make .venv from the lock; PYTHON=… chooses the Python
+	@PYTHON="$(PYTHON)" sh stack/venv.sh
+
+# down and reset: nobody should wait minutes for an install to hear that nothing runs.
+have-venv:
+	@test -x .venv/bin/python || { echo "there is no .venv to do this with: run \`make venv\`" >&2; exit 1; }
+
+# exec: a shell in between would not pass SIGTERM on, and what was started would stay.
+demo: venv ## two training cycles on a stack of its own; DATA=file.tsv.gz SPEC=spec.yaml: on your own data
+	@exec .venv/bin/python -m stack.demo $(if $(DATA),--data "$(DATA)") $(if $(SPEC),--spec "$(SPEC)")
+
+up: venv ## start the stack and leave it running
+	@exec .venv/bin/python -m stack up
+
+down: have-venv ## end it; what it stored stays
+	@exec .venv/bin/python -m stack down
+
+reset: have-venv ## end it and delete all that it stored
+	@exec .venv/bin/python -m stack reset
+
+test: venv ## the tests
+	@exec .venv/bin/pytest -m "not soak"
+
+soak: venv ## the tests that take minutes each
+	@exec .venv/bin/pytest -m soak
+
+lint: venv ## format, style and types, as CI checks them
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+
+bench: venv ## each benchmark in its short form
+	@for file in benchmarks/*.py; do echo "== $$file"; .venv/bin/python "$$file" --short || exit 1; done
+
+lock: ## pin what requirements.txt asks for; needs uv
+	@command -v uv > /dev/null || { echo "uv is not installed: run \`pip install uv\`" >&2; exit 1; }
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate -q requirements.txt -o requirements.lock
+	@! grep -n "://" requirements.lock || { echo "the lock names a server of yours: remove it" >&2; exit 1; }

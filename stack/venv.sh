@@ -1,0 +1,47 @@
+# Makes .venv from requirements.lock, unless the one that is there was made from this very lock, in this very folder.
+# PYTHON in the environment chooses the Python; otherwise the first that is new enough.
+
+set -u
+
+made_from() {
+    pwd # a venv that was moved does not work
+    cat requirements.lock
+}
+
+give_up() {
+    echo "$1" >&2
+    exit 1
+}
+
+new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null
+}
+
+choose_python() {
+    for candidate in ${PYTHON:-python3 python3.12 python3.13 python3.14 python3.11}; do
+        if new_enough "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    found=$("${PYTHON:-python3}" -V 2>&1) || found="it does not run"
+    give_up "Retrain needs Python 3.11 or newer (${PYTHON:-python3}: $found): install one, or name it with \`make venv PYTHON=/path/to/python3.12\`"
+}
+
+pip_install() {
+    .venv/bin/python -m pip --disable-pip-version-check install "$@" >> .venv/install.log 2>&1 ||
+        give_up "the packages could not be installed ($(grep -v '^WARNING' .venv/install.log | grep . | tail -n 1)): is the network up, and the package index one that pip reaches? All that pip said is in .venv/install.log; \`make venv\` tries again"
+}
+
+if made_from | cmp -s - .venv/built-from; then
+    exit 0
+fi
+python=$(choose_python) || exit 1
+"$python" -c 'import ensurepip, venv' 2> /dev/null ||
+    give_up "$python cannot make virtual environments: install its venv module (Debian and Ubuntu: \`apt-get install python3-venv\`), or name another Python with PYTHON="
+echo "Making .venv with $("$python" -V): a few minutes …"
+rm -rf .venv
+"$python" -m venv .venv || give_up "$python could not make .venv: is the disk full, or the folder not writable?"
+pip_install --require-hashes -r requirements.lock
+pip_install --no-deps --no-build-isolation -e .
+made_from > .venv/built-from # last: an install that was interrupted does not count as done
