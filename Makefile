@@ -11,7 +11,7 @@ venv: ## make .venv from the lock; PYTHON=… chooses the Python
 
 # down and reset: nobody should wait minutes for an install to hear that nothing runs.
 have-venv:
-	@test -x .venv/bin/python || { echo "there is no .venv to do this with: run \`make venv\`" >&2; exit 1; }
+	@test -e .venv/built-from || { echo "there is no complete .venv to do this with: run \`make venv\`" >&2; exit 1; }
 
 # exec: a shell in between would not pass SIGTERM on, and what was started would stay.
 demo: venv ## two training cycles on a stack of its own; DATA=file.tsv.gz SPEC=spec.yaml: on your own data
