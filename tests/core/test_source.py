@@ -186,6 +186,22 @@ def test_text_arrives_as_it_was_written(letters):
     assert texts_of(letters, texts) == texts
 
 
+def test_line_breaks_arrive_where_one_block_of_the_parser_ends_and_the_next_begins(letters, monkeypatch):
+    monkeypatch.setattr("retrain.source._BLOCK", 10_000)
+    texts = ["one\nline\n" * 300] * 20
+    execute(letters, "TRUNCATE letters")
+
+    assert texts_of(letters, texts) == texts
+
+
+def test_a_row_longer_than_what_is_parsed_at_once_is_told(letters, monkeypatch):
+    monkeypatch.setattr("retrain.source._BLOCK", 10_000)
+    execute(letters, "UPDATE letters SET text = repeat('x', 30000)")
+
+    with pytest.raises(SourceError, match=r"^letters: cannot be parsed: "):
+        source(letters).read_labelled()
+
+
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=20)

@@ -218,6 +218,18 @@ def test_of_many_at_once_one_creates(state):
     assert made == ["run"]
 
 
+def test_of_many_at_once_one_creates_again_what_a_person_took_out_of_the_claim(state, database):
+    state.once("key", lambda: None, lambda: "lost")
+    execute(database, "UPDATE retrain.claims SET made = NULL WHERE key = 'key'")
+    made = []
+
+    def create():
+        made.append("run")
+        return f"run {len(made)}"
+
+    assert at_once(*[lambda: state.once("key", lambda: None, create)] * 8) == ["run 1"] * 8
+
+
 def test_steps_with_different_keys_do_not_wait_for_each_other(state):
     def create():
         return state.once("inner", lambda: None, lambda: "inner")
