@@ -218,16 +218,22 @@ def test_of_many_at_once_one_creates(state):
     assert made == ["run"]
 
 
-def test_of_many_at_once_one_creates_again_what_a_person_took_out_of_the_claim(state, database):
+def test_a_step_waits_for_its_own_ghost_also_where_the_key_was_claimed_long_ago(state, database):
+    """A person emptied the claim, so that the step makes again what was lost."""
     state.once("key", lambda: None, lambda: "lost")
     execute(database, "UPDATE retrain.claims SET made = NULL WHERE key = 'key'")
-    made = []
+    creating = threading.Event()
 
     def create():
-        made.append("run")
-        return f"run {len(made)}"
+        creating.set()
+        until_one_waits(database)
+        return "made again"
 
-    assert at_once(*[lambda: state.once("key", lambda: None, create)] * 8) == ["run 1"] * 8
+    with ThreadPoolExecutor(2) as pool:
+        ghost = pool.submit(state.once, "key", lambda: None, create)
+        assert creating.wait(20)
+
+        assert state.once("key", never, never) == ghost.result(20) == "made again"
 
 
 def test_steps_with_different_keys_do_not_wait_for_each_other(state):
