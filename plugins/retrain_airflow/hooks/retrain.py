@@ -1,6 +1,6 @@
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
@@ -10,10 +10,7 @@ from retrain_airflow.hooks.connections import url
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import Context
-    from psycopg2.extensions import connection
 
     from retrain.cycle import Cycle
     from retrain.nouns import Announcement
@@ -46,14 +43,16 @@ class RetrainHook(BaseHook):
     @cached_property
     def source(self) -> "Source":
         from retrain.source import Source
+        from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-        return Source(_connect(self.spec.source.connection), self.spec.source, self._file.sql)
+        return Source(Psycopg2Hook(self.spec.source.connection).get_conn, self.spec.source, self._file.sql)
 
     @cached_property
     def state(self) -> "State":
         from retrain.state import State
+        from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-        state = State(_connect(self._state_conn_id))
+        state = State(Psycopg2Hook(self._state_conn_id).get_conn)
         state.check()
         return state
 
@@ -92,9 +91,3 @@ class RetrainHook(BaseHook):
     @cached_property
     def _file(self) -> spec_files.SpecFile:
         return spec_files.load(self._path)
-
-
-def _connect(conn_id: str) -> "Callable[[], connection]":
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-    return cast("Callable[[], connection]", PostgresHook(conn_id).get_conn)

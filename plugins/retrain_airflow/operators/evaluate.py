@@ -3,6 +3,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
+from airflow.sdk.bases.xcom import BaseXCom
 
 from retrain.announcements import of_verdict
 from retrain.nouns import Candidate, Snapshot
@@ -34,12 +35,13 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         self.to_promote = to_promote
         self.to_hold = to_hold
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> None:
         from retrain import steps
 
         cycle = self.hook.cycle(context, self.note)
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates]
         verdict = steps.evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=bool(self.judge_only))
         self.log.info("%s", of_verdict(verdict).headline)
+        # Branching ends the task by an exception, and nothing that is returned gets through.
+        context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
         self.do_branch(context, self.to_promote if steps.may_promote(cycle.spec, verdict) else self.to_hold)
-        return verdict.to_json()
