@@ -150,7 +150,8 @@ def _configuration(home: Home, services: Sequence[Service]) -> configparser.RawC
             "stopasgroup": str(service.whole_group).lower(),
             "killasgroup": str(service.whole_group).lower(),
             "redirect_stderr": "true",
-            "stdout_logfile": log_file(home, service.name),
+            # Relative: supervisor expands this one setting twice, and trips over a percent sign in a folder's name.
+            "stdout_logfile": log_file(home, service.name).relative_to(home.path),
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": 2,
             **({"user": service.user} if service.user else {}),

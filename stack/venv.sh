@@ -14,7 +14,7 @@ give_up() {
 }
 
 new_enough() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' > /dev/null 2>&1
 }
 
 choose_python() {
@@ -37,7 +37,7 @@ if made_from | cmp -s - .venv/built-from; then
     exit 0
 fi
 python=$(choose_python) || exit 1
-"$python" -c 'import ensurepip, venv' 2> /dev/null ||
+"$python" -c 'import ensurepip, venv' > /dev/null 2>&1 ||
     give_up "$python cannot make virtual environments: install its venv module (Debian and Ubuntu: \`apt-get install python3-venv\`), or name another Python with PYTHON="
 echo "Making .venv with $("$python" -V): a few minutes …"
 rm -rf .venv

@@ -1,0 +1,147 @@
+"""`python -m stack` as a person uses it, on the whole stack."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from stack import services
+from stack.home import PROJECT
+
+
+@pytest.fixture
+def command(home):
+    """Run `python -m stack …`, by default on a home of the test's own."""
+
+    def run(*words, home=home, **variables):
+        return subprocess.run(_words(*words), capture_output=True, text=True, check=False, **_where(home, variables))
+
+    yield run
+    run("reset")
+
+
+def test_status_lists_every_service_as_running_or_done(command, stack):
+    status = command("status", home=stack.home.path)
+    lines = dict(line.split(maxsplit=1) for line in status.stdout.splitlines())
+    for name in services.ALL:
+        if name.endswith("-migrate"):
+            assert lines[name] == "exited"
+        else:
+            assert lines[name].startswith("running (process ")
+            assert ":" not in lines[name]  # after a colon it would say what is wrong
+
+
+def test_a_second_up_says_that_it_runs_and_where(command, stack):
+    again = command("up", home=stack.home.path)
+    assert again.returncode == 0
+    assert again.stdout.splitlines() == [
+        "The stack is running already.",
+        f"Airflow  {stack.airflow_url}  log in as {stack.user} with {stack.password}",
+        f"MLflow   {stack.mlflow_url}",
+        f"Logs     {stack.home.logs}",
+    ]
+
+
+def test_the_token_of_the_stack_opens_airflow_and_nothing_else_does(stack):
+    url = f"{stack.airflow_url}/api/v2/dags"
+    assert httpx.get(url, headers={"Authorization": f"Bearer {stack.token}"}).status_code == 200
+    assert httpx.get(url).status_code == 401
+
+
+def test_run_finds_the_stacks_own_airflow(command, stack):
+    shown = command("run", "airflow", "config", "get-value", "core", "executor", home=stack.home.path)
+    assert shown.stdout.strip().splitlines()[-1] == "LocalExecutor"
+
+
+def test_without_a_stack_each_command_says_so(command):
+    assert command("status").stdout == "No stack is running: `make up` starts one.\n"
+    assert command("down").stdout == "No stack is running.\n"
+    assert command("reset").stdout == "There is nothing to remove.\n"
+
+
+def test_up_on_a_taken_port_is_one_line_and_leaves_nothing(command, home, left):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        refused = command("up", RETRAIN_PORTS="", RETRAIN_AIRFLOW_PORT=str(port))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"port {port} is taken by ")
+    assert refused.stderr.count("\n") == 1
+    assert left(home) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_up_that_is_interrupted_ends_what_it_started(home, left, number):
+    assert _interrupted(home, number, after=3) == 130
+    assert left(home) == []
+
+
+def test_a_second_up_beside_one_that_is_starting_says_so(command, home, eventually):
+    with subprocess.Popen(_words("up"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_where(home)) as first:
+        eventually((home / "supervisord.pid").exists)
+        second = command("up")
+        first.terminate()
+    assert second.returncode == 1
+    assert second.stderr.startswith("another command is starting or stopping the stack")
+
+
+def test_up_clears_what_a_killed_up_left(command, home, left, eventually):
+    with subprocess.Popen(_words("up"), stdout=subprocess.DEVNULL, **_where(home)) as first:
+        eventually((home / "supervisord.pid").exists)
+        first.kill()
+    assert left(home) != []
+    assert command("down").stdout == "The stack has ended.\n"
+    assert left(home) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("after", [0.2, 0.5, 1, 1.5, 2, 5, 10, 15, 20, 25])
+def test_up_leaves_nothing_whenever_it_is_interrupted(home, left, after):
+    assert _interrupted(home, signal.SIGINT, after) in (0, 130, -signal.SIGINT)
+    subprocess.run(_words("down"), check=True, **_where(home))
+    assert left(home) == []
+
+
+@pytest.mark.soak
+def test_every_service_that_is_killed_comes_back_and_down_leaves_nothing(command, home, left, eventually):
+    assert command("up").returncode == 0
+
+    def status():
+        return dict(line.split(maxsplit=1) for line in command("status").stdout.splitlines())
+
+    for name in services.ALL:
+        if name.endswith("-migrate"):
+            continue
+        before = status()[name]
+        os.kill(int(before.removeprefix("running (process ").rstrip(")")), signal.SIGKILL)
+        # Twice the 30 s for which Airflow believes a heartbeat, on a machine with better things to do.
+        eventually(lambda name=name, before=before: _is_well(status(), name) and status()[name] != before, 120)
+    assert command("down").returncode == 0
+    assert left(home) == []
+
+
+def _is_well(status, killed):
+    running = [line for name, line in status.items() if name in services.ALL and not name.endswith("-migrate")]
+    return len(running) == 6 and all(line.startswith("running") and ":" not in line for line in running)
+
+
+def _interrupted(home, number, after):
+    with subprocess.Popen(_words("up"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_where(home)) as up:
+        time.sleep(after)
+        up.send_signal(number)
+    return up.returncode
+
+
+def _words(*words):
+    return [sys.executable, "-m", "stack", *words]
+
+
+def _where(home, variables=()):
+    return {
+        "cwd": PROJECT,
+        "env": os.environ | {"RETRAIN_HOME": str(home), "RETRAIN_PORTS": "free"} | dict(variables),
+    }
