@@ -18,8 +18,6 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
             "dags_folder": PROJECT / "dags",
             "plugins_folder": PROJECT / "plugins",
             "load_examples": False,
-            # For .airflowignore. With Airflow's default syntax each task's log begins with a warning of pathspec's.
-            "dag_ignore_file_syntax": "regexp",
             "dags_are_paused_at_creation": False,
             "executor": "LocalExecutor",
             "parallelism": 4,

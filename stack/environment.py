@@ -34,6 +34,8 @@ def environment(home: Home) -> dict[str, str]:
         "RETRAIN_SNAPSHOTS_URI": home.snapshots.as_uri(),
         # The job runner would cost ten processes and 2 GB, and nothing here uses it.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Airflow reads .airflowignore in every task, by a class that has been renamed: each log would begin with it.
+        "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
         **_QUIET,
         **{name: _not_through_a_proxy(inherited.get(name)) for name in ("NO_PROXY", "no_proxy")},
     }

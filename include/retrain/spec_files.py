@@ -80,7 +80,9 @@ def _query(spec: Path, name: str | None) -> str | None:
     try:
         sql = (spec.parent / name).read_text(encoding="utf-8").strip().rstrip(";")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{spec.name}: source.query = {name!r}: cannot be read ({error}); put it beside the spec") from error
+        raise SpecError(
+            f"{spec.name}: source.query = {name!r}: cannot be read ({error}); put it beside the spec"
+        ) from error
     if not sql:
         raise SpecError(f"{spec.name}: source.query = {name!r}: is empty; write one SELECT into it")
     return sql

@@ -21,7 +21,6 @@ from typing import Any, Literal, cast
 import mlflow.artifacts
 import mlflow.sklearn
 import pandas as pd
-import skops.io
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -43,9 +42,10 @@ from retrain.errors import NoAnswerError, TrackerError, UntrustedModelError
 from retrain.nouns import Snapshot
 
 with warnings.catch_warnings():
-    # Imported here, where its warnings about its own type hints are nobody's; MLflow would do it in the first task.
-    warnings.simplefilter("ignore", UserWarning)
+    # Both look at every module that is loaded, and at type hints of their own, and warn about what they find there.
+    warnings.simplefilter("ignore")
     import mlflow.pyfunc
+    import skops.io
 
 KEY = "retrain.key"
 """Tag of whatever was made once for a key."""
