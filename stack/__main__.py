@@ -28,8 +28,8 @@ def main() -> int:
     run.add_argument("words", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     # Whoever ends us politely, or closes the terminal, must not leave half a stack behind.
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
     home = Home.at()
     try:
         match arguments.command:
@@ -86,7 +86,7 @@ def _run(home: Home, words: list[str]) -> Never:
         raise StackError(f"{words[0]} cannot be run: {error.strerror}") from error
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> Never:
+def interrupt(_number: int, _frame: FrameType | None) -> Never:
     raise KeyboardInterrupt
 
 
