@@ -112,9 +112,13 @@ class Home:
                 ) from error
             yield
 
+    def remove_sockets(self) -> None:
+        """They may lie outside of the folder; `make` makes their place again."""
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
     def remove(self) -> None:
         """Delete the folder and all that the stack ever stored."""
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        self.remove_sockets()
         shutil.rmtree(self.path)
 
 

@@ -258,6 +258,7 @@ def _end(home: Home) -> bool:
             supervisor.shut_down()
     swept = leftovers.end(home)
     leftovers.remove_files(home)
+    home.remove_sockets()
     return orderly or swept > 0
 
 

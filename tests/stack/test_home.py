@@ -15,15 +15,15 @@ def test_the_home_is_in_the_project_unless_a_variable_says_otherwise(monkeypatch
     assert Home.at().path == tmp_path
 
 
-def test_a_new_home_is_for_its_owner_alone(tmp_path):
-    home = Home(tmp_path / "home")
+def test_a_new_home_is_for_its_owner_alone(home):
+    home = Home(home)
     home.make()
     assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
     assert home.exists()
 
 
-def test_making_a_home_again_changes_nothing(tmp_path):
-    home = Home(tmp_path / "home")
+def test_making_a_home_again_changes_nothing(home):
+    home = Home(home)
     home.make()
     (home.artifacts / "model").touch()
     home.make()
@@ -68,8 +68,8 @@ def test_a_folder_for_sockets_that_somebody_else_put_there_is_refused(tmp_path):
         sockets.rmdir()
 
 
-def test_two_commands_do_not_work_on_one_home_at_once(tmp_path):
-    home = Home(tmp_path / "home")
+def test_two_commands_do_not_work_on_one_home_at_once(home):
+    home = Home(home)
     home.make()
     with home.locked(), pytest.raises(StackError, match="another command is starting or stopping"), home.locked():
         pass

@@ -85,8 +85,8 @@ def test_whoever_asks_is_not_ended(tmp_path):
     assert asked.stdout == "0\n"
 
 
-def test_files_that_say_that_something_runs_are_removed(tmp_path):
-    home = Home(tmp_path / "home")
+def test_files_that_say_that_something_runs_are_removed(home):
+    home = Home(home)
     home.make()
     home.pgdata.mkdir()
     for file in (home.path / "supervisord.pid", home.pgdata / "postmaster.pid"):

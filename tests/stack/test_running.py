@@ -108,11 +108,15 @@ def test_down_ends_everything_and_what_was_stored_stays(home, left):
 
 
 def test_reset_leaves_neither_processes_nor_files(home, left):
-    place = Home.at(home)
+    place = Home.at(home / ("x" * 100))
+    sockets = place.postgres_socket.parent
+    assert not sockets.is_relative_to(home)  # the path of a socket must be short
     local.up(place, names=["postgres"], ports=ports.free(), say=_quiet)
+    assert sockets.exists()
     assert local.reset(place)
     assert left(home) == []
-    assert not home.exists()
+    assert not sockets.exists()
+    assert not place.path.exists()
     assert not local.reset(place)
     assert not local.down(place)
 

@@ -13,9 +13,9 @@ from stack.ports import Ports
 
 
 @pytest.fixture
-def made(tmp_path):
+def made(home):
     # A percent sign would begin a reference in a configuration file.
-    home = Home(tmp_path / "100% mine")
+    home = Home(home / "100% mine")
     home.make()
     ports.remember(home, Ports(mlflow=5001))
     return home
@@ -25,8 +25,8 @@ def test_credentials_are_made_once(made):
     assert credentials.load_or_make(made) == credentials.load_or_make(made)
 
 
-def test_credentials_of_two_homes_differ(made, tmp_path):
-    other = Home(tmp_path / "other")
+def test_credentials_of_two_homes_differ(made, home):
+    other = Home(home / "other")
     other.make()
     assert credentials.load_or_make(made).fernet_key != credentials.load_or_make(other).fernet_key
 
