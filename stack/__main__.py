@@ -12,6 +12,7 @@ from stack.environment import environment
 from stack.errors import StackError
 from stack.home import Home
 from stack.local import Running
+from stack.samples import tables
 
 
 def main() -> int:
@@ -53,7 +54,7 @@ def main() -> int:
 
 
 def _up(home: Home) -> None:
-    running, already = local.up(home, ports=ports.from_variables(os.environ))
+    running, already = local.up(home, ports=ports.from_variables(os.environ), fill=tables.load)
     if already:
         print("The stack is running already.")
     _tell(running)

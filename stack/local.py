@@ -22,8 +22,6 @@ from stack.ports import Ports
 from stack.services import ALL, Service, services
 from stack.supervisor import State, Supervisor, log_file
 
-Say = Callable[[str], None]
-
 _PATIENCE = 180
 
 
@@ -72,18 +70,24 @@ class Running:
         return postgres.url(self.home, database, driver="psycopg2")
 
 
+Say = Callable[[str], None]
+Fill = Callable[[Running], object]
+
+
 def up(
     home: Home,
     *,
     names: Sequence[str] = ALL,
     ports: Ports,
     env: Mapping[str, str] | None = None,
+    fill: Fill | None = None,
     say: Say = print,
 ) -> tuple[Running, bool]:
     """Start the services `names` in `home`; the second answer is whether they ran already.
 
-    env: what the processes find in their environment besides `environment(home)`. Whatever fails, and on Ctrl-C,
-    what was started is ended before this raises.
+    env: what the processes find in their environment besides `environment(home)`. fill: loads tables when PostgreSQL
+    is there, before what would look for them is started. Whatever fails, and on Ctrl-C, what was started is ended
+    before this raises.
     """
     home.make()
     with home.locked():
@@ -97,7 +101,7 @@ def up(
             airflow_config.write(home, ports, credentials.load_or_make(home))
             running = Running(home, ports, environment(home) | dict(env or {}))
             postgres.initialise(home)
-            _start(home, wanted, dict(running.env), say)
+            _start(running, wanted, fill, say)
         except BaseException as error:
             with _undisturbed():
                 _end(home)
@@ -149,6 +153,7 @@ def running(
     services: Sequence[str] = ALL,
     ports: Ports | None = None,
     env: Mapping[str, str] | None = None,
+    fill: Fill | None = None,
     say: Say = print,
 ) -> Iterator[Running]:
     """A stack in the folder `home` for as long as the block runs; ended however the block ends.
@@ -156,7 +161,7 @@ def running(
     services: some of `stack.services.ALL`. ports: by default free ones. Raises StackError where one runs already.
     """
     place = Home.at(home)
-    stack, already = up(place, names=services, ports=ports or port_numbers.free(), env=env, say=say)
+    stack, already = up(place, names=services, ports=ports or port_numbers.free(), env=env, fill=fill, say=say)
     if already:
         raise StackError(f"a stack runs in {place.path} already: end it with `make down`, or set RETRAIN_HOME")
     try:
@@ -191,10 +196,10 @@ def _clear(home: Home, say: Say) -> None:
         say(f"An earlier stack had not ended cleanly: ended {ended} processes, removed {files} stale files.")
 
 
-def _start(home: Home, wanted: Sequence[Service], environment: dict[str, str], say: Say) -> None:
+def _start(running: Running, wanted: Sequence[Service], fill: Fill | None, say: Say) -> None:
     """Start each service as soon as all that it waits for are ready."""
-    supervisor = Supervisor(home)
-    supervisor.start(wanted, environment)
+    supervisor = Supervisor(running.home)
+    supervisor.start(wanted, dict(running.env))
     present = {service.name for service in wanted}
     waiting, starting, ready = list(wanted), dict[str, _Start](), set[str]()
     while waiting or starting:
@@ -205,9 +210,11 @@ def _start(home: Home, wanted: Sequence[Service], environment: dict[str, str], s
             starting[service.name] = _Start(service, time.monotonic())
         known = supervisor.states()
         for name, start in list(starting.items()):
-            if _is_ready(home, start, known[name]):
+            if _is_ready(running.home, start, known[name]):
                 if start.service.when_ready:
                     start.service.when_ready()
+                if fill and name == "postgres":
+                    fill(running)
                 del starting[name]
                 ready.add(name)
         time.sleep(0.1)

@@ -8,7 +8,7 @@ import json
 import re
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,

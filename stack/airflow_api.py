@@ -1,0 +1,107 @@
+"""Airflow's REST API, as far as the demo, the benchmark and the tests drive it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+
+from stack.errors import StackError
+from stack.local import Running
+
+_ENDED = ("success", "failed")
+_PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a run, or one of its mapped instances, as it is now."""
+
+    id: str
+    map_index: int
+    """-1 where the task is not mapped."""
+    state: str | None
+    tries: int
+    seconds: float | None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("success", "failed", "skipped", "upstream_failed", "removed")
+
+
+class AirflowApi:
+    def __init__(self, stack: Running) -> None:
+        self._http = httpx.Client(
+            base_url=f"{stack.airflow_url}/api/v2",
+            headers={"Authorization": f"Bearer {stack.token}"},
+            timeout=60,
+            trust_env=False,
+        )
+
+    def wait_for_dag(self, dag_id: str) -> None:
+        """Return when Airflow knows the DAG. Raises StackError with its import errors where it does not in a minute."""
+        until = time.monotonic() + _PATIENCE
+        while self._http.get(f"/dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
+            if time.monotonic() > until:
+                errors = [error["stack_trace"] for error in self._get("/importErrors")["import_errors"]]
+                raise StackError(
+                    f"Airflow does not know {dag_id}: {'; '.join(errors) or 'no import error is recorded'}"
+                )
+            time.sleep(0.5)
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Id of a new run. conf: params of the DAG."""
+        answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
+        if answer.is_error:
+            raise StackError(f"Airflow refuses to run {dag_id}: {answer.text}")
+        return cast(str, answer.json()["dag_run_id"])
+
+    def runs(self, dag_id: str) -> list[tuple[str, str]]:
+        """Id and state of each run, oldest first; of the last hundred."""
+        found = self._get(f"/dags/{dag_id}/dagRuns", order_by="-run_after", limit=100)["dag_runs"]
+        return [(each["dag_run_id"], each["state"]) for each in reversed(found)]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[Task]:
+        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
+        return [
+            Task(each["task_id"], each["map_index"], each["state"], each["try_number"], each["duration"])
+            for each in found
+        ]
+
+    def follow(self, dag_id: str, run_id: str, patience: float) -> Iterator[Task]:
+        """Each task as it ends, until the run has. Raises StackError where it has not after `patience` seconds."""
+        until, told = time.monotonic() + patience, set[tuple[str, int]]()
+        while True:
+            state = self.state(dag_id, run_id)
+            for task in self.tasks(dag_id, run_id):
+                if task.ended and (task.id, task.map_index) not in told:
+                    told.add((task.id, task.map_index))
+                    yield task
+            if state in _ENDED:
+                return
+            if time.monotonic() > until:
+                raise StackError(f"run {run_id} of {dag_id} is still {state} after {patience:.0f} s")
+            time.sleep(0.3)
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        return cast(str, self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def result(self, dag_id: str, run_id: str, task: str, map_index: int = -1) -> Any:
+        """What a task returned; None where it returned nothing."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/return_value"
+        answer = self._http.get(path, params={"map_index": map_index, "deserialize": True})
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return answer.raise_for_status().json()["value"]
+
+    def log(self, dag_id: str, run_id: str, task: str, attempt: int = 1, map_index: int = -1) -> list[dict[str, Any]]:
+        """A task's log, an entry a line."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
+        return cast(list[dict[str, Any]], self._get(path, map_index=map_index)["content"])
+
+    def _get(self, path: str, **params: Any) -> dict[str, Any]:
+        answer = self._http.get(path, params=params)
+        if answer.is_error:
+            raise StackError(f"Airflow's API answers {answer.status_code} to {path}: {answer.text[:500]}")
+        return cast(dict[str, Any], answer.json())

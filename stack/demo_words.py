@@ -1,0 +1,70 @@
+"""What the demo says of a task, and of a whole cycle."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
+from stack.airflow_api import Task
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of one batch."""
+
+    arrived: int
+    snapshot: Snapshot
+    candidates: list[Candidate]
+    verdict: Verdict
+    promotion: Promotion | None
+
+
+def of_task(task: Task, result: Any) -> str:
+    """One line. result: what the task returned; None where it returned nothing."""
+    said = task.state or ""
+    match task.id, task.state:
+        case "sense", "success":
+            said = "enough new labelled rows are there"
+        case "sense", "skipped":
+            said = "not enough new labelled rows are there"
+        case "take", "success":
+            snapshot = Snapshot.from_json(result)
+            sides = ", ".join(f"{rows:,} {side}" for side, rows in snapshot.sides.items() if rows)
+            said = f"snapshot of {snapshot.rows:,} rows, {snapshot.new_rows:,} of them new: {sides}"
+        case "train", "success":
+            candidate = Candidate.from_json(result)
+            said = f"{candidate.name}: {candidate.metric} {candidate.validation_score:.4f} on validation rows"
+        case "evaluate", "success":
+            verdict = Verdict.from_json(result)
+            said = f"{verdict.outcome} {verdict.trial.candidate}: {verdict.reason}"
+        case "promote", "success":
+            said = f"version {Promotion.from_json(result).to_version} is in Production"
+        case "tell", "success":
+            said = f"{result} announcements"
+    return f"{task.id:9} {said}{'' if task.seconds is None else f' ({task.seconds:.1f} s)'}"
+
+
+def of_cycle(cycle: Judged) -> Iterator[tuple[str, str]]:
+    """A table of two columns."""
+    verdict, trial, metric = cycle.verdict, cycle.verdict.trial, cycle.verdict.metric
+    snapshot, rival = cycle.snapshot, f"version {trial.production}" if trial.production else "no Production"
+    yield "arrived", f"{cycle.arrived:,} rows; snapshot {snapshot.id[:12]} holds {snapshot.rows:,}"
+    for candidate in cycle.candidates:
+        yield candidate.name, f"{metric} {candidate.validation_score:.4f} on validation rows"
+    yield "verdict", f"{verdict.outcome} {trial.candidate}: {verdict.reason}"
+    yield "holdout", f"{metric} {_figure(verdict.score)} against {_figure(verdict.production_score)} of {rival}"
+    yield "", f"on {verdict.rows:,} rows; test {trial.test} of {verdict.tests} of holdout epoch {trial.epoch}"
+    if verdict.p_value is not None:
+        yield "difference", f"{_figure(verdict.difference)}, 95% interval {_interval(verdict.interval)}"
+        yield "p", f"{_figure(verdict.p_value)}, to be below {verdict.alpha:g}"
+        yield "flips", f"{verdict.wrong_to_right} wrong to right, {verdict.right_to_wrong} right to wrong"
+    now = cycle.promotion.to_version if cycle.promotion else trial.production
+    yield "Production", f"version {now}" if now else "none"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _interval(value: tuple[float, float] | None) -> str:
+    return "-" if value is None else f"{value[0]:+.4f} to {value[1]:+.4f}"

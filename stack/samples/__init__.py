@@ -1,0 +1,1 @@
+"""Tables to try Retrain on, one for each spec that comes with it."""
