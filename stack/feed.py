@@ -2,6 +2,8 @@
 
 import csv
 import io
+import warnings
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,34 +19,44 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def read(file: Path, dates: str | None = None) -> pd.DataFrame:
-    """The rows of a .csv or .tsv file, also .gz, in UTF-8 with a header line. dates: column that holds times.
+    """The rows of a .csv or .tsv file, also .gz, in UTF-8 with a header line.
 
-    Raises StackError where the file is not one.
+    dates: column that holds times as ISO 8601 writes them. Raises StackError where the file is none of these.
     """
     separator = _SEPARATORS.get(Path(file.name.removesuffix(".gz")).suffix)
     if separator is None:
         raise StackError(f"{file}: is neither .csv nor .tsv (also .gz): name a file of rows")
     try:
-        # Tab-separated text is seldom quoted: a lone quotation mark in it is a character like any other.
-        rows: pd.DataFrame = pd.read_csv(
-            file,
-            sep=separator,
-            quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
-            keep_default_na=False,
-            na_values=[""],
-        )
-    except (OSError, ValueError, EOFError) as error:
+        rows = _parse(file, separator)
+    except (OSError, ValueError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
         raise StackError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
     if dates is not None and dates in rows.columns:
         try:
-            rows[dates] = pd.to_datetime(rows[dates])
+            rows[dates] = pd.to_datetime(rows[dates].astype("string"), format="ISO8601")
         except ValueError as error:
-            raise StackError(f"{file}: column {dates!r} holds what is no time: {error}") from error
+            said = " ".join(str(error).split())
+            raise StackError(f"{file}: column {dates!r} holds what is no time: {said}") from error
+    return rows
+
+
+def _parse(file: Path, separator: str) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # A row that is longer than the header would be cut.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        rows: pd.DataFrame = pd.read_csv(
+            file,
+            sep=separator,
+            # Tab-separated text is seldom quoted: a lone quotation mark in it is a character like any other.
+            quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+            index_col=False,
+            keep_default_na=False,
+            na_values=[""],
+        )
     return rows
 
 
 def batches(rows: pd.DataFrame, column: str, count: int) -> Iterator[pd.DataFrame]:
-    """The rows in the order of a column, in `count` parts of as many rows each; the last has what is over."""
+    """The rows in the order of a column, in `count` parts of as many rows each, give or take one."""
     ordered = rows.sort_values(column, kind="stable")
     ends = [round(len(ordered) * part / count) for part in range(count + 1)]
     for begin, end in pairwise(ends):

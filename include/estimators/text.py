@@ -25,7 +25,7 @@ def naive_bayes(column: str, analyzer: str = "char_wb", longest: int = 3, at_lea
 def hashed_svm(column: str, longest: int = 4, c: float = 1.0) -> Pipeline:
     """Linear support vector machine on hashed character n-grams: no vocabulary, so memory does not grow with rows."""
     grams = HashingVectorizer(analyzer="char_wb", ngram_range=(2, longest), n_features=2**20)
-    return Pipeline([("hash", ColumnTransformer([("hash", grams, column)])), ("svm", LinearSVC(C=c))])
+    return Pipeline([("hash", ColumnTransformer([("hash", grams, column)])), ("svm", LinearSVC(C=c, random_state=0))])
 
 
 def _tfidf(column: str, analyzer: str, longest: int, at_least: int) -> ColumnTransformer:

@@ -1,7 +1,7 @@
 """Carries announcements to the team."""
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -25,11 +25,14 @@ class Webhook:
         told.
         """
         body: dict[str, Any] = {"key": key, **announcement.to_json()}
-        host = urlsplit(self._url).hostname
+        # A header holds ASCII, and a key the name of a model.
+        headers = {"Idempotency-Key": quote(key)}
         try:
-            answer = httpx.post(
-                self._url, json=body, headers={"Idempotency-Key": key}, auth=self._auth, timeout=_SECONDS
-            )
+            host = urlsplit(self._url).hostname
+        except ValueError:
+            raise ChannelError("web hook at an address that is none: look at its connection") from None
+        try:
+            answer = httpx.post(self._url, json=body, headers=headers, auth=self._auth, timeout=_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ChannelError(f"web hook at {host}: no answer: {type(error).__name__}") from None
         if not answer.is_success:

@@ -1,6 +1,7 @@
 """Everything Retrain raises on purpose.
 
 RetrainError
+├── SettingsError        this installation lacks a setting
 ├── SpecError            a spec file is wrong; says file, field, value, remedy
 ├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
 ├── SourceError          the user's table cannot be read as the spec says
@@ -16,6 +17,10 @@ RetrainError
 
 class RetrainError(Exception):
     """Root of every error that Retrain raises on purpose."""
+
+
+class SettingsError(RetrainError):
+    """This installation lacks a setting; the message names it."""
 
 
 class SpecError(RetrainError):

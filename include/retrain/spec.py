@@ -6,6 +6,7 @@ Reading the files is `retrain.spec_files`; only structure is checked here, nothi
 
 import json
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -18,6 +19,8 @@ from pydantic import (
     JsonValue,
     StringConstraints,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -65,18 +68,17 @@ class Source(_Part):
     """Columns that an estimator receives, in this order."""
 
     @model_validator(mode="after")
-    def _one_place_to_read(self) -> Self:
+    def _can_be_read_and_learnt_from(self) -> Self:
+        faults = []
         if (self.table is None) == (self.query is None):
-            raise PydanticCustomError("table_or_query", "names both or neither of table and query; name one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _features_do_not_tell_the_label(self) -> Self:
-        for role, column in (("key", self.key), ("label", self.label), ("label_time", self.label_time)):
-            if column in self.features:
-                raise PydanticCustomError(
-                    "leak", "features hold {column}, which is the {role}; remove it", {"column": column, "role": role}
-                )
+            faults.append("names both or neither of table and query; name one of them")
+        faults += [
+            f"features hold {column}, which is the {role}; remove it"
+            for role, column in (("key", self.key), ("label", self.label), ("label_time", self.label_time))
+            if column in self.features
+        ]
+        if faults:
+            raise PydanticCustomError("source", "{faults}", {"faults": "; and ".join(faults)})
         return self
 
 
@@ -105,6 +107,14 @@ class CandidateSpec(_Part):
     params: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+def _one_message(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Of a union, pydantic would tell what each of its types has against the value."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise PydanticCustomError("class", "input should be text or a whole number") from None
+
+
 Metric = Literal["accuracy", "balanced_accuracy", "f1", "f1_macro"]
 
 
@@ -112,7 +122,7 @@ class Gate(_Part):
     """When a challenger may replace Production."""
 
     metric: Metric = "f1_macro"
-    positive: str | int | None = None
+    positive: Annotated[str | int | None, WrapValidator(_one_message)] = None
     """The class that `f1` is about."""
     floor: float = Field(0.5, ge=0, le=1)
     """What the challenger must reach, with or without a Production to compare with."""
@@ -139,7 +149,9 @@ class Channels(_Part):
     """Id of an Airflow connection of type http; announcements are posted to it as JSON."""
 
 
-def _unique_names(candidates: "tuple[CandidateSpec, ...]") -> "tuple[CandidateSpec, ...]":
+def _some_of_different_names(candidates: "tuple[CandidateSpec, ...]") -> "tuple[CandidateSpec, ...]":
+    if not candidates:
+        raise PydanticCustomError("none", "names none; add one")
     _unique(tuple(candidate.name for candidate in candidates))
     return candidates
 
@@ -153,7 +165,7 @@ class Spec(_Part):
     source: Source
     threshold: Threshold = Threshold()
     split: Split = Split()
-    candidates: Annotated[tuple[CandidateSpec, ...], Field(min_length=1), AfterValidator(_unique_names)]
+    candidates: Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
     gate: Gate = Gate()
     trust: tuple[str, ...] = ()
     """Types that a model file may hold beyond our own list, as `package.module.Class`."""
@@ -175,11 +187,31 @@ def parse(data: object, file: str) -> Spec:
     """The spec that `data` says. Raises SpecError with one line for each fault: file, field, value, remedy."""
     if not isinstance(data, dict):
         raise SpecError(f"{file}: holds {type(data).__name__}, not fields; begin with `model:`")
+    if faults := list(_not_json(data)):
+        raise SpecError("\n".join(f"{file}: {fault}" for fault in faults))
     try:
         # Through JSON, so that "strict" refuses "3" for 3 but takes a YAML list for a tuple.
-        return Spec.model_validate_json(json.dumps(data, default=str))
+        return Spec.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise SpecError("\n".join(f"{file}: {_line(fault)}" for fault in error.errors())) from None
+
+
+def _not_json(value: object, where: str = "", above: tuple[int, ...] = ()) -> Iterator[str]:
+    """What YAML can say and JSON cannot: dates, sets, names that are no text, a list that holds itself."""
+    if id(value) in above:
+        yield f"{where}: holds itself; write it out"
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            place = f"{where}.{name}".lstrip(".")
+            if not isinstance(name, str):
+                yield f"{place}: {name!s} is no text; put it in quotes"
+            yield from _not_json(each, place, (*above, id(value)))
+    elif isinstance(value, list):
+        for position, each in enumerate(value):
+            yield from _not_json(each, f"{where}[{position}]", (*above, id(value)))
+    elif value is not None and not isinstance(value, str | int | float):
+        text = json.dumps(str(value), ensure_ascii=False)
+        yield f"{where} = {text}: is a {type(value).__name__}; put it in quotes"
 
 
 def _line(fault: ErrorDetails) -> str:

@@ -1,8 +1,10 @@
 """Finds and reads the spec files of a folder."""
 
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -47,8 +49,8 @@ def load(path: str | Path) -> SpecFile:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path.name}: cannot be read: {error}") from error
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from error
     spec = parse(data, path.name)
     return SpecFile(path, spec, _query(path, spec.source.query))
@@ -56,6 +58,8 @@ def load(path: str | Path) -> SpecFile:
 
 def load_folder(path: Path) -> SpecFolder:
     """Read every `*.yaml` in `path`; a broken one does not take the others down."""
+    if not path.is_dir():
+        return SpecFolder((), (f"{path}: is no folder; let RETRAIN_SPECS name the one that holds your specs",))
     files: dict[str, SpecFile] = {}
     faults: list[str] = []
     for file in sorted(path.glob("*.yaml")):
@@ -72,6 +76,19 @@ def load_folder(path: Path) -> SpecFolder:
             continue
         files[loaded.spec.model] = loaded
     return SpecFolder(tuple(files.values()), tuple(faults))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML keeps the last of two fields with one name, and loses the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"names {', '.join(twice)} more than once", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
 
 def _query(spec: Path, name: str | None) -> str | None:

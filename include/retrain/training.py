@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from retrain import metrics
 from retrain.errors import EstimatorError
@@ -20,16 +20,10 @@ from retrain.spec import CandidateSpec, Gate, Metric
 def build(candidate: CandidateSpec) -> Any:
     """The candidate's unfitted estimator. Raises EstimatorError where its function cannot be imported or called."""
     function = _function(candidate)
-    try:
-        inspect.signature(function).bind(**candidate.params)
-    except TypeError as error:
-        raise EstimatorError(
-            f"candidate {candidate.name!r}: params do not fit {candidate.estimator}: {error}; "
-            f"it takes {inspect.signature(function)}"
-        ) from error
+    _refuse_unfit_params(candidate, function)
     try:
         estimator = function(**candidate.params)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EstimatorError(f"candidate {candidate.name!r}: {candidate.estimator} failed: {_said(error)}") from error
     _refuse_unfit(candidate, estimator)
     return estimator
@@ -82,7 +76,7 @@ def _function(candidate: CandidateSpec) -> Callable[..., Any]:
     where = f"candidate {candidate.name!r}: estimator = {candidate.estimator!r}"
     try:
         module = import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EstimatorError(f"{where}: {module_name} cannot be imported: {_said(error)}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
@@ -90,11 +84,26 @@ def _function(candidate: CandidateSpec) -> Callable[..., Any]:
     return cast(Callable[..., Any], function)
 
 
+def _refuse_unfit_params(candidate: CandidateSpec, function: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some that are written in C have none: calling them says what they want
+        return
+    try:
+        signature.bind(**candidate.params)
+    except TypeError as error:
+        raise EstimatorError(
+            f"candidate {candidate.name!r}: params do not fit {candidate.estimator}: {error}; it takes {signature}"
+        ) from error
+
+
 def _refuse_unfit(candidate: CandidateSpec, estimator: Any) -> None:
     where = f"candidate {candidate.name!r}: {candidate.estimator} returned"
     if not isinstance(estimator, BaseEstimator) or not all(hasattr(estimator, verb) for verb in ("fit", "predict")):
         raise EstimatorError(f"{where} {type(estimator).__name__}, which is no scikit-learn estimator that predicts")
-    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
+    first = estimator
+    while isinstance(first, Pipeline | FeatureUnion):
+        first = (first.steps if isinstance(first, Pipeline) else first.transformer_list)[0][1]
     # It iterates over the column names of a DataFrame: one prediction for N rows, and no error.
     if isinstance(first, CountVectorizer | HashingVectorizer):
         raise EstimatorError(
@@ -107,5 +116,5 @@ def _name(estimator: Any) -> str:
     return type(estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator).__name__
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

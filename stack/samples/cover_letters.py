@@ -60,18 +60,20 @@ def generate(
 
     new_words: share of the sentences, 0 to 1, whose words the early letters do not have. passing: share of the
     letters that pass. review_days: mean number of days between a letter and its label. until: labels that come later
-    than this are still empty. Columns: letter_id, letter, written_at, result, reviewed_at.
+    than this (UTC where it has no zone) are still empty. Columns: letter_id, letter, written_at, result, reviewed_at.
     """
     dice = np.random.default_rng(seed)
     texts, merits = _letters(dice, rows, new_words)
     seen = merits + dice.normal(scale=_REVIEWER_SPREAD, size=rows)
-    bar = np.quantile(seen, 1 - passing) if rows else 0.0
+    passed = seen.argsort().argsort() >= rows - round(rows * passing)
     ids = np.arange(first, first + rows)
     written = pd.Series(
         [START + timedelta(seconds=_SECONDS_BETWEEN * int(i)) for i in ids], dtype="datetime64[us, UTC]"
     )
     reviewed = written + _days(dice.exponential(review_days, size=rows))
-    result = pd.Series(np.where(seen > bar, PASSED, FAILED), dtype=object)
+    result = pd.Series(np.where(passed, PASSED, FAILED), dtype=object)
+    if until is not None and until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
     pending = reviewed > until if until is not None else pd.Series(False, index=reviewed.index)
     return pd.DataFrame(
         {

@@ -1,0 +1,320 @@
+"""A spec that is accepted can run; one that is not is refused with file, field, value and remedy, for every fault."""
+
+from datetime import date
+from math import inf, nan
+
+import pytest
+from pydantic import ValidationError
+
+from retrain.errors import SpecError
+from retrain.spec import Gate, parse
+
+SOURCE = {"table": "letters", "key": "id", "label": "result", "features": ["letter"]}
+QUERY = {**SOURCE, "table": None, "query": "letters.sql"}
+LINEAR = {"name": "linear", "estimator": "estimators.text:logistic"}
+SMALLEST = {"model": "Letters", "source": SOURCE, "candidates": [LINEAR]}
+
+
+def spec(**fields):
+    return parse({**SMALLEST, **fields}, "letters.yaml")
+
+
+def refusal(**fields):
+    with pytest.raises(SpecError) as refused:
+        spec(**fields)
+    return str(refused.value)
+
+
+# ── what is accepted
+
+
+def test_a_model_a_source_and_one_candidate_are_enough():
+    assert spec().model_dump(mode="json") == {
+        "model": "Letters",
+        "description": "",
+        "source": {**SOURCE, "connection": "postgres_default", "query": None, "label_time": None},
+        "threshold": {"rows": 1000},
+        "split": {"validation": 0.2, "holdout": 0.2},
+        "candidates": [{**LINEAR, "params": {}}],
+        "gate": {
+            "metric": "f1_macro",
+            "positive": None,
+            "floor": 0.5,
+            "alpha": 0.05,
+            "tests": 10,
+            "epoch_rows": 500,
+            "min_rows": 100,
+            "max_overlap": 0.05,
+        },
+        "trust": [],
+        "mode": "enforce",
+        "schedule": None,
+        "channels": {"webhook": None},
+    }
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"source": QUERY},
+        {"source": {**SOURCE, "table": "hr.letters"}},
+        {"source": {**SOURCE, "label_time": "reviewed_at", "features": ["letter", "age"]}},
+        {"threshold": {"rows": 1}},
+        {"split": {"validation": 0.5, "holdout": 0.49}},
+        {"gate": {"metric": "f1", "positive": "pass"}},
+        {"gate": {"metric": "f1", "positive": 0}},
+        {"gate": {"floor": 1}},
+        {"mode": "observe", "schedule": "@hourly", "channels": {"webhook": "team"}},
+        {"model": "자기소개서 분류"},
+        {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
+    ],
+    ids=str,
+)
+def test_what_can_run_is_accepted(fields):
+    accepted = spec(**fields).model_dump(mode="json", exclude_unset=True)
+
+    assert {name: accepted[name] for name in fields} == fields
+
+
+def test_the_class_that_f1_is_about_keeps_its_type():
+    assert spec(gate={"metric": "f1", "positive": 1}).gate.positive == 1
+    assert spec(gate={"metric": "f1", "positive": "1"}).gate.positive == "1"
+
+
+def test_a_spec_cannot_be_changed():
+    frozen = spec()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        frozen.gate.floor = 0.0
+    assert hash(frozen.gate) == hash(Gate())
+
+
+def test_a_candidate_is_found_by_its_name():
+    both = spec(candidates=[LINEAR, {**LINEAR, "name": "strict", "params": {"c": 0.1}}])
+
+    assert both.candidate("strict").params == {"c": 0.1}
+
+
+def test_a_candidate_that_the_spec_does_not_name_is_refused_with_those_that_it_does():
+    both = spec(candidates=[LINEAR, {**LINEAR, "name": "strict"}])
+
+    with pytest.raises(SpecError, match=r"^Letters: there is no candidate 'boosted'; the spec names linear, strict$"):
+        both.candidate("boosted")
+
+
+# ── what is refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"threshold": {"rows": "3"}}, 'threshold.rows = "3": input should be a valid integer'),
+        ({"threshold": {"rows": 3.0}}, "threshold.rows = 3.0: input should be a valid integer"),
+        ({"threshold": {"rows": True}}, "threshold.rows = true: input should be a valid integer"),
+        ({"threshold": {"rows": 0}}, "threshold.rows = 0: input should be greater than or equal to 1"),
+        ({"threshold": None}, "threshold = null: input should be an object"),
+        ({"model": 7}, "model = 7: input should be a valid string"),
+        ({"model": "가/나"}, r"""model = "가/나": string should match pattern '^[^/:\s][^/:]{0,199}$'"""),
+        ({"source": [SOURCE]}, "input should be an object"),
+        ({"source": {**SOURCE, "features": "letter"}}, 'source.features = "letter": input should be a valid array'),
+        ({"source": {**SOURCE, "key": ""}}, 'source.key = "": string should have at least 1 character'),
+        (
+            {"source": {**SOURCE, "table": "a.b.c"}},
+            r"""source.table = "a.b.c": string should match pattern '^[^.\s]+(\.[^.\s]+)?$'""",
+        ),
+        (
+            {"source": {**QUERY, "query": "../letters.sql"}},
+            r"""source.query = "../letters.sql": string should match pattern '^[^/\\]+\.sql$'""",
+        ),
+        ({"source": {**SOURCE, "features": []}}, "source.features = []: tuple should have at least 1 item"),
+        (
+            {"source": {**SOURCE, "features": ["b", "a", "b", "a", "c"]}},
+            'source.features = ["b", "a", "b", "a", "c"]: names a, b more than once; name each once',
+        ),
+        ({"source": {**SOURCE, "query": "letters.sql"}}, "names both or neither of table and query; name one of them"),
+        ({"source": {**SOURCE, "table": None}}, "names both or neither of table and query; name one of them"),
+        ({"split": {"validation": 0}}, "split.validation = 0: input should be greater than 0"),
+        ({"split": {"holdout": 1}}, "split.holdout = 1: input should be less than 1"),
+        (
+            {"split": {"validation": 0.5, "holdout": 0.5}},
+            'split = {"validation": 0.5, "holdout": 0.5}: leaves no rows for training; let the two sum to less than 1',
+        ),
+        ({"split": {"validation": 0.8}}, "leaves no rows for training; let the two sum to less than 1"),
+        ({"split": {"validation": nan}}, "split.validation = NaN: input should be a finite number"),
+        ({"split": {"holdout": inf}}, "split.holdout = Infinity: input should be a finite number"),
+        ({"gate": {"floor": nan}}, "gate.floor = NaN: input should be a finite number"),
+        ({"gate": {"floor": -inf}}, "gate.floor = -Infinity: input should be a finite number"),
+        ({"gate": {"floor": 1.01}}, "gate.floor = 1.01: input should be less than or equal to 1"),
+        ({"gate": {"alpha": 0}}, "gate.alpha = 0: input should be greater than 0"),
+        ({"gate": {"tests": 0}}, "gate.tests = 0: input should be greater than or equal to 1"),
+        ({"gate": {"min_rows": 1}}, "gate.min_rows = 1: input should be greater than or equal to 2"),
+        (
+            {"gate": {"metric": "auc"}},
+            "gate.metric = \"auc\": input should be 'accuracy', 'balanced_accuracy', 'f1' or 'f1_macro'",
+        ),
+        (
+            {"gate": {"metric": "f1"}},
+            'gate = {"metric": "f1"}: positive belongs to metric f1, and f1 needs it; set both or neither',
+        ),
+        (
+            {"gate": {"positive": "pass"}},
+            'gate = {"positive": "pass"}: positive belongs to metric f1, and f1 needs it; set both or neither',
+        ),
+        ({"candidates": []}, "candidates = []: names none; add one"),
+        ({"candidates": [LINEAR, LINEAR]}, "names linear more than once; name each once"),
+        ({"candidates": LINEAR}, "input should be a valid array"),
+        ({"mode": "enforced"}, "mode = \"enforced\": input should be 'enforce' or 'observe'"),
+        ({"schedule": 5}, "schedule = 5: input should be a valid string"),
+        ({"channels": {"webhook": ""}}, 'channels.webhook = "": string should have at least 1 character'),
+    ],
+)
+def test_a_fault_is_refused_with_file_field_value_and_remedy(fields, message):
+    told = refusal(**fields)
+    (field,) = fields
+
+    assert told.startswith(f"letters.yaml: {field}")
+    assert message in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("role", ["key", "label", "label_time"])
+def test_a_feature_that_tells_the_label_is_refused(role):
+    source = {**SOURCE, "label_time": "reviewed_at"}
+
+    told = refusal(source={**source, "features": ["letter", source[role]]})
+
+    assert told.startswith("letters.yaml: source")
+    assert told.endswith(f": features hold {source[role]}, which is the {role}; remove it")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"thresold": {"rows": 3}}, 'thresold = {"rows": 3}: is not a field; did you mean threshold?'),
+        ({"source": {**SOURCE, "feature": []}}, "source.feature = []: is not a field; did you mean features?"),
+        ({"threshold": {"row": 3}}, "threshold.row = 3: is not a field; did you mean rows?"),
+        ({"split": {"validations": 0.2}}, "split.validations = 0.2: is not a field; did you mean validation?"),
+        ({"gate": {"floors": 1}}, "gate.floors = 1: is not a field; did you mean floor?"),
+        ({"channels": {"web_hook": "x"}}, 'channels.web_hook = "x": is not a field; did you mean webhook?'),
+        (
+            {"candidates": [LINEAR, {**LINEAR, "name": "strict", "parms": {}}]},
+            "candidates[1].parms = {}: is not a field; did you mean params?",
+        ),
+        (
+            {"owner": "hr"},
+            'owner = "hr": is not a field; remove it, or use one of model, description, source, threshold, split, '
+            "candidates, gate, trust, mode, schedule, channels",
+        ),
+    ],
+)
+def test_an_unknown_field_is_refused_with_the_one_that_was_meant(fields, message):
+    assert refusal(**fields).startswith(f"letters.yaml: {message}")
+
+
+def test_all_faults_are_told_at_once():
+    told = refusal(
+        model="a:b",
+        source={"table": "letters", "label": "result", "features": ["letter", "letter"]},
+        threshold={"rows": "3"},
+        candidates=[LINEAR, {"name": "no/name"}],
+        gates={},
+    )
+
+    assert {line.split(" = ")[0].split(": is missing")[0] for line in told.splitlines()} == {
+        "letters.yaml: model",
+        "letters.yaml: source.key",
+        "letters.yaml: source.features",
+        "letters.yaml: threshold.rows",
+        "letters.yaml: candidates[1].name",
+        "letters.yaml: candidates[1].estimator",
+        "letters.yaml: gates",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "faults"),
+    [
+        ({**SOURCE, "features": ["id", "letter", "result"]}, ["hold id", "hold result"]),
+        ({**SOURCE, "query": "letters.sql", "features": ["id"]}, ["both or neither", "hold id"]),
+    ],
+    ids=["two leaks", "a leak beside two places to read"],
+)
+def test_all_faults_of_a_source_are_told_at_once(source, faults):
+    told = refusal(source=source)
+
+    assert [fault for fault in faults if fault not in told] == []
+
+
+def test_a_fault_in_the_only_candidate_is_not_told_as_a_missing_candidate():
+    told = refusal(candidates=[{**LINEAR, "estimator": "estimators.text.logistic"}])
+
+    assert told == (
+        'letters.yaml: candidates[0].estimator = "estimators.text.logistic": '
+        r"string should match pattern '^[A-Za-z_][\w.]*:[A-Za-z_]\w*$'"
+    )
+
+
+@pytest.mark.parametrize("positive", [True, 0.5, ["pass"]])
+def test_a_class_of_another_type_is_one_fault_of_the_field_that_the_file_has(positive):
+    told = refusal(gate={"metric": "f1", "positive": positive})
+
+    assert told.startswith("letters.yaml: gate.positive = ")
+    assert "\n" not in told
+
+
+def test_a_long_value_is_cut():
+    told = refusal(model="x" * 1000)
+
+    assert told.startswith(f'letters.yaml: model = "{"x" * 76}...: string should match')
+
+
+@pytest.mark.parametrize(("data", "held"), [(None, "NoneType"), ([SMALLEST], "list"), ("model: x", "str"), (7, "int")])
+def test_data_without_fields_is_refused(data, held):
+    with pytest.raises(SpecError, match=rf"^letters\.yaml: holds {held}, not fields; begin with `model:`$"):
+        parse(data, "letters.yaml")
+
+
+# ── values that YAML has and a spec has not
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "value"),
+    [
+        ({"model": date(2026, 1, 2)}, "model", "2026-01-02"),
+        ({"description": date(2026, 1, 2)}, "description", "2026-01-02"),
+        ({"gate": {"metric": "f1", "positive": date(2026, 1, 2)}}, "gate.positive", "2026-01-02"),
+        ({"candidates": [{**LINEAR, "params": {"since": date(2026, 1, 2)}}]}, "params", "2026-01-02"),
+        ({"candidates": [{**LINEAR, "params": {"columns": {"letter"}}}]}, "params", "letter"),
+        ({"candidates": [{**LINEAR, "params": {"columns": b"letter"}}]}, "params", "letter"),
+    ],
+    ids=["name", "text", "class", "param that is a date", "param that is a set", "param that is bytes"],
+)
+def test_a_value_that_is_neither_text_nor_number_is_not_silently_taken_for_text(fields, field, value):
+    told = refusal(**fields)
+
+    assert told.startswith("letters.yaml: ")
+    assert field in told
+    assert value in told
+
+
+def test_a_date_for_a_number_is_refused_in_the_words_of_the_file():
+    told = refusal(threshold={"rows": date(2026, 1, 2)})
+
+    assert told.startswith('letters.yaml: threshold.rows = "2026-01-02": ')
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{date(2026, 1, 2): "a"}, {"candidates": [{**LINEAR, "params": {date(2026, 1, 2): "a"}}]}],
+    ids=["field", "param"],
+)
+def test_a_name_that_is_no_text_is_refused(fields):
+    with pytest.raises(SpecError, match=r"^letters\.yaml: .*2026-01-02"):
+        parse({**SMALLEST, **fields}, "letters.yaml")
+
+
+def test_a_value_that_holds_itself_is_refused():
+    endless = {}
+    endless["again"] = endless
+
+    assert refusal(candidates=[{**LINEAR, "params": endless}]).startswith("letters.yaml: ")
