@@ -17,7 +17,7 @@ from retrain_airflow.operators.tell import TellOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
 from retrain_airflow.sensors.new_rows import NewRowsSensor
 
-NOT_WORTH_A_RETRY = ["SpecError", "EstimatorError", "UntrustedModelError", "StaleVerdictError"]
+NOT_WORTH_A_RETRY = ["SettingsError", "SpecError", "EstimatorError", "UntrustedModelError", "StaleVerdictError"]
 
 
 def retrain(file: SpecFile) -> DAG:
@@ -39,14 +39,26 @@ def retrain(file: SpecFile) -> DAG:
         max_active_runs=1,
         # What makes no valid DAG must not be found by itself: it is told with the other faults.
         auto_register=False,
-        tags=["retrain", spec.model],
+        tags=["retrain", spec.model[:100]],  # Airflow takes no longer ones
         params={
-            "ignore_threshold": Param(False, type="boolean", title="Ignore the threshold"),
-            "dry_run": Param(False, type="boolean", title="Dry run: judge, change nothing"),
+            "ignore_threshold": Param(
+                False,
+                type="boolean",
+                title="Ignore the threshold",
+                description="Go on however few rows are new.",
+            ),
+            "dry_run": Param(
+                False,
+                type="boolean",
+                title="Dry run",
+                description="Judge, and change nothing: no version is registered, no row counts as used.",
+            ),
             "candidates": Param(
                 names, type="array", items={"enum": names}, examples=names, minItems=1, title="Candidates to train"
             ),
-            "note": Param(None, type=["null", "string"], maxLength=1000, title="Note, for the runs in MLflow"),
+            "note": Param(
+                None, type=["null", "string"], maxLength=1000, title="Note", description="Lands on the runs in MLflow."
+            ),
         },
         default_args={
             # Waits of 30 s, 1, 2, 4, 8 and 15 minutes: an outage of half an hour passes by itself.
@@ -71,8 +83,9 @@ def retrain(file: SpecFile) -> DAG:
             doc_md=on_call.TRAIN,
             spec=path,
             snapshot=take.output,
-            only=dag.param("candidates"),
-            note=dag.param("note"),
+            # As templates: a DagParam in here is serialised with its address, and each parse would be a new version.
+            only="{{ params.candidates | join(',') }}",
+            note="{{ params.note or '' }}",
             map_index_template="{{ task.candidate }}",
         ).expand(candidate=names)
         evaluate = EvaluateOperator(

@@ -1,10 +1,19 @@
 """What Airflow's connections say, as the core wants it."""
 
+from urllib.parse import urlsplit
+
 from airflow.sdk import Connection
 
 
 def url(connection: Connection) -> str:
-    """The address of a connection of type http, by Airflow's conventions: the host may hold scheme and path as well."""
-    host = connection.host or ""
-    base = host if "://" in host else f"{connection.schema or 'http'}://{host}"
-    return f"{base}:{connection.port}" if connection.port else base
+    """The address of a connection of type http, by Airflow's conventions: the host may hold scheme and path as well.
+
+    A connection that is an address itself (`https://…` in a variable) has its scheme as type and its path as schema.
+    """
+    host, scheme, path = connection.host or "", connection.schema or "http", ""
+    if connection.conn_type == "https":
+        scheme, path = "https", f"/{connection.schema}" if connection.schema else ""
+    parts = urlsplit(host if "://" in host else f"{scheme}://{host}{path}")
+    if connection.port is None:
+        return parts.geturl()
+    return parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()

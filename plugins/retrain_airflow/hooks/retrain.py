@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from retrain import spec_files
-from retrain.errors import SnapshotError
+from retrain.errors import SettingsError
 from retrain_airflow.hooks.connections import url
 from retrain_airflow.hooks.tracker import TrackerHook
 
@@ -62,7 +62,7 @@ class RetrainHook(BaseHook):
 
         uri = os.environ.get("RETRAIN_SNAPSHOTS_URI")
         if not uri:
-            raise SnapshotError("RETRAIN_SNAPSHOTS_URI is not set; set it to e.g. file:///var/retrain/snapshots")
+            raise SettingsError("RETRAIN_SNAPSHOTS_URI is not set; set it to e.g. file:///var/retrain/snapshots")
         return SnapshotStore(uri)
 
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":

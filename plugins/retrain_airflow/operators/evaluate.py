@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
@@ -13,6 +13,8 @@ from retrain_airflow.operators.spec import SpecOperator
 class EvaluateOperator(SpecOperator, BranchMixIn):
     """Judges the best of the Candidates against Production; gives a Verdict, and goes on to promote or to hold."""
 
+    # Otherwise a `promote` that was passed over would run when somebody clears it.
+    inherits_from_skipmixin = True
     template_fields = ("spec", "snapshot", "candidates", "judge_only", "note")
 
     def __init__(
@@ -29,7 +31,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         """judge_only: a dry run, which changes nothing. to_promote, to_hold: ids of the tasks to go on to."""
         super().__init__(**kwargs)
         self.snapshot = snapshot
-        self.candidates: Iterable[dict[str, Any]] = candidates
+        self.candidates: Sequence[dict[str, Any]] = candidates
         self.judge_only = judge_only
         self.note = note
         self.to_promote = to_promote
@@ -39,7 +41,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         from retrain import steps
 
         cycle = self.hook.cycle(context, self.note)
-        candidates = [Candidate.from_json(candidate) for candidate in self.candidates]
+        candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
         verdict = steps.evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=bool(self.judge_only))
         self.log.info("%s", of_verdict(verdict).headline)
         # Branching ends the task by an exception, and nothing that is returned gets through.

@@ -12,8 +12,8 @@ class TrainCandidateOperator(SpecOperator):
 
     template_fields = ("spec", "candidate", "snapshot", "only", "note")
 
-    def __init__(self, *, candidate: str, snapshot: Any, only: Any = None, note: Any = None, **kwargs: Any) -> None:
-        """only: names of the candidates that are wanted this time; the others are skipped. note: for the runs."""
+    def __init__(self, *, candidate: str, snapshot: Any, only: str = "", note: Any = None, **kwargs: Any) -> None:
+        """only: the candidates that are wanted this time, as `a,b`; the others are skipped. note: for the runs."""
         super().__init__(**kwargs)
         self.candidate = candidate
         self.snapshot = snapshot
@@ -23,7 +23,7 @@ class TrainCandidateOperator(SpecOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from retrain import steps
 
-        if self.only is not None and self.candidate not in self.only:
+        if self.only and self.candidate not in self.only.split(","):
             raise AirflowSkipException(f"{self.candidate} was not asked for this time.")
         cycle = self.hook.cycle(context, self.note)
         candidate = steps.train(cycle, self.candidate, Snapshot.from_json(self.snapshot))

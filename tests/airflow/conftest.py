@@ -1,0 +1,176 @@
+"""An Airflow for these tests alone, and a model with all that its tasks find: spec file, tables, connections."""
+
+import atexit
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import yaml
+from psycopg2.extensions import parse_dsn
+
+from retrain import steps
+from retrain.nouns import Announcement
+from retrain.state import State
+from retrain.tracker import ExperimentTracker
+from stack.local import Running
+from tests.conftest import Database
+from tests.core import toys
+from tests.inbox import Inbox
+
+PROJECT = Path(__file__).resolve().parents[2]
+DAG_FILE = PROJECT / "dags" / "retrain.py"
+
+# Airflow reads these when it is first imported, and no test elsewhere does: a stack's environment is cleaned of them.
+_HOME = Path(tempfile.mkdtemp(prefix="retrain-airflow-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+(_HOME / "dags").mkdir()
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW__", "AIRFLOW_CONFIG"))]:
+    del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": str(_HOME),
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    # Empty: `dag.test()` reads the whole folder each time.
+    "AIRFLOW__CORE__DAGS_FOLDER": str(_HOME / "dags"),
+}
+
+
+@dataclass
+class Model:
+    """A spec file, with its rows and its ledger."""
+
+    path: Path
+    name: str
+    database: Database
+    state: State
+    _rows: int = 0
+
+    @property
+    def spec(self) -> str:
+        return str(self.path)
+
+    def feed(self, rows: int) -> None:
+        """Let `rows` more labelled rows arrive."""
+        with self.database.connect() as session:
+            toys.insert(session, "rows", rows, first=self._rows)
+        self._rows += rows
+
+    def waiting(self) -> list[Announcement]:
+        """What waits in the outbox; it is delivered by this."""
+        found: list[Announcement] = []
+        steps.tell(self.name, lambda _, announcement: found.append(announcement), state=self.state)
+        return found
+
+
+@dataclass
+class Ti:
+    """As much of a task instance as we and Airflow's branching look at."""
+
+    task: Any = None
+    dag_id: str = "retrain_toy"
+    run_id: str = "run 1"
+    task_id: str = "train"
+    map_index: int = -1
+    try_number: int = 1
+    log_url: str = "http://airflow.example.org/log"
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+@pytest.fixture
+def model(database: Database, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Model]:
+    """Makes the model of a test, in the folder of specs; its arguments replace fields of the spec."""
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    monkeypatch.setenv("RETRAIN_SPECS", str(specs))
+    monkeypatch.setenv("RETRAIN_SNAPSHOTS_URI", (tmp_path / "snapshots").as_uri())
+    for name in ("POSTGRES_DEFAULT", "RETRAIN_STATE"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", connection_to(database))
+
+    def make(**fields: Any) -> Model:
+        data = toy_spec(**fields)
+        path = specs / "toy.yaml"
+        path.write_text(yaml.safe_dump(data), encoding="utf-8")
+        with database.connect() as session:
+            toys.create(session, "rows")
+        return Model(path, data["model"], database, state)
+
+    return make
+
+
+@pytest.fixture
+def tracker(mlflow_server: Running, monkeypatch: pytest.MonkeyPatch) -> ExperimentTracker:
+    """The MLflow server, to which the default connection leads."""
+    where = {"conn_type": "http", "host": "127.0.0.1", "port": mlflow_server.ports.mlflow}
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(where))
+    return ExperimentTracker(mlflow_server.mlflow_url)
+
+
+@pytest.fixture(scope="session")
+def _hook() -> Iterator[Inbox]:
+    with Inbox() as inbox:
+        yield inbox
+
+
+@pytest.fixture
+def channel(_hook: Inbox, monkeypatch: pytest.MonkeyPatch) -> Inbox:
+    """The team's web hook, empty and up, to which connection `team` leads."""
+    _hook.posts.clear()
+    _hook.status = 200
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "http", "host": _hook.url}))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return _hook
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is taken, and that nobody answers at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def toy_spec(**fields: Any) -> dict[str, Any]:
+    return {
+        "model": f"toy-{uuid4().hex[:8]}",
+        "source": {"table": "rows", "key": "id", "label": "label", "label_time": "labelled_at", "features": ["a", "b"]},
+        "threshold": {"rows": 500},
+        "candidates": [
+            {"name": "half", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a"]}},
+            {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}},
+        ],
+        "gate": {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100},
+        **fields,
+    }
+
+
+def connection_to(database: Database) -> str:
+    """What an environment variable says of a connection of Airflow's."""
+    dsn = parse_dsn(database.dsn)
+    return json.dumps({"conn_type": "postgres", "host": dsn["host"], "login": dsn["user"], "schema": dsn["dbname"]})
+
+
+def python(code: str, *arguments: str, **variables: str) -> str:
+    """What a Python of its own prints that runs this code with these arguments."""
+    paths = os.pathsep.join(str(PROJECT / folder) for folder in ("include", "plugins"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": paths, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

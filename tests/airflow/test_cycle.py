@@ -1,0 +1,117 @@
+"""The whole DAG of a toy model, task by task as Airflow runs it, on a metadata database in SQLite."""
+
+from collections.abc import Callable
+
+import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.utils.db import initdb
+from airflow.utils.session import create_session
+from mlflow import MlflowClient
+
+from retrain.tracker import ExperimentTracker
+from stack.local import Running
+from tests.airflow.conftest import DAG_FILE, Model
+
+Make = Callable[..., Model]
+
+
+@pytest.fixture(scope="module")
+def metadata() -> None:
+    initdb()
+    DagBundlesManager().sync_bundles_to_db()
+
+
+@pytest.fixture
+def run(metadata: None, tracker: ExperimentTracker) -> Callable[..., DagRun]:
+    """Runs the model's DAG to its end; the arguments are what the trigger form says."""
+
+    def run(**form: object) -> DagRun:
+        bag = DagBag(DAG_FILE)
+        sync_bag_to_db(bag, "dags-folder", None)
+        return bag.dags["retrain_toy"].test(run_conf=form)
+
+    return run
+
+
+Run = Callable[..., DagRun]
+
+
+def states(run: DagRun) -> dict[str, str]:
+    """State of each task; a mapped one under the name that Airflow shows."""
+    return {ti.rendered_map_index or ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+
+
+def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: ExperimentTracker) -> None:
+    toy = model()
+    toy.feed(1000)
+    done = run()
+    assert states(done) == {
+        "sense": "success",
+        "take": "success",
+        "half": "success",
+        "whole": "success",
+        "evaluate": "success",
+        "promote": "success",
+        "hold": "skipped",
+        "tell": "success",
+    }
+    assert done.state == "success"
+    assert tracker.production(toy.name) == "1"
+    assert toy.waiting() == []
+
+
+def test_a_cycle_is_what_the_trigger_form_says(
+    model: Make, run: Run, tracker: ExperimentTracker, mlflow_server: Running
+) -> None:
+    toy = model(threshold={"rows": 5000})
+    toy.feed(1000)
+    done = run(ignore_threshold=True, dry_run=True, candidates=["whole"], note="{{ dag.dag_id }} & 사과")
+    assert states(done) == {
+        "sense": "success",
+        "take": "success",
+        "half": "skipped",
+        "whole": "success",
+        "evaluate": "success",
+        "promote": "skipped",
+        "hold": "success",
+        "tell": "success",
+    }
+    assert tracker.production(toy.name) is None
+    assert toy.state.last_consumed(toy.name) is None
+    runs = MlflowClient(mlflow_server.mlflow_url).search_runs([tracker.create_experiment(toy.name)])
+    assert [each.data.tags["mlflow.note.content"] for each in runs] == ["{{ dag.dag_id }} & 사과"] * 2
+
+
+def test_what_no_retry_can_help_fails_at_once_and_the_team_is_told(model: Make, run: Run) -> None:
+    toy = model(candidates=[{"name": "gone", "estimator": "tests.core.toys:gone"}], channels={"webhook": "nobody"})
+    toy.feed(500)
+    done = run()
+    assert done.state == "failed"
+    assert states(done) == {
+        "sense": "success",
+        "take": "success",
+        "gone": "failed",
+        "evaluate": "upstream_failed",
+        "promote": "upstream_failed",
+        "hold": "upstream_failed",
+        "tell": "upstream_failed",
+    }
+    (incident,) = toy.waiting()
+    assert "task train of run" in incident.headline
+    assert "tests.core.toys has no function gone" in incident.headline
+    assert incident.facts["facts"]["log_url"].startswith("http")
+
+
+def test_what_the_verdict_did_not_go_on_to_stays_skipped_when_it_is_cleared(model: Make, run: Run) -> None:
+    toy = model()
+    toy.feed(1000)
+    done = run(dry_run=True, candidates=["whole"])
+    with create_session() as session:
+        promote = done.get_task_instance("promote", session=session)
+        promote.task = SerializedDagModel.get_dag("retrain_toy", session=session).get_task("promote")
+        promote.set_state(None, session=session)
+        assert not promote.are_dependencies_met(session=session)
+        assert promote.state == "skipped"

@@ -1,0 +1,106 @@
+"""What the team is told of a task that has failed, with a real PostgreSQL and a real web hook."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from retrain_airflow.notifiers.incident import IncidentNotifier
+from tests.airflow.conftest import Model, Ti, connection_to
+from tests.inbox import Inbox
+
+Make = Callable[..., Model]
+TEAM = {"webhook": "team"}
+
+
+def failed(**fields: Any) -> dict[str, Any]:
+    """The context of a task that has failed."""
+    return {"ti": Ti(**fields), "exception": RuntimeError("the kettle is on fire")}
+
+
+def keys(channel: Inbox) -> list[str]:
+    return [post.body["key"] for post in channel.posts]
+
+
+def test_the_team_reads_which_task_failed_why_and_what_to_do(model: Make, channel: Inbox) -> None:
+    toy = model(channels=TEAM)
+    IncidentNotifier(spec=toy.spec)(failed(map_index=1))
+    (post,) = channel.posts
+    message = post.body
+    assert message["key"] == "incident/retrain_toy/run 1/train/1/1"
+    assert (message["model"], message["kind"]) == (toy.name, "incident")
+    assert message["headline"].startswith(f"{toy.name}: task train of run run 1 failed: the kettle is on fire.")
+    assert "clear the task" in message["headline"]
+    assert message["facts"]["facts"] == {
+        "dag_id": "retrain_toy",
+        "run_id": "run 1",
+        "task_id": "train",
+        "log_url": "http://airflow.example.org/log",
+    }
+    assert toy.waiting() == []
+
+
+def test_a_task_that_fails_without_an_error_was_killed(model: Make, channel: Inbox) -> None:
+    IncidentNotifier(spec=model(channels=TEAM).spec)({"ti": Ti()})
+    assert "its process was killed" in channel.headlines[0]
+
+
+def test_each_try_and_each_mapped_task_is_told_once(model: Make, channel: Inbox) -> None:
+    notifier = IncidentNotifier(spec=model(channels=TEAM).spec)
+    tries: list[dict[str, Any]] = [{}, {"map_index": 1}, {"try_number": 2}, {"task_id": "take"}, {"run_id": "run 2"}]
+    for fields in tries + tries:
+        notifier(failed(**fields))
+    assert len(keys(channel)) == len(set(keys(channel))) == len(tries)
+
+
+def test_without_a_web_hook_it_is_told_in_the_log(model: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    toy = model()
+    IncidentNotifier(spec=toy.spec)(failed())
+    assert f"{toy.name}: task train of run run 1 failed" in capsys.readouterr().out
+    assert toy.waiting() == []
+
+
+def test_a_channel_that_refuses_delays_it_and_the_order_stays(model: Make, channel: Inbox) -> None:
+    notifier = IncidentNotifier(spec=model(channels=TEAM).spec)
+    channel.status = 503
+    notifier(failed())
+    channel.status = 200
+    notifier(failed(try_number=2))
+    assert [key[-1] for key in keys(channel)] == ["1", "1", "2"]
+
+
+def test_a_channel_that_is_down_leaves_it_in_the_outbox(
+    model: Make, closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy = model(channels=TEAM)
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM", f"http://127.0.0.1:{closed_port}")
+    IncidentNotifier(spec=toy.spec)(failed())
+    assert "It waits in the outbox: web hook at 127.0.0.1: no answer" in capsys.readouterr().out
+    assert [announcement.kind for announcement in toy.waiting()] == ["incident"]
+
+
+def test_a_web_hook_without_a_connection_leaves_it_in_the_outbox(model: Make) -> None:
+    toy = model(channels={"webhook": "nobody"})
+    with pytest.raises(AirflowNotFoundException, match="nobody"):
+        IncidentNotifier(spec=toy.spec)(failed())
+    assert [announcement.kind for announcement in toy.waiting()] == ["incident"]
+
+
+def test_a_dag_may_have_a_korean_name(model: Make, channel: Inbox) -> None:
+    IncidentNotifier(spec=model(channels=TEAM).spec)(failed(dag_id="retrain_자기소개서"))
+    assert keys(channel) == ["incident/retrain_자기소개서/run 1/train/-1/1"]
+
+
+def test_the_ledger_may_be_behind_another_connection(
+    model: Make, channel: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = model(channels=TEAM)
+    monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
+    IncidentNotifier(spec=toy.spec, state_conn_id="ledger")(failed())
+    assert len(channel.posts) == 1
+
+
+def test_the_path_of_the_spec_is_a_template() -> None:
+    assert IncidentNotifier.template_fields == ("spec",)

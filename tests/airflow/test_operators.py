@@ -1,0 +1,199 @@
+"""Each operator alone: hook in, one verb, noun out. With a real PostgreSQL, MLflow server and web hook."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from mlflow import MlflowClient
+
+from retrain import announcements
+from retrain.errors import ChannelError, RetrainError, SpecError
+from retrain.nouns import Candidate, Incident, Outcome, Promotion, Snapshot, Verdict
+from retrain.tracker import ExperimentTracker
+from retrain_airflow.operators.evaluate import EvaluateOperator
+from retrain_airflow.operators.promote import PromoteOperator
+from retrain_airflow.operators.take import TakeSnapshotOperator
+from retrain_airflow.operators.tell import TellOperator
+from retrain_airflow.operators.train import TrainCandidateOperator
+from stack.local import Running
+from tests.airflow.conftest import Model, Ti, connection_to
+from tests.inbox import Inbox
+
+Make = Callable[..., Model]
+CONTEXT: dict[str, Any] = {"dag": SimpleNamespace(dag_id="retrain_toy"), "run_id": "run 1"}
+
+
+def take(model: Model, **how: Any) -> dict[str, Any]:
+    return TakeSnapshotOperator(task_id="take", spec=model.spec, **how).execute(CONTEXT)
+
+
+def train(model: Model, **how: Any) -> dict[str, Any]:
+    return TrainCandidateOperator(task_id="train", spec=model.spec, **{"candidate": "whole", **how}).execute(CONTEXT)
+
+
+def evaluate(model: Model, **how: Any) -> tuple[dict[str, Any], list[str]]:
+    """The verdict that it pushes, and the tasks that it skips."""
+    with DAG("retrain_toy", schedule=None):
+        task = EvaluateOperator(task_id="evaluate", spec=model.spec, **how)
+        task >> [EmptyOperator(task_id="promote"), EmptyOperator(task_id="hold")]
+    ti = Ti(task=task)
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        task.execute({**CONTEXT, "ti": ti})
+    return ti.pushed["return_value"], [task_id for task_id, _ in skipped.value.tasks]
+
+
+def promote(model: Model, verdict: dict[str, Any]) -> dict[str, Any]:
+    return PromoteOperator(task_id="promote", spec=model.spec, verdict=verdict).execute(CONTEXT)
+
+
+def tell(model: Model, **how: Any) -> int:
+    return TellOperator(task_id="tell", spec=model.spec, **how).execute(CONTEXT)
+
+
+# ── a cycle
+
+
+def test_each_takes_the_noun_before_and_gives_the_next(
+    model: Make, mlflow_server: Running, tracker: ExperimentTracker, channel: Inbox
+) -> None:
+    toy = model(channels={"webhook": "team"})
+    toy.feed(1000)
+    snapshot = take(toy)
+    assert Snapshot.from_json(snapshot).rows == 1000
+    candidate = train(toy, snapshot=snapshot, only="whole", note="autumn")
+    assert Candidate.from_json(candidate).name == "whole"
+    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=[candidate])
+    assert Verdict.from_json(verdict).outcome is Outcome.PROMOTE
+    assert skipped == ["hold"]
+    promotion = promote(toy, verdict)
+    assert Promotion.from_json(promotion).to_version == "1"
+    assert tracker.production(toy.name) == "1"
+    assert tell(toy) == 2
+    assert [post.body["kind"] for post in channel.posts] == ["verdict", "promotion"]
+    # Nothing larger than a noun crosses from task to task.
+    assert max(len(json.dumps(noun)) for noun in (snapshot, candidate, verdict, promotion)) < 4000
+    runs = [MlflowClient(mlflow_server.mlflow_url).get_run(candidate[name]) for name in ("run_id", "parent_run_id")]
+    assert [run.data.tags["mlflow.note.content"] for run in runs] == ["autumn", "autumn"]
+
+
+def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(model: Make, tracker: ExperimentTracker) -> None:
+    toy = model()
+    toy.feed(1000)
+    snapshot = take(toy)
+    candidates = [train(toy, snapshot=snapshot)]
+    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, judge_only=True)
+    assert (Verdict.from_json(verdict).outcome, Verdict.from_json(verdict).trial.dry_run) == (Outcome.PROMOTE, True)
+    assert skipped == ["promote"]
+    with pytest.raises(RetrainError, match="promotes nothing"):
+        promote(toy, verdict)
+    assert tracker.production(toy.name) is None
+
+
+# ── take
+
+
+def test_fewer_new_rows_than_the_threshold_skip_the_snapshot_and_say_how_many_are_missing(model: Make) -> None:
+    toy = model()
+    toy.feed(499)
+    with pytest.raises(AirflowSkipException, match="499 of 500 new labelled rows are there; 1 are missing"):
+        take(toy)
+
+
+def test_as_many_new_rows_as_the_threshold_are_taken(model: Make) -> None:
+    toy = model()
+    toy.feed(500)
+    assert take(toy)["new_rows"] == 500
+
+
+def test_without_the_threshold_any_number_of_rows_is_taken(model: Make) -> None:
+    toy = model()
+    toy.feed(20)
+    assert take(toy, ignore_threshold=True)["rows"] == 20
+
+
+# ── train
+
+
+def test_a_candidate_that_was_not_asked_for_is_skipped_before_anything_is_read() -> None:
+    operator = TrainCandidateOperator(task_id="train", spec="gone.yaml", candidate="half", snapshot={}, only="whole")
+    with pytest.raises(AirflowSkipException, match="half was not asked for"):
+        operator.execute(CONTEXT)
+
+
+def test_a_candidate_that_the_spec_does_not_name_is_refused(model: Make, tracker: ExperimentTracker) -> None:
+    toy = model()
+    toy.feed(20)
+    with pytest.raises(SpecError, match="no candidate 'third'; the spec names half, whole"):
+        train(toy, candidate="third", snapshot=take(toy, ignore_threshold=True))
+
+
+# ── tell
+
+
+def announce(model: Model, *subjects: str) -> None:
+    for subject in subjects:
+        incident = Incident(model=model.name, what=subject, remedy="Wait.")
+        model.state.announce(subject, announcements.of_incident(incident))
+
+
+def test_what_waits_is_delivered_oldest_first_and_counted(model: Make, channel: Inbox) -> None:
+    toy = model(channels={"webhook": "team"})
+    assert tell(toy) == 0
+    announce(toy, "one", "two", "three")
+    assert tell(toy) == 3
+    assert [post.body["key"] for post in channel.posts] == ["one", "two", "three"]
+    assert tell(toy) == 0
+
+
+def test_a_channel_that_is_down_is_red_and_nothing_is_lost(model: Make, channel: Inbox) -> None:
+    toy = model(channels={"webhook": "team"})
+    announce(toy, "one", "two")
+    channel.status = 503
+    with pytest.raises(ChannelError, match="answered 503"):
+        tell(toy)
+    channel.status = 200
+    assert tell(toy) == 2
+
+
+def test_login_and_password_of_the_connection_go_to_the_web_hook(
+    model: Make, channel: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = model(channels={"webhook": "guarded"})
+    where = {"conn_type": "http", "host": channel.url, "login": "me", "password": "correct-horse"}
+    monkeypatch.setenv("AIRFLOW_CONN_GUARDED", json.dumps(where))
+    announce(toy, "one")
+    tell(toy)
+    assert channel.posts[0].headers["Authorization"] == f"Basic {b64encode(b'me:correct-horse').decode()}"
+
+
+def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = model()
+    announce(toy, "one")
+    monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
+    assert tell(toy, state_conn_id="ledger") == 1
+
+
+# ── what Airflow fills in
+
+
+@pytest.mark.parametrize(
+    ("operator", "fields"),
+    [
+        (TakeSnapshotOperator, ("spec", "ignore_threshold")),
+        (TrainCandidateOperator, ("spec", "candidate", "snapshot", "only", "note")),
+        (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note")),
+        (PromoteOperator, ("spec", "verdict")),
+        (TellOperator, ("spec",)),
+    ],
+)
+def test_nouns_and_answers_of_the_trigger_form_are_filled_in(
+    operator: type[BaseOperator], fields: tuple[str, ...]
+) -> None:
+    assert operator.template_fields == fields

@@ -1,0 +1,66 @@
+"""A web hook for tests: an HTTP server that keeps what was posted to it."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Post:
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Inbox:
+    """Listens on a free port of this machine until its block ends."""
+
+    status: int = 200
+    """What it answers."""
+    posts: list[Post] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        inbox = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                inbox.posts.append(Post(self.path, dict(self.headers), body))
+                self.send_response(inbox.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def headlines(self) -> list[str]:
+        return [post.body["headline"] for post in self.posts]
+
+    def wait_for(self, count: int, seconds: float = 60) -> None:
+        """Return when so many posts have come."""
+        until = time.monotonic() + seconds
+        while len(self.posts) < count:
+            assert time.monotonic() < until, f"{len(self.posts)} of {count} posts after {seconds} s"
+            time.sleep(0.1)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
