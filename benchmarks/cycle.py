@@ -52,7 +52,9 @@ def main() -> None:
         with local.running(Path(folder) / "home", env={"RETRAIN_SPECS": str(specs)}) as stack:
             with closing(psycopg2.connect(stack.dsn("source"))) as connection:
                 feed.load(connection, spec.path.stem, frame, key=spec.spec.source.key)
-            seconds = [(_through_airflow(stack, scheduled), _in_one_process(stack, direct)) for _ in range(rounds)]
+            with closing(AirflowApi(stack)) as api:
+                api.wait_for_dag(scheduled.dag_id)
+                seconds = [(_through_airflow(api, scheduled), _in_one_process(stack, direct)) for _ in range(rounds)]
     for number, (airflow, process) in enumerate(seconds):
         print(f"round {number}: {airflow:.1f} s through Airflow, {process:.1f} s in one process")
     _report(len(frame), seconds[1:])
@@ -76,9 +78,7 @@ def _twin(file: SpecFile, specs: Path, name: str) -> SpecFile:
     return spec_files.load(path)
 
 
-def _through_airflow(stack: Running, file: SpecFile) -> float:
-    api = AirflowApi(stack)
-    api.wait_for_dag(file.dag_id)
+def _through_airflow(api: AirflowApi, file: SpecFile) -> float:
     begun = time.monotonic()
     run = api.trigger(file.dag_id, ignore_threshold=True)
     for _ in api.follow(file.dag_id, run, patience=1800):

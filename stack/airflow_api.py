@@ -39,6 +39,9 @@ class AirflowApi:
             trust_env=False,
         )
 
+    def close(self) -> None:
+        self._http.close()
+
     def wait_for_dag(self, dag_id: str) -> None:
         """Return when Airflow knows the DAG. Raises StackError with its import errors where it does not in a minute."""
         until = time.monotonic() + _PATIENCE
@@ -94,6 +97,13 @@ class AirflowApi:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         return answer.raise_for_status().json()["value"]
+
+    def clear(self, dag_id: str, run_id: str, task: str) -> None:
+        """Start a task of a run again, with all that follows it."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task], "only_failed": False}
+        answer = self._http.post(f"/dags/{dag_id}/clearTaskInstances", json=body | {"include_downstream": True})
+        if answer.is_error:
+            raise StackError(f"Airflow refuses to clear {task} of {dag_id}: {answer.text}")
 
     def log(self, dag_id: str, run_id: str, task: str, attempt: int = 1, map_index: int = -1) -> list[dict[str, Any]]:
         """A task's log, an entry a line."""

@@ -40,7 +40,8 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
         },
         "api_auth": {"jwt_secret": credentials.jwt_secret},
         # An idle scheduler looks again after 0.2 s instead of 1 s: most of a short cycle is this waiting.
-        "scheduler": {"scheduler_idle_sleep_time": 0.2},
+        # A task that was killed with its scheduler is taken up by the next one after a minute instead of five.
+        "scheduler": {"scheduler_idle_sleep_time": 0.2, "orphaned_tasks_check_interval": 30},
         # A new or changed spec is in the UI within seconds.
         "dag_processor": {"refresh_interval": 5, "min_file_process_interval": 10},
         "logging": {

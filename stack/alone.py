@@ -1,7 +1,8 @@
 """Runs a program once what its killed predecessor left has ended: `python alone.py PROGRAM …`, under supervisor.
 
 `mlflow server` serves from a child of its own. Killed, it leaves the child with the port, and supervisor would start
-another one in its place again and again that finds the port taken.
+another one in its place again and again that finds the port taken. Airflow's scheduler leaves its workers, and with
+them its connection to PostgreSQL: the locks of its last transaction would keep the next scheduler from any task.
 """
 
 import os

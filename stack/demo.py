@@ -59,8 +59,8 @@ def _sample() -> int:
     file = spec_files.load(PROJECT / "include" / "specs" / "cover_letters.yaml")
     first, second = tables.first_letters(), tables.second_letters()
     # The first batch comes with the stack: the schedule finds it.
-    with _stack(file.path.parent, fill=tables.load) as stack:
-        cycles = [_cycle(stack, file, 1, first, known=set()), _cycle(stack, file, 2, second)]
+    with _stack(file.path.parent, fill=tables.load) as stack, closing(AirflowApi(stack)) as api:
+        cycles = [_cycle(stack, api, file, first, number=1, known=set()), _cycle(stack, api, file, second, number=2)]
         _end(stack, file, cycles, again="make up")
     promoted = [cycle.promotion.to_version for cycle in cycles if cycle.promotion is not None]
     if promoted != ["1", "2"]:
@@ -72,8 +72,8 @@ def _sample() -> int:
 def _own(data: Path, spec: Path) -> int:
     file = spec_files.load(spec)
     batches = list(_batches(data, file))
-    with _stack(Home.at().path / "demo-specs", copy=file) as stack:
-        cycles = [_cycle(stack, file, number, batch) for number, batch in enumerate(batches, start=1)]
+    with _stack(Home.at().path / "demo-specs", copy=file) as stack, closing(AirflowApi(stack)) as api:
+        cycles = [_cycle(stack, api, file, batch, number=number) for number, batch in enumerate(batches, start=1)]
         _end(stack, file, cycles, again=f"RETRAIN_SPECS={spec.resolve().parent} make up")
     return 0
 
@@ -114,9 +114,11 @@ def _stack(specs: Path, *, copy: SpecFile | None = None, fill: local.Fill | None
         yield stack
 
 
-def _cycle(stack: Running, file: SpecFile, number: int, batch: pd.DataFrame, known: set[str] | None = None) -> Judged:
+def _cycle(
+    stack: Running, api: AirflowApi, file: SpecFile, batch: pd.DataFrame, *, number: int, known: set[str] | None = None
+) -> Judged:
     """What came of a batch. known: the runs before it, where it has arrived already; else it arrives now."""
-    api, source = AirflowApi(stack), file.spec.source
+    source = file.spec.source
     api.wait_for_dag(file.dag_id)
     table = source.table or file.path.stem
     if known is None:

@@ -107,7 +107,7 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
         yield Service(
             name,
             says,
-            _program("airflow", name),
+            _alone("airflow", name),
             # They start without the API server; their health is known through it.
             after=("airflow-migrate", "retrain-migrate"),
             why_not_ready=partial(health.airflow_job, name.replace("-", "_"), ports),

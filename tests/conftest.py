@@ -5,11 +5,14 @@ more costs two seconds, and a test that needs only that one does not wait for th
 """
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg2
@@ -18,9 +21,13 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, make_dsn
 
 from retrain.state import State
-from stack import local
+from stack import local, ports
+from stack.home import PROJECT
 from stack.local import Running
+from stack.samples import tables
 from stack.services import ALL
+from tests.inbox import Inbox
+from tests.tap import Tap
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,49 @@ def mlflow_server() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Running]:
-    """Everything, Airflow included."""
-    yield from _running()
+def tap() -> Iterator[Tap]:
+    """Stands between the tasks of `stack` and its MLflow server."""
+    with Tap() as tap:
+        yield tap
 
 
-def _running(*services: str) -> Iterator[Running]:
+@pytest.fixture(scope="session")
+def users() -> Iterator[Path]:
+    """The folder of a user of `stack`: its modules can be imported, and its `specs` are the stack's."""
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        shutil.copytree(PROJECT / "include" / "specs", Path(folder) / "specs")
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def inbox() -> Iterator[Inbox]:
+    """The team's web hook; connection `team` of `stack`."""
+    with Inbox() as inbox:
+        yield inbox
+
+
+@pytest.fixture(scope="session")
+def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
+    """Everything, Airflow included, with the tables of the specs that come with Retrain."""
+    chosen = ports.free()
+    tap.upstream = chosen.mlflow
+    yield from _running(
+        ports=chosen,
+        fill=tables.load,
+        env={
+            "RETRAIN_SPECS": str(users / "specs"),
+            "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(users))),
+            "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
+            "AIRFLOW_CONN_TEAM": inbox.url,
+        },
+    )
+
+
+def _running(*services: str, **how: Any) -> Iterator[Running]:
     with (
         tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder,
-        local.running(Path(folder) / "home", services=services or ALL) as running,
+        local.running(Path(folder) / "home", services=services or ALL, **how) as running,
     ):
         yield running
 
@@ -82,6 +123,19 @@ def state(database: Database) -> State:
     state = State(database.connect)
     state.migrate()
     return state
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Wait until a condition holds; two busy cores take their time."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not so after {seconds} s"
+            time.sleep(0.1)
+
+    return wait
 
 
 @pytest.fixture

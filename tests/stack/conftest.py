@@ -1,6 +1,5 @@
 """What the tests of the stack share: which processes are left, whoever looks after them."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,16 +23,3 @@ def _left(home: Path) -> list[str]:
         if variables.get("RETRAIN_STACK") == str(home) or any(str(home) in word for word in words):
             found.append(" ".join(words))
     return found
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until a condition holds; two busy cores take their time."""
-
-    def wait(condition: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not so after {seconds} s"
-            time.sleep(0.1)
-
-    return wait

@@ -1,0 +1,124 @@
+"""A user of a whole stack: adds specs and functions, starts runs, and looks at what came of them."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+import yaml
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from retrain import spec_files
+from retrain.spec_files import SpecFile
+from retrain.state import State
+from retrain.tracker import ExperimentTracker
+from stack.airflow_api import AirflowApi, Task
+from stack.local import Running
+from tests.core import toys
+
+_PATIENCE = 300
+_MODULE = """
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+def logistic(columns):
+    scale = ColumnTransformer([("scale", StandardScaler(), columns)])
+    return Pipeline([("scale", scale), ("logistic", LogisticRegression())])
+
+def broken(columns):
+    raise ValueError(f"no model of {columns}")
+"""
+
+
+@pytest.fixture(scope="session")
+def api(stack: Running) -> Iterator[AirflowApi]:
+    with closing(AirflowApi(stack)) as api:
+        yield api
+
+
+@pytest.fixture
+def ledger(stack: Running) -> State:
+    return State(lambda: psycopg2.connect(stack.dsn("retrain")))
+
+
+@pytest.fixture
+def tracker(stack: Running) -> ExperimentTracker:
+    return ExperimentTracker(stack.mlflow_url)
+
+
+@pytest.fixture
+def follow(api: AirflowApi) -> Callable[..., list[Task]]:
+    """Wait until a run has ended as it should; its tasks by then."""
+
+    def follow(dag_id: str, run: str, state: str = "success") -> list[Task]:
+        for _ in api.follow(dag_id, run, _PATIENCE):
+            pass
+        tasks = api.tasks(dag_id, run)
+        failed = [task for task in tasks if task.state == "failed"]
+        logs = [api.log(dag_id, run, task.id, max(1, task.tries), task.map_index) for task in failed]
+        assert api.state(dag_id, run) == state, logs
+        return tasks
+
+    return follow
+
+
+@pytest.fixture
+def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable[..., SpecFile]]:
+    """Add a model: a spec, a function and a table with rows. It is taken away when the test ends."""
+    added: list[Path] = []
+
+    def add(function: str = "logistic", **fields: Any) -> SpecFile:
+        name = f"toy_{uuid4().hex[:8]}"
+        module, path = users / f"{name}.py", users / "specs" / f"{name}.yaml"
+        added.extend((path, module))
+        module.write_text(_MODULE)
+        with closing(psycopg2.connect(stack.dsn("source"))) as database, database:
+            toys.create(database, name)
+            toys.insert(database, name, 2000, first=0)
+        source = {"table": name, "key": "id", "label": "label", "label_time": "labelled_at", "features": ["a", "b"]}
+        candidates = [
+            {"name": each, "estimator": f"{name}:{function}", "params": {"columns": columns}}
+            for each, columns in (("half", ["a"]), ("whole", ["a", "b"]))
+        ]
+        gate = {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100}
+        spec = {"model": name, "source": source, "candidates": candidates, "gate": gate, **fields}
+        path.write_text(yaml.safe_dump(spec))
+        loaded = spec_files.load(path)
+        api.wait_for_dag(loaded.dag_id)
+        return loaded
+
+    yield add
+    for path in added:
+        path.unlink()
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "headless=new",
+        "no-sandbox",  # root
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "no-first-run",
+        "window-size=1500,1000",
+    ):
+        options.add_argument(f"--{argument}")
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    chrome.implicitly_wait(20)
+    yield chrome
+    chrome.quit()

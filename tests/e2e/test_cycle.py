@@ -1,0 +1,136 @@
+"""Cycles through the real scheduler."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from retrain.nouns import Outcome, Promotion, Snapshot, Verdict
+from retrain.spec_files import SpecFile
+from retrain.state import State
+from retrain.tracker import ExperimentTracker
+from stack.airflow_api import AirflowApi, Task
+from tests.inbox import Inbox
+
+LETTERS, TUMOURS = "retrain_cover_letters", "retrain_breast_cancer"
+Follow = Callable[..., list[Task]]
+
+
+@pytest.fixture(scope="module")
+def scheduled(api: AirflowApi) -> str:
+    """The run of the cover letters that the schedule has started, from its beginning to its end."""
+    api.wait_for_dag(LETTERS)
+    while not (runs := api.runs(LETTERS)):
+        time.sleep(0.5)
+    run = runs[0][0]
+    for _ in api.follow(LETTERS, run, patience=120):
+        pass
+    return run
+
+
+def test_the_schedule_finds_the_rows_and_a_model_goes_into_production(
+    api: AirflowApi, scheduled: str, ledger: State, tracker: ExperimentTracker
+) -> None:
+    assert scheduled.startswith("scheduled__")
+    assert api.state(LETTERS, scheduled) == "success"
+    snapshot = Snapshot.from_json(api.result(LETTERS, scheduled, "take"))
+    verdict = Verdict.from_json(api.result(LETTERS, scheduled, "evaluate"))
+    promotion = Promotion.from_json(api.result(LETTERS, scheduled, "promote"))
+    assert (snapshot.rows, snapshot.new_rows) == (3000, 3000)
+    assert verdict.outcome is Outcome.PROMOTE
+    assert promotion.verdict == verdict.trial.id
+    assert ledger.verdict(verdict.trial.id) == verdict
+    assert tracker.production("CoverLetterClassifier") == promotion.to_version == "1"
+    assert tracker.stage("CoverLetterClassifier", "1") == "Production"
+    tasks = {(task.id, task.map_index): task.state for task in api.tasks(LETTERS, scheduled)}
+    assert tasks.pop(("hold", -1)) == "skipped"
+    assert set(tasks.values()) == {"success"}
+    assert [index for name, index in tasks if name == "train"] == [0, 1, 2]
+
+
+def test_the_logs_of_a_healthy_cycle_hold_no_warning_and_no_stack_trace(api: AirflowApi, scheduled: str) -> None:
+    lines = [
+        line
+        for task in api.tasks(LETTERS, scheduled)
+        if task.state == "success"
+        for line in api.log(LETTERS, scheduled, task.id, map_index=task.map_index)
+    ]
+    assert any("reaches the floor" in str(line) for line in lines)
+    assert [line for line in lines if line.get("level") in ("warning", "error", "critical")] == []
+    assert [line for line in lines if "error_detail" in line or "Traceback" in str(line)] == []
+
+
+def test_with_too_few_new_rows_a_run_is_skipped_and_says_how_many_are_missing(
+    api: AirflowApi, scheduled: str, follow: Follow
+) -> None:
+    run = api.trigger(LETTERS)
+    assert {task.state for task in follow(LETTERS, run)} == {"skipped"}
+    assert "0 of 2,000 new labelled rows are there; 2,000 are missing." in str(api.log(LETTERS, run, "sense"))
+
+
+def test_the_trigger_form_is_heeded(
+    api: AirflowApi, scheduled: str, follow: Follow, ledger: State, tracker: ExperimentTracker
+) -> None:
+    before = ledger.last_consumed("CoverLetterClassifier")
+    run = api.trigger(LETTERS, ignore_threshold=True, dry_run=True, candidates=["bayes"], note="낮은 점수의 까닭")
+    tasks = {(task.id, task.map_index): task.state for task in follow(LETTERS, run)}
+    assert [tasks["train", i] for i in range(3)] == ["skipped", "skipped", "success"]
+    assert (tasks["promote", -1], tasks["hold", -1]) == ("skipped", "success")
+    verdict = Verdict.from_json(api.result(LETTERS, run, "evaluate"))
+    assert (verdict.trial.candidate, verdict.trial.dry_run, verdict.trial.version) == ("bayes", True, None)
+    assert tracker._client.get_run(verdict.trial.run_id).data.tags["mlflow.note.content"] == "낮은 점수의 까닭"
+    assert ledger.last_consumed("CoverLetterClassifier") == before
+    assert len(tracker._client.search_model_versions("name = 'CoverLetterClassifier'")) == 1
+
+
+def test_a_table_of_numbers_goes_the_same_way(api: AirflowApi, follow: Follow, tracker: ExperimentTracker) -> None:
+    run = api.trigger(TUMOURS)
+    follow(TUMOURS, run)
+    verdict = Verdict.from_json(api.result(TUMOURS, run, "evaluate"))
+    assert verdict.outcome is Outcome.PROMOTE, verdict.reason
+    assert tracker.production("BreastCancer") == "1"
+
+
+def test_a_model_is_one_spec_and_one_function_and_its_verdicts_reach_a_web_hook(
+    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, tracker: ExperimentTracker
+) -> None:
+    file = add_model(channels={"webhook": "team"}, threshold={"rows": 1500})
+    run = api.trigger(file.dag_id)
+    follow(file.dag_id, run)
+    assert tracker.production(file.spec.model) == "1"
+    verdict, promotion = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
+    assert (verdict["kind"], promotion["kind"]) == ("verdict", "promotion")
+    assert "PROMOTE whole" in verdict["headline"]
+    assert "version 1 is in Production" in promotion["headline"]
+
+
+def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
+    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: State
+) -> None:
+    file = add_model("broken", channels={"webhook": "team"})
+    run = api.trigger(file.dag_id)
+    tasks = {task.id: task for task in follow(file.dag_id, run, "failed")}
+    assert (tasks["train"].state, tasks["train"].tries) == ("failed", 1)
+    assert tasks["evaluate"].state == "upstream_failed"
+    inbox.wait_for(1)
+    told = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
+    assert {post["kind"] for post in told} == {"incident"}
+    assert "no model of ['a']" in str(told)
+    assert ledger.last_consumed(file.spec.model) is None
+
+
+def test_a_spec_that_breaks_is_an_import_error_and_the_others_go_on(
+    api: AirflowApi, add_model: Callable[..., SpecFile], eventually: Callable[..., None]
+) -> None:
+    good, bad = add_model(), add_model()
+    text = bad.path.read_text()
+    bad.path.write_text(text.replace("floor: 0.7", "floor: 7"))
+
+    def error() -> str:
+        return "".join(each["stack_trace"] for each in api._get("/importErrors")["import_errors"])
+
+    eventually(lambda: bad.path.name in error())
+    assert f"{bad.path.name}: gate.floor = 7: input should be less than or equal to 1" in error()
+    assert api.runs(good.dag_id) == []
+    bad.path.write_text(text)
+    eventually(lambda: error() == "")

@@ -1,0 +1,93 @@
+"""Processes of a cycle are killed; then the run is as if nothing had happened."""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from retrain.spec_files import SpecFile
+from retrain.tracker import ExperimentTracker
+from stack import local
+from stack.airflow_api import AirflowApi, Task
+from stack.local import Running
+from tests.tap import Tap
+
+
+@pytest.fixture
+def clear(api: AirflowApi, eventually: Callable[..., None]) -> Callable[..., None]:
+    """Start a task again, once Airflow has seen that it was killed: what a person on call does."""
+
+    def clear(dag_id: str, run: str, task: str) -> None:
+        def states() -> set[str | None]:
+            return {each.state for each in api.tasks(dag_id, run) if each.id == task}
+
+        eventually(lambda: "up_for_retry" in states() and "running" not in states(), 180)
+        api.clear(dag_id, run, task)
+
+    return clear
+
+
+@pytest.fixture
+def kill_scheduler(stack: Running, eventually: Callable[..., None]) -> Callable[[], None]:
+    def scheduler() -> tuple[int, bool]:
+        ((state, fault),) = [each for each in local.status(stack.home) if each[0].name == "scheduler"]
+        return state.pid, state.state == "RUNNING" and fault is None
+
+    def kill() -> None:
+        victim, _ = scheduler()
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: scheduler()[0] not in (0, victim) and scheduler()[1], 120)
+
+    return kill
+
+
+def test_a_cycle_whose_processes_are_killed_ends_as_if_nothing_had_happened(
+    stack: Running,
+    api: AirflowApi,
+    tap: Tap,
+    add_model: Callable[..., SpecFile],
+    follow: Callable[..., list[Task]],
+    clear: Callable[..., None],
+    kill_scheduler: Callable[[], None],
+    tracker: ExperimentTracker,
+) -> None:
+    file = add_model()
+    # MLflow has made the model, and nobody has heard of it.
+    with tap.hold("POST", "/mlflow/logged-models", '"half"', after=True) as held:
+        run = api.trigger(file.dag_id, ignore_threshold=True)
+        held.process().kill()
+    clear(file.dag_id, run, "train")
+    # The scheduler goes, and with it the tasks that it runs; the next one takes them up.
+    with tap.hold("POST", "/model-versions/create", file.spec.model, after=True) as held:
+        held.process()
+        kill_scheduler()
+    # The alias is set, and nobody has heard of it.
+    with tap.hold("POST", "/registered-models/alias", file.spec.model, after=True) as held:
+        held.process().kill()
+    clear(file.dag_id, run, "promote")
+    follow(file.dag_id, run)
+    _assert_once(stack, tracker, file.spec.model, candidates=2)
+
+
+def _assert_once(stack: Running, tracker: ExperimentTracker, model: str, candidates: int) -> None:
+    """One run for each candidate below one of the cycle, one version, one Production, one row in the ledger."""
+    experiment = tracker.create_experiment(model)
+    runs = tracker._client.search_runs([experiment])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert (len(parents), len(runs)) == (1, 1 + candidates)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    (version,) = tracker._client.search_model_versions(f"name = '{model}'")
+    assert (version.version, version.current_stage, tracker.production(model)) == ("1", "Production", "1")
+    assert len(tracker._client.search_logged_models([experiment])) == candidates + 1
+    with closing(psycopg2.connect(stack.dsn("retrain"))) as database, database.cursor() as cursor:
+        cursor.execute(
+            "SELECT from_version, to_version, applied_at IS NOT NULL FROM retrain.promotions WHERE model = %s", [model]
+        )
+        assert cursor.fetchall() == [(None, "1", True)]
+        cursor.execute("SELECT outcome FROM retrain.verdicts WHERE model = %s", [model])
+        assert cursor.fetchall() == [("PROMOTE",)]
+        cursor.execute("SELECT count(*), count(delivered_at) FROM retrain.outbox WHERE model = %s", [model])
+        assert cursor.fetchall() == [(2, 2)]

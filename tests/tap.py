@@ -1,0 +1,143 @@
+"""A tap between clients and an HTTP server: it holds a request before or after the server has carried it out."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+_SECONDS = 120
+_NOT_FORWARDED = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+
+class Held:
+    """A request that the tap has caught, or is about to."""
+
+    def __init__(self) -> None:
+        self._client: Queue[int] = Queue()
+        self._open = threading.Event()
+
+    def catch(self, port: int) -> None:
+        """Called by the tap: tell who it was, and wait for the release."""
+        self._client.put(port)
+        self._open.wait(_SECONDS)
+
+    def process(self) -> psutil.Process:
+        """The process that sent it. Waits until it has."""
+        port = self._client.get(timeout=_SECONDS)
+        (pid,) = {
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.laddr and connection.laddr.port == port and connection.pid
+        }
+        return psutil.Process(pid)
+
+    def release(self) -> None:
+        self._open.set()
+
+
+@dataclass(frozen=True)
+class _Rule:
+    method: str
+    path: str
+    body: bytes
+    after: bool
+    held: Held
+
+    def fits(self, request: BaseHTTPRequestHandler, body: bytes, after: bool) -> bool:
+        return (
+            request.command == self.method and self.path in request.path and self.body in body and self.after == after
+        )
+
+
+class Tap:
+    """Listens on a free port of this machine until its block ends."""
+
+    def __init__(self) -> None:
+        self.upstream: int | None = None
+        """Port of the server; to be set before the first request."""
+        self._rule: _Rule | None = None
+        self._lock = threading.Lock()
+        tap = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _pass_on(self) -> None:
+                tap._pass_on(self)
+
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # whoever asked was killed
+                    super().handle()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @contextmanager
+    def hold(self, method: str, path: str, body: str, *, after: bool) -> Iterator[Held]:
+        """Catch the first request of this method with these texts in its path and body, until the block ends.
+
+        after: when the server has carried it out and before its answer gets back; otherwise before it arrives there.
+        """
+        held = Held()
+        with self._lock:
+            self._rule = _Rule(method, path, body.encode(), after, held)
+        try:
+            yield held
+        finally:
+            with self._lock:
+                self._rule = None
+            held.release()
+
+    def _catch(self, request: BaseHTTPRequestHandler, body: bytes, *, after: bool) -> None:
+        with self._lock:
+            rule = self._rule
+            if rule is None or not rule.fits(request, body, after):
+                return
+            self._rule = None
+        rule.held.catch(request.client_address[1])
+
+    def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        self._catch(request, body, after=False)
+        server = HTTPConnection("127.0.0.1", self.upstream, timeout=_SECONDS)
+        try:
+            headers = {name: text for name, text in request.headers.items() if name.lower() not in _NOT_FORWARDED}
+            server.request(request.command, request.path, body or None, headers | {"Content-Length": str(len(body))})
+            answer = server.getresponse()
+            content = answer.read()
+        finally:
+            server.close()
+        self._catch(request, body, after=True)
+        request.send_response(answer.status)
+        for name, text in answer.headers.items():
+            if name.lower() not in _NOT_FORWARDED:
+                request.send_header(name, text)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
