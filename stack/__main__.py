@@ -73,7 +73,7 @@ def _status(home: Home) -> None:
 
 def _tell(running: Running) -> None:
     print(f"Airflow  {running.airflow_url}  log in as {running.user} with {running.password}")
-    print(f"MLflow   {running.mlflow_url}")
+    print(f"MLflow   {running.mlflow_page}")
     print(f"Logs     {running.home.logs}")
 
 

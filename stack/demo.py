@@ -159,7 +159,7 @@ def _end(stack: Running, file: SpecFile, cycles: list[Judged], *, again: str) ->
         for name, text in demo_words.of_cycle(cycle):
             print(f"    {name:12} {text}")
     print(f"\nAirflow  {stack.airflow_url}  log in as {stack.user} with {stack.password}")
-    print(f"MLflow   {stack.mlflow_url}")
+    print(f"MLflow   {stack.mlflow_page}")
     print(f"The stack ends now; `{again}` brings it back as it is.", flush=True)
 
 

@@ -42,6 +42,11 @@ class Running:
         return f"http://127.0.0.1:{self.ports.mlflow}"
 
     @property
+    def mlflow_page(self) -> str:
+        """Where a person looks: by itself MLflow's page opens on traces of language models."""
+        return f"{self.mlflow_url}/#/experiments?workflowType=machine_learning"
+
+    @property
     def user(self) -> str:
         return USER
 

@@ -88,7 +88,7 @@ def evaluate(cycle: Cycle, snapshot: Snapshot, candidates: Sequence[Candidate], 
     verdict_id = cycle.key("verdict", snapshot.id)
     with recorded(cycle.tracker, best.run_id, best.parent_run_id):
         verdict = cycle.state.verdict(verdict_id) or _judge(cycle, verdict_id, snapshot, best, dry_run)
-        _log_verdict(cycle, verdict)
+        _log_verdict(cycle, verdict, best.parent_run_id)
     for run_id in (best.run_id, best.parent_run_id):
         cycle.tracker.end_run(run_id)
     return verdict
@@ -188,11 +188,10 @@ def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> str:
     return version
 
 
-def _log_verdict(cycle: Cycle, verdict: Verdict) -> None:
+def _log_verdict(cycle: Cycle, verdict: Verdict, parent: str) -> None:
     trial, tracker = verdict.trial, cycle.tracker
     name = f"test_{verdict.metric}"
     if verdict.score is not None and name not in tracker.get_run(trial.run_id).metrics:
         tracker.log_metrics(trial.run_id, {name: verdict.score})
-    tracker.set_tags(
-        trial.run_id, {"verdict": verdict.outcome, "reason": verdict.reason, "version": trial.version or ""}
-    )
+    for run_id in (trial.run_id, parent):
+        tracker.set_tags(run_id, {"verdict": verdict.outcome, "reason": verdict.reason, "version": trial.version or ""})

@@ -56,7 +56,6 @@ DEADLINE = 60
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 Stage = Literal["None", "Staging", "Production", "Archived"]
 
-_KIND = "mlflow.experimentKind"
 _LONGEST_PARAM = 6_000
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "skops")
 _MODEL_FILE = "model.skops"
@@ -115,8 +114,7 @@ class ExperimentTracker:
             found = self._client.get_experiment_by_name(name)
             if found is None:
                 with suppress(_AlreadyExists), _already_exists():
-                    # Else MLflow's page shows traces of language models first.
-                    return str(self._client.create_experiment(name, tags={_KIND: "custom_model_development"}))
+                    return str(self._client.create_experiment(name))
                 found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
             raise TrackerError(

@@ -42,7 +42,7 @@ def test_a_second_up_says_that_it_runs_and_where(command, stack):
     assert again.stdout.splitlines() == [
         "The stack is running already.",
         f"Airflow  {stack.airflow_url}  log in as {stack.user} with {stack.password}",
-        f"MLflow   {stack.mlflow_url}",
+        f"MLflow   {stack.mlflow_page}",
         f"Logs     {stack.home.logs}",
     ]
 
