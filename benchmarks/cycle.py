@@ -63,7 +63,9 @@ def main() -> None:
 def _material(rows: int) -> tuple[SpecFile, pd.DataFrame]:
     reviews = os.environ.get("RETRAIN_TEST_REVIEWS")
     if reviews:
-        return spec_files.load(SPECS / "reviews.yaml"), feed.read(Path(reviews) / "reviews-2003-2010.tsv.gz").head(rows)
+        file = spec_files.load(SPECS / "reviews.yaml")
+        dated = feed.read(Path(reviews) / "reviews-2003-2010.tsv.gz", dates=file.spec.source.label_time)
+        return file, dated.head(rows)
     return spec_files.load(SPECS / "cover_letters.yaml"), cover_letters.generate(rows, seed=1)
 
 

@@ -17,7 +17,14 @@ from retrain_airflow.operators.tell import TellOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
 from retrain_airflow.sensors.new_rows import NewRowsSensor
 
-NOT_WORTH_A_RETRY = ["SettingsError", "SpecError", "EstimatorError", "UntrustedModelError", "StaleVerdictError"]
+NOT_WORTH_A_RETRY = [
+    "SettingsError",
+    "SpecError",
+    "SourceMismatchError",
+    "EstimatorError",
+    "UntrustedModelError",
+    "StaleVerdictError",
+]
 
 
 def retrain(file: SpecFile) -> DAG:

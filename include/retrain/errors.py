@@ -4,7 +4,8 @@ RetrainError
 ├── SettingsError        this installation lacks a setting
 ├── SpecError            a spec file is wrong; says file, field, value, remedy
 ├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
-├── SourceError          the user's table cannot be read as the spec says
+├── SourceError          the user's table cannot be read
+│   └── SourceMismatchError  it is not as the spec says: reading it again gives the same
 ├── SnapshotError        a stored snapshot is missing or not what its digest says
 ├── StateError           Retrain's own tables cannot be reached or are of another version
 ├── TrackerError         MLflow refused, or did not answer in time
@@ -32,7 +33,11 @@ class EstimatorError(RetrainError):
 
 
 class SourceError(RetrainError):
-    """The user's table cannot be read as the spec says."""
+    """The user's table cannot be read."""
+
+
+class SourceMismatchError(SourceError):
+    """The user's table is not as the spec says: reading it again gives the same."""
 
 
 class SnapshotError(RetrainError):

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
-from retrain.errors import SnapshotError, SourceError
+from retrain.errors import SnapshotError, SourceMismatchError
 from retrain.nouns import Side, Snapshot
 from retrain.spec import Split
 from retrain.split import NO_EPOCHS, SIDES, UNASSIGNED, Epochs, sides
@@ -61,8 +61,8 @@ class SnapshotStore:
     ) -> Snapshot:
         """Store `rows` (as `Source.read_labelled` gives them) with their sides; the same rows give the same snapshot.
 
-        last: the snapshot that the last verdict consumed; None before the first. Raises SourceError where a key occurs
-        twice, SnapshotError where `last` is gone or changed.
+        last: the snapshot that the last verdict consumed; None before the first. Raises SourceMismatchError where a key
+        occurs twice, SnapshotError where `last` is gone or changed.
         """
         _refuse_unidentified(rows["key"])
         before = None if last is None else self._table(last)
@@ -190,11 +190,11 @@ def _digest(table: pa.Table) -> str:
 
 def _refuse_unidentified(keys: pa.ChunkedArray) -> None:
     if keys.null_count:
-        raise SourceError(f"{keys.null_count:,} rows have no key; the key must identify a row")
+        raise SourceMismatchError(f"{keys.null_count:,} rows have no key; the key must identify a row")
     counted = pc.value_counts(keys)
     doubles = counted.field("values").filter(pc.greater(counted.field("counts"), 1)).to_pylist()
     if doubles:
-        raise SourceError(
+        raise SourceMismatchError(
             f"{len(doubles):,} keys occur more than once (e.g. {', '.join(doubles[:3])}); the key must identify a row"
         )
 

@@ -14,7 +14,7 @@ from psycopg2.extensions import connection
 from pyarrow import csv
 
 from retrain import spec
-from retrain.errors import SourceError
+from retrain.errors import SourceError, SourceMismatchError
 
 LABEL_TIME = pa.timestamp("us", tz="UTC")
 
@@ -88,13 +88,17 @@ class Source:
         }
         if self._spec.label_time is not None:
             if oids[self._spec.label_time] not in _TIMES:
-                raise SourceError(f"{self._name}: {self._spec.label_time!r} is no time; cast it in a query file")
+                raise SourceMismatchError(
+                    f"{self._name}: {self._spec.label_time!r} is no time; cast it in a query file"
+                )
             # Microseconds as a number: exact, and no date format to agree on. A time without a zone means UTC.
             when = sql.SQL("(extract(epoch FROM {}::timestamptz) * 1000000)::bigint")
             columns["label_time"] = (when.format(sql.Identifier(self._spec.label_time)), LABEL_TIME)
         for name in self._spec.features:
             if name in columns:
-                raise SourceError(f"{self._name}: a feature cannot be called {name!r}; rename it in a query file")
+                raise SourceMismatchError(
+                    f"{self._name}: a feature cannot be called {name!r}; rename it in a query file"
+                )
             columns[name] = _typed(name, oids[name])
         return columns
 
@@ -106,7 +110,7 @@ class Source:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
             lines.append(f"{self._name}: there is no column {name!r}; {hint}")
-        raise SourceError("\n".join(lines))
+        raise SourceMismatchError("\n".join(lines))
 
     def _parse(self, file: Any, types: dict[str, pa.DataType]) -> pa.Table:
         on_the_wire = {name: pa.int64() if name == "label_time" else type_ for name, type_ in types.items()}
@@ -126,7 +130,7 @@ class Source:
                 ),
             )
         except pa.ArrowException as error:
-            raise SourceError(f"{self._name}: cannot be parsed: {error}") from error
+            raise SourceMismatchError(f"{self._name}: cannot be parsed: {error}") from error
         return table.cast(pa.schema(list(types.items())))
 
     @contextmanager
@@ -139,7 +143,9 @@ class Source:
                     cursor.execute("SET LOCAL TIME ZONE 'UTC'; SET LOCAL datestyle = ISO")
                     yield cursor
         except psycopg2.Error as error:
-            raise SourceError(f"{self._name}: {' '.join(str(error).split())}") from error
+            # A table that is missing or closed to us, a query with a mistake in it.
+            kind = SourceMismatchError if isinstance(error, psycopg2.ProgrammingError) else SourceError
+            raise kind(f"{self._name}: {' '.join(str(error).split())}") from error
 
 
 def _relation(source: spec.Source, query: str | None) -> sql.Composable:

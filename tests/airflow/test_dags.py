@@ -139,7 +139,10 @@ def test_tasks_outlast_an_outage_of_half_an_hour(dag: DAG) -> None:
         assert timedelta(minutes=30) <= sum(waits, timedelta()) < timedelta(minutes=35)
 
 
-@pytest.mark.parametrize("name", ["SpecError", "EstimatorError", "UntrustedModelError", "StaleVerdictError"])
+@pytest.mark.parametrize(
+    "name",
+    ["SettingsError", "SpecError", "SourceMismatchError", "EstimatorError", "UntrustedModelError", "StaleVerdictError"],
+)
 def test_what_no_retry_can_help_fails_at_once(dag: DAG, name: str) -> None:
     error = getattr(errors, name)("it is as it is")
     for task in dag.tasks:
