@@ -42,9 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--short", action="store_true", help="10,000 rows, 3 rounds")
+    parser.add_argument("--short", action="store_true", help="2,000 rows, 3 rounds")
     arguments = parser.parse_args()
-    rows, rounds = (10_000, 3) if arguments.short else (arguments.rows, arguments.rounds)
+    rows, rounds = (2_000, 3) if arguments.short else (arguments.rows, arguments.rounds)
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         spec, frame = _material(rows)
         specs = Path(folder) / "specs"
