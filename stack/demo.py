@@ -11,7 +11,9 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from io import TextIOWrapper
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import psycopg2
@@ -43,6 +45,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if (arguments.data is None) != (arguments.spec is None):
         parser.error("DATA and SPEC go together: the rows, and the spec that they are for")
+    # Progress is told as it is made, into a pipe as well.
+    cast(TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
     try:
@@ -160,7 +164,7 @@ def _end(stack: Running, file: SpecFile, cycles: list[Judged], *, again: str) ->
             print(f"    {name:12} {text}")
     print(f"\nAirflow  {stack.airflow_url}  log in as {stack.user} with {stack.password}")
     print(f"MLflow   {stack.mlflow_page}")
-    print(f"The stack ends now; `{again}` brings it back as it is.", flush=True)
+    print(f"The stack ends now; `{again}` brings it back as it is.")
 
 
 if __name__ == "__main__":
