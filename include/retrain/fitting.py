@@ -55,7 +55,7 @@ def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, sides: tuple[Side, ...
             figures |= _figures("validation", estimator, validation, spec.gate)
 
         def upload() -> str:
-            model = cycle.tracker.log_model(run_id, name, key, estimator, rows.features.head(), trust=spec.trust)
+            model = cycle.tracker.log_model(run_id, name, estimator, rows.features.head(), key=key, trust=spec.trust)
             return Fitted(model, figures, len(rows)).to_text()
 
         # Nothing to find: `log_model` goes on where a killed predecessor had begun, with the files of this fit.

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -149,6 +150,10 @@ class Channels(_Part):
     """Id of an Airflow connection of type http; announcements are posted to it as JSON."""
 
 
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 def _some_of_different_names(candidates: "tuple[CandidateSpec, ...]") -> "tuple[CandidateSpec, ...]":
     if not candidates:
         raise PydanticCustomError("none", "names none; add one")
@@ -167,8 +172,8 @@ class Spec(_Part):
     split: Split = Split()
     candidates: Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
     gate: Gate = Gate()
-    trust: tuple[str, ...] = ()
-    """Types that a model file may hold beyond our own list, as `package.module.Class`."""
+    trust: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` for any at all."""
     mode: Mode = Mode.ENFORCE
     schedule: str | None = None
     """Cron expression or preset (`@hourly`); None runs by hand only."""

@@ -4,7 +4,7 @@ They run in a task of Airflow as in a notebook. Run again after a kill at any po
 what it makes in MLflow is made under a key that it claims first (DESIGN rule 7).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from retrain import announcements, training
 from retrain.apply import apply
@@ -129,12 +129,12 @@ def tell(model: str, deliver: Callable[[str, Announcement], None], *, state: Sta
 
 def _run_once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:
     experiment = cycle.tracker.create_experiment(cycle.spec.model)
-    known = {"snapshot": snapshot.id, "dag_id": cycle.dag_id, "dag_run": cycle.run_id}
+    known = {"snapshot": snapshot.id, "dag_id": cycle.dag_id, "dag_run": cycle.run_id, **tags}
     return cycle.state.once(
         key,
         find=lambda: cycle.tracker.find_run(experiment, key),
         create=lambda: cycle.tracker.start_run(
-            experiment, run_name, key, parent=parent, note=cycle.note, **known, **tags
+            experiment, run_name, _ours(known), key=key, parent=parent, note=cycle.note
         ),
     )
 
@@ -182,7 +182,7 @@ def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> str:
     version = cycle.state.once(
         key,
         find=lambda: cycle.tracker.find_model_version(model, key),
-        create=lambda: cycle.tracker.register_model(model, run_id, uri, key),
+        create=lambda: cycle.tracker.register_model(run_id, model, uri, key=key),
     )
     cycle.state.save_version(uri, version)
     return version
@@ -193,5 +193,10 @@ def _log_verdict(cycle: Cycle, verdict: Verdict, parent: str) -> None:
     name = f"test_{verdict.metric}"
     if verdict.score is not None and name not in tracker.get_run(trial.run_id).metrics:
         tracker.log_metrics(trial.run_id, {name: verdict.score})
+    told = _ours({"verdict": verdict.outcome, "reason": verdict.reason, "version": trial.version or ""})
     for run_id in (trial.run_id, parent):
-        tracker.set_tags(run_id, {"verdict": verdict.outcome, "reason": verdict.reason, "version": trial.version or ""})
+        tracker.set_tags(run_id, told)
+
+
+def _ours(tags: Mapping[str, str]) -> dict[str, str]:
+    return {f"retrain.{name}": text for name, text in tags.items()}

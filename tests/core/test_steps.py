@@ -200,7 +200,7 @@ def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(wo
     # Somebody registers a file of his own and gives it the alias.
     uri = model.state.model_file_of_version(model.model, "1")
     assert uri is not None
-    foreign = model.tracker.register_model(model.model, first.trial.run_id, uri.uri, "ab12")
+    foreign = model.tracker.register_model(first.trial.run_id, model.model, uri.uri, key="ab12")
     model.tracker.set_production(model.model, foreign)
     model.feed(600)
     _, verdict = model.judge()

@@ -27,12 +27,12 @@ def key() -> str:
 
 @pytest.fixture
 def run(tracker: ExperimentTracker, key: str) -> str:
-    return tracker.start_run(tracker.create_experiment(key), "test", key)
+    return tracker.start_run(tracker.create_experiment(key), "test", key=key)
 
 
 @pytest.fixture
 def logged(tracker: ExperimentTracker, run: str, key: str) -> LoggedModel:
-    return tracker.log_model(run, "toy", key, _fitted(), ROWS)
+    return tracker.log_model(run, "toy", _fitted(), ROWS, key=key)
 
 
 def _fitted() -> Pipeline:
@@ -111,7 +111,7 @@ def test_a_model_has_a_signature_and_belongs_to_its_run(
 def test_an_upload_that_was_begun_is_gone_on_with_under_the_same_id(
     tracker: ExperimentTracker, run: str, logged: LoggedModel, key: str
 ) -> None:
-    again = tracker.log_model(run, "toy", key, _fitted(), ROWS)
+    again = tracker.log_model(run, "toy", _fitted(), ROWS, key=key)
     assert again.uri == logged.uri
     tracker.load_model(again.uri, again.digest)
 
@@ -120,7 +120,7 @@ def test_files_that_are_not_the_ones_that_were_logged_are_not_loaded(
     tracker: ExperimentTracker, run: str, key: str, logged: LoggedModel
 ) -> None:
     other = toys.logistic(["b"]).fit(ROWS, LABELS)
-    tracker.log_model(run, "toy", key, other, ROWS)
+    tracker.log_model(run, "toy", other, ROWS, key=key)
     with pytest.raises(UntrustedModelError, match="not the ones that were logged"):
         tracker.load_model(logged.uri, logged.digest)
 
@@ -130,9 +130,9 @@ def test_types_beyond_the_list_are_refused_until_a_spec_trusts_them(
 ) -> None:
     forest = RandomForestClassifier(n_estimators=2, random_state=0).fit(ROWS, LABELS)
     with pytest.raises(UntrustedModelError, match="add what you trust") as raised:
-        tracker.log_model(run, "forest", key, forest, ROWS)
+        tracker.log_model(run, "forest", forest, ROWS, key=key)
     named = tuple(str(raised.value).split("holds ")[1].split(";")[0].split(", "))
-    logged = tracker.log_model(run, "forest", key, forest, ROWS, trust=named)
+    logged = tracker.log_model(run, "forest", forest, ROWS, key=key, trust=named)
     with pytest.raises(UntrustedModelError, match="does not trust"):
         tracker.load_model(logged.uri, logged.digest)
     assert len(tracker.load_model(logged.uri, logged.digest, trust=named).predict(ROWS)) == len(ROWS)
@@ -141,7 +141,7 @@ def test_types_beyond_the_list_are_refused_until_a_spec_trusts_them(
 def test_a_version_is_found_by_its_key(tracker: ExperimentTracker, run: str, key: str, logged: LoggedModel) -> None:
     name = f"toy-{key}"
     assert tracker.production(name) is None
-    assert tracker.register_model(name, run, logged.uri, key) == "1"
+    assert tracker.register_model(run, name, logged.uri, key=key) == "1"
     assert tracker.find_model_version(name, key) == "1"
     assert tracker.find_model_version(name, "0") is None
     assert tracker.production(name) is None
@@ -152,7 +152,7 @@ def test_alias_and_stage_of_production_agree(
 ) -> None:
     name = f"toy-{key}"
     for version in ("1", "2"):
-        assert tracker.register_model(name, run, logged.uri, key) == version
+        assert tracker.register_model(run, name, logged.uri, key=key) == version
         tracker.set_production(name, version)
         tracker.transition_model_stage(name, version, "Production")
     assert tracker.production(name) == "2"
@@ -163,7 +163,7 @@ def test_the_alias_of_production_can_have_another_name(
     mlflow_server: Running, tracker: ExperimentTracker, run: str, key: str, logged: LoggedModel
 ) -> None:
     name = f"toy-{key}"
-    tracker.register_model(name, run, logged.uri, key)
+    tracker.register_model(run, name, logged.uri, key=key)
     champion = ExperimentTracker(mlflow_server.mlflow_url, production_alias="champion")
     champion.set_production(name, "1")
     assert champion.production(name) == "1"

@@ -1,24 +1,27 @@
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
+from retrain.errors import RetrainError, SettingsError
 from retrain_airflow.hooks.connections import url
 
 if TYPE_CHECKING:
     from retrain.tracker import ExperimentTracker
 
+_EXTRA = ("registry_uri", "token", "ca_bundle", "production_alias", "staging_alias")
+
 
 class TrackerHook(BaseHook):
     """Turns an Airflow connection into an `ExperimentTracker`: how every operator reaches MLflow.
 
-    The connection is of type http: the host and port of MLflow's server; login and password where it asks for them. In
-    its extra, `production_alias` names another alias than `production`.
+    The connection is of type mlflow, or of type http: the host and port of MLflow's server; login and password, or a
+    token, where it asks for them. `retrain_airflow.provider` says what its extra may hold.
     """
 
     conn_name_attr = "tracker_conn_id"
     default_conn_name = "mlflow_default"
-    conn_type = "http"
+    conn_type = "mlflow"
     hook_name = "MLflow"
 
     def __init__(self, tracker_conn_id: str = default_conn_name) -> None:
@@ -27,15 +30,37 @@ class TrackerHook(BaseHook):
 
     @cached_property
     def tracker(self) -> "ExperimentTracker":
-        from retrain.tracker import ExperimentTracker
+        from retrain.tracker import DEADLINE, ExperimentTracker
 
         connection = self.get_connection(self.tracker_conn_id)
+        extra = connection.extra_dejson
         return ExperimentTracker(
             url(connection),
             username=connection.login,
             password=connection.password,
-            production_alias=connection.extra_dejson.get("production_alias", "production"),
+            name=f"connection {self.tracker_conn_id}",
+            deadline=self._seconds(extra.get("deadline") or DEADLINE),
+            **{name: extra[name] for name in _EXTRA if extra.get(name)},
         )
 
     def get_conn(self) -> "ExperimentTracker":
         return self.tracker
+
+    def test_connection(self) -> tuple[bool, str]:
+        """What Airflow's button *Test* asks: whether the server answers, its database included."""
+        try:
+            self.tracker.check()
+        except RetrainError as error:
+            return False, str(error)
+        return True, "MLflow answers"
+
+    def _seconds(self, value: Any) -> float:
+        try:
+            seconds = float(value)
+        except (TypeError, ValueError):
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            raise SettingsError(
+                f"connection {self.tracker_conn_id}: deadline = {value!r} is no number of seconds; set it to e.g. 60"
+            )
+        return seconds

@@ -1,0 +1,570 @@
+"""The tracker itself: experiments, runs, logging, analysis and the registry of one MLflow server."""
+
+import json
+import tempfile
+import time
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import mlflow.artifacts
+import mlflow.entities as theirs
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from mlflow.entities.model_registry import ModelVersion as TheirVersion
+from mlflow.models import Model
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+
+from retrain.errors import NoAnswerError, TrackerError
+from retrain.nouns import Snapshot
+from retrain.tracker import analysis, answers, checks, files, filters
+from retrain.tracker.answers import DEADLINE, AlreadyExistsError, MissingError
+from retrain.tracker.entities import Experiment, LoggedModel, MetricStats, ModelVersion, Run, RunStatus, Stage, View
+from retrain.tracker.filters import Condition, Order
+
+KEY = "retrain.key"
+"""Tag of whatever was made once for a key."""
+
+_Each = TypeVar("_Each")
+
+_PAGE = 1_000
+_TEXTS_AT_ONCE, _METRICS_AT_ONCE = 100, 1_000
+_GREATEST = 1.79e308
+"""MLflow keeps an infinite metric as a number just above."""
+_VIEWS = {"ACTIVE": ViewType.ACTIVE_ONLY, "DELETED": ViewType.DELETED_ONLY, "ALL": ViewType.ALL}
+_STAGES = ("None", "Staging", "Production", "Archived")
+_FINISHED = Condition("attribute", "status", "=", "FINISHED")
+
+
+class ExperimentTracker:
+    """A service over one MLflow server.
+
+    Every method raises NoAnswerError where the server did not answer within its deadline, and TrackerError where it
+    refused.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        registry_uri: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        token: str | None = None,
+        ca_bundle: str | None = None,
+        name: str | None = None,
+        deadline: float = DEADLINE,
+        production_alias: str = "production",
+        staging_alias: str = "staging",
+    ) -> None:
+        """uri: of the tracking server. name: what errors call it, the id of its connection say.
+
+        ca_bundle: file with the certificates that the server's is checked against. deadline: seconds.
+        production_alias, staging_alias: those that the versions in these stages own.
+        """
+        answers.set_up(uri, deadline, ca_bundle)
+        answers.log_in(uri, username, password, token)
+        self._uri = uri
+        self._server = uri if name is None else f"{name}, {uri}"
+        self._aliases: dict[str, str] = {"Production": production_alias, "Staging": staging_alias}
+        self._client = MlflowClient(tracking_uri=uri, registry_uri=registry_uri)
+
+    def __repr__(self) -> str:
+        return f"ExperimentTracker({self._server})"
+
+    def check(self) -> None:
+        """Raises where the server does not do its work: MLflow's own health page says OK with its database down."""
+        with self._answer("experiment 0"), suppress(MissingError):
+            self._client.get_experiment("0")
+
+    # ── experiments
+
+    def create_experiment(
+        self, name: str, tags: Mapping[str, str] | None = None, artifact_location: str | None = None
+    ) -> str:
+        """Id of the experiment of that name, made now unless it is there; tags and location are those of the first."""
+        with self._answer(f"experiment {name!r}"):
+            found = self._client.get_experiment_by_name(name)
+            if found is None:
+                with suppress(AlreadyExistsError), self._answer(f"experiment {name!r}"):
+                    return str(self._client.create_experiment(name, artifact_location, dict(tags or {})))
+                found = self._client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage != "active":
+            raise TrackerError(
+                f"experiment {name!r}: its name is held by a deleted experiment; "
+                "restore that one in MLflow (mlflow experiments restore), or use another name"
+            )
+        return str(found.experiment_id)
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        with self._answer(f"experiment {experiment_id}"):
+            return _experiment(self._client.get_experiment(experiment_id))
+
+    def list_experiments(self, view: View = "ACTIVE") -> list[Experiment]:
+        """The oldest first."""
+        found: list[theirs.Experiment] = []
+        token = None
+        with self._answer("experiments"):
+            while True:
+                page = self._client.search_experiments(
+                    _VIEWS[view], max_results=_PAGE, order_by=["creation_time ASC"], page_token=token
+                )
+                found.extend(page)
+                token = page.token
+                if not token:
+                    return [_experiment(each) for each in {each.experiment_id: each for each in found}.values()]
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """MLflow keeps it as deleted, and its name with it."""
+        with self._answer(f"experiment {experiment_id}"):
+            self._client.delete_experiment(experiment_id)
+
+    # ── runs
+
+    def start_run(
+        self,
+        experiment_id: str,
+        run_name: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        key: str | None = None,
+        parent: str | None = None,
+        note: str = "",
+    ) -> str:
+        """Id of a new run. key: what `find_run` finds it by. note: what MLflow's page shows as its description."""
+        given = checks.tags(tags or {})
+        if key is not None:
+            given[KEY] = _key(key)
+        if parent is not None:
+            given[MLFLOW_PARENT_RUN_ID] = parent
+        if note:
+            given[MLFLOW_RUN_NOTE] = note
+        with self._answer(f"run {run_name!r}"):
+            return str(self._client.create_run(experiment_id, run_name=run_name, tags=given).info.run_id)
+
+    def find_run(self, experiment_id: str, key: str) -> str | None:
+        """Id of the run that was started for `key`; of several the first."""
+        found = self.search_runs([experiment_id], [_tagged(key)], [Order("attribute", "start_time")], max_results=1)
+        return found[0].id if found else None
+
+    def get_run(self, run_id: str) -> Run:
+        with self._answer(f"run {run_id}"):
+            return _run(self._client.get_run(run_id))
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str],
+        filter: Sequence[Condition] = (),
+        order_by: Sequence[Order] = (),
+        max_results: int | None = None,
+    ) -> list[Run]:
+        """The runs that all conditions fit; without an order the oldest first. max_results: None for all.
+
+        Up to a thousand come in one query. More come page by page in the order in which they were started, so that
+        runs that are added or deleted meanwhile make none come twice or be left out.
+        """
+        if not experiment_ids or max_results == 0:
+            return []
+        if max_results is None or max_results > _PAGE:
+            if order_by:
+                raise TrackerError(f"more than {_PAGE:,} runs come in the order in which they were started: sort here")
+            found = list(self._all_runs(list(experiment_ids), filter))
+            return found[:max_results]
+        order = order_by or (Order("attribute", "start_time"),)
+        with self._answer("search for runs"):
+            page = self._client.search_runs(
+                list(experiment_ids),
+                filters.to_text(filter),
+                max_results=max_results,
+                order_by=[each.to_text() for each in order],
+            )
+        return [_run(each) for each in page]
+
+    def _all_runs(self, experiment_ids: list[str], conditions: Sequence[Condition]) -> Iterator[Run]:
+        """Pages by the time of the start, not by MLflow's tokens: those count rows, and rows come and go."""
+        since, seen = 0, set[str]()
+        while True:
+            started = Condition("attribute", "start_time", ">=", since)
+            token, fresh = None, False
+            while True:
+                with self._answer("search for runs"):
+                    page = self._client.search_runs(
+                        experiment_ids,
+                        filters.to_text([*conditions, started]),
+                        max_results=_PAGE,
+                        order_by=[Order("attribute", "start_time").to_text()],
+                        page_token=token,
+                    )
+                for each in page:
+                    if each.info.run_id not in seen:
+                        seen.add(each.info.run_id)
+                        fresh = True
+                        yield _run(each)
+                token = page.token
+                if not token:
+                    return
+                # On by time, unless a whole page was started in one millisecond.
+                if page[-1].info.start_time > since:
+                    break
+            if not fresh:
+                return
+            since = page[-1].info.start_time
+
+    def end_run(self, run_id: str, status: RunStatus = "FINISHED") -> None:
+        """Set a run's status; RUNNING takes a failed one up again."""
+        with self._answer(f"run {run_id}"):
+            if status == "RUNNING":
+                self._client.update_run(run_id, status)
+            else:
+                self._client.set_terminated(run_id, status)
+
+    def delete_run(self, run_id: str) -> None:
+        """MLflow keeps it as deleted."""
+        with self._answer(f"run {run_id}"):
+            self._client.delete_run(run_id)
+
+    # ── logging
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Log parameters; what is no text becomes JSON. All are checked before any is sent.
+
+        Raises TrackerError for a value that changed, with both, and for what MLflow would cut off.
+        """
+        texts = checks.params(params)
+        try:
+            with self._answer(f"parameters of run {run_id}"):
+                for part in _parts(list(texts.items()), _TEXTS_AT_ONCE):
+                    self._client.log_batch(run_id, params=[theirs.Param(name, text) for name, text in part])
+        except MissingError:
+            raise
+        except TrackerError:
+            known = self.get_run(run_id).params
+            changed = [
+                f"{name!r} is {known[name]!r} and cannot become {text!r}"
+                for name, text in texts.items()
+                if known.get(name, text) != text
+            ]
+            if changed:
+                raise TrackerError(f"run {run_id}: parameter {'; '.join(changed)} ({self._server})") from None
+            raise
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float | Sequence[float]], step: int = 0) -> None:
+        """Log metrics, a thousand points in one call. A sequence is the values of `step`, `step + 1`, …
+
+        Takes NaN, and raises TrackerError for infinity and for names that MLflow refuses, before any is sent.
+        """
+        now = int(time.time() * 1000)
+        points = [theirs.Metric(name, value, now, step + place) for name, place, value in checks.metrics(metrics)]
+        with self._answer(f"metrics of run {run_id}"):
+            for part in _parts(points, _METRICS_AT_ONCE):
+                self._client.log_batch(run_id, metrics=part)
+
+    def metric_history(self, run_id: str, name: str) -> list[tuple[int, float]]:
+        """Step and value of each point that was logged, by step."""
+        with self._answer(f"metric {name!r} of run {run_id}"):
+            points = self._client.get_metric_history(run_id, name)
+        return sorted((point.step, point.value) for point in points)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        with self._answer(f"tags of run {run_id}"):
+            for part in _parts(list(checks.tags(tags).items()), _TEXTS_AT_ONCE):
+                self._client.log_batch(run_id, tags=[theirs.RunTag(name, text) for name, text in part])
+
+    def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
+        """Upload a file; folder: where in the run's artifacts."""
+        with self._answer(f"artifact {path.name} of run {run_id}"):
+            self._client.log_artifact(run_id, str(path), folder)
+
+    def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:
+        """Log the snapshot as the data set that the run saw, with our digest: MLflow's reads only the first rows."""
+        dataset = theirs.Dataset(
+            name=snapshot.model,
+            digest=snapshot.id,
+            source_type="local" if snapshot.uri.startswith("file:") else snapshot.uri.split(":")[0],
+            source=json.dumps({"uri": snapshot.uri}),
+            profile=json.dumps({"num_rows": snapshot.rows}),
+        )
+        context = theirs.InputTag("mlflow.data.context", "training")
+        with self._answer(f"data set of run {run_id}"):
+            self._client.log_inputs(run_id, [theirs.DatasetInput(dataset, [context])])
+
+    def log_model(
+        self,
+        run_id: str,
+        name: str,
+        model: Any,
+        example: pd.DataFrame,
+        *,
+        key: str,
+        trust: tuple[str, ...] = (),
+        step: int = 0,
+    ) -> LoggedModel:
+        """Upload a fitted scikit-learn estimator as the output of a run, in the skops format.
+
+        key: uploads again under the same id where a killed predecessor had begun; not safe beside one that is alive,
+        therefore called within `State.once`. example: some rows of features, for the signature. trust: types beyond
+        skops's own list and ours, or `pickle` for all. Raises UntrustedModelError where the estimator holds others.
+        """
+        files.refuse_foreign_types(name, model, trust)
+        with self._answer(f"model {name!r} of run {run_id}"), tempfile.TemporaryDirectory() as folder:
+            run = self._client.get_run(run_id)
+            where = run.info.experiment_id
+            begun = self._client.search_logged_models([where], _tagged(key).to_text(), max_results=1)
+            logged = begun[0] if begun else self._client.create_logged_model(where, name, run_id, tags={KEY: key})
+            about = Model(
+                artifact_path=logged.artifact_location,
+                model_uuid=logged.model_id,
+                run_id=run_id,
+                model_id=logged.model_id,
+            )
+            path = Path(folder) / "model"
+            digest = files.save(model, path, example, about, trust)
+            self._client.log_model_artifacts(logged.model_id, str(path))
+            self._client.finalize_logged_model(logged.model_id, theirs.LoggedModelStatus.READY)
+            outputs = cast(theirs.RunOutputs, run.outputs)
+            if logged.model_id not in {output.model_id for output in outputs.model_outputs}:
+                self._client.log_outputs(run_id, [theirs.LoggedModelOutput(logged.model_id, step)])
+            return LoggedModel(f"models:/{logged.model_id}", digest)
+
+    def load_model(self, uri: str, digest: str, trust: tuple[str, ...] = ()) -> Any:
+        """The estimator that was logged. Raises UntrustedModelError where its files are others, before it reads any."""
+        with self._answer(f"model {uri}"), tempfile.TemporaryDirectory() as folder:
+            # By its location: MLflow resolves `models:/…` against a global URI, not against this server's.
+            location = self._client.get_logged_model(_model_id(uri)).artifact_location
+            path = Path(mlflow.artifacts.download_artifacts(location, dst_path=folder, tracking_uri=self._uri))
+            return files.load(uri, path, digest, trust)
+
+    # ── analysis
+
+    def compare_runs(self, run_ids: Sequence[str], metric_keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """The runs in the order asked, a row each: `run_id`, `metric_<key>`, `param_<key>`; what one has not is empty.
+
+        metric_keys: None for all that any of them has. Raises TrackerError that names the ids that are unknown.
+        """
+        found: dict[str, Run] = {}
+        for part in _parts(list(dict.fromkeys(run_ids)), _TEXTS_AT_ONCE):
+            found |= {run.id: run for run in self._runs(part)}
+        unknown = [run_id for run_id in run_ids if run_id not in found]
+        if unknown:
+            raise TrackerError(f"there is no run {', '.join(dict.fromkeys(unknown))} ({self._server})")
+        return analysis.table([found[run_id] for run_id in run_ids], metric_keys)
+
+    def _runs(self, run_ids: Sequence[str]) -> list[Run]:
+        """MLflow searches in experiments only: the first run says in which, and runs elsewhere are asked one by one."""
+        names = ", ".join(filters.quoted(run_id) for run_id in run_ids)
+        waiting, found = list(run_ids), list[Run]()
+        while waiting:
+            try:
+                where = self.get_run(waiting[0]).experiment_id
+            except NoAnswerError:
+                raise
+            except TrackerError:
+                waiting.pop(0)
+                continue
+            with self._answer("search for runs"):
+                page = self._client.search_runs(
+                    [where], f"attributes.run_id IN ({names})", ViewType.ALL, max_results=len(run_ids)
+                )
+            found += [_run(each) for each in page]
+            waiting = [run_id for run_id in waiting if run_id not in {each.info.run_id for each in page}]
+        return found
+
+    def get_best_run(self, experiment_id: str, metric_key: str, ascending: bool = False) -> Run | None:
+        """The finished run with the greatest value, of equal ones the earliest; the smallest where `ascending`.
+
+        Runs that did not finish, that have not this metric, or have NaN or infinity for it, do not count.
+        """
+        finite = [
+            _FINISHED,
+            Condition("metric", metric_key, "<", _GREATEST),
+            Condition("metric", metric_key, ">", -_GREATEST),
+        ]
+        order = [Order("metric", metric_key, ascending), Order("attribute", "start_time")]
+        found = self.search_runs([experiment_id], finite, order, max_results=1)
+        # MLflow keeps NaN beside the number 0, and puts it after all numbers.
+        return found[0] if found and found[0].metrics[metric_key] == found[0].metrics[metric_key] else None
+
+    def experiment_stats(
+        self, experiment_id: str, smaller_is_better: Collection[str] = ()
+    ) -> Mapping[str, MetricStats]:
+        """Each metric of the experiment's finished runs, by name."""
+        return analysis.stats(self.search_runs([experiment_id], [_FINISHED]), smaller_is_better)
+
+    # ── registry
+
+    def register_model(self, run_id: str, model_name: str, uri: str, *, key: str) -> str:
+        """The new version of a registered model, from a model that the run has logged."""
+        with self._answer(f"model {model_name!r}"):
+            with suppress(AlreadyExistsError), self._answer(f"model {model_name!r}"):
+                self._client.create_registered_model(model_name)
+            logged = self._client.get_logged_model(_model_id(uri))
+            made = self._client.create_model_version(
+                model_name,
+                logged.artifact_location,
+                run_id,
+                tags={KEY: _key(key)},
+                await_creation_for=0,
+                model_id=logged.model_id,
+            )
+        return str(made.version)
+
+    def find_model_version(self, model_name: str, key: str) -> str | None:
+        """The version that was registered for `key`."""
+        with self._answer(f"model {model_name!r}"):
+            found = self._client.search_model_versions(
+                f"name = {filters.quoted(model_name)} AND {_tagged(key).to_text()}", max_results=1
+            )
+        return str(found[0].version) if found else None
+
+    def get_model_version(
+        self, model_name: str, version: str | None = None, stage: Stage | None = None
+    ) -> ModelVersion:
+        """One version, by its number or by its stage; of several in a stage the newest.
+
+        Raises TrackerError where there is none.
+        """
+        if (version is None) == (stage is None):
+            raise TrackerError(f"model {model_name!r}: say either which version or which stage")
+        if version is not None:
+            with self._answer(f"model {model_name!r} version {version}"):
+                return _version(self._client.get_model_version(model_name, version))
+        found = [each for each in self.list_model_versions(model_name) if each.stage == stage]
+        if not found:
+            raise TrackerError(f"model {model_name!r} has no version in stage {stage} ({self._server})")
+        return found[-1]
+
+    def list_model_versions(self, model_name: str) -> list[ModelVersion]:
+        """The first one first."""
+        found: dict[str, ModelVersion] = {}
+        token = None
+        with self._answer(f"model {model_name!r}"):
+            aliases = self._aliases_of(model_name)
+            while True:
+                page = self._client.search_model_versions(
+                    f"name = {filters.quoted(model_name)}", max_results=_PAGE, page_token=token
+                )
+                found |= {str(each.version): _version(each, aliases) for each in page}
+                token = page.token
+                if not token:
+                    return sorted(found.values(), key=lambda each: int(each.version))
+
+    def _aliases_of(self, model_name: str) -> dict[str, tuple[str, ...]]:
+        """Of each version: a search for versions leaves them out."""
+        owned: dict[str, tuple[str, ...]] = {}
+        for alias, version in sorted(self._client.get_registered_model(model_name).aliases.items()):
+            owned[str(version)] = (*owned.get(str(version), ()), alias)
+        return owned
+
+    def production(self, model_name: str) -> str | None:
+        """The version that owns the alias of Production."""
+        return self._owner(model_name, self._aliases["Production"])
+
+    def _owner(self, model_name: str, alias: str) -> str | None:
+        try:
+            with self._answer(f"model {model_name!r}"):
+                return str(self._client.get_model_version_by_alias(model_name, alias).version)
+        except MissingError:
+            return None
+        except TrackerError as error:
+            if "alias" in str(error) and "not found" in str(error):  # of a model that is there: INVALID_PARAMETER_VALUE
+                return None
+            raise
+
+    def set_production(self, model_name: str, version: str) -> None:
+        """Give a version the alias of Production: the commit point of a promotion (DESIGN rule 1)."""
+        alias = self._aliases["Production"]
+        with self._answer(f"alias {alias!r} of {model_name!r}"):
+            self._client.set_registered_model_alias(model_name, alias, version)
+
+    def transition_model_stage(
+        self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
+    ) -> None:
+        """Set a version's stage. Raises TrackerError where Production would have two owners."""
+        if stage not in _STAGES:
+            raise TrackerError(f"{stage!r} is no stage: there are {', '.join(_STAGES)}")
+        if stage == "Production" and not archive_existing_versions:
+            raise TrackerError("Production without archive_existing_versions would leave two versions there; set it")
+        # MLflow archives the existing ones of Staging and Production, and refuses to be asked for others.
+        archive = archive_existing_versions and stage in ("Staging", "Production")
+        with self._answer(f"stage of {model_name!r} version {version}"), warnings.catch_warnings():
+            # Stages are announced to go; while they are there, they agree with the aliases.
+            warnings.simplefilter("ignore", FutureWarning)
+            self._client.transition_model_version_stage(model_name, version, stage, archive)
+            if stage == "Staging":
+                self._client.set_registered_model_alias(model_name, self._aliases["Staging"], version)
+
+    def stage(self, model_name: str, version: str) -> Stage:
+        return self.get_model_version(model_name, version).stage
+
+    # ── below
+
+    def _answer(self, what: str) -> AbstractContextManager[None]:
+        return answers.answer(self._server, what)
+
+
+def _experiment(found: theirs.Experiment) -> Experiment:
+    return Experiment(
+        id=str(found.experiment_id),
+        name=found.name,
+        deleted=found.lifecycle_stage == "deleted",
+        artifact_location=found.artifact_location,
+        tags=dict(found.tags),
+    )
+
+
+def _run(found: theirs.Run) -> Run:
+    info, data = found.info, found.data
+    return Run(
+        id=info.run_id,
+        experiment_id=str(info.experiment_id),
+        name=info.run_name,
+        status=cast(RunStatus, info.status),
+        started_at=_time(info.start_time),
+        ended_at=_time(info.end_time) if info.end_time else None,
+        deleted=info.lifecycle_stage == "deleted",
+        params=dict(data.params),
+        metrics=dict(data.metrics),
+        tags=dict(data.tags),
+    )
+
+
+def _version(found: TheirVersion, aliases: Mapping[str, tuple[str, ...]] | None = None) -> ModelVersion:
+    version = str(found.version)
+    return ModelVersion(
+        model=found.name,
+        version=version,
+        stage=cast(Stage, found.current_stage or "None"),
+        aliases=tuple(sorted(found.aliases)) if aliases is None else aliases.get(version, ()),
+        run_id=found.run_id or None,
+        source=found.source or "",
+        tags=dict(found.tags),
+        registered_at=_time(found.creation_timestamp),
+    )
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _tagged(key: str) -> Condition:
+    return Condition("tag", KEY, "=", _key(key))
+
+
+def _key(key: str) -> str:
+    """Keys are digests, so that none can add a clause, and none is cut off."""
+    if not key.isalnum():
+        raise TrackerError(f"{key!r} is no key: keys are hexadecimal digests")
+    return key
+
+
+def _model_id(uri: str) -> str:
+    return uri.removeprefix("models:/")
+
+
+def _parts(values: Sequence[_Each], size: int) -> Iterator[Sequence[_Each]]:
+    for begin in range(0, len(values), size):
+        yield values[begin : begin + size]

@@ -1,0 +1,36 @@
+"""What Airflow's provider manager finds of Retrain: the connection type of MLflow, and its form."""
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    return {
+        "package-name": "retrain",
+        "name": "Retrain",
+        "description": "Keeps a model in Production good as its data grows.",
+        "connection-types": [
+            {
+                "hook-class-name": "retrain_airflow.hooks.tracker.TrackerHook",
+                "hook-name": "MLflow",
+                "connection-type": "mlflow",
+                "ui-field-behaviour": {
+                    "relabeling": {"host": "Tracking URI", "login": "User"},
+                    "placeholders": {"host": "https://mlflow.example.org"},
+                },
+                "conn-fields": {
+                    "token": _field("Token", "In place of user and password.", format="password"),
+                    "registry_uri": _field("Registry URI", "Where the registry is, if not at the tracking URI."),
+                    "ca_bundle": _field(
+                        "CA bundle", "File with the certificates that the server's is checked against."
+                    ),
+                    "deadline": _field("Deadline", "Seconds without an answer after which a call fails.", "number"),
+                    "production_alias": _field("Alias of Production", "Default: production."),
+                    "staging_alias": _field("Alias of Staging", "Default: staging."),
+                },
+            }
+        ],
+    }
+
+
+def _field(label: str, description: str, type_: str = "string", **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": [type_, "null"], **schema}}
