@@ -10,7 +10,7 @@ import time
 
 from retrain import announcements
 from retrain.errors import NoAnswerError, TrackerError
-from retrain.nouns import Promotion
+from retrain.nouns import Move, Promotion
 from retrain.state import Ledger, State
 from retrain.tracker import DEADLINE, ExperimentTracker
 
@@ -75,6 +75,11 @@ def _wait_for_late_write(model: str, target: str, tracker: ExperimentTracker) ->
 def _record_by_hand(ledger: Ledger, owner: str | None) -> None:
     found = f"version {owner}" if owner else "no version"
     row = ledger.append(
-        ledger.head(), owner, verdict=None, by=_BY_HAND, why=f"{found} was found to own the alias of Production"
+        ledger.head(),
+        owner,
+        kind=Move.BY_HAND,
+        verdict=None,
+        by=_BY_HAND,
+        why=f"{found} was found to own the alias of Production",
     )
     ledger.close(row, applied=True, announcement=announcements.of_promotion)

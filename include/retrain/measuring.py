@@ -1,5 +1,7 @@
 """Measures the challenger and Production on the same rows of the holdout, which neither has trained on."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,8 +43,15 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
         production=None if theirs is None else codes(theirs),
         clusters=holdout.content[~seen],
         overlap=int(seen.sum()),
-        faults=tuple(answers.fault for answers in both if answers.fault),
+        faults=(*_cooling(cycle, trial), *(answers.fault for answers in both if answers.fault)),
     )
+
+
+def _cooling(cycle: Cycle, trial: Trial) -> Iterator[str]:
+    """What was rolled back would win again on the rows on which it has won: later ones must say so."""
+    version = cycle.state.rolled_back(trial.model, trial.candidate, trial.snapshot)
+    if version is not None:
+        yield f"the same candidate on the same snapshot is version {version}, which was rolled back"
 
 
 class _Answers:

@@ -129,11 +129,21 @@ class Verdict(Noun):
     guards: tuple[Guard, ...] = ()
 
 
+class Move(StrEnum):
+    """What kind of change of Production a promotion is."""
+
+    FORWARD = "forward"
+    ROLLBACK = "rollback"
+    BY_HAND = "by_hand"
+    """Made outside of Retrain, and found there."""
+
+
 class Promotion(Noun):
     """One row of the ledger: Production went from one version to another, on a verdict or by a person."""
 
     model: str
     seq: int
+    kind: Move = Move.FORWARD
     from_version: str | None
     to_version: str | None
     """None where a person took Production away."""

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from psycopg2.extensions import connection
 from psycopg2.extras import RealDictCursor
 
 from retrain.errors import StaleVerdictError, StateError
-from retrain.nouns import Announcement, Promotion, Side, Snapshot, Verdict
+from retrain.nouns import Announcement, Move, Promotion, Side, Snapshot, Verdict
 from retrain.spec import Split
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -177,6 +178,20 @@ class State:
         """The file that we registered as this version; None for a version that is not ours."""
         return self._model_file("model = %s AND version = %s", (model, version))
 
+    def model_files_in_use(self) -> list[ModelFile]:
+        """What is in Production, and what a rollback would put there, of every model (DESIGN rule 11)."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "WITH head AS (SELECT DISTINCT ON (model) model, to_version AS version FROM retrain.promotions "
+                "WHERE applied_at IS NOT NULL ORDER BY model, seq DESC), "
+                "target AS (SELECT DISTINCT ON (p.model) p.model, p.from_version AS version FROM retrain.promotions p "
+                "JOIN head ON (head.model, head.version) = (p.model, p.to_version) "
+                "WHERE p.applied_at IS NOT NULL AND p.kind <> 'rollback' ORDER BY p.model, p.seq DESC) "
+                "SELECT uri, digest, model, name, snapshot, run_id, sides FROM retrain.candidates "
+                "WHERE (model, version) IN (SELECT * FROM head UNION SELECT * FROM target) ORDER BY model, version"
+            )
+            return [_model_file(row) for row in cursor.fetchall()]
+
     def save_version(self, uri: str, version: str) -> None:
         with self._transaction() as cursor:
             cursor.execute("UPDATE retrain.candidates SET version = %s WHERE uri = %s", (version, uri))
@@ -191,7 +206,7 @@ class State:
                 values,
             )
             row = cursor.fetchone()
-        return None if row is None else ModelFile(**{**row, "sides": tuple(Side(side) for side in row["sides"])})
+        return None if row is None else _model_file(row)
 
     # ── verdicts
 
@@ -280,6 +295,36 @@ class State:
             raise StateError(f"{verdict.trial.model}: verdict {verdict.trial.id} has promoted nothing")
         return promotion
 
+    def history(self, model: str) -> list[Promotion]:
+        """Every change of Production, the first one first; also those that are under way, or were superseded."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT * FROM retrain.promotions WHERE model = %s ORDER BY seq", (model,))
+            return [Promotion(**row) for row in cursor.fetchall()]
+
+    def production_at(self, model: str, time: datetime) -> str | None:
+        """The version that was in Production at that time; None where none was."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT to_version FROM retrain.promotions WHERE model = %s AND applied_at <= %s "
+                "ORDER BY seq DESC LIMIT 1",
+                (model, time),
+            )
+            row = cursor.fetchone()
+        return None if row is None else row["to_version"]
+
+    def rolled_back(self, model: str, candidate: str, snapshot: str) -> str | None:
+        """The version of this candidate on this snapshot that was rolled back; None where none was."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT c.version FROM retrain.promotions p JOIN retrain.candidates c "
+                "ON (c.model, c.version) = (p.model, p.from_version) "
+                "WHERE p.model = %s AND p.kind = 'rollback' AND p.superseded_at IS NULL "
+                "AND c.name = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
+                (model, candidate, snapshot),
+            )
+            row = cursor.fetchone()
+        return None if row is None else row["version"]
+
     @contextmanager
     def ledger(self, model: str) -> "Iterator[Ledger]":
         """The model's ledger, locked until the block ends; what the block did is then committed, or nothing of it."""
@@ -339,7 +384,7 @@ class Ledger:
 
     def head(self) -> str | None:
         """The version in Production, as the ledger knows it."""
-        row = self._one("applied_at IS NOT NULL ORDER BY seq DESC LIMIT 1")
+        row = self.last()
         return None if row is None else row.to_version
 
     def pending(self) -> Promotion | None:
@@ -349,14 +394,31 @@ class Ledger:
     def of_verdict(self, verdict_id: str) -> Promotion | None:
         return self._one("verdict = %s", verdict_id)
 
+    def last(self) -> Promotion | None:
+        """The row that made Production what it is."""
+        return self._one("applied_at IS NOT NULL ORDER BY seq DESC LIMIT 1")
+
+    def forward_to(self, version: str) -> Promotion | None:
+        """The last row that put this version forward into Production."""
+        return self._one(
+            "applied_at IS NOT NULL AND kind <> 'rollback' AND to_version = %s ORDER BY seq DESC LIMIT 1", version
+        )
+
     def append(
-        self, from_version: str | None, to_version: str | None, *, verdict: str | None, by: str, why: str
+        self,
+        from_version: str | None,
+        to_version: str | None,
+        *,
+        kind: Move = Move.FORWARD,
+        verdict: str | None,
+        by: str,
+        why: str,
     ) -> Promotion:
         self._cursor.execute(
-            "INSERT INTO retrain.promotions (model, seq, from_version, to_version, verdict, by, why) "
-            "SELECT %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s FROM retrain.promotions WHERE model = %s "
+            "INSERT INTO retrain.promotions (model, seq, kind, from_version, to_version, verdict, by, why) "
+            "SELECT %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s, %s FROM retrain.promotions WHERE model = %s "
             "RETURNING *",
-            (self._model, from_version, to_version, verdict, by, why, self._model),
+            (self._model, kind, from_version, to_version, verdict, by, why, self._model),
         )
         return Promotion(**self._cursor.fetchone())
 
@@ -387,6 +449,10 @@ def _tell(cursor: Any, key: str, announcement: Announcement) -> None:
         "INSERT INTO retrain.outbox (key, model, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         (key, announcement.model, _json(announcement.to_json())),
     )
+
+
+def _model_file(row: dict[str, Any]) -> ModelFile:
+    return ModelFile(**{**row, "sides": tuple(Side(side) for side in row["sides"])})
 
 
 def _migration_files() -> list[Path]:

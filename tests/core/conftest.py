@@ -1,23 +1,31 @@
 """A model with all that its cycle needs: source table, Retrain's tables, snapshots, and a real MLflow server."""
 
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from retrain import spec, steps
 from retrain.cycle import Cycle
 from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
+from retrain.registry import Registry
 from retrain.snapshot import SnapshotStore
 from retrain.source import Source
 from retrain.spec import Spec
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
 from stack.local import Running
+from stack.postgres import system_user
 from tests.conftest import Database
 from tests.core import toys
 
@@ -69,6 +77,10 @@ class World:
         cycle, verdict = self.judge()
         return steps.promote(cycle, verdict)
 
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.state, self.tracker, self.snapshots)
+
     def told(self) -> list[str]:
         """Headlines of what waits in the outbox; they are delivered by this."""
         headlines: list[str] = []
@@ -79,6 +91,42 @@ class World:
 @pytest.fixture
 def tracker(mlflow_server: Running) -> ExperimentTracker:
     return ExperimentTracker(mlflow_server.mlflow_url)
+
+
+@pytest.fixture
+def pooled(postgres: Running, database: Database) -> Iterator[str]:
+    """The database's address through PgBouncer in transaction pooling: a session is another one each transaction."""
+    program = shutil.which("pgbouncer")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    user = system_user()
+    with tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder:
+        settings = Path(folder) / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host={postgres.home.postgres_socket} user=postgres\n"
+            f"[pgbouncer]\nlisten_addr =\nunix_socket_dir = {folder}\nlisten_port = 6432\n"
+            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+        for path in (Path(folder), settings):
+            path.chmod(0o777)
+        with subprocess.Popen([program, *(["-u", user] if user else []), str(settings)], stderr=subprocess.PIPE) as it:
+            address = make_dsn(database.dsn, host=folder, port=6432)
+            _wait_for(address)
+            yield address
+            it.terminate()
+
+
+def _wait_for(address: str) -> None:
+    until = time.monotonic() + 10
+    while True:
+        try:
+            psycopg2.connect(address).close()
+        except psycopg2.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 @pytest.fixture

@@ -66,6 +66,8 @@ CREATE TABLE retrain.promotions (
     seq int NOT NULL CHECK (seq > 0),
     from_version text,
     to_version text,
+    -- A rollback undoes the forward row that put a version into Production.
+    kind text NOT NULL CHECK (kind IN ('forward', 'rollback', 'by_hand')),
     verdict text UNIQUE REFERENCES retrain.verdicts (id),
     by text NOT NULL,
     why text NOT NULL,

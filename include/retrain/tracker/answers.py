@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 from mlflow.exceptions import MlflowException, RestException
-from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
-from mlflow.tracking.request_header.registry import _request_header_provider_registry
+from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
+from mlflow.tracking.request_auth.registry import _request_auth_provider_registry
+from requests import PreparedRequest
+from requests.auth import AuthBase
 
 from retrain.errors import NoAnswerError, TrackerError
 
@@ -19,11 +22,15 @@ DEADLINE = 60
 
 
 class AlreadyExistsError(TrackerError):
-    """Somebody else was faster. Told apart from every other refusal; never leaves this package."""
+    """Somebody else was faster. Told apart from other refusals within this package only."""
 
 
 class MissingError(TrackerError):
-    """MLflow has no such thing. Never leaves this package."""
+    """MLflow has no such thing. Told apart from other refusals within this package only."""
+
+
+_OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""About a file on this machine: asking again gives the same."""
 
 
 @contextmanager
@@ -39,25 +46,37 @@ def answer(server: str, what: str) -> Iterator[None]:
         if code == "RESOURCE_DOES_NOT_EXIST":
             raise MissingError(said) from error
         refused = isinstance(error, RestException) and error.get_http_status_code() < 500  # type: ignore[no-untyped-call]
-        if refused or code != "INTERNAL_ERROR":
+        if refused or code != "INTERNAL_ERROR" or isinstance(error, _OF_FILES):
             raise TrackerError(said) from error
         raise NoAnswerError(said) from error
 
 
-class _Login(RequestHeaderProvider):
-    """Adds the login to each request: MLflow itself would take it from the environment, where every child sees it."""
+class _Logins(RequestAuthProvider, AuthBase):
+    """Adds its login to each request to a server: MLflow would take one for all from the environment of the process."""
 
-    header: str | None = None
-    server: str | None = None
+    headers: ClassVar[dict[tuple[str, str], str]] = {}
+    """By scheme and host of the server."""
 
-    def in_context(self) -> bool:
-        return self.header is not None
+    def get_name(self) -> str:
+        return _AUTH
 
-    def request_headers(self) -> dict[str, Any]:
-        return {"Authorization": self.header}
+    def get_auth(self) -> AuthBase:
+        return self
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        header = self.headers.get(_host(str(request.url)))
+        if header is not None:
+            request.headers["Authorization"] = header
+        return request
 
 
-_request_header_provider_registry.register(_Login)  # type: ignore[no-untyped-call]
+_AUTH = "retrain"
+_request_auth_provider_registry.register(_Logins)  # type: ignore[no-untyped-call]
+
+
+def _host(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.rpartition("@")[2]
 
 
 def set_up(server: str, deadline: float, ca_bundle: str | None) -> None:
@@ -71,15 +90,14 @@ def set_up(server: str, deadline: float, ca_bundle: str | None) -> None:
 
 
 def log_in(server: str, username: str | None, password: str | None, token: str | None) -> None:
-    """Send this login with every request of this process.
-
-    Raises TrackerError where the process is logged in at another server: each would be sent the other's login.
-    """
+    """Send this login with each request of this process to this server, and to no other."""
     header = _header(username, password, token)
-    if _Login.header is not None and _Login.server != server:
-        raise TrackerError(f"this process is logged in at {_Login.server}; one process speaks to one MLflow server")
-    if header is not None:
-        _Login.header, _Login.server = header, server
+    if header is None:
+        return
+    if not header.isascii() or not header.isprintable():
+        raise TrackerError(f"{server}: the token holds a line break, or a letter that no header can; look for a blank")
+    os.environ["MLFLOW_TRACKING_AUTH"] = _AUTH
+    _Logins.headers[_host(server)] = header
 
 
 def _header(username: str | None, password: str | None, token: str | None) -> str | None:

@@ -7,8 +7,10 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from itertools import islice
+from math import copysign, inf
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 import mlflow.artifacts
 import mlflow.entities as theirs
@@ -17,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersion as TheirVersion
 from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from retrain.errors import NoAnswerError, TrackerError
@@ -31,13 +34,14 @@ KEY = "retrain.key"
 
 _Each = TypeVar("_Each")
 
-_PAGE = 1_000
+_PAGE, _AT_MOST = 1_000, 50_000
+"""Things in one answer: as many runs as one waits for, and as many as MLflow gives."""
 _TEXTS_AT_ONCE, _METRICS_AT_ONCE = 100, 1_000
 _GREATEST = 1.79e308
 """MLflow keeps an infinite metric as a number just above."""
 _VIEWS = {"ACTIVE": ViewType.ACTIVE_ONLY, "DELETED": ViewType.DELETED_ONLY, "ALL": ViewType.ALL}
-_STAGES = ("None", "Staging", "Production", "Archived")
 _FINISHED = Condition("attribute", "status", "=", "FINISHED")
+_STARTED = Order("attribute", "start_time")
 
 
 class ExperimentTracker:
@@ -87,6 +91,7 @@ class ExperimentTracker:
         self, name: str, tags: Mapping[str, str] | None = None, artifact_location: str | None = None
     ) -> str:
         """Id of the experiment of that name, made now unless it is there; tags and location are those of the first."""
+        checks.name("experiment", name)
         with self._answer(f"experiment {name!r}"):
             found = self._client.get_experiment_by_name(name)
             if found is None:
@@ -111,7 +116,7 @@ class ExperimentTracker:
         with self._answer("experiments"):
             while True:
                 page = self._client.search_experiments(
-                    _VIEWS[view], max_results=_PAGE, order_by=["creation_time ASC"], page_token=token
+                    _VIEWS[view], max_results=_AT_MOST, order_by=["creation_time ASC"], page_token=token
                 )
                 found.extend(page)
                 token = page.token
@@ -136,19 +141,20 @@ class ExperimentTracker:
         note: str = "",
     ) -> str:
         """Id of a new run. key: what `find_run` finds it by. note: what MLflow's page shows as its description."""
+        checks.name("run", run_name)
         given = checks.tags(tags or {})
         if key is not None:
             given[KEY] = _key(key)
         if parent is not None:
             given[MLFLOW_PARENT_RUN_ID] = parent
         if note:
-            given[MLFLOW_RUN_NOTE] = note
+            given |= checks.tags({MLFLOW_RUN_NOTE: note})
         with self._answer(f"run {run_name!r}"):
             return str(self._client.create_run(experiment_id, run_name=run_name, tags=given).info.run_id)
 
     def find_run(self, experiment_id: str, key: str) -> str | None:
         """Id of the run that was started for `key`; of several the first."""
-        found = self.search_runs([experiment_id], [_tagged(key)], [Order("attribute", "start_time")], max_results=1)
+        found = self.search_runs([experiment_id], [_tagged(key)], max_results=1)
         return found[0].id if found else None
 
     def get_run(self, run_id: str) -> Run:
@@ -165,57 +171,56 @@ class ExperimentTracker:
         """The runs that all conditions fit; without an order the oldest first. max_results: None for all.
 
         Up to a thousand come in one query. More come page by page in the order in which they were started, so that
-        runs that are added or deleted meanwhile make none come twice or be left out.
+        runs that are added or deleted meanwhile make none come twice or be left out. A run whose metric is NaN is
+        found by `!=` only; one without the metric, parameter or tag of a condition is not found.
         """
         if not experiment_ids or max_results == 0:
             return []
         if max_results is None or max_results > _PAGE:
             if order_by:
                 raise TrackerError(f"more than {_PAGE:,} runs come in the order in which they were started: sort here")
-            found = list(self._all_runs(list(experiment_ids), filter))
-            return found[:max_results]
-        order = order_by or (Order("attribute", "start_time"),)
-        with self._answer("search for runs"):
-            page = self._client.search_runs(
-                list(experiment_ids),
-                filters.to_text(filter),
-                max_results=max_results,
-                order_by=[each.to_text() for each in order],
-            )
-        return [_run(each) for each in page]
+            return list(islice(self._all_runs(experiment_ids, filter), max_results))
+        return [_run(each) for each in self._page(experiment_ids, filter, max_results, order_by or [_STARTED])]
 
-    def _all_runs(self, experiment_ids: list[str], conditions: Sequence[Condition]) -> Iterator[Run]:
+    def _page(
+        self,
+        experiment_ids: Sequence[str],
+        conditions: Sequence[Condition],
+        size: int,
+        order: Sequence[Order] = (_STARTED,),
+    ) -> list[theirs.Run]:
+        with self._answer("search for runs"):
+            return list(
+                self._client.search_runs(
+                    list(experiment_ids),
+                    filters.to_text(conditions),
+                    max_results=size,
+                    order_by=[each.to_text() for each in order],
+                )
+            )
+
+    def _all_runs(self, experiment_ids: Sequence[str], conditions: Sequence[Condition]) -> Iterator[Run]:
         """Pages by the time of the start, not by MLflow's tokens: those count rows, and rows come and go."""
-        since, seen = 0, set[str]()
-        while True:
-            started = Condition("attribute", "start_time", ">=", since)
-            token, fresh = None, False
-            while True:
-                with self._answer("search for runs"):
-                    page = self._client.search_runs(
-                        experiment_ids,
-                        filters.to_text([*conditions, started]),
-                        max_results=_PAGE,
-                        order_by=[Order("attribute", "start_time").to_text()],
-                        page_token=token,
-                    )
-                for each in page:
-                    if each.info.run_id not in seen:
-                        seen.add(each.info.run_id)
-                        fresh = True
-                        yield _run(each)
-                token = page.token
-                if not token:
-                    return
-                # On by time, unless a whole page was started in one millisecond.
-                if page[-1].info.start_time > since:
-                    break
-            if not fresh:
-                return
-            since = page[-1].info.start_time
+        since, seen, more = 0, set[str](), True
+        while more:
+            page = self._page(experiment_ids, [*conditions, Condition("attribute", "start_time", ">=", since)], _PAGE)
+            more = len(page) == _PAGE
+            if more and page[-1].info.start_time == since:
+                # A whole page was started in one millisecond: all of these at once, then on.
+                alike = Condition("attribute", "start_time", "=", since)
+                page = self._page(experiment_ids, [*conditions, alike], _AT_MOST)
+                if len(page) == _AT_MOST:
+                    raise TrackerError(f"{_AT_MOST:,} or more runs were started at once: search for fewer")
+                since += 1
+            elif page:
+                since = page[-1].info.start_time
+            yield from (_run(each) for each in page if each.info.run_id not in seen)
+            seen |= {each.info.run_id for each in page}
 
     def end_run(self, run_id: str, status: RunStatus = "FINISHED") -> None:
         """Set a run's status; RUNNING takes a failed one up again."""
+        if status not in get_args(RunStatus):
+            raise TrackerError(f"{status!r} is no status of a run: there are {', '.join(get_args(RunStatus))}")
         with self._answer(f"run {run_id}"):
             if status == "RUNNING":
                 self._client.update_run(run_id, status)
@@ -267,7 +272,7 @@ class ExperimentTracker:
         """Step and value of each point that was logged, by step."""
         with self._answer(f"metric {name!r} of run {run_id}"):
             points = self._client.get_metric_history(run_id, name)
-        return sorted((point.step, point.value) for point in points)
+        return sorted((point.step, _number(point.value)) for point in points)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         with self._answer(f"tags of run {run_id}"):
@@ -309,20 +314,17 @@ class ExperimentTracker:
         therefore called within `State.once`. example: some rows of features, for the signature. trust: types beyond
         skops's own list and ours, or `pickle` for all. Raises UntrustedModelError where the estimator holds others.
         """
-        files.refuse_foreign_types(name, model, trust)
         with self._answer(f"model {name!r} of run {run_id}"), tempfile.TemporaryDirectory() as folder:
+            path, about = Path(folder) / "model", Model()
+            files.save(name, model, path, example, about=about, trust=trust)
             run = self._client.get_run(run_id)
             where = run.info.experiment_id
             begun = self._client.search_logged_models([where], _tagged(key).to_text(), max_results=1)
             logged = begun[0] if begun else self._client.create_logged_model(where, name, run_id, tags={KEY: key})
-            about = Model(
-                artifact_path=logged.artifact_location,
-                model_uuid=logged.model_id,
-                run_id=run_id,
-                model_id=logged.model_id,
-            )
-            path = Path(folder) / "model"
-            digest = files.save(model, path, example, about, trust)
+            about.artifact_path, about.run_id = logged.artifact_location, run_id
+            about.model_uuid = about.model_id = logged.model_id
+            about.save(str(path / MLMODEL_FILE_NAME))
+            digest = files.digest(path)
             self._client.log_model_artifacts(logged.model_id, str(path))
             self._client.finalize_logged_model(logged.model_id, theirs.LoggedModelStatus.READY)
             outputs = cast(theirs.RunOutputs, run.outputs)
@@ -335,6 +337,9 @@ class ExperimentTracker:
         with self._answer(f"model {uri}"), tempfile.TemporaryDirectory() as folder:
             # By its location: MLflow resolves `models:/…` against a global URI, not against this server's.
             location = self._client.get_logged_model(_model_id(uri)).artifact_location
+            # A download of files that are gone fails as one from a server that is down.
+            if not mlflow.artifacts.list_artifacts(artifact_uri=location, tracking_uri=self._uri):
+                raise TrackerError(f"model {uri}: its files are gone ({self._server})")
             path = Path(mlflow.artifacts.download_artifacts(location, dst_path=folder, tracking_uri=self._uri))
             return files.load(uri, path, digest, trust)
 
@@ -358,12 +363,12 @@ class ExperimentTracker:
         names = ", ".join(filters.quoted(run_id) for run_id in run_ids)
         waiting, found = list(run_ids), list[Run]()
         while waiting:
+            run_id = waiting.pop(0)
             try:
-                where = self.get_run(waiting[0]).experiment_id
+                where = self.get_run(run_id).experiment_id
             except NoAnswerError:
                 raise
             except TrackerError:
-                waiting.pop(0)
                 continue
             with self._answer("search for runs"):
                 page = self._client.search_runs(
@@ -383,10 +388,9 @@ class ExperimentTracker:
             Condition("metric", metric_key, "<", _GREATEST),
             Condition("metric", metric_key, ">", -_GREATEST),
         ]
-        order = [Order("metric", metric_key, ascending), Order("attribute", "start_time")]
+        order = [Order("metric", metric_key, ascending), _STARTED]
         found = self.search_runs([experiment_id], finite, order, max_results=1)
-        # MLflow keeps NaN beside the number 0, and puts it after all numbers.
-        return found[0] if found and found[0].metrics[metric_key] == found[0].metrics[metric_key] else None
+        return found[0] if found else None
 
     def experiment_stats(
         self, experiment_id: str, smaller_is_better: Collection[str] = ()
@@ -398,6 +402,7 @@ class ExperimentTracker:
 
     def register_model(self, run_id: str, model_name: str, uri: str, *, key: str) -> str:
         """The new version of a registered model, from a model that the run has logged."""
+        checks.name("model", model_name)
         with self._answer(f"model {model_name!r}"):
             with suppress(AlreadyExistsError), self._answer(f"model {model_name!r}"):
                 self._client.create_registered_model(model_name)
@@ -445,7 +450,7 @@ class ExperimentTracker:
             aliases = self._aliases_of(model_name)
             while True:
                 page = self._client.search_model_versions(
-                    f"name = {filters.quoted(model_name)}", max_results=_PAGE, page_token=token
+                    f"name = {filters.quoted(model_name)}", max_results=_AT_MOST, page_token=token
                 )
                 found |= {str(each.version): _version(each, aliases) for each in page}
                 token = page.token
@@ -483,19 +488,25 @@ class ExperimentTracker:
     def transition_model_stage(
         self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
     ) -> None:
-        """Set a version's stage. Raises TrackerError where Production would have two owners."""
-        if stage not in _STAGES:
-            raise TrackerError(f"{stage!r} is no stage: there are {', '.join(_STAGES)}")
+        """Set a version's stage. Raises TrackerError where Production would have two owners.
+
+        The alias of Staging goes with its stage; that of Production is moved by `set_production` alone.
+        """
+        if stage not in get_args(Stage):
+            raise TrackerError(f"{stage!r} is no stage: there are {', '.join(get_args(Stage))}")
         if stage == "Production" and not archive_existing_versions:
             raise TrackerError("Production without archive_existing_versions would leave two versions there; set it")
         # MLflow archives the existing ones of Staging and Production, and refuses to be asked for others.
         archive = archive_existing_versions and stage in ("Staging", "Production")
+        staging = self._aliases["Staging"]
         with self._answer(f"stage of {model_name!r} version {version}"), warnings.catch_warnings():
             # Stages are announced to go; while they are there, they agree with the aliases.
             warnings.simplefilter("ignore", FutureWarning)
             self._client.transition_model_version_stage(model_name, version, stage, archive)
             if stage == "Staging":
-                self._client.set_registered_model_alias(model_name, self._aliases["Staging"], version)
+                self._client.set_registered_model_alias(model_name, staging, version)
+            elif self._owner(model_name, staging) == version:
+                self._client.delete_registered_model_alias(model_name, staging)
 
     def stage(self, model_name: str, version: str) -> Stage:
         return self.get_model_version(model_name, version).stage
@@ -524,10 +535,11 @@ def _run(found: theirs.Run) -> Run:
         name=info.run_name,
         status=cast(RunStatus, info.status),
         started_at=_time(info.start_time),
-        ended_at=_time(info.end_time) if info.end_time else None,
+        # One that was taken up again keeps its old end.
+        ended_at=_time(info.end_time) if info.end_time and info.status not in ("RUNNING", "SCHEDULED") else None,
         deleted=info.lifecycle_stage == "deleted",
         params=dict(data.params),
-        metrics=dict(data.metrics),
+        metrics={name: _number(value) for name, value in data.metrics.items()},
         tags=dict(data.tags),
     )
 
@@ -544,6 +556,11 @@ def _version(found: TheirVersion, aliases: Mapping[str, tuple[str, ...]] | None 
         tags=dict(found.tags),
         registered_at=_time(found.creation_timestamp),
     )
+
+
+def _number(kept: float) -> float:
+    """As it was logged: others than we may have logged infinity."""
+    return copysign(inf, kept) if abs(kept) > _GREATEST else kept
 
 
 def _time(milliseconds: int) -> datetime:

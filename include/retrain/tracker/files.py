@@ -9,6 +9,7 @@ from typing import Any
 import cloudpickle
 import mlflow.sklearn
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 
 from retrain.errors import UntrustedModelError
@@ -28,10 +29,7 @@ _HARMLESS = ("numpy.dtype",)
 _SKOPS_FILE, _PICKLE_FILE = "model.skops", "model.pkl"
 
 
-def refuse_foreign_types(name: str, model: Any, trust: tuple[str, ...]) -> None:
-    """Raises UntrustedModelError where the estimator holds types that neither skops, we nor the spec trusts."""
-    if PICKLE in trust:
-        return
+def _refuse_foreign_types(name: str, model: Any, trust: tuple[str, ...]) -> None:
     foreign = _foreign(skops.io.get_untrusted_types(data=skops.io.dumps(model)), trust)
     if foreign:
         raise UntrustedModelError(
@@ -40,10 +38,11 @@ def refuse_foreign_types(name: str, model: Any, trust: tuple[str, ...]) -> None:
         )
 
 
-def save(model: Any, path: Path, example: pd.DataFrame, about: Model, trust: tuple[str, ...]) -> str:
-    """Write a fitted estimator as MLflow's scikit-learn flavour; the digest of its files.
+def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, about: Model, trust: tuple[str, ...]) -> None:
+    """Write a fitted estimator as MLflow's scikit-learn flavour; `about` then says what it is.
 
-    example: rows of features, for the signature. Requirements are given: MLflow infers them in 4 to 6 seconds.
+    example: rows of features, for the signature. Requirements are given: MLflow infers them in 4 to 6 seconds. Raises
+    UntrustedModelError where the estimator holds types that neither skops, we nor the spec trusts.
     """
     with warnings.catch_warnings():
         # On columns of integers: that a missing value would make them floats.
@@ -51,16 +50,21 @@ def save(model: Any, path: Path, example: pd.DataFrame, about: Model, trust: tup
         signature = infer_signature(example, model.predict(example))
     pickled = PICKLE in trust
     packages = (*_REQUIREMENTS, "cloudpickle" if pickled else "skops")
-    mlflow.sklearn.save_model(
-        model,
-        str(path),
-        mlflow_model=about,
-        signature=signature,
-        pip_requirements=[f"{package}=={installed(package)}" for package in packages],
-        serialization_format="cloudpickle" if pickled else "skops",
-        skops_trusted_types=None if pickled else [*_HARMLESS, *trust],
-    )
-    return digest(path)
+    try:
+        mlflow.sklearn.save_model(
+            model,
+            str(path),
+            mlflow_model=about,
+            signature=signature,
+            pip_requirements=[f"{package}=={installed(package)}" for package in packages],
+            serialization_format="cloudpickle" if pickled else "skops",
+            skops_trusted_types=None if pickled else [*_HARMLESS, *trust],
+        )
+    except MlflowException:
+        # MLflow has read the file back, and refused some types. To write a model takes long: only now once more.
+        if not pickled:
+            _refuse_foreign_types(name, model, trust)
+        raise
 
 
 def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:

@@ -5,10 +5,11 @@
 A list means all of them: MLflow has no OR. What cannot be said safely is refused with a TrackerError.
 """
 
-import math
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal
 
 from retrain.errors import TrackerError
@@ -86,8 +87,13 @@ def _comparison(text: str) -> str:
     return text
 
 
-def _number(name: str, value: str | float) -> str:
-    if isinstance(value, bool | str) or not math.isfinite(value):
-        raise TrackerError(f"{name} is a number: it cannot be compared with {value!r}")
+def _number(name: str, value: object) -> str:
+    refusal = TrackerError(f"{name} is a number: it cannot be compared with {value!r}")
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise refusal
+    number = int(value) if isinstance(value, Integral) else float(value)
+    # Neither NaN nor infinity is at most the greatest number.
+    if not abs(number) <= sys.float_info.max:
+        raise refusal
     # MLflow's grammar knows no plus sign.
-    return repr(value).replace("e+", "e")
+    return repr(number).replace("e+", "e")

@@ -9,7 +9,7 @@ from retrain_airflow.hooks.connections import url
 if TYPE_CHECKING:
     from retrain.tracker import ExperimentTracker
 
-_EXTRA = ("registry_uri", "token", "ca_bundle", "production_alias", "staging_alias")
+_TEXTS = ("registry_uri", "token", "ca_bundle", "production_alias", "staging_alias")
 
 
 class TrackerHook(BaseHook):
@@ -33,14 +33,14 @@ class TrackerHook(BaseHook):
         from retrain.tracker import DEADLINE, ExperimentTracker
 
         connection = self.get_connection(self.tracker_conn_id)
-        extra = connection.extra_dejson
+        extra = self._extra(connection.extra_dejson)
         return ExperimentTracker(
             url(connection),
             username=connection.login,
             password=connection.password,
             name=f"connection {self.tracker_conn_id}",
-            deadline=self._seconds(extra.get("deadline") or DEADLINE),
-            **{name: extra[name] for name in _EXTRA if extra.get(name)},
+            deadline=self._seconds(extra.get("deadline", DEADLINE)),
+            **{name: extra[name] for name in _TEXTS if name in extra},
         )
 
     def get_conn(self) -> "ExperimentTracker":
@@ -54,9 +54,19 @@ class TrackerHook(BaseHook):
             return False, str(error)
         return True, "MLflow answers"
 
+    def _extra(self, given: Any) -> dict[str, Any]:
+        """What the form left empty is not there."""
+        here = f"connection {self.tracker_conn_id}: extra"
+        if not isinstance(given, dict):
+            raise SettingsError(f"{here} holds no fields; write them as a JSON object")
+        for name in _TEXTS:
+            if not isinstance(given.get(name, ""), str | None):
+                raise SettingsError(f"{here}.{name} is no text; put it in quotes")
+        return {name: value for name, value in given.items() if value not in (None, "")}
+
     def _seconds(self, value: Any) -> float:
         try:
-            seconds = float(value)
+            seconds = 0.0 if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             seconds = 0.0
         if not 0 < seconds < float("inf"):
