@@ -58,7 +58,7 @@ LAYERS = (
             "retrain.snapshot": {"pandas", "pyarrow"},
             "retrain.state": {"psycopg2"},
             "retrain.tracker": set(),
-            "retrain.tracker.*": {"mlflow", "pandas", "skops", "cloudpickle"},
+            "retrain.tracker.*": {"mlflow", "pandas", "skops", "cloudpickle", "requests"},
             "retrain.training": {"pandas", "sklearn"},
             "retrain.channels": {"httpx"},
         },
