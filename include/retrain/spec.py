@@ -172,7 +172,8 @@ class Spec(_Part):
     split: Split = Split()
     candidates: Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
     gate: Gate = Gate()
-    trust: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    # Not strict: behind a validator, a list is no longer JSON's, and "strict" would refuse it for a tuple.
+    trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_more)] = ()
     """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` for any at all."""
     mode: Mode = Mode.ENFORCE
     schedule: str | None = None

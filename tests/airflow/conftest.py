@@ -29,6 +29,7 @@ from tests.inbox import Inbox
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILE = PROJECT / "dags" / "retrain.py"
+REFUSED_FILE = PROJECT / "dags" / "refused.py"
 
 # Airflow reads these when it is first imported, and no test elsewhere does: a stack's environment is cleaned of them.
 _HOME = Path(tempfile.mkdtemp(prefix="retrain-airflow-"))

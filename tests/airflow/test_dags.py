@@ -16,7 +16,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from retrain import errors, spec_files, training
 from retrain_airflow.notifiers.incident import IncidentNotifier
-from tests.airflow.conftest import DAG_FILE, python, toy_spec
+from tests.airflow.conftest import DAG_FILE, REFUSED_FILE, python, toy_spec
 
 SHIPPED = ["retrain_breast_cancer", "retrain_cover_letters", "retrain_reviews"]
 TASKS = ["evaluate", "hold", "promote", "sense", "take", "tell", "train"]
@@ -37,15 +37,18 @@ def dag(shipped: DagBag, request: pytest.FixtureRequest) -> DAG:
 
 @pytest.fixture
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[DagBag, str]]:
-    """Reads the DAG file with these specs, each a text or fields; gives what is there, and all errors as one text."""
+    """Reads the DAG files with these specs, each a text or fields; gives what is there, and all errors as one text."""
     monkeypatch.setenv("RETRAIN_SPECS", str(tmp_path))
 
     def read(**specs: str | dict[str, Any]) -> tuple[DagBag, str]:
         for name, spec in specs.items():
             text = spec if isinstance(spec, str) else yaml.safe_dump(spec)
             (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-        bag = DagBag(DAG_FILE)
-        return bag, "\n".join(bag.import_errors.values())
+        bag, refused = DagBag(DAG_FILE), DagBag(REFUSED_FILE)
+        # Airflow neither schedules nor starts a DAG whose file has an import error.
+        assert bag.import_errors == {}
+        assert refused.dags == {}
+        return bag, "\n".join(refused.import_errors.values())
 
     return read
 

@@ -28,6 +28,11 @@ def refusal(**fields):
 # ── what is accepted
 
 
+@pytest.mark.parametrize(("trust", "read"), [("pickle", ("pickle",)), (["a.B", "c.D"], ("a.B", "c.D")), ([], ())])
+def test_what_is_trusted_is_one_or_several(trust, read):
+    assert spec(trust=trust).trust == read
+
+
 def test_a_model_a_source_and_one_candidate_are_enough():
     assert spec().model_dump(mode="json") == {
         "model": "Letters",
