@@ -20,7 +20,9 @@ Follow = Callable[..., list[Task]]
 def scheduled(api: AirflowApi) -> str:
     """The run of the cover letters that the schedule has started, from its beginning to its end."""
     api.wait_for_dag(LETTERS)
+    until = time.monotonic() + 60
     while not (runs := api.runs(LETTERS)):
+        assert time.monotonic() < until, "the schedule has started no run"
         time.sleep(0.5)
     run = runs[0][0]
     for _ in api.follow(LETTERS, run, patience=120):
