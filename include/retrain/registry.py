@@ -75,9 +75,10 @@ class Registry:
             last = ledger.last()
             if last and (last.kind, last.from_version) == (kind, expects) and wanted in (None, last.to_version):
                 return last  # this was asked for before
-            if ledger.head() != expects:
+            head = last.to_version if last else None
+            if head != expects:
                 raise StaleVerdictError(
-                    f"{model}: version {ledger.head() or 'none'} is in Production, not {expects or 'none'}: look again"
+                    f"{model}: version {head or 'none'} is in Production, not {expects or 'none'}: look again"
                 )
             version = wanted or _before(ledger, model, expects)
         if version == expects:

@@ -10,20 +10,16 @@ from stack.local import Running
 from stack.samples import cover_letters
 
 
-def load(stack: Running) -> list[str]:
-    """Load each table that is not there yet; their names. `reviews` is empty: its rows are the user's."""
+def load(stack: Running) -> None:
+    """Load each table that is not there yet. `reviews` is empty: its rows are the user's."""
     with closing(psycopg2.connect(stack.dsn("source"))) as connection:
-        made = []
-        if not feed.exists(connection, "cover_letters"):
-            feed.load(connection, "cover_letters", first_letters(), key="letter_id", index="reviewed_at")
-            made.append("cover_letters")
-        if not feed.exists(connection, "breast_cancer"):
-            feed.load(connection, "breast_cancer", tumours(), key="sample_id")
-            made.append("breast_cancer")
-        if not feed.exists(connection, "reviews"):
-            feed.load(connection, "reviews", _NO_REVIEWS, key="review_id", index="written_on")
-            made.append("reviews")
-    return made
+        for table, rows, key, index in (
+            ("cover_letters", first_letters, "letter_id", "reviewed_at"),
+            ("breast_cancer", tumours, "sample_id", None),
+            ("reviews", no_reviews, "review_id", "written_on"),
+        ):
+            if not feed.exists(connection, table):
+                feed.load(connection, table, rows(), key=key, index=index)
 
 
 def first_letters() -> pd.DataFrame:
@@ -45,11 +41,7 @@ def tumours() -> pd.DataFrame:
     return table.assign(diagnosis=found.target.map(dict(enumerate(found.target_names))))
 
 
-_NO_REVIEWS = pd.DataFrame(
-    {
-        "review_id": pd.Series(dtype="int64"),
-        "written_on": pd.Series(dtype="datetime64[us]"),
-        "rating": pd.Series(dtype="int64"),
-        "text": pd.Series(dtype=object),
-    }
-)
+def no_reviews() -> pd.DataFrame:
+    """The columns alone."""
+    types = {"review_id": "int64", "written_on": "datetime64[us]", "rating": "int64", "text": "object"}
+    return pd.DataFrame({column: pd.Series(dtype=type_) for column, type_ in types.items()})
