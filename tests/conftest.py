@@ -40,6 +40,13 @@ class Database:
         return psycopg2.connect(self.dsn)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("stack"))
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder for a stack. Not `tmp_path`: a Unix socket's path must be short, and PostgreSQL's user must reach it."""

@@ -109,7 +109,9 @@ def pooled(postgres: Running, database: Database) -> Iterator[str]:
         )
         for path in (Path(folder), settings):
             path.chmod(0o777)
-        with subprocess.Popen([program, *(["-u", user] if user else []), str(settings)], stderr=subprocess.PIPE) as it:
+        # Not a pipe that nobody reads: when its log has filled it, PgBouncer stands still.
+        command = [program, *(["-u", user] if user else []), str(settings)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as it:
             address = make_dsn(database.dsn, host=folder, port=6432)
             _wait_for(address)
             yield address

@@ -12,11 +12,18 @@ from retrain.state import State
 from retrain.tracker import ExperimentTracker
 
 
+class Racing(Registry):
+    """Without the proof, which takes seconds and would keep the racers apart; tests/core/test_registry.py proves it."""
+
+    def prove(self, model: str, version: str) -> None:
+        pass
+
+
 def main() -> None:
     """Prints how many of its calls have changed Production."""
     how = json.loads(sys.argv[1])
     state, tracker = State(lambda: psycopg2.connect(how["dsn"])), ExperimentTracker(how["mlflow"])
-    registry, model, version = Registry(state, tracker, SnapshotStore(how["snapshots"])), how["model"], how["version"]
+    registry, model, version = Racing(state, tracker, SnapshotStore(how["snapshots"])), how["model"], how["version"]
     won = 0
     for _ in range(how["rounds"]):
         head = tracker.production(model)
