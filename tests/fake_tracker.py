@@ -2,6 +2,8 @@
 
 import math
 import operator
+import shutil
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,6 +16,7 @@ from uuid import uuid4
 import pandas as pd
 from mlflow.models import Model
 
+from retrain import model_files
 from retrain.errors import TrackerError
 from retrain.nouns import Snapshot
 from retrain.tracker import (
@@ -29,7 +32,7 @@ from retrain.tracker import (
     View,
     analysis,
     checks,
-    files,
+    saving,
 )
 
 _KEY = "retrain.key"
@@ -59,6 +62,7 @@ class FakeTracker:
         self._runs: dict[str, Run] = {}
         self._history: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
         self._logged: dict[tuple[str, str], str] = {}
+        self._models_of: dict[str, set[str]] = defaultdict(set)
         self._models: dict[str, _Model] = {}
         self.create_experiment("Default")
 
@@ -204,15 +208,23 @@ class FakeTracker:
     ) -> LoggedModel:
         where = self._open(run_id).experiment_id
         made = self._logged.setdefault((where, key), f"m-{uuid4().hex}")
+        self._models_of[run_id].add(made)
         attempt = self._folder / made / str(time.monotonic_ns())
-        files.save(name, model, attempt, example, about=Model(model_id=made, run_id=run_id), trust=trust)
-        return LoggedModel(f"models:/{made}", files.digest(attempt))
+        saving.save(name, model, attempt, example, about=Model(model_id=made, run_id=run_id), trust=trust)
+        return LoggedModel(f"models:/{made}", model_files.digest(attempt))
 
-    def load_model(self, uri: str, digest: str, trust: tuple[str, ...] = ()) -> Any:
-        attempts = sorted((self._folder / uri.removeprefix("models:/")).glob("*"))
+    def download_model(self, uri: str, folder: Path) -> Path:
+        model = uri.removeprefix("models:/")
+        if "/" in model:
+            model = self.get_model_version(*model.split("/")).source.removeprefix("models:/")
+        attempts = sorted((self._folder / model).glob("*"))
         if not attempts:
             raise TrackerError(f"there is no model {uri}")
-        return files.load(uri, attempts[-1], digest, trust)
+        return Path(shutil.copytree(attempts[-1], folder / "model"))
+
+    def load_model(self, uri: str, digest: str, trust: tuple[str, ...] = ()) -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            return model_files.load(uri, self.download_model(uri, Path(folder)), digest, trust)
 
     # ── analysis
 
@@ -238,21 +250,25 @@ class FakeTracker:
 
     # ── registry
 
-    def register_model(self, run_id: str, model_name: str, uri: str, *, key: str) -> str:
+    def register_model(self, run_id: str, model_name: str, uri: str | None = None, *, key: str | None = None) -> str:
         checks.name("model", model_name)
+        logged = {f"models:/{made}" for made in self._models_of[run_id]}
+        if uri is None and len(logged) != 1:
+            raise TrackerError(f"run {run_id} has logged {len(logged)} models; name the one to register")
+        uri = uri or logged.pop()
+        key = _key(key or f"{run_id}{uri}".replace("models:/m-", ""))
         if not model_name or "/" in model_name or ":" in model_name:
             raise TrackerError(f"{model_name!r} cannot be the name of a model")
         model = self._models.setdefault(model_name, _Model())
         if uri.removeprefix("models:/") not in self._logged.values():
             raise TrackerError(f"there is no model {uri}")
+        for each in model.versions.values():
+            if each.tags[_KEY] == key:
+                return each.version
         version = str(len(model.versions) + 1)
-        tags = {_KEY: _key(key)}
+        tags = {_KEY: key}
         model.versions[version] = ModelVersion(model_name, version, "None", (), run_id, uri, tags, _now())
         return version
-
-    def find_model_version(self, model_name: str, key: str) -> str | None:
-        versions = self._models.get(model_name, _Model()).versions.values()
-        return next((each.version for each in versions if each.tags[_KEY] == _key(key)), None)
 
     def get_model_version(
         self, model_name: str, version: str | None = None, stage: Stage | None = None

@@ -1,4 +1,4 @@
-"""A tap between clients and an HTTP server: it holds a request before or after the server has carried it out."""
+"""A tap between clients and an HTTP server: it holds or cuts a request, before or after the server carries it out."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
+from socket import SHUT_RDWR
 from types import TracebackType
 from typing import Self
 
@@ -48,7 +49,8 @@ class _Rule:
     path: str
     body: bytes
     after: bool
-    held: Held
+    held: Held | None
+    """None to cut the connection."""
 
     def fits(self, request: BaseHTTPRequestHandler, body: bytes, after: bool) -> bool:
         return (
@@ -105,14 +107,27 @@ class Tap:
         after: when the server has carried it out and before its answer gets back; otherwise before it arrives there.
         """
         held = Held()
+        with self._rules(_Rule(method, path, body.encode(), after, held)):
+            try:
+                yield held
+            finally:
+                held.release()
+
+    @contextmanager
+    def cut(self, method: str, path: str, body: str = "", *, after: bool) -> Iterator[None]:
+        """End the connection of the first such request, until the block ends; whoever sent it gets no answer."""
+        with self._rules(_Rule(method, path, body.encode(), after, None)):
+            yield
+
+    @contextmanager
+    def _rules(self, rule: _Rule) -> Iterator[None]:
         with self._lock:
-            self._rule = _Rule(method, path, body.encode(), after, held)
+            self._rule = rule
         try:
-            yield held
+            yield
         finally:
             with self._lock:
                 self._rule = None
-            held.release()
 
     def _catch(self, request: BaseHTTPRequestHandler, body: bytes, *, after: bool) -> None:
         with self._lock:
@@ -120,6 +135,9 @@ class Tap:
             if rule is None or not rule.fits(request, body, after):
                 return
             self._rule = None
+        if rule.held is None:
+            request.connection.shutdown(SHUT_RDWR)
+            raise ConnectionAbortedError
         rule.held.catch(request.client_address[1])
 
     def _pass_on(self, request: BaseHTTPRequestHandler) -> None:

@@ -9,7 +9,7 @@ import logging
 import time
 
 from retrain import announcements
-from retrain.errors import NoAnswerError, TrackerError
+from retrain.errors import NoAnswerError, StateError, TrackerError
 from retrain.nouns import Move, Promotion
 from retrain.state import Ledger, State
 from retrain.tracker import DEADLINE, ExperimentTracker
@@ -25,31 +25,39 @@ def apply(model: str, state: State, tracker: ExperimentTracker) -> str | None:
     A change that somebody made by hand is recorded and told, never overwritten. Raises NoAnswerError where MLflow does
     not answer: the promotion then stays decided, and the next caller carries it out.
     """
-    with state.ledger(model) as ledger:
-        owner = tracker.production(model)
-        pending = ledger.pending()
-        if pending is not None and owner in (pending.from_version, pending.to_version):
-            _carry_out(pending, owner, tracker)
-            ledger.close(pending, applied=True, announcement=announcements.of_promotion)
-            log.info("Version %s of %s is in Production.", pending.to_version, model)
-            return pending.to_version
+    pending = None
+    try:
+        with state.ledger(model) as ledger:
+            owner = tracker.production(model)
+            pending = ledger.pending()
+            if pending is not None and owner in (pending.from_version, pending.to_version):
+                _carry_out(pending, owner, ledger, tracker)
+                ledger.close(pending, applied=True, announcement=announcements.of_promotion)
+                log.info("Version %s of %s is in Production.", pending.to_version, model)
+                return pending.to_version
+            if pending is not None:
+                ledger.close(pending, applied=False, announcement=announcements.of_promotion)
+            if owner != ledger.head():
+                _record_by_hand(ledger, owner)
+            return owner
+    except StateError:
         if pending is not None:
-            ledger.close(pending, applied=False, announcement=announcements.of_promotion)
-        if owner != ledger.head():
-            _record_by_hand(ledger, owner)
-        return owner
+            _repair(pending, state, tracker)
+        raise
 
 
-def _carry_out(promotion: Promotion, owner: str | None, tracker: ExperimentTracker) -> None:
+def _carry_out(promotion: Promotion, owner: str | None, ledger: Ledger, tracker: ExperimentTracker) -> None:
     model, target = promotion.model, promotion.to_version
     if target is None:
         raise TrackerError(f"{model}: promotion {promotion.seq} names no version")
     if owner != target:
+        ledger.confirm()
         try:
             tracker.set_production(model, target)
         except NoAnswerError:
             _wait_for_late_write(model, target, tracker)
     if tracker.stage(model, target) != "Production":
+        ledger.confirm()
         tracker.transition_model_stage(model, target, "Production")
     owner, stage = tracker.production(model), tracker.stage(model, target)
     if owner != target or stage != "Production":
@@ -70,6 +78,24 @@ def _wait_for_late_write(model: str, target: str, tracker: ExperimentTracker) ->
             log.info("MLflow does not answer yet: %s", error)
         time.sleep(1)
     raise NoAnswerError(f"{model}: MLflow did not say that version {target} owns the alias of Production")
+
+
+def _repair(promotion: Promotion, state: State, tracker: ExperimentTracker) -> None:
+    """Put right what we may have sent after the lock was lost, on top of what others have decided since.
+
+    A process that stood still for longer than every deadline goes on with what it was about to do. Were it killed
+    instead, the next caller would find its write and record it as a change by hand.
+    """
+    model, late = promotion.model, promotion.to_version
+    with state.ledger(model) as ledger:
+        last = ledger.last()
+        if late is None or last is None or last.seq <= promotion.seq or last.to_version in (None, late):
+            return
+        if tracker.production(model) == late:
+            tracker.set_production(model, last.to_version)
+        if tracker.stage(model, late) == "Production":
+            tracker.transition_model_stage(model, last.to_version, "Production")
+        log.warning("A late write had put version %s of %s into Production; it was put right.", late, model)
 
 
 def _record_by_hand(ledger: Ledger, owner: str | None) -> None:

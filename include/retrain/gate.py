@@ -47,6 +47,8 @@ class Scores:
     """Shape (n,): content key; rows with the same key are one cluster."""
     overlap: int = 0
     """Holdout rows already left out because one of the two trained on them."""
+    unknown: int = 0
+    """Holdout rows already left out because they were labelled before a version was made that somebody adopted."""
     faults: tuple[str, ...] = ()
     """What could not be measured, each as a clause: `version 3 cannot be loaded`."""
 
@@ -157,7 +159,12 @@ def _guards(scores: Scores, gate: Gate, own: float | None, theirs: float | None,
         Guard(
             name="rows",
             passed=clusters >= gate.min_rows,
-            says=f"the holdout has {clusters:,} distinct rows and needs {gate.min_rows:,}",
+            says=f"the holdout has {clusters:,} distinct rows and needs {gate.min_rows:,}"
+            + (
+                f"; {scores.unknown:,} that an adopted version may have trained on do not count"
+                if scores.unknown
+                else ""
+            ),
         ),
         Guard(
             name="overlap",

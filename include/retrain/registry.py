@@ -1,14 +1,17 @@
 """What a person does to Production, by way of the ledger (DESIGN rule 1): put a version there, or take one back."""
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
+from retrain import model_files
+from retrain.answering import FreshProcess
 from retrain.apply import apply
 from retrain.errors import RetrainError, StaleVerdictError, TrackerError
-from retrain.nouns import Move, Promotion
+from retrain.nouns import Move, Promotion, Side
 from retrain.snapshot import SnapshotStore
-from retrain.state import Ledger, State
+from retrain.state import Ledger, ModelFile, State
 from retrain.tracker import ExperimentTracker, Stage
-from retrain.training import predict
 
 _ROWS = 100
 """Rows that a version must score before it goes into Production again."""
@@ -47,12 +50,51 @@ class Registry:
         return self._move(model, Move.ROLLBACK, to, expects=expects, by=by, why=why)
 
     def prove(self, model: str, version: str) -> None:
-        """Raises RetrainError unless the version's files are those that were logged, and it scores rows."""
+        """Raises RetrainError unless the version's files are those in the ledger, and score rows in a fresh process."""
         file = self.state.model_file_of_version(model, version)
         if file is None:
-            raise RetrainError(f"{model}: version {version} was not logged by Retrain, so nothing proves what it is")
-        rows = self.snapshots.read(self.state.snapshot(model, file.snapshot), file.sides)
-        predict(self.tracker.load_model(file.uri, file.digest, self.trust), rows.features.head(_ROWS))
+            raise RetrainError(
+                f"{model}: version {version} was not logged by Retrain, so nothing proves what it is: adopt it"
+            )
+        self._prove(file)
+
+    def adopt(self, model: str, version: str, *, by: str, why: str, trained_on: str | None = None) -> ModelFile:
+        """Take a version into the ledger that Retrain did not log: from now on it is what its files are now.
+
+        by: who answers for it. trained_on: id of the snapshot on whose training and validation rows it was fitted;
+        without one it is judged only on rows that were labelled after it was made. It must load and score rows first.
+        """
+        known = self.state.model_file_of_version(model, version)
+        if known is not None:
+            return known
+        found, uri = self.tracker.get_model_version(model, version), f"models:/{model}/{version}"
+        with tempfile.TemporaryDirectory() as folder:
+            digest = model_files.digest(self.tracker.download_model(uri, Path(folder)))
+        file = ModelFile(
+            uri=uri,
+            digest=digest,
+            model=model,
+            name="adopted",
+            snapshot=trained_on,
+            run_id=found.run_id,
+            sides=(Side.TRAIN, Side.VALIDATION) if trained_on else (),
+            made_at=found.registered_at,
+        )
+        self._prove(file)
+        self.state.adopt(file, version, by=by, why=why)
+        return file
+
+    def _prove(self, file: ModelFile) -> None:
+        """On rows that it was fitted on, or else on those of the model's last snapshot."""
+        if file.snapshot is not None:
+            snapshot = self.state.snapshot(file.model, file.snapshot)
+        elif (last := self.state.last_consumed(file.model)) is not None:
+            snapshot = last
+        else:
+            raise RetrainError(f"{file.model}: has no judged snapshot yet, so there are no rows to prove it on")
+        rows = self.snapshots.read(snapshot, file.sides or (Side.TRAIN, Side.VALIDATION))
+        with FreshProcess() as process:
+            process.ask(self.tracker, file, rows.features.head(_ROWS), self.trust)
 
     def delete_run(self, run_id: str) -> None:
         """Raises TrackerError for a run that has made what is in Production, or what a rollback would put there."""
@@ -64,7 +106,7 @@ class Registry:
     def delete_experiment(self, experiment_id: str) -> None:
         """Raises TrackerError for an experiment with such a run."""
         for file in self.state.model_files_in_use():
-            if self.tracker.get_run(file.run_id).experiment_id == experiment_id:
+            if file.run_id and self.tracker.get_run(file.run_id).experiment_id == experiment_id:
                 raise TrackerError(f"experiment {experiment_id} holds a run that {file.model} needs; it is not deleted")
         self.tracker.delete_experiment(experiment_id)
 

@@ -7,6 +7,7 @@ them apart. It decides the side (`retrain.split`) and the cluster in which a row
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from unicodedata import normalize
@@ -37,11 +38,17 @@ class Rows:
     features: pd.DataFrame
     """Numbers and booleans are float64, empty ones NaN: no column's type depends on which rows were asked for."""
     labels: pd.Series
+    label_times: pa.ChunkedArray
     keys: pa.ChunkedArray
     content: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.content)
+
+    def labelled_after(self, time: datetime) -> NDArray[np.bool_]:
+        """Shape (rows,); False for a row that has no label time."""
+        later = pc.greater(self.label_times, pa.scalar(time, self.label_times.type))
+        return np.asarray(pc.fill_null(later, False).to_numpy(), np.bool_)
 
 
 class SnapshotStore:
@@ -93,7 +100,13 @@ class SnapshotStore:
         table = self._side(snapshot, wanted).sort_by("key")
         features = table.drop_columns([*_OF_SOURCE, _CONTENT, _SIDE, _EPOCH])
         seen = pa.table({name: _as_seen(features[name]) for name in features.column_names})
-        return Rows(seen.to_pandas(), table["label"].to_pandas(), table["key"], table[_CONTENT].to_numpy())
+        return Rows(
+            features=seen.to_pandas(),
+            labels=table["label"].to_pandas(),
+            label_times=table["label_time"],
+            keys=table["key"],
+            content=table[_CONTENT].to_numpy(),
+        )
 
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.bool_]:
         """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which

@@ -27,16 +27,20 @@ TASK_ROLE = "retrain_task"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that we logged, and what proves it."""
+    """A model file that we logged or a person adopted, and what proves it."""
 
     uri: str
     digest: str
     model: str
     name: str
-    snapshot: str
-    run_id: str
+    """Of the candidate."""
+    snapshot: str | None
+    """None where nothing is known of the rows that it has trained on."""
+    run_id: str | None
     sides: tuple[Side, ...]
     """The sides of the snapshot that it trained on."""
+    made_at: datetime | None = None
+    """Of an adopted one: it was made no later, so it has not trained on rows that were labelled since."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,14 @@ class Message:
 
 
 class State:
-    def __init__(self, connect: Callable[[], connection]) -> None:
-        """connect: opens a connection to the database that holds schema `retrain`."""
+    def __init__(self, connect: Callable[[], connection], *, patience: int = 300) -> None:
+        """connect: opens a connection to the database that holds schema `retrain`.
+
+        patience: seconds for which the ledger stays locked by a process that does nothing; more than all calls to
+        MLflow take that belong to one change of Production.
+        """
         self._connect = connect
+        self._patience = patience
 
     # ── migrations
 
@@ -167,6 +176,18 @@ class State:
                 (file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
             )
 
+    def adopt(self, file: ModelFile, version: str, *, by: str, why: str) -> None:
+        """Put a version into the ledger that we did not log; of two who do, the first one counts."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO retrain.candidates (uri, digest, model, name, snapshot, run_id, sides, made_at, version, "
+                "adopted_by, adopted_why) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (
+                    *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
+                    *(file.made_at, version, by, why),
+                ),
+            )
+
     def model_file(self, uri: str) -> ModelFile:
         """Raises StateError for a file that we did not log."""
         file = self._model_file("uri = %s", (uri,))
@@ -175,7 +196,7 @@ class State:
         return file
 
     def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
-        """The file that we registered as this version; None for a version that is not ours."""
+        """The file of this version; None for one that we neither logged nor adopted."""
         return self._model_file("model = %s AND version = %s", (model, version))
 
     def model_files_in_use(self) -> list[ModelFile]:
@@ -187,7 +208,7 @@ class State:
                 "target AS (SELECT DISTINCT ON (p.model) p.model, p.from_version AS version FROM retrain.promotions p "
                 "JOIN head ON (head.model, head.version) = (p.model, p.to_version) "
                 "WHERE p.applied_at IS NOT NULL AND p.kind <> 'rollback' ORDER BY p.model, p.seq DESC) "
-                "SELECT uri, digest, model, name, snapshot, run_id, sides FROM retrain.candidates "
+                "SELECT uri, digest, model, name, snapshot, run_id, sides, made_at FROM retrain.candidates "
                 "WHERE (model, version) IN (SELECT * FROM head UNION SELECT * FROM target) ORDER BY model, version"
             )
             return [_model_file(row) for row in cursor.fetchall()]
@@ -201,7 +222,7 @@ class State:
     def _model_file(self, condition: str, values: tuple[str, ...]) -> ModelFile | None:
         with self._transaction() as cursor:
             cursor.execute(
-                "SELECT uri, digest, model, name, snapshot, run_id, sides "  # noqa: S608 - conditions are ours
+                "SELECT uri, digest, model, name, snapshot, run_id, sides, made_at "  # noqa: S608 - conditions are ours
                 f"FROM retrain.candidates WHERE {condition}",
                 values,
             )
@@ -327,8 +348,14 @@ class State:
 
     @contextmanager
     def ledger(self, model: str) -> "Iterator[Ledger]":
-        """The model's ledger, locked until the block ends; what the block did is then committed, or nothing of it."""
+        """The model's ledger, locked until the block ends; what the block did is then committed, or nothing of it.
+
+        A process that stands still for longer than `patience` loses the lock, and raises StateError when it goes on.
+        """
         with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (f"{self._patience}s",)
+            )
             self._lock_model(cursor, model)
             yield Ledger(cursor, model)
 
@@ -381,6 +408,10 @@ class Ledger:
     def __init__(self, cursor: Any, model: str) -> None:
         self._cursor = cursor
         self._model = model
+
+    def confirm(self) -> None:
+        """Raises psycopg2.Error where the lock was lost: what comes next is then for others to do."""
+        self._cursor.execute("SELECT 1")
 
     def head(self) -> str | None:
         """The version in Production, as the ledger knows it."""

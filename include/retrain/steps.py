@@ -180,9 +180,7 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
 def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> str:
     model, key = cycle.spec.model, cycle.key("version", snapshot.id)
     version = cycle.state.once(
-        key,
-        find=lambda: cycle.tracker.find_model_version(model, key),
-        create=lambda: cycle.tracker.register_model(run_id, model, uri, key=key),
+        key, find=lambda: None, create=lambda: cycle.tracker.register_model(run_id, model, uri, key=key)
     )
     cycle.state.save_version(uri, version)
     return version

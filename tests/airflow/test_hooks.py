@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -451,3 +452,18 @@ def test_the_password_of_the_ledger_is_nowhere_to_be_read(
         assert hook.state
     told = "".join(traceback.format_exception(refused.value))
     assert "correct-horse" not in f"{hook!r} {vars(hook)} {told} {''.join(capfd.readouterr())}"
+
+
+def test_a_ledger_that_never_answers_is_given_up(model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = {"conn_type": "postgres", "host": "127.0.0.1", "port": silent.getsockname()[1]}
+        monkeypatch.setenv("AIRFLOW_CONN_RETRAIN_STATE", json.dumps({**where, "extra": {"connect_timeout": 2}}))
+        with pytest.raises(StateError, match="timeout expired"):
+            assert RetrainHook(model().spec).state
+
+
+def test_nothing_waits_for_a_database_for_longer_than_a_minute(model: Make) -> None:
+    hook = RetrainHook(model().spec)
+    with closing(hook.state._connect()) as session:
+        limits = session.get_dsn_parameters()
+    assert (limits["connect_timeout"], limits["tcp_user_timeout"]) == ("60", "60000")

@@ -50,7 +50,7 @@ class World:
     def source(self) -> Source:
         return Source(self.database.connect, self.spec.source)
 
-    def feed(self, rows: int, **how: float) -> None:
+    def feed(self, rows: int, **how: Any) -> None:
         """Let `rows` more labelled rows arrive."""
         with self.database.connect() as database:
             toys.insert(database, "rows", rows, first=self._rows, **how)
@@ -79,7 +79,7 @@ class World:
 
     @property
     def registry(self) -> Registry:
-        return Registry(self.state, self.tracker, self.snapshots)
+        return Registry(self.state, self.tracker, self.snapshots, self.spec.trust)
 
     def told(self) -> list[str]:
         """Headlines of what waits in the outbox; they are delivered by this."""

@@ -1,4 +1,8 @@
-"""`python -m tests.core.racer '{…}'`: a process that puts its own version into Production, again and again."""
+"""`python -m tests.core.racer '{…}'`: a process that changes Production as it is told, a line of JSON for each change.
+
+In: `{"does": "promote", "version": "2", "expects": "1"}`, or `"rollback"`. Out: the number of the ledger's row, or why
+there is none.
+"""
 
 import json
 import sys
@@ -12,34 +16,34 @@ from retrain.state import State
 from retrain.tracker import ExperimentTracker
 
 
-class Racing(Registry):
-    """Without the proof, which takes seconds and would keep the racers apart; tests/core/test_registry.py proves it."""
+class Unproven(Registry):
+    """Without the proof, which takes seconds and would keep racers apart; tests/core/test_registry.py has it."""
 
     def prove(self, model: str, version: str) -> None:
         pass
 
 
 def main() -> None:
-    """Prints how many of its calls have changed Production."""
     how = json.loads(sys.argv[1])
-    state, tracker = State(lambda: psycopg2.connect(how["dsn"])), ExperimentTracker(how["mlflow"])
-    registry, model, version = Racing(state, tracker, SnapshotStore(how["snapshots"])), how["model"], how["version"]
-    won = 0
-    for _ in range(how["rounds"]):
-        head = tracker.production(model)
-        try:
-            if how["does"] == "rollback":
-                if head is not None:
-                    registry.rollback(model, expects=head, by=how["name"], why="a race")
-                    won += 1
-            elif head != version:
-                registry.transition_model_stage(
-                    model, version, "Production", expects=head, by=how["name"], why="a race"
-                )
-                won += 1
-        except RetrainError as error:
-            print(error, file=sys.stderr)
-    print(won)
+    state = State(lambda: psycopg2.connect(how["dsn"]), patience=how.get("patience", 300))
+    registry = Unproven(state, ExperimentTracker(how["mlflow"]), SnapshotStore(how["snapshots"]))
+    for line in sys.stdin:
+        print(_change(registry, how["model"], how["name"], **json.loads(line)), flush=True)
+
+
+def _change(registry: Registry, model: str, by: str, *, does: str, expects: str | None, version: str | None) -> object:
+    try:
+        if does == "rollback":
+            row = registry.rollback(model, expects=expects or "", to=version, by=by, why="a race")
+        else:
+            made = registry.transition_model_stage(
+                model, version or "", "Production", expects=expects, by=by, why="a race"
+            )
+            assert made is not None
+            row = made
+    except RetrainError as error:
+        return f"{type(error).__name__}: {error}"
+    return row.seq
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """What a person does to Production: by way of the ledger, once, and never against what he knows."""
 
-import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from retrain import steps
-from retrain.errors import RetrainError, StaleVerdictError, TrackerError, UntrustedModelError
-from retrain.nouns import Move, Outcome
-from stack.home import PROJECT
+from retrain.errors import RetrainError, StaleVerdictError, StateError, TrackerError, UntrustedModelError
+from retrain.nouns import Move, Outcome, Side
 from stack.local import Running
 from tests.core.conftest import World
 
@@ -138,53 +137,70 @@ def test_history_says_what_was_in_production_when(two: World) -> None:
     assert two.state.production_at(two.model, second.applied_at) == "2"
 
 
-@pytest.mark.parametrize("rounds", [8, pytest.param(200, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("rival", ["promote", "rollback"])
-def test_of_two_who_change_production_at_once_one_does(
-    two: World, mlflow_server: Running, rival: str, rounds: int, tmp_path: Path
-) -> None:
-    _race(two, mlflow_server, two.database.dsn, rival, rounds, tmp_path)
+FOREIGN = """
+import sys
+import mlflow, pandas
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+rows = pandas.DataFrame({"a": [-1.0, 1.0, -2.0, 2.0], "b": [-1.0, 1.0, 1.0, -1.0]})
+model = make_pipeline(LogisticRegression()).fit(rows, ["no", "yes", "no", "yes"])
+mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1], serialization_format="cloudpickle")
+"""
 
 
-@pytest.mark.parametrize("rounds", [8, pytest.param(200, marks=pytest.mark.soak)])
-def test_of_two_who_come_through_a_pooling_proxy_one_does(
-    two: World, mlflow_server: Running, pooled: str, rounds: int, tmp_path: Path
-) -> None:
-    _race(two, mlflow_server, pooled, "rollback", rounds, tmp_path)
+@pytest.fixture
+def foreign(world: Make, mlflow_server: Running) -> World:
+    """A model whose second version was logged by MLflow's own call, and put into Production by hand."""
+    model = world(trust="pickle")
+    model.feed(1000)
+    model.promote()
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FOREIGN, model.model],
+        env=os.environ | {"MLFLOW_TRACKING_URI": mlflow_server.mlflow_url},
+        check=True,
+        capture_output=True,
+    )
+    model.tracker.set_production(model.model, "2")
+    return model
 
 
-def _race(two: World, mlflow_server: Running, address: str, rival: str, rounds: int, tmp_path: Path) -> None:
-    def racer(name: str, version: str, does: str) -> "subprocess.Popen[str]":
-        how = {
-            "dsn": address,
-            "mlflow": mlflow_server.mlflow_url,
-            "snapshots": (tmp_path / "snapshots").as_uri(),
-            "model": two.model,
-            "version": version,
-            "name": name,
-            "does": does,
-            "rounds": rounds,
-        }
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.core.racer", json.dumps(how)],
-            cwd=PROJECT,
-            env=os.environ | {"PYTHONPATH": f"{PROJECT / 'include'}{os.pathsep}{PROJECT}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+def test_a_version_that_somebody_else_logged_is_adopted_and_judged_on_later_rows(foreign: World) -> None:
+    _, verdict = foreign.judge()
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "version 2 was not logged by Retrain, so nothing proves what it is: adopt it" in verdict.reason
+    adopted = foreign.registry.adopt(foreign.model, "2", **PERSON)
+    assert foreign.registry.adopt(foreign.model, "2", by="lee", why="again") == adopted
+    _, verdict = foreign.judge()
+    assert (verdict.outcome, verdict.rows) == (Outcome.INCONCLUSIVE, 0)
+    assert re.search(r"needs 100; \d+ that an adopted version may have trained on do not count", verdict.reason)
+    foreign.feed(2000, start=datetime.now(UTC))
+    _, verdict = foreign.judge()
+    assert verdict.outcome is Outcome.PROMOTE, verdict.reason
+    assert verdict.rows > 100
 
-    racers = [racer("one", "1", "promote"), racer("two", "2", rival)]
-    while any(each.poll() is None for each in racers):
-        assert two.tracker.production(two.model) in ("1", "2")
-        stages = [version.stage for version in two.tracker.list_model_versions(two.model)]
-        assert stages.count("Production") == 1
-    ends = [each.communicate() for each in racers]
-    assert [each.returncode for each in racers] == [0, 0], ends
-    history = two.state.history(two.model)
-    assert all(row.applied_at is not None for row in history)
-    assert [row.from_version for row in history[1:]] == [row.to_version for row in history[:-1]]
-    # A rollback that was asked for twice is told twice, and done once.
-    assert 2 < len(history) <= 2 + sum(int(said) for said, _ in ends)
-    assert two.tracker.production(two.model) == history[-1].to_version
-    assert two.tracker.stage(two.model, history[-1].to_version or "") == "Production"
+
+def test_of_an_adopted_version_that_a_snapshot_is_known_for_the_rest_judges(foreign: World) -> None:
+    snapshot = foreign.state.last_consumed(foreign.model)
+    assert snapshot is not None
+    foreign.registry.adopt(foreign.model, "2", trained_on=snapshot.id, **PERSON)
+    _, verdict = foreign.judge()
+    assert verdict.rows == snapshot.sides[Side.HOLDOUT]
+    assert foreign.registry.rollback(foreign.model, expects="2", to="1", **PERSON).to_version == "1"
+    assert foreign.registry.rollback(foreign.model, expects="1", to="2", **PERSON).to_version == "2"
+
+
+def test_what_is_not_trusted_or_does_not_score_is_not_adopted(foreign: World) -> None:
+    registry = replace(foreign.registry, trust=())
+    with pytest.raises(UntrustedModelError, match="is a pickle"):
+        registry.adopt(foreign.model, "2", **PERSON)
+    with pytest.raises(StateError, match="snapshot 0 is not in the ledger"):
+        foreign.registry.adopt(foreign.model, "2", trained_on="0", **PERSON)
+    assert foreign.state.model_file_of_version(foreign.model, "2") is None
+
+
+def test_an_adopted_version_whose_files_were_changed_is_not_loaded(foreign: World, mlflow_server: Running) -> None:
+    foreign.registry.adopt(foreign.model, "2", **PERSON)
+    stored = max(mlflow_server.home.artifacts.rglob("model.pkl"), key=lambda path: path.stat().st_mtime)
+    stored.write_bytes(stored.read_bytes() + b" ")
+    _, verdict = foreign.judge()
+    assert "its files are not the ones that were logged" in verdict.reason

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -24,13 +22,11 @@ from hypothesis.stateful import (
 
 from retrain.apply import apply
 from retrain.errors import RetrainError
-from retrain.nouns import Side
-from retrain.registry import Registry
 from retrain.snapshot import SnapshotStore
-from retrain.spec import Split
-from retrain.state import ModelFile, State
+from retrain.state import State
 from tests.conftest import Database
-from tests.core import toys
+from tests.core import versions
+from tests.core.racer import Unproven
 from tests.fake_tracker import FakeTracker
 
 VERSIONS = ("1", "2", "3")
@@ -78,33 +74,12 @@ class Machine(RuleBasedStateMachine):
         self.tracker = Faulty(folder / self.model)
         self.state = self.tracker.state = State(database.connect)
         self.database = database
-        self.registry = Registry(self.state, self.tracker, SnapshotStore((folder / "snapshots").as_uri()))
+        self.registry = Unproven(self.state, self.tracker, SnapshotStore((folder / "snapshots").as_uri()))
         self.by_hand = 0
 
     @initialize()
     def register(self) -> None:
-        salt, split = self.state.begin_model(self.model, Split())
-        rows = pa.table(
-            {
-                "key": [str(i) for i in range(40)],
-                "label": ["yes", "no"] * 20,
-                "label_time": pa.array([None] * 40, pa.timestamp("us", "UTC")),
-                "a": [float(i % 7) for i in range(40)],
-            }
-        )
-        snapshot = self.registry.snapshots.write(self.model, rows, salt=salt, split=split, epoch_rows=1, last=None)
-        self.state.save_snapshot(snapshot)
-        features = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0]})
-        fitted = toys.logistic(["a"]).fit(features, ["yes", "no", "yes", "no"])
-        run = self.tracker.start_run(self.tracker.create_experiment(self.model), "test")
-        for number in VERSIONS:
-            logged = self.tracker.log_model(run, number, fitted, features, key=uuid4().hex)
-            sides = (Side.TRAIN,)
-            self.state.save_model_file(
-                ModelFile(logged.uri, logged.digest, self.model, number, snapshot.id, run, sides)
-            )
-            made = self.tracker.register_model(run, self.model, logged.uri, key=uuid4().hex)
-            self.state.save_version(logged.uri, made)
+        versions.register(self.model, VERSIONS, self.state, self.tracker, self.registry.snapshots)
 
     @rule(target_version=version, dies=dies)
     def promote(self, target_version: str, dies: Death) -> None:

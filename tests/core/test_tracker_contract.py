@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
+from retrain import model_files
 from retrain.errors import NoAnswerError, TrackerError, UntrustedModelError
 from retrain.nouns import Snapshot
 from retrain.tracker import Condition, ExperimentTracker, LoggedModel, Order
@@ -411,8 +412,6 @@ def test_statistics_are_over_finished_runs_and_finite_values(
 
 def test_versions_are_listed_and_found_by_key_number_and_stage(tracker: Tracker, registered: str, run: str) -> None:
     assert [each.version for each in tracker.list_model_versions(registered)] == ["1", "2", "3"]
-    assert tracker.find_model_version(registered, "a2") == "2"
-    assert tracker.find_model_version(registered, "b0") is None
     found = tracker.get_model_version(registered, "2")
     assert (found.model, found.version, found.stage, found.aliases, found.run_id) == (registered, "2", "None", (), run)
     assert tracker.get_model_version(registered, stage="None").version == "3"
@@ -422,9 +421,31 @@ def test_versions_are_listed_and_found_by_key_number_and_stage(tracker: Tracker,
     _refused(lambda: tracker.get_model_version(registered, stage="Production"), "no version")
 
 
+def test_a_version_is_registered_once_for_its_key_and_by_itself_once_for_its_run(
+    tracker: Tracker, registered: str, run: str, logged: LoggedModel, experiment: str
+) -> None:
+    assert tracker.register_model(run, registered, logged.uri, key="a2") == "2"
+    assert tracker.register_model(run, registered) == "4"
+    assert tracker.register_model(run, registered) == "4"
+    assert tracker.register_model(run, registered, logged.uri) == "4"
+    tracker.log_model(run, "other", toys.logistic(["a"]).fit(ROWS, LABELS), ROWS, key="cd34")
+    _refused(lambda: tracker.register_model(run, registered), "has logged 2 models; name the one to register")
+    empty = tracker.start_run(experiment, "empty")
+    _refused(lambda: tracker.register_model(empty, registered), "has logged 0 models")
+    assert len(tracker.list_model_versions(registered)) == 4
+
+
+def test_a_version_is_downloaded_as_what_it_was_registered_from(
+    tracker: Tracker, registered: str, logged: LoggedModel, tmp_path: Path
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    assert model_files.digest(tracker.download_model(f"models:/{registered}/2", folder)) == logged.digest
+    _refused(lambda: tracker.download_model(f"models:/{registered}/4", folder))
+
+
 def test_an_unknown_model_has_no_versions_and_no_production(tracker: Tracker, run: str, name: str) -> None:
     assert tracker.production(name) is None
-    assert tracker.find_model_version(name, "ab12") is None
     _refused(lambda: tracker.list_model_versions(name))
     _refused(lambda: tracker.get_model_version(name, "1"))
     _refused(lambda: tracker.set_production(name, "1"))

@@ -1,11 +1,15 @@
 """Estimators and rows that a test can reason about: the label is the sign of a + b, with some of them wrong."""
 
+import os
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from psycopg2.extensions import connection
 from psycopg2.extras import execute_values
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -27,14 +31,55 @@ def create(database: connection, table: str) -> None:
         )
 
 
-def insert(database: connection, table: str, rows: int, *, first: int, noise: float = 0.1, turn: float = 0.0) -> None:
+def insert(
+    database: connection,
+    table: str,
+    rows: int,
+    *,
+    first: int,
+    noise: float = 0.1,
+    turn: float = 0.0,
+    start: datetime = START,
+) -> None:
     """Rows `first`, `first + 1`, …, labelled a second apart. turn: of the boundary between the classes, in radians."""
     dice = np.random.default_rng(first)
     a, b = dice.normal(size=(2, rows))
     positive = (np.cos(turn) * (a + b) + np.sin(turn) * (a - b) > 0) ^ (dice.random(rows) < noise)
     values: list[tuple[Any, ...]] = [
-        (first + i, float(a[i]), float(b[i]), "yes" if positive[i] else "no", START + timedelta(seconds=first + i))
+        (first + i, float(a[i]), float(b[i]), "yes" if positive[i] else "no", start + timedelta(seconds=first + i))
         for i in range(rows)
     ]
     with database.cursor() as cursor:
         execute_values(cursor, f"INSERT INTO {table} VALUES %s", values, page_size=1000)
+
+
+SETTINGS: dict[str, str] = {}
+"""What a program has set up while it ran, and no other process has."""
+
+
+class Odd(ClassifierMixin, BaseEstimator):
+    """A constant answer, and something else with it."""
+
+    def __init__(self, does: str = "") -> None:
+        self.does = does
+
+    def fit(self, features: Any, labels: Any) -> "Odd":  # noqa: ARG002
+        self.classes_ = np.unique(labels)
+        return self
+
+    def predict(self, features: Any) -> Any:
+        print('{"error": "EstimatorError"}')
+        if self.does == "end the process" and sys.argv[0].endswith("answering.py"):
+            os._exit(7)
+        if self.does == "take for ever" and sys.argv[0].endswith("answering.py"):
+            time.sleep(600)
+        if self.does == "need a setting":
+            return np.full(len(features), SETTINGS["answer"])
+        if self.does == "tell types":
+            told = [f"{features[name].dtype} {list(features[name])!r}" for name in features]
+            return np.array([*told, repr(list(features.index))])
+        return np.full(len(features) // 2 if self.does == "answer half" else len(features), "yes")
+
+
+def odd(does: str = "") -> Odd:
+    return Odd(does)

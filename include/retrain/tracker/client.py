@@ -1,5 +1,6 @@
 """The tracker itself: experiments, runs, logging, analysis and the registry of one MLflow server."""
 
+import hashlib
 import json
 import tempfile
 import time
@@ -22,9 +23,10 @@ from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from retrain import model_files
 from retrain.errors import NoAnswerError, TrackerError
 from retrain.nouns import Snapshot
-from retrain.tracker import analysis, answers, checks, files, filters
+from retrain.tracker import analysis, answers, checks, filters, saving
 from retrain.tracker.answers import DEADLINE, AlreadyExistsError, MissingError
 from retrain.tracker.entities import Experiment, LoggedModel, MetricStats, ModelVersion, Run, RunStatus, Stage, View
 from retrain.tracker.filters import Condition, Order
@@ -316,7 +318,7 @@ class ExperimentTracker:
         """
         with self._answer(f"model {name!r} of run {run_id}"), tempfile.TemporaryDirectory() as folder:
             path, about = Path(folder) / "model", Model()
-            files.save(name, model, path, example, about=about, trust=trust)
+            saving.save(name, model, path, example, about=about, trust=trust)
             run = self._client.get_run(run_id)
             where = run.info.experiment_id
             begun = self._client.search_logged_models([where], _tagged(key).to_text(), max_results=1)
@@ -324,7 +326,7 @@ class ExperimentTracker:
             about.artifact_path, about.run_id = logged.artifact_location, run_id
             about.model_uuid = about.model_id = logged.model_id
             about.save(str(path / MLMODEL_FILE_NAME))
-            digest = files.digest(path)
+            digest = model_files.digest(path)
             self._client.log_model_artifacts(logged.model_id, str(path))
             self._client.finalize_logged_model(logged.model_id, theirs.LoggedModelStatus.READY)
             outputs = cast(theirs.RunOutputs, run.outputs)
@@ -332,16 +334,32 @@ class ExperimentTracker:
                 self._client.log_outputs(run_id, [theirs.LoggedModelOutput(logged.model_id, step)])
             return LoggedModel(f"models:/{logged.model_id}", digest)
 
-    def load_model(self, uri: str, digest: str, trust: tuple[str, ...] = ()) -> Any:
-        """The estimator that was logged. Raises UntrustedModelError where its files are others, before it reads any."""
-        with self._answer(f"model {uri}"), tempfile.TemporaryDirectory() as folder:
-            # By its location: MLflow resolves `models:/…` against a global URI, not against this server's.
-            location = self._client.get_logged_model(_model_id(uri)).artifact_location
+    def download_model(self, uri: str, folder: Path) -> Path:
+        """Where in `folder` the files of `models:/<model id>` or `models:/<name>/<version>` now are.
+
+        Nothing says yet that they are the ones that were logged.
+        """
+        with self._answer(f"model {uri}"):
+            location = self._location(_model_id(uri))
             # A download of files that are gone fails as one from a server that is down.
             if not mlflow.artifacts.list_artifacts(artifact_uri=location, tracking_uri=self._uri):
                 raise TrackerError(f"model {uri}: its files are gone ({self._server})")
-            path = Path(mlflow.artifacts.download_artifacts(location, dst_path=folder, tracking_uri=self._uri))
-            return files.load(uri, path, digest, trust)
+            return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=self._uri))
+
+    def _location(self, model: str) -> str:
+        # MLflow would resolve `models:/…` against a global URI, not against this server's.
+        name, _, version = model.rpartition("/")
+        if name:
+            found = self._client.get_model_version_download_uri(name, version)
+            if not found.startswith("models:/"):
+                return found
+            model = _model_id(found)
+        return str(self._client.get_logged_model(model).artifact_location)
+
+    def load_model(self, uri: str, digest: str, trust: tuple[str, ...] = ()) -> Any:
+        """The estimator that was logged. Raises UntrustedModelError where its files are others, before it reads any."""
+        with tempfile.TemporaryDirectory() as folder:
+            return model_files.load(uri, self.download_model(uri, Path(folder)), digest, trust)
 
     # ── analysis
 
@@ -400,10 +418,21 @@ class ExperimentTracker:
 
     # ── registry
 
-    def register_model(self, run_id: str, model_name: str, uri: str, *, key: str) -> str:
-        """The new version of a registered model, from a model that the run has logged."""
+    def register_model(self, run_id: str, model_name: str, uri: str | None = None, *, key: str | None = None) -> str:
+        """The version of a registered model for this key, made now unless it is there.
+
+        uri: a model that the run has logged; None for its only one. key: None for one of run and uri. Two who call it
+        at the same time may make two: those who can, do it within `State.once`.
+        """
         checks.name("model", model_name)
         with self._answer(f"model {model_name!r}"):
+            uri = uri or self._only_model(run_id)
+            key = key or hashlib.sha256(f"{run_id} {uri}".encode()).hexdigest()
+            found = self._client.search_model_versions(
+                f"name = {filters.quoted(model_name)} AND {_tagged(key).to_text()}", max_results=1
+            )
+            if found:
+                return str(found[0].version)
             with suppress(AlreadyExistsError), self._answer(f"model {model_name!r}"):
                 self._client.create_registered_model(model_name)
             logged = self._client.get_logged_model(_model_id(uri))
@@ -411,19 +440,18 @@ class ExperimentTracker:
                 model_name,
                 logged.artifact_location,
                 run_id,
-                tags={KEY: _key(key)},
+                tags={KEY: key},
                 await_creation_for=0,
                 model_id=logged.model_id,
             )
         return str(made.version)
 
-    def find_model_version(self, model_name: str, key: str) -> str | None:
-        """The version that was registered for `key`."""
-        with self._answer(f"model {model_name!r}"):
-            found = self._client.search_model_versions(
-                f"name = {filters.quoted(model_name)} AND {_tagged(key).to_text()}", max_results=1
-            )
-        return str(found[0].version) if found else None
+    def _only_model(self, run_id: str) -> str:
+        outputs = cast(theirs.RunOutputs, self._client.get_run(run_id).outputs).model_outputs
+        models = sorted({output.model_id for output in outputs})
+        if len(models) != 1:
+            raise TrackerError(f"run {run_id} has logged {len(models)} models; name the one to register")
+        return f"models:/{models[0]}"
 
     def get_model_version(
         self, model_name: str, version: str | None = None, stage: Stage | None = None

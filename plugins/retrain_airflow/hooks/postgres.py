@@ -5,6 +5,9 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg2.extensions import connection
 
 
+_SECONDS = 60
+
+
 class Psycopg2Hook(PostgresHook):
     """Airflow's hook, with the driver that the core speaks: by itself it takes psycopg 3 wherever that is installed."""
 
@@ -12,5 +15,7 @@ class Psycopg2Hook(PostgresHook):
         return cast(connection, super().get_conn())
 
     def _create_connection(self, conn_args: dict[str, Any]) -> connection:
-        opened: connection = psycopg2.connect(**conn_args)
+        # By themselves they wait for ever: for a server that does not answer, and for one that has gone without a word.
+        limits = {"connect_timeout": _SECONDS, "tcp_user_timeout": _SECONDS * 1000}
+        opened: connection = psycopg2.connect(**{**limits, **conn_args})
         return opened

@@ -1,0 +1,69 @@
+"""Model files: what proves that one is still that which was logged, and what may be loaded. Needs no MLflow."""
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from retrain.errors import UntrustedModelError
+
+with warnings.catch_warnings():
+    # Looks at every module that is loaded, and warns about what it finds there.
+    warnings.simplefilter("ignore")
+    import skops.io
+
+PICKLE = "pickle"
+"""A spec that trusts this takes any type, in files that can run anything when they are loaded."""
+HARMLESS = ("numpy.dtype",)
+"""Types that skops asks about and that run nothing when they are loaded."""
+_SKOPS_FILE, _PICKLE_FILE = "model.skops", "model.pkl"
+
+
+def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
+    """The estimator in a folder. Raises UntrustedModelError where the files are others, before it reads any."""
+    if digest(path) != expected:
+        raise UntrustedModelError(f"{name}: its files are not the ones that were logged; it is not loaded")
+    if (path / _PICKLE_FILE).exists():
+        if PICKLE not in trust:
+            raise UntrustedModelError(f"{name}: is a pickle, and the spec's `trust` does not name {PICKLE}")
+        with (path / _PICKLE_FILE).open("rb") as file:
+            return cloudpickle.load(file)
+    file_ = path / _SKOPS_FILE
+    foreign = _foreign(skops.io.get_untrusted_types(file=file_), trust)
+    if foreign and PICKLE not in trust:
+        raise UntrustedModelError(f"{name}: holds {', '.join(foreign)}, which the spec does not trust")
+    return skops.io.load(file_, trusted=[*HARMLESS, *(foreign if PICKLE in trust else trust)])
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the paths and contents of all files, in the order of their paths."""
+    whole = hashlib.sha256()
+    for file in _files(folder):
+        name, content = file.relative_to(folder).as_posix().encode(), file.read_bytes()
+        whole.update(b"%d:%s%d:" % (len(name), name, len(content)) + content)
+    return whole.hexdigest()
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files."""
+    return sum(file.stat().st_size for file in _files(folder))
+
+
+def refuse_foreign_types(name: str, model: Any, trust: tuple[str, ...]) -> None:
+    """Raises UntrustedModelError for an estimator that holds types which neither skops, we nor the spec trusts."""
+    foreign = _foreign(skops.io.get_untrusted_types(data=skops.io.dumps(model)), trust)
+    if foreign:
+        raise UntrustedModelError(
+            f"{name}: the model holds {', '.join(foreign)}; add what you trust of these to the spec's `trust`, "
+            f"or `{PICKLE}` for all"
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _foreign(found: list[str], trust: tuple[str, ...]) -> list[str]:
+    return sorted(set(found) - set(trust) - set(HARMLESS))

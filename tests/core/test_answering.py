@@ -1,0 +1,94 @@
+"""What a model answers in a fresh process, and what keeps it from answering."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retrain.answering import Answers, FreshProcess
+from retrain.errors import EstimatorError, UntrustedModelError
+from retrain.nouns import Side
+from retrain.state import ModelFile
+from tests.core import toys
+from tests.fake_tracker import FakeTracker
+
+ROWS = pd.DataFrame({"a": [-1.0, 2.0, np.nan, 0.5], "b": [0.0, 1.0, 2.0, 3.0], "글": ["가", None, "", "a,b"]})
+LABELS = np.array(["no", "yes", "no", "yes"])
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> Any:
+    return FakeTracker(tmp_path)
+
+
+def _logged(tracker: Any, model: Any, **how: Any) -> ModelFile:
+    run = tracker.start_run(tracker.create_experiment("toy"), "run")
+    model.fit(ROWS.fillna({"a": 0.0}), LABELS)
+    made = tracker.log_model(run, "toy", model, ROWS.fillna({"a": 0.0}), key="ab12", **how)
+    return ModelFile(made.uri, made.digest, "toy", "toy", "0", run, (Side.TRAIN,))
+
+
+def ask(*question: Any, **how: Any) -> Answers:
+    with FreshProcess() as process:
+        return process.ask(*question, **how)
+
+
+def test_a_model_answers_there_as_it_does_here(tracker: Any) -> None:
+    model = toys.logistic(["b"])
+    said = ask(tracker, _logged(tracker, model), ROWS)
+    assert list(said.labels) == list(model.predict(ROWS))
+
+
+def test_features_arrive_there_as_they_are_here(tracker: Any) -> None:
+    assert list(
+        ask(tracker, _logged(tracker, toys.odd("tell types"), trust=("pickle",)), ROWS, ("pickle",)).labels
+    ) == [f"{ROWS[name].dtype} {list(ROWS[name])!r}" for name in ROWS] + [repr(list(ROWS.index))]
+
+
+def test_what_a_model_prints_is_no_answer(tracker: Any) -> None:
+    said = ask(tracker, _logged(tracker, toys.odd(), trust=("pickle",)), ROWS, ("pickle",))
+    assert list(said.labels) == ["yes"] * 4
+
+
+def test_a_model_that_answers_only_where_it_was_made_is_refused(tracker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(toys.SETTINGS, "answer", "yes")
+    file = _logged(tracker, toys.odd("need a setting"), trust=("pickle",))
+    with pytest.raises(EstimatorError, match="Odd cannot predict: KeyError: 'answer'"):
+        ask(tracker, file, ROWS, ("pickle",))
+
+
+def test_a_model_that_ends_its_process_is_told(tracker: Any) -> None:
+    file = _logged(tracker, toys.odd("end the process"), trust=("pickle",))
+    with pytest.raises(EstimatorError, match=f"{file.uri}: a fresh process ended with 7 before it had answered"):
+        ask(tracker, file, ROWS, ("pickle",))
+
+
+def test_a_model_that_does_not_come_to_an_end_is_given_up(tracker: Any) -> None:
+    file = _logged(tracker, toys.odd("take for ever"), trust=("pickle",))
+    with pytest.raises(EstimatorError, match="has not answered within 1 s"):
+        ask(tracker, file, ROWS, ("pickle",), seconds=1)
+
+
+def test_after_one_that_ended_its_process_the_next_is_asked(tracker: Any) -> None:
+    file = _logged(tracker, toys.odd("end the process"), trust=("pickle",))
+    with FreshProcess() as process:
+        for _ in range(2):
+            with pytest.raises(EstimatorError, match="ended with 7"):
+                process.ask(tracker, file, ROWS, ("pickle",))
+
+
+def test_one_answer_for_each_row_or_none_at_all(tracker: Any) -> None:
+    file = _logged(tracker, toys.odd("answer half"), trust=("pickle",))
+    with pytest.raises(EstimatorError, match=r"shape \(2,\) for 4 rows"):
+        ask(tracker, file, ROWS, ("pickle",))
+
+
+def test_files_and_types_that_are_not_trusted_are_refused(tracker: Any) -> None:
+    file = _logged(tracker, toys.odd(), trust=("pickle",))
+    with pytest.raises(UntrustedModelError, match="is a pickle"):
+        ask(tracker, file, ROWS)
+    with pytest.raises(UntrustedModelError, match="not the ones that were logged"):
+        ask(tracker, replace(file, digest="0"), ROWS, ("pickle",))
