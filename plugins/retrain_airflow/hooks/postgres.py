@@ -4,7 +4,6 @@ import psycopg2
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg2.extensions import connection
 
-
 _SECONDS = 60
 
 
