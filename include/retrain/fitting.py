@@ -10,9 +10,10 @@ from typing import Any
 from retrain import training
 from retrain.cycle import Cycle
 from retrain.errors import TrackerError
+from retrain.metrics import described
 from retrain.nouns import Side, Snapshot
 from retrain.snapshot import Rows
-from retrain.spec import Gate
+from retrain.spec import Spec
 from retrain.state import ModelFile
 from retrain.tracker import ExperimentTracker, LoggedModel
 
@@ -48,11 +49,12 @@ def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, sides: tuple[Side, ...
     if text is None:
         rows = cycle.snapshots.read(snapshot, sides)
         log.info("Fitting %s on %s rows.", name, f"{len(rows):,}")
-        estimator = training.fit(training.build(spec.candidate(name)), rows.features, rows.labels)
-        figures = _figures("train", estimator, rows, spec.gate)
+        labels = training.targets(spec.task, rows.labels)
+        estimator = training.fit(training.build(spec.candidate(name)), rows.features, labels)
+        figures = _figures("train", estimator, rows, spec)
         if Side.VALIDATION not in sides:
             validation = cycle.snapshots.read(snapshot, [Side.VALIDATION])
-            figures |= _figures("validation", estimator, validation, spec.gate)
+            figures |= _figures("validation", estimator, validation, spec)
 
         def upload() -> str:
             model = cycle.tracker.log_model(run_id, name, estimator, rows.features.head(), key=key, trust=spec.trust)
@@ -62,13 +64,24 @@ def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, sides: tuple[Side, ...
         text = state.once(key, find=lambda: None, create=upload)
     fitted = Fitted.from_text(text)
     state.save_model_file(
-        ModelFile(fitted.model.uri, fitted.model.digest, spec.model, name, snapshot.id, run_id, sides)
+        ModelFile(
+            fitted.model.uri,
+            fitted.model.digest,
+            spec.model,
+            name,
+            snapshot.id,
+            run_id,
+            sides,
+            recipe=spec.candidate(name).recipe,
+        )
     )
     return fitted
 
 
-def _figures(side: str, estimator: Any, rows: Rows, gate: Gate) -> dict[str, float]:
-    found = training.scores(gate, rows.labels, training.predict(estimator, rows.features))
+def _figures(side: str, estimator: Any, rows: Rows, spec: Spec) -> dict[str, float]:
+    more = described(spec.gate.metric).needs not in ("labels", "numbers")
+    said = training.answer(estimator, rows.features, spec.task, probabilities=more)
+    found = training.scores(spec.gate, spec.task, rows.labels, said)
     return {f"{side}_{name}": score for name, score in found.items()}
 
 

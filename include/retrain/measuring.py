@@ -1,92 +1,148 @@
 """Measures the challenger and Production on the same rows of the holdout, which neither has trained on."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrain import metrics
-from retrain.answering import FreshProcess
+from retrain import metrics, training
+from retrain.answering import Asked, FreshProcess
 from retrain.cycle import Cycle
-from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, TrackerError
-from retrain.gate import Scores
+from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, SpecError, TrackerError
+from retrain.metrics import described
 from retrain.nouns import Side, Snapshot, Trial
+from retrain.scorers import scorers_for
+from retrain.scores import Answers, Scores
 from retrain.snapshot import Rows
+from retrain.spec import Slice, Task
 from retrain.state import ModelFile
 
 
-def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFile) -> Scores:
-    """The answers of both, as `judge` wants them. What cannot be measured is a fault in them, not an error.
+def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFile) -> tuple[Scores, Rows]:
+    """What the models say, as `judge` wants it, and the rows. What cannot be measured is a fault in it, not an error.
 
-    Rows that one of the two has trained on are left out for both, and counted; so are those that one may have trained
-    on, because they were labelled before it was made and nothing more is known. Raises NoAnswerError where MLflow does
-    not answer: that passes, and says nothing about a model.
+    Rows that one of them has trained on are left out for all, and counted; so are those that one may have trained on,
+    because they were labelled before it was made and nothing more is known. Raises NoAnswerError where MLflow does not
+    answer: that passes, and says nothing about a model.
     """
+    gate, task = cycle.spec.gate, cycle.spec.task
     holdout = cycle.snapshots.read(snapshot, [Side.HOLDOUT])
-    theirs = None
     with FreshProcess() as process:
-        ours = _Answers.of("the challenger", challenger, holdout, cycle, process)
-        if trial.production is not None:
-            file = cycle.state.model_file_of_version(trial.model, trial.production)
-            theirs = _Answers.of(f"version {trial.production}", file, holdout, cycle, process)
-    both = [ours] if theirs is None else [ours, theirs]
-    unknown = np.any([answers.unknown for answers in both], axis=0)
-    seen = np.any([answers.seen for answers in both], axis=0) & ~unknown
-    judged = ~seen & ~unknown
-    labels = holdout.labels[judged]
-    classes = metrics.classes(labels)
+        asked = _Asking(cycle, holdout, process)
+        ours = asked.model("the challenger", challenger)
+        others = {version: asked.version(version) for version in (trial.production, trial.anchor) if version}
+    both = [ours, *others.values()]
+    unknown = np.any([each.unknown for each in both], axis=0)
+    seen = np.any([each.seen for each in both], axis=0) & ~unknown
+    rows = holdout.part(~seen & ~unknown)
+    labels = training.targets(task, rows.labels)
+    classes = metrics.classes(labels) if task is Task.CLASSIFICATION else ()
+    if any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)):
+        classes = tuple(sorted({*classes, *(name for each in both if each.asked for name in each.asked.said.classes)}))
 
-    def codes(answers: _Answers) -> metrics.Codes:
-        return metrics.encode(answers.labels[judged], classes)
+    def answers(each: _Model) -> Answers | None:
+        if each.asked is None:
+            return None
+        return replace(
+            each.asked.said.among(classes, gate.positive).part(~seen & ~unknown),
+            latency_ms=each.asked.latency_ms,
+            size=each.asked.size,
+            inputs=each.asked.inputs,
+            train_rows=each.train_rows,
+        )
 
-    return Scores(
+    scores = Scores(
         trial=trial,
         classes=classes,
-        positive=metrics.code(cycle.spec.gate.positive, classes),
-        labels=metrics.encode(labels, classes),
-        challenger=codes(ours),
-        production=None if theirs is None else codes(theirs),
-        clusters=holdout.content[judged],
+        labels=metrics.encode(labels, classes) if classes else labels.to_numpy(np.float64),
+        challenger=answers(ours),
+        production=answers(others[trial.production]) if trial.production else None,
+        anchor=answers(others[trial.anchor]) if trial.anchor else None,
+        clusters=rows.content,
+        slices={str(each): _of_slice(each, rows.features) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
-        faults=(*_cooling(cycle, trial), *(answers.fault for answers in both if answers.fault)),
+        twin=_are_twins(cycle, trial, challenger),
+        faults=(*_cooling(cycle, trial, challenger), *(each.fault for each in both if each.fault)),
+        scorers=scorers_for((gate, *gate.limits), task, classes),
+    )
+    return scores, rows
+
+
+def _are_twins(cycle: Cycle, trial: Trial, challenger: ModelFile) -> bool:
+    file = cycle.state.model_file_of_version(trial.model, trial.production) if trial.production else None
+    return (
+        file is not None
+        and file.recipe is not None
+        and (file.recipe, file.snapshot) == (challenger.recipe, challenger.snapshot)
     )
 
 
-def _cooling(cycle: Cycle, trial: Trial) -> Iterator[str]:
+def _cooling(cycle: Cycle, trial: Trial, challenger: ModelFile) -> Iterator[str]:
     """What was rolled back would win again on the rows on which it has won: later ones must say so."""
-    version = cycle.state.rolled_back(trial.model, trial.candidate, trial.snapshot)
+    version = cycle.state.rolled_back(trial.model, challenger.recipe or "", trial.snapshot)
     if version is not None:
         yield f"the same candidate on the same snapshot is version {version}, which was rolled back"
 
 
-class _Answers:
-    """What one model answers on the holdout; with a fault, nothing."""
+def _of_slice(each: Slice, features: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows are of the slice, shape (rows,)."""
+    column = features[each.column]
+    if each.value is not None:
+        wanted = str(each.value) if column.dtype == object or isinstance(each.value, str) else float(each.value)
+        return (column == wanted).to_numpy(np.bool_)
+    if column.dtype.kind != "f":
+        raise SpecError(f"gate.slices: {each} is a range, and column {each.column} holds no numbers; set value instead")
+    number = column
+    least = number >= each.least if each.least is not None else number.notna()
+    below = number < each.below if each.below is not None else number.notna()
+    return (least & below).to_numpy(np.bool_)
 
-    def __init__(
-        self, labels: NDArray[np.str_], seen: NDArray[np.bool_], unknown: NDArray[np.bool_], fault: str = ""
-    ) -> None:
-        self.labels = labels
-        self.seen = seen
-        """Shape (rows,): whether it has trained on the row, or on one of the same content."""
-        self.unknown = unknown
-        """Shape (rows,): whether it may have trained on the row, because nothing says that it has not."""
-        self.fault = fault
 
-    @staticmethod
-    def of(who: str, file: ModelFile | None, rows: Rows, cycle: Cycle, process: FreshProcess) -> "_Answers":
-        no_row = np.zeros(len(rows), np.bool_)
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """What one model says to the holdout, and which rows it knows."""
+
+    seen: NDArray[np.bool_]
+    """Shape (rows,): whether it has trained on the row, or on one of the same content."""
+    unknown: NDArray[np.bool_]
+    """Shape (rows,): whether it may have trained on the row, because nothing says that it has not."""
+    asked: Asked | None = None
+    train_rows: int | None = None
+    fault: str = ""
+
+
+@dataclass
+class _Asking:
+    cycle: Cycle
+    rows: Rows
+    process: FreshProcess
+    _none: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._none = np.zeros(len(self.rows), np.bool_)
+
+    def version(self, version: str) -> _Model:
+        who, file = f"version {version}", self.cycle.state.model_file_of_version(self.cycle.spec.model, version)
+        if file is None:
+            why = f"{who} was not logged by Retrain, so nothing proves what it is: adopt it"
+            return _Model(self._none, self._none, fault=f"{who}: {why}")
+        return self.model(who, file)
+
+    def model(self, who: str, file: ModelFile) -> _Model:
+        cycle, rows = self.cycle, self.rows
+        seen, unknown, train_rows = self._none, self._none, None
         try:
-            if file is None:
-                raise TrackerError(f"{who} was not logged by Retrain, so nothing proves what it is: adopt it")
-            seen, unknown = no_row, no_row
             if file.snapshot is not None:
-                seen = cycle.snapshots.seen(rows, cycle.state.snapshot(file.model, file.snapshot), file.sides)
+                snapshot = cycle.state.snapshot(file.model, file.snapshot)
+                seen = cycle.snapshots.seen(rows, snapshot, file.sides)
+                train_rows = sum(snapshot.sides.get(side, 0) for side in file.sides)
             elif file.made_at is not None:
                 unknown = ~rows.labelled_after(file.made_at)
-            answers = process.ask(cycle.tracker, file, rows.features, cycle.spec.trust)
-            return _Answers(answers.labels, seen, unknown)
+            asked = self.process.ask(cycle.tracker, file, rows.features, cycle.spec.trust, task=cycle.spec.task)
+            return _Model(seen, unknown, asked, train_rows)
         except NoAnswerError:
             raise
         except (EstimatorError, SnapshotError, TrackerError) as error:
-            return _Answers(np.full(len(rows), ""), no_row, no_row, f"{who}: {error}")
+            return _Model(self._none, self._none, fault=f"{who}: {error}")

@@ -1,32 +1,82 @@
-"""Metrics as functions of counts that add up over rows.
+"""What the gate can measure, and how each metric follows from sums over rows.
 
-A resample then is one matrix product of weights and counts, not a loop over scikit-learn. For each class the counts
-are how often it was hit, predicted and actual; the four metrics are two ratios of these:
+A metric that is a function of sums can be computed for thousands of resamples by one matrix product of weights and
+sums, without a loop over scikit-learn. What is summed is, by what a metric needs of a model:
 
-- recall, hit / actual: over all rows together it is `accuracy`, averaged over the classes `balanced_accuracy`
-- F1, 2 hit / (predicted + actual): of one class it is `f1`, averaged over the classes `f1_macro`
+- *labels*: how often each class was hit, predicted and actual. Recall is hit / actual (over all classes together it is
+  `accuracy`, averaged over them `balanced_accuracy`), precision hit / predicted, F1 2 hit / (predicted + actual).
+- *probabilities*: the loss of each row. *numbers*: the absolute or squared error.
+- *scores* are ranked instead: `retrain.resampling` does that.
 
 An average leaves out a class for which the ratio is 0 / 0, as scikit-learn does: one without a label for recall, one
 with neither a label nor a prediction for F1. A prediction of -1 is wrong and belongs to no class, so that a single odd
 answer cannot add a class to the average (scikit-learn's figure with `labels=` the classes that are present).
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retrain.spec import Metric
-
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Needs = Literal["labels", "scores", "probabilities", "numbers", "anything"]
+
+SCORER = "sklearn:"
+"""Before the name of any scorer of scikit-learn."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    words: str
+    """What it is called in a sentence."""
+    needs: Needs
+    """What a model must give for it."""
+    greater_is_better: bool = True
+    of_class: bool = False
+    """Whether it is about one class, `positive`."""
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.greater_is_better else -1
+
+
+METRICS = {
+    "accuracy": Metric("accuracy", "labels"),
+    "balanced_accuracy": Metric("balanced accuracy", "labels"),
+    "f1": Metric("F1", "labels", of_class=True),
+    "f1_macro": Metric("macro F1", "labels"),
+    "f1_weighted": Metric("weighted F1", "labels"),
+    "precision": Metric("precision", "labels", of_class=True),
+    "recall": Metric("recall", "labels", of_class=True),
+    "roc_auc": Metric("ROC AUC", "scores", of_class=True),
+    "average_precision": Metric("average precision", "scores", of_class=True),
+    "log_loss": Metric("log loss", "probabilities", greater_is_better=False),
+    "brier": Metric("Brier score", "probabilities", greater_is_better=False),
+    "mae": Metric("mean absolute error", "numbers", greater_is_better=False),
+    "rmse": Metric("RMSE", "numbers", greater_is_better=False),
+    "r2": Metric("R²", "numbers"),
+}
+
+
+def described(name: str) -> Metric:
+    """Raises KeyError for a name that is neither in the table nor a scorer's."""
+    if name.startswith(SCORER):
+        return Metric(name.removeprefix(SCORER), "anything")
+    return METRICS[name]
+
+
+# ── labels
 
 
 def counts(
-    metric: Metric, labels: Codes, predictions: Codes, *, classes: int, positive: int | None, group: Codes, groups: int
+    metric: str, labels: Codes, predictions: Codes, *, classes: int, positive: int | None, group: Codes, groups: int
 ) -> Floats:
-    """What `value` needs of each group of rows: hit, predicted and actual. Shape (groups, 3, k).
+    """What `value` needs of each group of rows: hit, predicted and actual of each class. Shape (groups, 3 k).
 
     `labels`, `predictions` and `group` have shape (n,); `group` is in 0..groups-1. `k` is 1 for accuracy (all classes
-    together), 1 for f1 (`positive`; 0 where that is None) and `classes` otherwise.
+    together) and for metrics of one class (`positive`; 0 where that is None), and `classes` otherwise.
     """
 
     def tally(codes: Codes, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -37,37 +87,72 @@ def counts(
     tallies = (tally(labels, labels == predictions), tally(predictions, predictions >= 0), tally(labels, every))
     per_class: Floats = np.stack(tallies, axis=1).astype(np.float64)
     if metric == "accuracy":
-        return np.asarray(per_class.sum(axis=2, keepdims=True))
-    if metric == "f1":
-        return per_class[:, :, [] if positive is None else [positive]]
-    return per_class
+        per_class = per_class.sum(axis=2, keepdims=True)
+    elif METRICS[metric].of_class:
+        per_class = per_class[:, :, [] if positive is None else [positive]]
+    return per_class.reshape(groups, -1)
 
 
-def value(metric: Metric, totals: Floats) -> Floats:
-    """The metric of each sum of `counts`: shape (..., 3, k) to shape (...). NaN where no class defines it."""
-    hit, predicted, actual = np.moveaxis(totals, -2, 0)
-    if metric in ("f1", "f1_macro"):
+def _ratio(metric: str, totals: Floats) -> Floats:
+    hit, predicted, actual = np.moveaxis(totals.reshape(*totals.shape[:-1], 3, -1), -2, 0)
+    if metric in ("f1", "f1_macro", "f1_weighted"):
         above, below = 2 * hit, predicted + actual
+    elif metric == "precision":
+        above, below = hit, predicted
     else:
         above, below = hit, actual
     defined = below > 0
     ratios: Floats = np.divide(above, below, out=np.zeros_like(below), where=defined)
-    terms = defined.sum(axis=-1)
-    mean: Floats = np.divide(ratios.sum(axis=-1), terms, out=np.full(terms.shape, np.nan), where=terms > 0)
+    weights = actual if metric == "f1_weighted" else defined.astype(np.float64)
+    return _divided((ratios * weights).sum(axis=-1), weights.sum(axis=-1))
+
+
+# ── probabilities and numbers
+
+
+def losses(metric: str, labels: NDArray[np.generic], answers: Floats) -> Floats:
+    """What `value` needs of each row, shape (n, s).
+
+    labels: codes of shape (n,) for `answers` that are probabilities of shape (n, k), or numbers for numbers of shape
+    (n,). A label without a probability of its own (code -1) has probability 0.
+    """
+    if metric in ("log_loss", "brier"):
+        codes = labels.astype(np.int64)
+        known, rows = codes >= 0, np.arange(len(codes))
+        own = np.where(known, answers[rows, np.where(known, codes, 0)], 0.0)
+        if metric == "log_loss":
+            loss = -np.log(np.clip(own, np.finfo(np.float64).eps, 1))
+        else:
+            # Σ (p - y)² over the classes; of two classes half of it, which is the square for one, as in scikit-learn.
+            loss = ((answers**2).sum(axis=1) - 2 * own + 1) / (2 if answers.shape[1] == 2 else 1)
+        return np.column_stack([loss, np.ones(len(loss))])
+    truth = labels.astype(np.float64)
+    error = answers - truth
+    if metric == "mae":
+        return np.column_stack([np.abs(error), np.ones(len(error))])
+    centred = truth - truth.mean() if len(truth) else truth  # so that the two sums of squares keep their digits
+    return np.column_stack([error**2, np.ones(len(error)), centred, centred**2])
+
+
+def value(metric: str, totals: Floats) -> Floats:
+    """The metric of each sum of `counts` or `losses`: shape (..., s) to shape (...). NaN where it is undefined."""
+    if METRICS[metric].needs == "labels":
+        return _ratio(metric, totals)
+    mean = _divided(totals[..., 0], totals[..., 1])
+    if metric == "rmse":
+        return np.sqrt(np.maximum(mean, 0))
+    if metric == "r2":
+        spread = totals[..., 3] - _divided(totals[..., 2] ** 2, totals[..., 1])
+        return 1 - _divided(totals[..., 0], np.where(spread > 1e-12 * totals[..., 3], spread, 0))
     return mean
 
 
-def score(metric: Metric, labels: Codes, predictions: Codes, classes: int, positive: int | None) -> float:
-    """The metric of one set of predictions, in 0..1, equal to scikit-learn's; NaN where it is undefined.
+def _divided(above: Floats, below: Floats) -> Floats:
+    result: Floats = np.full(np.broadcast(above, below).shape, np.nan)
+    return np.divide(above, below, out=result, where=below > 0)
 
-    `labels` and `predictions` are codes of shape (n,) in 0..classes-1; a prediction may be -1 (see above). Undefined is
-    every metric of no rows, and `f1` of a class that was neither a label nor predicted (scikit-learn warns and says 0).
-    Raises ValueError where the shapes differ or a code is out of range.
-    """
-    check_codes(labels, predictions, classes)
-    group = np.zeros(len(labels), dtype=np.int64)
-    totals = counts(metric, labels, predictions, classes=classes, positive=positive, group=group, groups=1)
-    return float(value(metric, totals)[0])
+
+# ── codes
 
 
 def check_codes(labels: Codes, predictions: Codes, classes: int) -> None:
@@ -81,7 +166,7 @@ def check_codes(labels: Codes, predictions: Codes, classes: int) -> None:
 
 def classes(labels: ArrayLike) -> tuple[str, ...]:
     """The classes that occur, as text, in order: the position of each is its code."""
-    return tuple(str(each) for each in np.unique(_text(labels)))
+    return tuple(str(each) for each in np.unique(as_text(labels)))
 
 
 def code(label: str | int | None, classes: tuple[str, ...]) -> int | None:
@@ -92,13 +177,13 @@ def code(label: str | int | None, classes: tuple[str, ...]) -> int | None:
 def encode(values: ArrayLike, classes: tuple[str, ...]) -> Codes:
     """The code of each value, -1 where it is none of the classes. Shape (n,) to shape (n,)."""
     known = np.asarray(classes, dtype=np.str_)
-    texts = _text(values)
+    texts = as_text(values)
     if not len(known):
         return np.full(len(texts), -1, np.int64)
     slot = np.searchsorted(known, texts).clip(max=len(known) - 1)
     return np.where(known[slot] == texts, slot, -1).astype(np.int64)
 
 
-def _text(values: ArrayLike) -> NDArray[np.str_]:
+def as_text(values: ArrayLike) -> NDArray[np.str_]:
     # By way of object: numpy turns a float array into text with fewer digits than str() of each
     return np.asarray(values, dtype=object).astype(np.str_)

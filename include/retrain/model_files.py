@@ -1,11 +1,16 @@
 """Model files: what proves that one is still that which was logged, and what may be loaded. Needs no MLflow."""
 
 import hashlib
+import json
+import re
 import warnings
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import yaml
 
 from retrain.errors import UntrustedModelError
 
@@ -44,6 +49,28 @@ def digest(folder: Path) -> str:
         name, content = file.relative_to(folder).as_posix().encode(), file.read_bytes()
         whole.update(b"%d:%s%d:" % (len(name), name, len(content)) + content)
     return whole.hexdigest()
+
+
+def inputs(folder: Path) -> dict[str, str] | None:
+    """Type of each column that the model takes, as its signature says; None where it has none."""
+    about = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    text = (about.get("signature") or {}).get("inputs")
+    return {each["name"]: each["type"] for each in json.loads(text) if "name" in each} if text else None
+
+
+def strangers(folder: Path) -> str:
+    """Packages that it was logged with in another version than is here, as a clause; empty where none is."""
+    file = folder / "requirements.txt"
+    found = re.findall(r"^([\w.-]+)==(\S+)$", file.read_text(encoding="utf-8"), re.MULTILINE) if file.exists() else []
+    told = []
+    for package, then in found:
+        try:
+            now = installed(package)
+        except PackageNotFoundError:
+            now = "none"
+        if now != then:
+            told.append(f"{package} {then} ({now} is here)")
+    return f"it was logged with {', '.join(told)}" if told else ""
 
 
 def size(folder: Path) -> int:

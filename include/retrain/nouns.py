@@ -73,6 +73,13 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
+class Proof(StrEnum):
+    """What the holdout must show of a challenger, beyond chance."""
+
+    SUPERIORITY = "superiority"
+    NON_INFERIORITY = "non_inferiority"
+
+
 class Trial(Noun):
     """What is judged against what: the identity of a verdict, known before any score."""
 
@@ -85,6 +92,9 @@ class Trial(Noun):
     """The registered version; None in a dry run, which registers nothing."""
     production: str | None
     """The version judged against; None where there was none."""
+    anchor: str | None = None
+    """The last version that won by superiority, where that is another one: a chain of versions that are each hardly
+    worse than the one before must not lead downhill."""
     epoch: int
     test: int
     """This is the test-th time that the epoch's holdout is used, from 1."""
@@ -97,6 +107,19 @@ class Guard(Noun):
     name: str
     passed: bool
     says: str
+    computed: bool = True
+    """False where it failed because nothing could be computed: nothing is known then, so nothing is held against it."""
+
+
+class SliceScore(Noun):
+    """How both do on a part of the holdout that the spec guards."""
+
+    name: str
+    rows: int
+    score: float | None
+    production_score: float | None
+    interval: tuple[float, float] | None
+    """95% interval of the difference."""
 
 
 class Verdict(Noun):
@@ -109,11 +132,17 @@ class Verdict(Noun):
     score: float | None
     production_score: float | None
     difference: float | None
-    """Challenger minus Production, in the metric's own direction."""
+    """Challenger minus Production, in the metric's own direction: below 0 is better where smaller is better."""
     interval: tuple[float, float] | None
     """95% interval of the difference, from the paired bootstrap."""
+    score_interval: tuple[float, float] | None = None
+    production_interval: tuple[float, float] | None = None
+    """95% intervals of the two scores, from the same bootstrap."""
+    proof: Proof = Proof.SUPERIORITY
+    threshold: float = 0.0
+    """What the gain must exceed; below 0 in a proof of non-inferiority. A gain is a difference for the better."""
     p_value: float | None
-    """One-sided, from the paired permutation test."""
+    """One-sided: from the paired permutation test where the threshold is 0, else from the paired bootstrap."""
     alpha: float
     """What p had to stay below in this test."""
     tests: int
@@ -127,6 +156,7 @@ class Verdict(Noun):
     overlap: int
     """Holdout rows left out because one of the two had trained on them."""
     guards: tuple[Guard, ...] = ()
+    slices: tuple[SliceScore, ...] = ()
 
 
 class Move(StrEnum):

@@ -45,6 +45,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.content)
 
+    def part(self, which: NDArray[np.bool_]) -> "Rows":
+        """Some of the rows: `which` has shape (rows,)."""
+        return Rows(
+            features=self.features[which].reset_index(drop=True),
+            labels=self.labels[which].reset_index(drop=True),
+            label_times=self.label_times.filter(pa.array(which)),
+            keys=self.keys.filter(pa.array(which)),
+            content=self.content[which],
+        )
+
     def labelled_after(self, time: datetime) -> NDArray[np.bool_]:
         """Shape (rows,); False for a row that has no label time."""
         later = pc.greater(self.label_times, pa.scalar(time, self.label_times.type))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -27,6 +28,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from retrain.errors import SpecError
+from retrain.metrics import METRICS, SCORER, described
+from retrain.nouns import Proof
 
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -41,6 +44,13 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Task(StrEnum):
+    """What the labels are."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
 
 
 class Mode(StrEnum):
@@ -107,6 +117,11 @@ class CandidateSpec(_Part):
     """`module:function`; the function takes `params` and returns an unfitted scikit-learn estimator."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
 
+    @property
+    def recipe(self) -> str:
+        """The same for the same function with the same parameters, under whatever name."""
+        return sha256(json.dumps([self.estimator, self.params], sort_keys=True).encode()).hexdigest()
+
 
 def _one_message(value: object, validate: ValidatorFunctionWrapHandler) -> object:
     """Of a union, pydantic would tell what each of its types has against the value."""
@@ -116,17 +131,95 @@ def _one_message(value: object, validate: ValidatorFunctionWrapHandler) -> objec
         raise PydanticCustomError("class", "input should be text or a whole number") from None
 
 
-Metric = Literal["accuracy", "balanced_accuracy", "f1", "f1_macro"]
+def _a_metric(name: str) -> str:
+    if name in METRICS or (name.removeprefix(SCORER).isidentifier() and name.startswith(SCORER)):
+        return name
+    close = get_close_matches(name, METRICS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(METRICS)}"
+    raise PydanticCustomError(
+        "metric", "is no metric; {hint} or {scorer}<name> for a scorer", {"hint": hint, "scorer": SCORER}
+    )
 
 
-class Gate(_Part):
+MetricName = Annotated[str, AfterValidator(_a_metric)]
+Class = Annotated[str | int | None, WrapValidator(_one_message)]
+
+
+class Measured(_Part):
+    """A metric, and the class that it is about."""
+
+    metric: MetricName
+    positive: Class = None
+    """The class that the metric is about."""
+
+    @model_validator(mode="after")
+    def _about_a_class(self) -> Self:
+        of_class = described(self.metric).of_class
+        if of_class and self.positive is None:
+            raise PydanticCustomError(
+                "positive", "{metric} is about one class; name it as positive", {"metric": self.metric}
+            )
+        if not of_class and self.positive is not None and not self.metric.startswith(SCORER):
+            raise PydanticCustomError(
+                "positive",
+                "positive is not for {metric}, which is about all classes; remove it",
+                {"metric": self.metric},
+            )
+        return self
+
+
+class Limit(Measured):
+    """What a further metric must reach."""
+
+    floor: float | None = None
+    ceiling: float | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.floor is None and self.ceiling is None:
+            raise PydanticCustomError("limit", "limits nothing; set floor or ceiling")
+        return self
+
+
+class Slice(_Part):
+    """A part of the holdout on which the challenger must not be worse."""
+
+    column: Column
+    """A feature."""
+    value: str | int | float | bool | None = None
+    """The rows with this value; or else those from `least` up to below `below`."""
+    least: float | None = None
+    below: float | None = None
+    margin: Annotated[float, Field(ge=0)]
+    """How much worse than Production it may be, in units of the gate's metric."""
+    min_rows: int = Field(30, ge=2)
+    """Fewer clusters than this are INCONCLUSIVE."""
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if (self.value is None) == (self.least is None and self.below is None):
+            raise PydanticCustomError("slice", "says either too little or too much; set value, or least and below")
+        return self
+
+    def __str__(self) -> str:
+        if self.value is not None:
+            return f"{self.column} = {self.value}"
+        least = "" if self.least is None else f"{self.least:g} <= "
+        return f"{least}{self.column}" + ("" if self.below is None else f" < {self.below:g}")
+
+
+class Gate(Measured):
     """When a challenger may replace Production."""
 
-    metric: Metric = "f1_macro"
-    positive: Annotated[str | int | None, WrapValidator(_one_message)] = None
-    """The class that `f1` is about."""
-    floor: float = Field(0.5, ge=0, le=1)
-    """What the challenger must reach, with or without a Production to compare with."""
+    metric: MetricName = "f1_macro"
+    floor: float | None = Field(None, le=1)
+    """What the challenger must reach, with or without a Production to compare with; 0.5 where greater is better."""
+    ceiling: float | None = Field(None, gt=0)
+    """What it must stay below instead, where smaller is better."""
+    proof: Proof = Proof.SUPERIORITY
+    """Superiority: a gain of more than `min_gain`. Non-inferiority: a loss of less than `margin`, for a fresh model."""
+    min_gain: float = Field(0, ge=0)
+    margin: Annotated[float | None, Field(gt=0)] = None
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     """Probability of promoting an equal model within one epoch of the holdout, over all its tests together."""
     tests: int = Field(10, ge=1)
@@ -137,11 +230,52 @@ class Gate(_Part):
     """Fewer clusters of holdout rows than this are INCONCLUSIVE."""
     max_overlap: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Greatest share of holdout rows that may have to be left out because one of the two trained on them."""
+    limits: tuple[Limit, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    max_ece: Annotated[float | None, Field(gt=0, le=1)] = None
+    """Greatest expected calibration error of the challenger's probabilities."""
+    max_share_shift: Annotated[float | None, Field(gt=0, le=1)] = None
+    """Greatest difference between the share of a class among the predictions and among the labels."""
+    max_latency_ms: Annotated[float | None, Field(gt=0)] = None
+    """Greatest 95th percentile of the time for one row."""
+    max_slowdown: Annotated[float | None, Field(gt=0)] = None
+    """The same as a multiple of Production's."""
+    max_growth: Annotated[float | None, Field(gt=0)] = None
+    """Greatest size of the model's files, as a multiple of Production's."""
+    min_train_share: float = Field(0.5, ge=0)
+    """Fewest rows that it may have trained on, as a share of Production's."""
+    signature: Literal["widened", "any"] = "widened"
+    """Widened: it takes every column that Production takes, as the same type."""
+
+    @property
+    def threshold(self) -> float:
+        """What the gain must exceed."""
+        return -self.margin if self.proof is Proof.NON_INFERIORITY and self.margin else self.min_gain
+
+    @property
+    def limit(self) -> Limit:
+        """What the gate's own metric must reach."""
+        floor = 0.5 if self.floor is None and self.ceiling is None else self.floor
+        return Limit(metric=self.metric, positive=self.positive, floor=floor, ceiling=self.ceiling)
 
     @model_validator(mode="after")
-    def _f1_needs_its_class(self) -> Self:
-        if (self.metric == "f1") != (self.positive is not None):
-            raise PydanticCustomError("positive", "positive belongs to metric f1, and f1 needs it; set both or neither")
+    def _can_be_passed(self) -> Self:
+        faults = []
+        greater, name = described(self.metric).greater_is_better, self.metric
+        if not greater and self.floor is not None:
+            faults.append(f"{name} is better when smaller, so it has no floor; set a ceiling")
+        if not greater and self.ceiling is None:
+            faults.append(f"{name} needs a ceiling: what a first model must stay below")
+        if name.startswith(SCORER) and self.floor is None:
+            faults.append(f"{name} needs a floor: what a first model must reach")
+        if greater and self.ceiling is not None:
+            faults.append(f"{name} is better when greater, so it has no ceiling; set a floor")
+        if (self.proof is Proof.NON_INFERIORITY) != (self.margin is not None):
+            faults.append("margin belongs to proof: non_inferiority, which needs it; set both or neither")
+        if self.proof is Proof.NON_INFERIORITY and self.min_gain:
+            faults.append("min_gain belongs to proof: superiority; remove it")
+        if faults:
+            raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
         return self
 
 
@@ -170,6 +304,7 @@ class Spec(_Part):
     source: Source
     threshold: Threshold = Threshold()
     split: Split = Split()
+    task: Task = Task.CLASSIFICATION
     candidates: Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
     gate: Gate = Gate()
     # Not strict: behind a validator, a list is no longer JSON's, and "strict" would refuse it for a tuple.
@@ -179,6 +314,26 @@ class Spec(_Part):
     schedule: str | None = None
     """Cron expression or preset (`@hourly`); None runs by hand only."""
     channels: Channels = Channels()
+
+    @model_validator(mode="after")
+    def _measures_what_it_learns(self) -> Self:
+        faults = [
+            f"{each.metric} is for {'regression' if described(each.metric).needs == 'numbers' else 'classification'}, "
+            f"and the task is {self.task}"
+            for each in (self.gate, *self.gate.limits)
+            if described(each.metric).needs != "anything"
+            and (described(each.metric).needs == "numbers") != (self.task is Task.REGRESSION)
+        ]
+        if self.task is Task.REGRESSION and (self.gate.max_ece or self.gate.max_share_shift):
+            faults.append("max_ece and max_share_shift are for classification; remove them")
+        faults += [
+            f"slice {each} is of column {each.column}, which is no feature; add it to source.features"
+            for each in self.gate.slices
+            if each.column not in self.source.features
+        ]
+        if faults:
+            raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
+        return self
 
     def candidate(self, name: str) -> CandidateSpec:
         """The candidate of that name; raises SpecError where the spec has none."""

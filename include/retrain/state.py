@@ -41,6 +41,8 @@ class ModelFile:
     """The sides of the snapshot that it trained on."""
     made_at: datetime | None = None
     """Of an adopted one: it was made no later, so it has not trained on rows that were labelled since."""
+    recipe: str | None = None
+    """Of the candidate, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +173,12 @@ class State:
         """Put a logged model's digest into the ledger."""
         with self._transaction() as cursor:
             cursor.execute(
-                "INSERT INTO retrain.candidates (uri, digest, model, name, snapshot, run_id, sides) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
+                "INSERT INTO retrain.candidates (uri, digest, model, name, snapshot, run_id, sides, recipe) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (
+                    *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
+                    file.recipe,
+                ),
             )
 
     def adopt(self, file: ModelFile, version: str, *, by: str, why: str) -> None:
@@ -208,7 +213,7 @@ class State:
                 "target AS (SELECT DISTINCT ON (p.model) p.model, p.from_version AS version FROM retrain.promotions p "
                 "JOIN head ON (head.model, head.version) = (p.model, p.to_version) "
                 "WHERE p.applied_at IS NOT NULL AND p.kind <> 'rollback' ORDER BY p.model, p.seq DESC) "
-                "SELECT uri, digest, model, name, snapshot, run_id, sides, made_at FROM retrain.candidates "
+                "SELECT uri, digest, model, name, snapshot, run_id, sides, made_at, recipe FROM retrain.candidates "
                 "WHERE (model, version) IN (SELECT * FROM head UNION SELECT * FROM target) ORDER BY model, version"
             )
             return [_model_file(row) for row in cursor.fetchall()]
@@ -222,7 +227,7 @@ class State:
     def _model_file(self, condition: str, values: tuple[str, ...]) -> ModelFile | None:
         with self._transaction() as cursor:
             cursor.execute(
-                "SELECT uri, digest, model, name, snapshot, run_id, sides, made_at "  # noqa: S608 - conditions are ours
+                "SELECT uri, digest, model, name, snapshot, run_id, sides, made_at, recipe "  # noqa: S608 - conditions are ours
                 f"FROM retrain.candidates WHERE {condition}",
                 values,
             )
@@ -333,15 +338,29 @@ class State:
             row = cursor.fetchone()
         return None if row is None else row["to_version"]
 
-    def rolled_back(self, model: str, candidate: str, snapshot: str) -> str | None:
-        """The version of this candidate on this snapshot that was rolled back; None where none was."""
+    def anchor(self, model: str, version: str) -> str | None:
+        """The last version up to this one that came into Production by superiority, or by a person."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT p.to_version FROM retrain.promotions p LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
+                "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.kind <> 'rollback' "
+                "AND (v.body->>'proof' IS NULL OR v.body->>'proof' <> 'non_inferiority' OR p.from_version IS NULL) "
+                "AND p.seq <= (SELECT max(seq) FROM retrain.promotions WHERE model = %s AND to_version = %s "
+                "AND applied_at IS NOT NULL AND kind <> 'rollback') ORDER BY p.seq DESC LIMIT 1",
+                (model, model, version),
+            )
+            row = cursor.fetchone()
+        return None if row is None else row["to_version"]
+
+    def rolled_back(self, model: str, recipe: str, snapshot: str) -> str | None:
+        """The version of this recipe on this snapshot that was rolled back; None where none was."""
         with self._transaction() as cursor:
             cursor.execute(
                 "SELECT c.version FROM retrain.promotions p JOIN retrain.candidates c "
                 "ON (c.model, c.version) = (p.model, p.from_version) "
                 "WHERE p.model = %s AND p.kind = 'rollback' AND p.superseded_at IS NULL "
-                "AND c.name = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
-                (model, candidate, snapshot),
+                "AND c.recipe = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
+                (model, recipe, snapshot),
             )
             row = cursor.fetchone()
         return None if row is None else row["version"]

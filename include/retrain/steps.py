@@ -13,7 +13,8 @@ from retrain.errors import EstimatorError, RetrainError
 from retrain.fitting import fit_once, recorded
 from retrain.gate import judge
 from retrain.measuring import measure
-from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Side, Snapshot, Trial, Verdict
+from retrain.metrics import described
+from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
 from retrain.snapshot import SnapshotStore
 from retrain.source import Source
 from retrain.spec import Mode, Spec
@@ -150,11 +151,12 @@ def _log_data_once(cycle: Cycle, parent: str, snapshot: Snapshot) -> None:
 
 
 def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
-    """The greatest validation score; of equal ones, that which the spec names first."""
+    """The best validation score; of equal ones, that which the spec names first."""
     if not candidates:
         raise EstimatorError(f"{spec.model}: no candidate was trained, so there is nothing to judge")
     order = [candidate.name for candidate in spec.candidates]
-    return min(candidates, key=lambda candidate: (-candidate.validation_score, order.index(candidate.name)))
+    sign = described(spec.gate.metric).sign
+    return min(candidates, key=lambda candidate: (-sign * candidate.validation_score, order.index(candidate.name)))
 
 
 def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, dry_run: bool) -> Verdict:
@@ -169,12 +171,21 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
         run_id=best.run_id,
         version=None if dry_run else _register(cycle, best.run_id, fitted.model.uri, snapshot),
         production=production,
+        anchor=_anchor(spec, state, production),
         epoch=snapshot.epoch,
         test=state.tests_spent(spec.model, snapshot.epoch) + 1,
         dry_run=dry_run,
     )
-    verdict = judge(measure(cycle, trial, snapshot, state.model_file(fitted.model.uri)), spec.gate)
+    scores, _ = measure(cycle, trial, snapshot, state.model_file(fitted.model.uri))
+    verdict = judge(scores, spec.gate)
     return state.save_verdict(verdict, announcements.of_verdict(verdict))
+
+
+def _anchor(spec: Spec, state: State, production: str | None) -> str | None:
+    if production is None or spec.gate.proof is not Proof.NON_INFERIORITY:
+        return None
+    anchor = state.anchor(spec.model, production)
+    return None if anchor == production else anchor
 
 
 def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, cast
 
@@ -13,8 +14,12 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from retrain import metrics
+from retrain.comparing import figure
 from retrain.errors import EstimatorError
-from retrain.spec import CandidateSpec, Gate, Metric
+from retrain.metrics import described
+from retrain.scorers import scorers_for
+from retrain.scores import Said
+from retrain.spec import CandidateSpec, Gate, Measured, Task
 
 
 def build(candidate: CandidateSpec) -> Any:
@@ -32,7 +37,9 @@ def build(candidate: CandidateSpec) -> Any:
 def fit(estimator: Any, features: pd.DataFrame, labels: pd.Series) -> Any:
     """Fits in place. Raises EstimatorError with what scikit-learn said."""
     if labels.nunique() < 2:
-        raise EstimatorError(f"{len(labels):,} training rows with {labels.nunique()} classes: nothing can be learnt")
+        raise EstimatorError(
+            f"{len(labels):,} training rows with {labels.nunique()} different labels: nothing can be learnt"
+        )
     try:
         estimator.fit(features, labels)
     except Exception as error:
@@ -40,35 +47,75 @@ def fit(estimator: Any, features: pd.DataFrame, labels: pd.Series) -> Any:
     return estimator
 
 
-def predict(model: Any, features: pd.DataFrame) -> NDArray[np.str_]:
-    """One predicted label for each row, as text, shape (rows,). Raises EstimatorError where there are more or fewer."""
-    try:
-        predictions = np.asarray(model.predict(features))
-    except Exception as error:
-        raise EstimatorError(f"{_name(model)} cannot predict: {_said(error)}") from error
-    if predictions.shape != (len(features),):
+def targets(task: Task, labels: pd.Series) -> pd.Series:
+    """Labels as an estimator learns them. Raises EstimatorError where a number is asked for and one is none."""
+    if task is Task.CLASSIFICATION:
+        return labels
+    numbers = pd.to_numeric(labels, errors="coerce").astype(float)
+    wrong = labels[~np.isfinite(numbers)]
+    if len(wrong):
         raise EstimatorError(
-            f"{_name(model)} gave predictions of shape {predictions.shape} for {len(features):,} rows; "
+            f"{len(wrong):,} labels are no numbers (e.g. {wrong.iloc[0]!r}), and the task is regression"
+        )
+    return numbers
+
+
+def answer(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bool = True) -> Said:
+    """What the model says to each row. Raises EstimatorError where it does not give one answer for each.
+
+    probabilities: whether to ask for them too, or for margins, of a classifier that has them.
+    """
+    labels = _called(model, "predict", features)
+    if labels.shape != (len(features),):
+        raise EstimatorError(
+            f"{_name(model)} gave predictions of shape {labels.shape} for {len(features):,} rows; "
             "begin with a ColumnTransformer that names its column"
         )
-    return predictions.astype(str)
+    if task is Task.REGRESSION:
+        return Said(labels.astype(np.float64))
+    classes = tuple(metrics.as_text(getattr(model, "classes_", ())))
+    said = Said(labels.astype(str), classes)
+    if probabilities and hasattr(model, "predict_proba"):
+        return replace(said, probabilities=_called(model, "predict_proba", features).astype(np.float64))
+    if probabilities and hasattr(model, "decision_function") and len(classes) == 2:
+        return replace(said, margins=_called(model, "decision_function", features).astype(np.float64))
+    return said
 
 
-def scores(gate: Gate, labels: pd.Series, predictions: NDArray[np.str_]) -> dict[str, float]:
+def scores(gate: Gate, task: Task, labels: pd.Series, said: Said) -> dict[str, float]:
     """Every metric that these labels define, the gate's among them.
 
     Raises EstimatorError where the gate's own metric is undefined.
     """
-    classes = metrics.classes(labels)
-    positive = metrics.code(gate.positive, classes)
-    actual, predicted = metrics.encode(labels, classes), metrics.encode(predictions, classes)
-    names: set[Metric] = {"accuracy", "balanced_accuracy", "f1_macro", gate.metric}
-    found = {name: metrics.score(name, actual, predicted, len(classes), positive) for name in names}
-    if not np.isfinite(found[gate.metric]):
+    truth = targets(task, labels)
+    common = _COMMON[task]
+    classes = metrics.classes(labels) if task is Task.CLASSIFICATION else ()
+    if described(gate.metric).needs == "probabilities":
+        classes = tuple(sorted({*classes, *said.classes}))
+    values = metrics.encode(truth, classes) if classes else truth.to_numpy(np.float64)
+    answers = said.among(classes, gate.positive)
+    found = {
+        each.metric: figure(each, answers, labels=values, classes=classes, scorers=scorers_for([each], task, classes))
+        for each in (*(Measured(metric=name) for name in common), gate)
+    }
+    if found[gate.metric] is None:
         raise EstimatorError(
             f"{gate.metric} is undefined on {len(labels):,} rows of classes {', '.join(classes) or '-'}"
         )
-    return {name: found[name] for name in sorted(found) if np.isfinite(found[name])}
+    return {name: score for name, score in sorted(found.items()) if score is not None}
+
+
+_COMMON = {
+    Task.CLASSIFICATION: ("accuracy", "balanced_accuracy", "f1_macro"),
+    Task.REGRESSION: ("mae", "rmse", "r2"),
+}
+
+
+def _called(model: Any, method: str, features: pd.DataFrame) -> NDArray[Any]:
+    try:
+        return np.asarray(getattr(model, method)(features))
+    except Exception as error:
+        raise EstimatorError(f"{_name(model)} cannot predict: {_said(error)}") from error
 
 
 def _function(candidate: CandidateSpec) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retrain.answering import Answers, FreshProcess
+from retrain.answering import Asked, FreshProcess
 from retrain.errors import EstimatorError, UntrustedModelError
 from retrain.nouns import Side
 from retrain.state import ModelFile
@@ -31,7 +31,7 @@ def _logged(tracker: Any, model: Any, **how: Any) -> ModelFile:
     return ModelFile(made.uri, made.digest, "toy", "toy", "0", run, (Side.TRAIN,))
 
 
-def ask(*question: Any, **how: Any) -> Answers:
+def ask(*question: Any, **how: Any) -> Asked:
     with FreshProcess() as process:
         return process.ask(*question, **how)
 
@@ -39,7 +39,7 @@ def ask(*question: Any, **how: Any) -> Answers:
 def test_a_model_answers_there_as_it_does_here(tracker: Any) -> None:
     model = toys.logistic(["b"])
     said = ask(tracker, _logged(tracker, model), ROWS)
-    assert list(said.labels) == list(model.predict(ROWS))
+    assert list(said.said.labels) == list(model.predict(ROWS))
 
 
 def test_features_arrive_there_as_they_are_here(tracker: Any) -> None:
@@ -50,7 +50,7 @@ def test_features_arrive_there_as_they_are_here(tracker: Any) -> None:
 
 def test_what_a_model_prints_is_no_answer(tracker: Any) -> None:
     said = ask(tracker, _logged(tracker, toys.odd(), trust=("pickle",)), ROWS, ("pickle",))
-    assert list(said.labels) == ["yes"] * 4
+    assert list(said.said.labels) == ["yes"] * 4
 
 
 def test_a_model_that_answers_only_where_it_was_made_is_refused(tracker: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,17 @@ import pandas as pd
 import pytest
 
 from retrain import training
-from retrain.spec import CandidateSpec
+from retrain.spec import CandidateSpec, Task
 
 # The stem says the class; endings differ, so that no whole word comes twice.
 GOOD = ["감동적인 영화", "감동적이었다", "감동적이네요", "감동적입니다만", "참 감동적이고", "감동적일 뿐"]
 BAD = ["지루한 영화", "지루했다", "지루하네요", "지루합니다만", "참 지루하고", "지루할 뿐"]
 TEXTS = pd.DataFrame({"id": range(12), "letter": GOOD + BAD})
 LABELS = pd.Series(["합격"] * 6 + ["불합격"] * 6)
+
+
+def answers(model, features):
+    return training.answer(model, features, Task.CLASSIFICATION).labels
 
 
 def fitted(estimator, features, labels, **params):
@@ -33,7 +37,7 @@ def fitted(estimator, features, labels, **params):
 def test_characters_know_a_korean_stem_by_any_ending(estimator, params):
     model = fitted(estimator, TEXTS, LABELS, column="letter", **params)
 
-    found = training.predict(model, pd.DataFrame({"id": [0, 0], "letter": ["감동적이겠지", "지루하겠지"]}))
+    found = answers(model, pd.DataFrame({"id": [0, 0], "letter": ["감동적이겠지", "지루하겠지"]}))
 
     assert found.tolist() == ["합격", "불합격"]
 
@@ -44,7 +48,7 @@ def test_words_in_a_row_tell_what_single_words_do_not(estimator):
     features, labels = pd.DataFrame({"letter": texts}), pd.Series(["합격", "불합격"] * 5)
     model = fitted(estimator, features, labels, column="letter", analyzer="word", longest=2)
 
-    assert training.predict(model, features).tolist() == labels.tolist()
+    assert answers(model, features).tolist() == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_a_table_of_numbers_is_learnt_however_large_they_are_and_with_some_of_th
     labels = pd.Series(np.where(ill, "malignant", "benign"))
 
     model = fitted(estimator, features, labels, **params)
-    found = training.predict(model, features)
+    found = answers(model, features)
 
     measured = features["area"].notna()
     assert (found == labels)[measured].mean() > 0.99

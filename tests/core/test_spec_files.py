@@ -219,7 +219,10 @@ def test_every_candidate_that_comes_with_retrain_learns_from_a_few_rows(name, ca
 
     model = training.fit(training.build(spec.candidate(candidate)), features, labels)
 
-    assert training.scores(spec.gate, labels, training.predict(model, features))[spec.gate.metric] == 1
+    assert (
+        training.scores(spec.gate, spec.task, labels, training.answer(model, features, spec.task))[spec.gate.metric]
+        == 1
+    )
 
 
 def test_the_query_that_comes_with_retrain_labels_a_review_by_its_rating(database):

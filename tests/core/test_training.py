@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from retrain import training
 from retrain.errors import EstimatorError
-from retrain.spec import CandidateSpec, Gate
+from retrain.scores import Said
+from retrain.spec import CandidateSpec, Gate, Task
 
 TEXTS = pd.DataFrame({"text": ["좋은 영화", "나쁜 영화", "좋은 배우", "나쁜 배우"]})
 LABELS = pd.Series(["good", "bad", "good", "bad"])
@@ -161,7 +162,12 @@ def test_a_bare_vectorizer_is_refused_wherever_it_stands_first(how):
 def test_a_fitted_estimator_predicts_one_label_for_each_row():
     model = training.fit(build(f"{__name__}:named", column="text"), TEXTS, LABELS)
 
-    assert training.predict(model, TEXTS.iloc[::-1]).tolist() == ["bad", "good", "bad", "good"]
+    assert training.answer(model, TEXTS.iloc[::-1], Task.CLASSIFICATION).labels.tolist() == [
+        "bad",
+        "good",
+        "bad",
+        "good",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -170,14 +176,14 @@ def test_a_fitted_estimator_predicts_one_label_for_each_row():
 def test_predictions_are_the_classes_as_text(labels, texts):
     model = training.fit(build(f"{__name__}:named", column="text"), TEXTS, pd.Series(labels))
 
-    assert training.predict(model, TEXTS.head(2)).tolist() == texts
+    assert training.answer(model, TEXTS.head(2), Task.CLASSIFICATION).labels.tolist() == texts
 
 
 @pytest.mark.parametrize(
     ("labels", "fault"),
     [
-        (["good"] * 4, r"^4 training rows with 1 classes: nothing can be learnt$"),
-        ([], r"^0 training rows with 0 classes: nothing can be learnt$"),
+        (["good"] * 4, r"^4 training rows with 1 different labels: nothing can be learnt$"),
+        ([], r"^0 training rows with 0 different labels: nothing can be learnt$"),
     ],
 )
 def test_rows_of_fewer_than_two_classes_are_refused(labels, fault):
@@ -197,7 +203,7 @@ def test_a_model_that_cannot_predict_says_why():
     model = training.fit(build(f"{__name__}:named", column="text"), TEXTS, LABELS)
 
     with pytest.raises(EstimatorError, match=r"^LogisticRegression cannot predict: .*text"):
-        training.predict(model, TEXTS.rename(columns={"text": "letter"}))
+        training.answer(model, TEXTS.rename(columns={"text": "letter"}), Task.CLASSIFICATION)
 
 
 def test_predictions_that_are_not_one_for_each_row_are_refused_with_a_remedy():
@@ -205,7 +211,7 @@ def test_predictions_that_are_not_one_for_each_row_are_refused_with_a_remedy():
     model = training.fit(build(f"{__name__}:behind_nothing"), TEXTS.head(2).assign(more="영화"), LABELS.head(2))
 
     with pytest.raises(EstimatorError) as refused:
-        training.predict(model, TEXTS.assign(more="영화"))
+        training.answer(model, TEXTS.assign(more="영화"), Task.CLASSIFICATION)
 
     assert str(refused.value) == (
         "LogisticRegression gave predictions of shape (2,) for 4 rows; "
@@ -219,8 +225,8 @@ def test_predictions_that_are_not_one_for_each_row_are_refused_with_a_remedy():
 def test_scores_are_those_that_the_labels_define_and_the_gates_own():
     predictions = np.array(["good", "bad", "bad", "bad"])
 
-    common = training.scores(Gate(), LABELS, predictions)
-    with_f1 = training.scores(Gate(metric="f1", positive="good"), LABELS, predictions)
+    common = training.scores(Gate(), Task.CLASSIFICATION, LABELS, Said(predictions))
+    with_f1 = training.scores(Gate(metric="f1", positive="good"), Task.CLASSIFICATION, LABELS, Said(predictions))
 
     assert common == pytest.approx({"accuracy": 0.75, "balanced_accuracy": 0.75, "f1_macro": (2 / 3 + 4 / 5) / 2})
     assert with_f1 == pytest.approx({**common, "f1": 2 / 3})
@@ -236,4 +242,4 @@ def test_scores_are_those_that_the_labels_define_and_the_gates_own():
 )
 def test_a_gate_whose_metric_is_undefined_is_refused(gate, labels, fault):
     with pytest.raises(EstimatorError, match=fault):
-        training.scores(gate, labels, np.array(labels, dtype=str))
+        training.scores(gate, Task.CLASSIFICATION, labels, Said(np.array(labels, dtype=str)))

@@ -3,6 +3,8 @@ ALTER TABLE retrain.candidates
     ALTER COLUMN snapshot DROP NOT NULL,
     ALTER COLUMN run_id DROP NOT NULL,
     ADD COLUMN made_at timestamptz,
+    -- Digest of the function and its parameters; those of before have none.
+    ADD COLUMN recipe text,
     ADD COLUMN adopted_by text,
     ADD COLUMN adopted_why text,
     ADD CHECK (adopted_by IS NOT NULL OR (snapshot IS NOT NULL AND run_id IS NOT NULL)),

@@ -1,0 +1,143 @@
+"""What was measured on the holdout, as the gate takes it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrain.metrics import Codes, Floats, check_codes, code, encode
+from retrain.nouns import Trial
+
+Values = NDArray[np.generic]
+"""Codes of classes, or numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a model says to n rows, in its own classes."""
+
+    labels: NDArray[np.str_] | Floats
+    """Shape (n,): the predicted classes as text; in a regression, numbers."""
+    classes: tuple[str, ...] = ()
+    """Of the columns of `probabilities`."""
+    probabilities: Floats | None = None
+    """Shape (n, k)."""
+    margins: Floats | None = None
+    """Shape (n,): of a classifier of two classes without probabilities, how much the row is of the second one."""
+
+    def among(self, classes: tuple[str, ...], positive: str | int | None) -> "Answers":
+        """The same in codes of `classes`; a column for each, 0 where the model does not know the class."""
+        if not classes:
+            return Answers(self.labels)
+        probabilities = None
+        if self.probabilities is not None:
+            probabilities = np.zeros((len(self.labels), len(classes)))
+            for place, name in enumerate(self.classes):
+                if name in classes:
+                    probabilities[:, classes.index(name)] = self.probabilities[:, place]
+        own = code(positive, self.classes)
+        scores = None
+        if self.probabilities is not None and own is not None:
+            scores = self.probabilities[:, own]
+        elif self.margins is not None and own is not None:
+            scores = self.margins if own == 1 else -self.margins
+        return Answers(encode(self.labels, classes), probabilities, scores)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one model says to the n rows of the holdout, and what it costs."""
+
+    labels: Values
+    """Shape (n,): codes of the predicted classes, -1 for one outside of them, or numbers."""
+    probabilities: Floats | None = None
+    """Shape (n, k), a column for each class."""
+    scores: Floats | None = None
+    """Shape (n,): how much the row is of the positive class, on any scale."""
+    latency_ms: float | None = None
+    """95th percentile of the time for one row."""
+    size: int | None = None
+    """Bytes of its files."""
+    train_rows: int | None = None
+    inputs: Mapping[str, str] | None = None
+    """Type of each column that it takes, as its signature says."""
+
+    def part(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Answers":
+        """The answers to these rows."""
+        return replace(
+            self,
+            labels=self.labels[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            scores=None if self.scores is None else self.scores[rows],
+        )
+
+    def mixed(self, other: "Answers", where: NDArray[np.bool_]) -> "Answers":
+        """The other's answers where `where`, shape (n,), says so."""
+        return Answers(
+            np.where(where, other.labels, self.labels),
+            _mixed(self.probabilities, other.probabilities, where[:, None]),
+            _mixed(self.scores, other.scores, where),
+        )
+
+
+Scorer = Callable[[Values, Answers], float]
+"""A metric of any kind: labels of shape (n,), and what a model says."""
+Scorers = Mapping[str, Scorer]
+"""By the name of the metric."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What was measured on the n rows of the holdout. Raises ValueError where shapes or codes do not fit."""
+
+    trial: Trial
+    classes: tuple[str, ...]
+    """The label of each code, as text; none in a regression."""
+    labels: Values
+    """Shape (n,): codes of the true classes, or numbers."""
+    challenger: Answers | None
+    """None where it could not be asked; `faults` then says why."""
+    production: Answers | None
+    """None where there is no Production, or where it could not be asked."""
+    clusters: Codes
+    """Shape (n,): rows with the same key are one cluster."""
+    anchor: Answers | None = None
+    """Of the last version that won by superiority, where the trial names one."""
+    slices: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """Shape (n,) each: the rows of each guarded slice, by its name."""
+    overlap: int = 0
+    """Holdout rows already left out because one of the models trained on them."""
+    unknown: int = 0
+    """Holdout rows already left out because they were labelled before a version was made that somebody adopted."""
+    twin: bool = False
+    """Whether Production is the same candidate on the same snapshot."""
+    faults: tuple[str, ...] = ()
+    """What could not be measured, each as a clause: `version 3 cannot be loaded`."""
+    scorers: Scorers = field(default_factory=dict)
+    """For metrics that are a scorer of scikit-learn."""
+
+    def __post_init__(self) -> None:
+        if self.clusters.shape != self.labels.shape:
+            raise ValueError(f"clusters of shape {self.clusters.shape} do not fit labels of shape {self.labels.shape}")
+        for answers in (self.challenger, self.production, self.anchor):
+            if answers is not None and self.classes:
+                check_codes(self.labels.astype(np.int64), answers.labels.astype(np.int64), len(self.classes))
+            elif answers is not None and answers.labels.shape != self.labels.shape:
+                raise ValueError(f"answers of shape {answers.labels.shape} do not fit {len(self.labels)} labels")
+
+    def part(self, rows: NDArray[np.bool_]) -> "Scores":
+        """The same on some of the rows, shape (n,)."""
+        return replace(
+            self,
+            labels=self.labels[rows],
+            clusters=self.clusters[rows],
+            slices={},
+            challenger=self.challenger and self.challenger.part(rows),
+            production=self.production and self.production.part(rows),
+            anchor=self.anchor and self.anchor.part(rows),
+        )
+
+
+def _mixed(own: Floats | None, theirs: Floats | None, where: NDArray[np.bool_]) -> Floats | None:
+    return None if own is None or theirs is None else np.where(where, theirs, own)
