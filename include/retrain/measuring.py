@@ -60,7 +60,7 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
         production=answers(others[trial.production]) if trial.production else None,
         anchor=answers(others[trial.anchor]) if trial.anchor else None,
         clusters=rows.content,
-        slices={str(each): _of_slice(each, rows.features) for each in gate.slices},
+        slices={str(each): _of_slice(each, rows) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
         twin=_are_twins(cycle, trial, challenger),
@@ -86,18 +86,18 @@ def _cooling(cycle: Cycle, trial: Trial, challenger: ModelFile) -> Iterator[str]
         yield f"the same candidate on the same snapshot is version {version}, which was rolled back"
 
 
-def _of_slice(each: Slice, features: pd.DataFrame) -> NDArray[np.bool_]:
+def _of_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
     """Which rows are of the slice, shape (rows,)."""
-    column = features[each.column]
+    column = rows.features[each.column]
     if each.value is not None:
         wanted = str(each.value) if column.dtype == object or isinstance(each.value, str) else float(each.value)
-        return (column == wanted).to_numpy(np.bool_)
+        return np.asarray(column == wanted, np.bool_)
     if column.dtype.kind != "f":
         raise SpecError(f"gate.slices: {each} is a range, and column {each.column} holds no numbers; set value instead")
     number = column
     least = number >= each.least if each.least is not None else number.notna()
     below = number < each.below if each.below is not None else number.notna()
-    return (least & below).to_numpy(np.bool_)
+    return np.asarray(least & below, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
