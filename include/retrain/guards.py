@@ -143,8 +143,10 @@ def _classes(scores: Scores, gate: Gate) -> Guard:
 
 
 def _signature(challenger: Answers, production: Answers) -> Guard:
-    if challenger.inputs is None or production.inputs is None:
-        return Guard(name="signature", passed=False, says="a model has no signature", computed=False)
+    if production.inputs is None:  # of one that somebody adopted
+        return Guard(name="signature", passed=True, says="Production has no signature that could be kept to")
+    if challenger.inputs is None:
+        return _known("signature", False, "the challenger has no signature")
     lost = [f"{name} ({type_})" for name, type_ in production.inputs.items() if challenger.inputs.get(name) != type_]
     says = (
         f"it no longer takes {', '.join(lost)} of Production's columns"

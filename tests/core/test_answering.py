@@ -44,7 +44,7 @@ def test_a_model_answers_there_as_it_does_here(tracker: Any) -> None:
 
 def test_features_arrive_there_as_they_are_here(tracker: Any) -> None:
     assert list(
-        ask(tracker, _logged(tracker, toys.odd("tell types"), trust=("pickle",)), ROWS, ("pickle",)).labels
+        ask(tracker, _logged(tracker, toys.odd("tell types"), trust=("pickle",)), ROWS, ("pickle",)).said.labels
     ) == [f"{ROWS[name].dtype} {list(ROWS[name])!r}" for name in ROWS] + [repr(list(ROWS.index))]
 
 
