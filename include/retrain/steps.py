@@ -95,21 +95,31 @@ def evaluate(cycle: Cycle, snapshot: Snapshot, candidates: Sequence[Candidate], 
     return verdict
 
 
-def may_promote(spec: Spec, verdict: Verdict) -> bool:
-    """Whether this verdict is to change Production."""
-    return verdict.outcome is Outcome.PROMOTE and not verdict.trial.dry_run and spec.mode is Mode.ENFORCE
+def may_promote(spec: Spec, verdict: Verdict, *, force: str | None = None) -> bool:
+    """Whether this verdict is to change Production.
+
+    force: why a person wants it whatever the verdict says, of a Production that cannot be loaded say. A challenger that
+    could not be measured, or that misses the spec's floor, is not promoted all the same.
+    """
+    if verdict.trial.dry_run or spec.mode is not Mode.ENFORCE:
+        return False
+    reached = any(guard.passed for guard in verdict.guards if guard.name in ("floor", "ceiling"))
+    return verdict.outcome is Outcome.PROMOTE or (bool(force) and verdict.score is not None and reached)
 
 
-def promote(cycle: Cycle, verdict: Verdict) -> Promotion:
+def promote(cycle: Cycle, verdict: Verdict, *, force: str | None = None, by: str | None = None) -> Promotion:
     """Put the judged version into Production, by way of the ledger (DESIGN rule 1).
 
-    Raises StaleVerdictError where Production is no longer what the verdict was made against.
+    force: see `may_promote`; by: who says so. Raises StaleVerdictError where Production is no longer what the verdict
+    was made against.
     """
     model, state = cycle.spec.model, cycle.state
-    if not may_promote(cycle.spec, verdict):
+    if not may_promote(cycle.spec, verdict, force=force):
         raise RetrainError(f"{model}: {verdict.outcome} in mode {cycle.spec.mode} promotes nothing")
+    forced = verdict.outcome is not Outcome.PROMOTE
+    why = f"forced: {force}; the verdict was {verdict.outcome}: {verdict.reason}" if forced else verdict.reason
     apply(model, state, cycle.tracker)
-    state.open_promotion(verdict, by=str(cycle), why=verdict.reason)
+    state.open_promotion(verdict, by=f"{by or 'somebody'} in {cycle}" if forced else str(cycle), why=why)
     apply(model, state, cycle.tracker)
     return state.promotion_of(verdict)
 

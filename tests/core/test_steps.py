@@ -7,6 +7,8 @@ import pytest
 from retrain import steps
 from retrain.errors import EstimatorError, RetrainError, SpecError, StaleVerdictError
 from retrain.nouns import Outcome, Side
+from retrain.spec import Mode
+from stack.local import Running
 from tests.core.conftest import World
 
 Make = Callable[..., World]
@@ -206,6 +208,45 @@ def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(wo
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "was not logged by Retrain" in verdict.reason
     assert model.tracker.production(model.model) == foreign
+
+
+def test_a_production_that_cannot_be_loaded_is_replaced_only_by_force(world: Make, mlflow_server: Running) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    file = model.state.model_file_of_version(model.model, "1")
+    assert file is not None
+    (stored,) = mlflow_server.home.artifacts.rglob(f"{file.uri.removeprefix('models:/')}/**/model.skops")
+    stored.write_bytes(b"not a model")
+    model.feed(600)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "version 1: " in verdict.reason
+    assert verdict.score is not None
+    with pytest.raises(RetrainError, match="INCONCLUSIVE in mode enforce promotes nothing"):
+        steps.promote(cycle, verdict)
+    promotion = steps.promote(cycle, verdict, force="its files are broken", by="kim")
+    assert (promotion.to_version, promotion.by) == ("2", f"kim in {cycle}")
+    assert promotion.why.startswith("forced: its files are broken; the verdict was INCONCLUSIVE: version 1: ")
+
+
+def test_what_misses_the_floor_is_not_promoted_by_force_either(world: Make) -> None:
+    model = world(gate={"metric": "accuracy", "floor": 0.99})
+    model.feed(2000)
+    cycle, verdict = model.judge()
+    with pytest.raises(RetrainError, match="HOLD in mode enforce promotes nothing"):
+        steps.promote(cycle, verdict, force="now", by="kim")
+    observed = model.spec.model_copy(update={"mode": Mode.OBSERVE})
+    assert not steps.may_promote(observed, verdict.model_copy(update={"outcome": Outcome.PROMOTE}), force="now")
+
+
+def test_the_same_candidate_on_the_same_snapshot_as_production_is_held(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.HOLD
+    assert "Production is the same candidate on the same snapshot" in verdict.reason
 
 
 def test_a_channel_that_is_down_delays_messages_and_loses_none(world: Make) -> None:
