@@ -59,7 +59,7 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
         challenger=answers(ours),
         production=answers(others[trial.production]) if trial.production else None,
         anchor=answers(others[trial.anchor]) if trial.anchor else None,
-        clusters=rows.content,
+        clusters=rows.clusters,
         slices={str(each): _of_slice(each, rows) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
@@ -105,7 +105,7 @@ class _Model:
     """What one model says to the holdout, and which rows it knows."""
 
     seen: NDArray[np.bool_]
-    """Shape (rows,): whether it has trained on the row, or on one of the same content."""
+    """Shape (rows,): whether it has trained on the row, or on one of the same content or group."""
     unknown: NDArray[np.bool_]
     """Shape (rows,): whether it may have trained on the row, because nothing says that it has not."""
     asked: Asked | None = None

@@ -34,14 +34,14 @@ def sense(spec: Spec, *, source: Source, state: State) -> Sensed:
 
 def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:
     """Every labelled row as it is now, stored, with the side of each."""
-    salt, split = state.begin_model(spec.model, spec.split)
+    lineage = state.begin_model(spec.model, spec.split, spec.source.group)
     snapshot = snapshots.write(
         spec.model,
         source.read_labelled(),
-        salt=salt,
-        split=split,
+        lineage=lineage,
         epoch_rows=spec.gate.epoch_rows,
         last=state.last_consumed(spec.model),
+        inherits=state.last_consumed(spec.model, lineage.number),
     )
     state.save_snapshot(snapshot)
     return snapshot

@@ -7,7 +7,7 @@ import pytest
 from retrain import steps
 from retrain.errors import EstimatorError, RetrainError, SpecError, StaleVerdictError
 from retrain.nouns import Outcome, Side
-from retrain.spec import Mode
+from retrain.spec import Mode, Split
 from stack.local import Running
 from tests.core.conftest import World
 
@@ -247,6 +247,55 @@ def test_the_same_candidate_on_the_same_snapshot_as_production_is_held(world: Ma
     _, verdict = model.judge()
     assert verdict.outcome is Outcome.HOLD
     assert "Production is the same candidate on the same snapshot" in verdict.reason
+
+
+def test_split_by_time_the_newest_rows_judge(world: Make) -> None:
+    model = world(split={"by": "time", "gap": "1m"})
+    model.feed(2000)
+    snapshot = model.take()
+    # Rows are labelled a second apart.
+    assert snapshot.sides == {
+        Side.TRAIN: 1080,
+        Side.VALIDATION: 400,
+        Side.HOLDOUT: 400,
+        Side.WAITING: 0,
+        Side.GAP: 120,
+    }
+    _, verdict = model.judge()
+    assert (verdict.outcome, verdict.rows, verdict.overlap) == (Outcome.PROMOTE, 400, 0)
+
+
+def test_split_by_group_each_group_is_one_cluster(world: Make) -> None:
+    source = {"table": "rows", "key": "id", "label": "label", "features": ["a", "b"], "group": "applicant"}
+    model = world(source=source, split={"by": "group"})
+    with model.database.connect() as session:
+        session.cursor().execute("ALTER TABLE rows ADD applicant bigint GENERATED ALWAYS AS (id / 2) STORED")
+    model.feed(2000)
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.PROMOTE
+    assert verdict.rows == 2 * verdict.clusters > 0
+
+
+def test_after_a_change_of_the_split_rows_that_production_has_trained_on_do_not_judge(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    model.told()
+    model.spec = model.spec.model_copy(update={"split": Split(by="time")})
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "left out because a model had trained on them" in verdict.reason
+    assert verdict.overlap + verdict.rows == 400
+    assert verdict.trial.epoch == 2
+    split, judged = model.told()
+    assert "the spec splits rows by time (0.2 validation, 0.2 holdout), no longer by hash" in split
+    assert "INCONCLUSIVE" in judged
+    model.feed(600)
+    snapshot = model.take()
+    assert (snapshot.new_rows, snapshot.lineage) == (600, 2)
+    _, verdict = model.judge()
+    assert (verdict.outcome, verdict.rows, verdict.overlap) == (Outcome.HOLD, 600, 0)
+    assert (verdict.trial.epoch, verdict.trial.test) == (3, 1)
 
 
 def test_a_channel_that_is_down_delays_messages_and_loses_none(world: Make) -> None:
