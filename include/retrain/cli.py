@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -32,14 +33,19 @@ def main() -> int:
 
 
 def _check(folder: Path) -> list[str]:
-    from retrain.training import build  # scikit-learn: two seconds that `migrate` does not need
+    # scikit-learn: two seconds that `migrate` does not need
+    from retrain.scorers import scorers_for
+    from retrain.training import build
 
     found = spec_files.load_folder(folder)
     faults = list(found.faults)
     for file in found.files:
-        for candidate in file.spec.candidates:
+        gate = file.spec.gate
+        checks = [partial(build, candidate) for candidate in file.spec.candidates]
+        checks.append(partial(scorers_for, (gate, *gate.limits), file.spec.task, ()))
+        for check in checks:
             try:
-                build(candidate)
+                check()
             except RetrainError as error:
                 faults.append(f"{file.path.name}: {error}")
     if not found.files and not faults:

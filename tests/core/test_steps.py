@@ -1,14 +1,16 @@
 """A model's cycle by its verbs, against a real PostgreSQL and a real MLflow server."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from retrain import steps
+from retrain import spec, steps
 from retrain.errors import EstimatorError, RetrainError, SpecError, StaleVerdictError
 from retrain.nouns import Outcome, Side
 from retrain.spec import Mode, Split
 from stack.local import Running
+from tests.core import toys
 from tests.core.conftest import World
 
 Make = Callable[..., World]
@@ -310,3 +312,32 @@ def test_a_channel_that_is_down_delays_messages_and_loses_none(world: Make) -> N
         steps.tell(model.model, down, state=model.state)
     assert [headline.split(": ")[1].split()[0] for headline in model.told()] == ["PROMOTE", "version"]
     assert model.told() == []
+
+
+def test_a_regression_goes_the_same_way(world: Make) -> None:
+    source = {"table": "numbers", "key": "id", "label": "y", "label_time": "labelled_at", "features": ["a", "b"]}
+    model = world(
+        source=source,
+        task="regression",
+        candidates=[{"name": "ridge", "estimator": "tests.core.toys:ridge", "params": {"columns": ["a", "b"]}}],
+        gate={"metric": "rmse", "ceiling": 2.0, "limits": [{"metric": "sklearn:explained_variance", "floor": 0.1}]},
+    )
+    with model.database.connect() as session:
+        toys.numbers(session, "numbers", 1500)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.PROMOTE, verdict.reason
+    assert verdict.score == pytest.approx(1, abs=0.1)
+    assert "explained_variance" in " ".join(guard.says for guard in verdict.guards)
+    steps.promote(cycle, verdict)
+    better = [
+        {"name": "squared", "estimator": "tests.core.toys:ridge", "params": {"columns": ["a", "b"], "squares": True}}
+    ]
+    data = {**model.spec.model_dump(mode="json"), "candidates": better}
+    after = replace(model, spec=spec.parse(data, "toy.yaml"))
+    with model.database.connect() as session:
+        toys.numbers(session, "numbers", 1500, first=1500)
+    _, verdict = after.judge()
+    assert verdict.outcome is Outcome.PROMOTE, verdict.reason
+    assert verdict.difference is not None
+    assert verdict.difference < 0
+    assert "below 0 is better" in verdict.reason
