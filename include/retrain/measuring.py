@@ -94,9 +94,8 @@ def _of_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
         return np.asarray(column == wanted, np.bool_)
     if column.dtype.kind != "f":
         raise SpecError(f"gate.slices: {each} is a range, and column {each.column} holds no numbers; set value instead")
-    number = column
-    least = number >= each.least if each.least is not None else number.notna()
-    below = number < each.below if each.below is not None else number.notna()
+    least = column >= each.least if each.least is not None else column.notna()
+    below = column < each.below if each.below is not None else column.notna()
     return np.asarray(least & below, np.bool_)
 
 
@@ -126,8 +125,8 @@ class _Asking:
     def version(self, version: str) -> _Model:
         who, file = f"version {version}", self.cycle.state.model_file_of_version(self.cycle.spec.model, version)
         if file is None:
-            why = f"{who} was not logged by Retrain, so nothing proves what it is: adopt it"
-            return _Model(self._none, self._none, fault=f"{who}: {why}")
+            fault = f"{who} was not logged by Retrain, so nothing proves what it is: adopt it"
+            return _Model(self._none, self._none, fault=fault)
         return self.model(who, file)
 
     def model(self, who: str, file: ModelFile) -> _Model:
