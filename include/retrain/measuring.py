@@ -38,7 +38,7 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
     rows = holdout.part(~seen & ~unknown)
     labels = training.targets(task, rows.labels)
     classes = metrics.classes(labels) if task is Task.CLASSIFICATION else ()
-    if any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)):
+    if gate.max_ece or any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)):
         classes = tuple(sorted({*classes, *(name for each in both if each.asked for name in each.asked.said.classes)}))
 
     def answers(each: _Model) -> Answers | None:
