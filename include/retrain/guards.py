@@ -8,7 +8,7 @@ import numpy as np
 from retrain.comparing import figure_of, loss, probabilities_of
 from retrain.metrics import Codes, code, described
 from retrain.nouns import Guard, SliceScore
-from retrain.scores import Answers, Scores
+from retrain.scores import Answers, Scores, Values
 from retrain.spec import Gate, Limit
 
 _BINS = 10
@@ -201,10 +201,10 @@ def _shift(scores: Scores, answers: Answers) -> float | None:
     if not len(scores.labels) or not scores.classes:
         return None
 
-    def shares(values: Codes) -> np.ndarray:
-        return np.bincount(values + 1, minlength=len(scores.classes) + 1) / len(values)
+    def how_often(values: Values) -> Codes:
+        return np.bincount(values.astype(np.int64) + 1, minlength=len(scores.classes) + 1)
 
-    return float(np.abs(shares(answers.labels.astype(np.int64)) - shares(scores.labels.astype(np.int64))).max())
+    return float(np.abs(how_often(answers.labels) - how_often(scores.labels)).max() / len(scores.labels))
 
 
 def slices(scores: Scores, gate: Gate) -> Iterator[tuple[Guard, SliceScore]]:
