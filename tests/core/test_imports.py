@@ -67,6 +67,7 @@ LAYERS = (
             "retrain.tracker.*": {"mlflow", "pandas", "requests"},
             "retrain.training": {"pandas", "sklearn"},
             "retrain.channels": {"httpx"},
+            "retrain.judging": {"pandas"},
         },
         CORE,
     ),
