@@ -68,6 +68,7 @@ LAYERS = (
             "retrain.training": {"pandas", "sklearn"},
             "retrain.channels": {"httpx"},
             "retrain.judging": {"pandas"},
+            "retrain.plots": {"matplotlib", "pylopdf_fonts_ko"},
         },
         CORE,
     ),
