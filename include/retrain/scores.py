@@ -145,6 +145,13 @@ class Scores:
             if values is not None and values.shape != shape:
                 raise ValueError(f"{name} of shape {values.shape} are not of shape {shape}")
 
+    def flips(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Places of the rows that went from right to wrong, and from wrong to right; none in a regression."""
+        if self.challenger is None or self.production is None or not self.classes:
+            return np.array([], np.intp), np.array([], np.intp)
+        was, is_now = self.production.labels == self.labels, self.challenger.labels == self.labels
+        return np.flatnonzero(was & ~is_now), np.flatnonzero(~was & is_now)
+
     def part(self, rows: NDArray[np.bool_]) -> "Scores":
         """The same on some of the rows, shape (n,)."""
         return replace(

@@ -1,13 +1,15 @@
 """A model's cycle by its verbs, against a real PostgreSQL and a real MLflow server."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from retrain import spec, steps
-from retrain.errors import EstimatorError, RetrainError, SpecError, StaleVerdictError
-from retrain.nouns import Outcome, Side
+from retrain.errors import EstimatorError, NoAnswerError, RetrainError, SpecError, StaleVerdictError
+from retrain.nouns import Outcome, Side, Verdict
 from retrain.spec import Mode, Split
 from stack.local import Running
 from tests.core import toys
@@ -341,3 +343,64 @@ def test_a_regression_goes_the_same_way(world: Make) -> None:
     assert verdict.difference is not None
     assert verdict.difference < 0
     assert "below 0 is better" in verdict.reason
+
+
+def _uploaded(model: World, verdict: Verdict) -> list[str]:
+    return [file.path for file in model.tracker._client.list_artifacts(verdict.trial.run_id, "verdict")]
+
+
+def test_a_verdict_is_on_its_run_as_a_file_with_rows_that_flipped_and_as_a_picture(world: Make, tmp_path: Path) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    model.feed(4000, turn=1.2)
+    _, verdict = model.judge()
+
+    assert _uploaded(model, verdict) == ["verdict/verdict.json", "verdict/verdict.png", "verdict/verdict.svg"]
+    path = model.tracker._client.download_artifacts(verdict.trial.run_id, "verdict/verdict.json", str(tmp_path))
+    written = json.loads(Path(path).read_text(encoding="utf-8"))
+    to_wrong, to_right = written.pop("right_to_wrong_keys"), written.pop("wrong_to_right_keys")
+    assert Verdict.from_json(written) == verdict
+    assert verdict.wrong_to_right > 50
+    assert (len(to_wrong), len(to_right)) == (min(50, verdict.right_to_wrong), 50)
+    holdout = model.snapshots.read(model.state.snapshot(model.model, verdict.trial.snapshot), [Side.HOLDOUT])
+    assert set(to_wrong) | set(to_right) <= set(holdout.keys.to_pylist())
+    assert not set(to_wrong) & set(to_right)
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(
+    world: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("retrain.steps.plots.write", broken)
+    model = world()
+    model.feed(2000)
+
+    _, verdict = model.judge()
+
+    assert verdict.outcome is Outcome.PROMOTE
+    assert _uploaded(model, verdict) == ["verdict/verdict.json"]
+    assert "the verdict could not be drawn" in caplog.text
+
+
+def test_no_verdict_is_saved_before_its_files_are_and_a_retry_uploads_them(
+    world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = world()
+    model.feed(2000)
+    cycle, snapshot = model.cycle(), model.take()
+    candidates = model.train(cycle, snapshot)
+
+    def away(*_: object) -> None:
+        raise NoAnswerError("MLflow did not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("retrain.tracker.ExperimentTracker.log_artifact", away)
+        with pytest.raises(NoAnswerError):
+            steps.evaluate(cycle, snapshot, candidates, dry_run=False)
+    assert model.state.verdict(cycle.key("verdict", snapshot.id)) is None
+    assert model.state.tests_spent(model.model, 1) == 0
+    verdict = steps.evaluate(cycle, snapshot, candidates, dry_run=False)
+    assert len(_uploaded(model, verdict)) == 3
