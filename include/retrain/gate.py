@@ -35,7 +35,7 @@ def judge(scores: Scores, gate: Gate) -> Verdict:
             beside.append(guard)
             slices.append(score)
     outcome, reason = _decide(scores, gate, before, [floor, *beside], compared)
-    right_to_wrong, wrong_to_right = _flips(scores)
+    right_to_wrong, wrong_to_right = scores.flips()
     return Verdict(
         trial=scores.trial,
         outcome=outcome,
@@ -54,8 +54,8 @@ def judge(scores: Scores, gate: Gate) -> Verdict:
         tests=gate.tests,
         rows=len(scores.labels),
         clusters=clusters,
-        right_to_wrong=right_to_wrong,
-        wrong_to_right=wrong_to_right,
+        right_to_wrong=len(right_to_wrong),
+        wrong_to_right=len(wrong_to_right),
         smallest_gain=compared.smallest_gain if compared else None,
         overlap=scores.overlap,
         guards=(*before, *beside, floor),
@@ -89,14 +89,6 @@ def _decide(
                 f"{finding}; but against {version} {anchored.theirs:.3f}: {_finding(gate, anchored, alpha)}",
             )
     return outcome, finding
-
-
-def _flips(scores: Scores) -> tuple[int, int]:
-    """Rows that went from right to wrong, and from wrong to right; none in a regression."""
-    if scores.challenger is None or scores.production is None or not scores.classes:
-        return 0, 0
-    was, is_now = scores.production.labels == scores.labels, scores.challenger.labels == scores.labels
-    return int((was & ~is_now).sum()), int((~was & is_now).sum())
 
 
 def _pair(scores: Scores, gate: Gate, compared: Comparison) -> str:
