@@ -25,7 +25,8 @@ from retrain.spec import Gate, Measured
 
 Interval = tuple[float, float] | None
 
-_INTERVAL_DRAWS = 2_000
+_BOOTSTRAP_DRAWS = 2_000
+"""At least; where each row has a loss of its own, one draw costs as much as hundreds of permutations."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def compare(scores: Scores, gate: Gate, other: Answers | None, alpha: float) -> 
     if pair is None or not (isfinite(own) and isfinite(theirs)):
         return None
     rng, sign, alike = _dice(scores.trial.id), described(gate.metric).sign, pair.alike()
-    drawn = pair.bootstrapped(rng, draws_for(pair, alpha) if gate.threshold else _INTERVAL_DRAWS)
+    drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _BOOTSTRAP_DRAWS) if gate.threshold else _BOOTSTRAP_DRAWS)
     gains = sign * (drawn[0] - drawn[1])
     if gate.threshold:
         p_value, spread = bootstrap_p(gains, gate.threshold), float(np.nanstd(gains))
@@ -117,7 +118,7 @@ def loss(scores: Scores, gate: Gate, margin: float, alpha: float) -> Loss | None
     own, theirs = pair.observed() if pair else (float("nan"), float("nan"))
     if pair is None or not (isfinite(own) and isfinite(theirs)):
         return None
-    drawn = pair.bootstrapped(_dice(scores.trial.id), draws_for(pair, alpha))
+    drawn = pair.bootstrapped(_dice(scores.trial.id), draws_for(pair, alpha, _BOOTSTRAP_DRAWS))
     losses = described(gate.metric).sign * (drawn[1] - drawn[0])
     p_value = bootstrap_p(losses[np.isfinite(losses)], margin)
     return Loss(own=own, theirs=theirs, interval=interval(drawn[0] - drawn[1]), shown=p_value < alpha)

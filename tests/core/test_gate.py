@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks import gate_error
 from retrain.gate import Answers, Scores, judge
 from retrain.nouns import Outcome, Trial, Verdict
 from retrain.spec import Gate
@@ -407,3 +408,13 @@ def test_an_equal_model_is_promoted_no_more_often_than_alpha(copies):
 def test_a_real_gain_is_seen_and_a_real_loss_is_not():
     assert promoted(60, 2_000, gain=0.013) >= 0.9
     assert promoted(60, 2_000, gain=-0.01) == 0
+
+
+@pytest.mark.parametrize("proof", gate_error.PROOFS)
+def test_no_proof_lets_through_what_it_is_against(proof):
+    # Equal, better by just min_gain, worse by just the margin, in each kind of metric; the benchmark does a thousand.
+    settings = [gate_error.level(kind, proof, rows=300) for kind in gate_error.KINDS]
+
+    promoted = [rules[0] for setting in settings for rules in gate_error.repeated(setting, range(15))]
+
+    assert np.mean(promoted) <= 0.05 + 3 * (0.05 * 0.95 / len(promoted)) ** 0.5
