@@ -66,6 +66,15 @@ def retrain(file: SpecFile) -> DAG:
             "note": Param(
                 None, type=["null", "string"], maxLength=1000, title="Note", description="Lands on the runs in MLflow."
             ),
+            "force": Param(
+                None,
+                type=["null", "string"],
+                minLength=1,
+                maxLength=1000,
+                title="Force the promotion: why",
+                description="Promotes the challenger whatever the verdict says, if it reaches the floor: for a "
+                "Production that cannot be loaded. What you write is kept in the ledger with your name.",
+            ),
         },
         default_args={
             # Waits of 30 s, 1, 2, 4, 8 and 15 minutes: an outage of half an hour passes by itself.
@@ -103,10 +112,18 @@ def retrain(file: SpecFile) -> DAG:
             candidates=train.output,
             judge_only=dag.param("dry_run"),
             note=dag.param("note"),
+            force=dag.param("force"),
             # A candidate that was not asked for is skipped, and must not skip the verdict.
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
-        promote = PromoteOperator(task_id="promote", doc_md=on_call.PROMOTE, spec=path, verdict=evaluate.output)
+        promote = PromoteOperator(
+            task_id="promote",
+            doc_md=on_call.PROMOTE,
+            spec=path,
+            verdict=evaluate.output,
+            force=dag.param("force"),
+            by="{{ dag_run.triggering_user_name or '' }}",
+        )
         hold = EmptyOperator(task_id="hold", doc_md=on_call.HOLD)
         tell = TellOperator(
             task_id="tell", doc_md=on_call.TELL, spec=path, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS

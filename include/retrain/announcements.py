@@ -1,6 +1,7 @@
 """What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
 
 from retrain.nouns import Announcement, Incident, Promotion, Verdict
+from retrain.split import Lineage
 
 
 def of_verdict(verdict: Verdict) -> Announcement:
@@ -39,3 +40,23 @@ def of_incident(incident: Incident) -> Announcement:
         headline=f"{incident.model}: {incident.what} {incident.remedy}",
         facts=incident.to_json(),
     )
+
+
+def of_lineage(model: str, before: Lineage, lineage: Lineage) -> Announcement:
+    """A model's rows are split in another way from now on."""
+    return of_incident(
+        Incident(
+            model=model,
+            what=f"the spec splits rows {_way(lineage)}, no longer {_way(before)}.",
+            remedy="Older versions may have trained on rows that now judge: such rows are left out, and counted, until "
+            "enough new ones have arrived. Meanwhile verdicts may be INCONCLUSIVE.",
+            facts={"lineage": lineage.number, "split": lineage.split.model_dump(mode="json"), "group": lineage.group},
+        )
+    )
+
+
+def _way(lineage: Lineage) -> str:
+    split = lineage.split.model_dump(mode="json")
+    by = f"{split['by']} of {lineage.group}" if lineage.group else split["by"]
+    gap = f", gap {split['gap']}" if lineage.split.gap else ""
+    return f"by {by} ({split['validation']:g} validation, {split['holdout']:g} holdout{gap})"

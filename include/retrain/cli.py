@@ -1,19 +1,46 @@
-"""`retrain check` and `retrain migrate`: what an engineer runs from a shell, without Airflow."""
+"""`retrain check`, `retrain migrate` and `retrain judge`: what an engineer runs from a shell, without Airflow."""
 
 import argparse
+import json
 import sys
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg2
 
 from retrain import spec_files
 from retrain.errors import RetrainError
+from retrain.metrics import METRICS, SCORER, described
+from retrain.nouns import Outcome, Proof
+from retrain.spec import Task
 from retrain.state import State
+
+BAD_INPUT = 64
+"""What BSD calls EX_USAGE. argparse would say 2, which here is a verdict."""
+
+STATUS = {Outcome.PROMOTE: 0, Outcome.HOLD: 1, Outcome.INCONCLUSIVE: 2}
+
+_JUDGE = """\
+Judge two files of predictions for the same rows as the gate judges two models: may the first one replace the second?
+
+Each file, CSV or Parquet, has the label, a prediction, for metrics of ranking a score (greater: more of the positive
+class), and for metrics of probabilities one column p_<class> for each class. Rows are paired by --key, or else by their
+position.
+"""
+_JUDGE_STATUS = f"exit status: 0 PROMOTE, 1 HOLD, 2 INCONCLUSIVE, {BAD_INPUT} the files or options are at fault"
+_OF_GATE = ("metric", "positive", "proof", "margin", "min_gain", "alpha", "floor", "ceiling", "min_rows")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
 
 
 def main() -> int:
-    """Exit status 0 when all is well, 1 with one line for each fault."""
-    parser = argparse.ArgumentParser(prog="retrain", description="Keeps a model in Production good as its data grows.")
+    """Exit status 0 when all is well, 1 with one line for each fault; of `judge`, what its help says."""
+    parser = _Parser(prog="retrain", description="Keeps a model in Production good as its data grows.")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="read every spec, import its estimators and build them")
     check.add_argument("folder", nargs="?", type=Path, default=spec_files.folder(), help="default: %(default)s")
@@ -21,7 +48,18 @@ def main() -> int:
     migrate.add_argument(
         "--dsn", default="", help="libpq connection string of a role that may create; default: libpq's variables"
     )
+    _add_judge(
+        commands.add_parser(
+            "judge",
+            help="judge one file of predictions against another",
+            description=_JUDGE,
+            epilog=_JUDGE_STATUS,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     arguments = parser.parse_args()
+    if arguments.command == "judge":
+        return _judge(arguments)
     try:
         faults = _check(arguments.folder) if arguments.command == "check" else _migrate(arguments.dsn)
     except RetrainError as error:
@@ -32,14 +70,19 @@ def main() -> int:
 
 
 def _check(folder: Path) -> list[str]:
-    from retrain.training import build  # scikit-learn: two seconds that `migrate` does not need
+    # scikit-learn: two seconds that `migrate` does not need
+    from retrain.scorers import scorers_for
+    from retrain.training import build
 
     found = spec_files.load_folder(folder)
     faults = list(found.faults)
     for file in found.files:
-        for candidate in file.spec.candidates:
+        gate = file.spec.gate
+        checks = [partial(build, candidate) for candidate in file.spec.candidates]
+        checks.append(partial(scorers_for, (gate, *gate.limits), file.spec.task, ()))
+        for check in checks:
             try:
-                build(candidate)
+                check()
             except RetrainError as error:
                 faults.append(f"{file.path.name}: {error}")
     if not found.files and not faults:
@@ -53,6 +96,53 @@ def _migrate(dsn: str) -> list[str]:
     done = State(lambda: psycopg2.connect(dsn)).migrate()
     print(f"Ran {', '.join(done)}." if done else "Nothing to do.")
     return []
+
+
+def _add_judge(judge: argparse.ArgumentParser) -> None:
+    judge.add_argument("challenger", type=Path, help="what may replace Production: .csv or .parquet")
+    judge.add_argument("production", type=Path, help="what is in Production: .csv or .parquet")
+    columns = judge.add_argument_group("columns, the same in both files")
+    columns.add_argument("--label", required=True, help="the truth")
+    columns.add_argument("--prediction", default="prediction", help="default: %(default)s")
+    columns.add_argument("--score", default="score", help="default: %(default)s, or else p_<positive>")
+    columns.add_argument("--key", help="identifies a row")
+    columns.add_argument("--group", help="rows of one group count as one, e.g. copies of a text")
+    gate = judge.add_argument_group("gate")
+    gate.add_argument("--metric", required=True, help=f"{', '.join(METRICS)}, or {SCORER}<a scorer of scikit-learn>")
+    gate.add_argument("--positive", metavar="CLASS", help="the class that the metric is about")
+    gate.add_argument("--regression", action="store_true", help=f"of a metric {SCORER}…: labels are numbers")
+    gate.add_argument("--proof", choices=[str(each) for each in Proof], help=f"default: {Proof.SUPERIORITY}")
+    gate.add_argument("--margin", type=float, help="of non_inferiority: the loss that must be excluded")
+    gate.add_argument("--min-gain", type=float, help="of superiority: the gain that must be exceeded; default: 0")
+    gate.add_argument("--alpha", type=float, help="probability of promoting an equal model; default: 0.05")
+    gate.add_argument("--floor", type=float, help="what the challenger must reach; default: 0.5")
+    gate.add_argument("--ceiling", type=float, help="what it must stay below, where smaller is better; no default")
+    gate.add_argument("--min-rows", type=int, help="fewer are INCONCLUSIVE; default: 100")
+    judge.add_argument("--json", action="store_true", help="print the verdict as JSON")
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    from retrain import judging  # pandas and scikit-learn, which `migrate` does not need
+
+    given = {name: value for name in _OF_GATE if (value := getattr(arguments, name)) is not None}
+    if "proof" in given:
+        given["proof"] = Proof(given["proof"])
+    columns = judging.Columns(
+        arguments.label, arguments.prediction, arguments.score, key=arguments.key, group=arguments.group
+    )
+    try:
+        gate = judging.gate_of(**given)
+        regression = arguments.regression or described(gate.metric).needs == "numbers"
+        task = Task.REGRESSION if regression else Task.CLASSIFICATION
+        verdict = judging.judge_files(arguments.challenger, arguments.production, columns, gate, task)
+    except RetrainError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    if arguments.json:
+        print(json.dumps(verdict.to_json(), ensure_ascii=False, indent=2))
+    else:
+        print(judging.told(verdict))
+    return STATUS[verdict.outcome]
 
 
 if __name__ == "__main__":

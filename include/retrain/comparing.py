@@ -7,9 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from retrain.metrics import Codes, Needs, code, described
+from retrain.metrics import Codes, Floats, Needs, code, described
 from retrain.resampling import (
-    TIE,
     Ranked,
     Resampled,
     Scored,
@@ -19,14 +18,17 @@ from retrain.resampling import (
     of_labels,
     of_losses,
     permutation_p,
+    tie,
 )
 from retrain.scores import Answers, Scorers, Scores, Values
 from retrain.spec import Gate, Measured
 
 Interval = tuple[float, float] | None
 
-_BOOTSTRAP_DRAWS = 2_000
-"""At least; where each row has a loss of its own, one draw costs as much as hundreds of permutations."""
+_INTERVAL_DRAWS = 2_000
+"""Also for p, at least: where each row has a loss of its own, a draw costs as much as a hundred permutations."""
+_SLACK = 1e-3
+"""How far probabilities may be from a sum of 1: those of 32 bits are rounded."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,14 @@ class Comparison:
     smallest_gain: float | None
     """The one that a z-test of the resamples' spread sees in 4 of 5 cases."""
 
+    @property
+    def slack(self) -> float:
+        """A smaller gain is none."""
+        return tie(self.own, self.theirs)
+
     def shown(self, threshold: float, alpha: float) -> bool:
         """Whether the gain exceeds the threshold beyond chance. Of the same answers nothing is shown."""
-        return not self.alike and self.gain > threshold + TIE and self.p_value < alpha
+        return not self.alike and self.gain > threshold + self.slack and self.p_value < alpha
 
 
 def figure(
@@ -77,10 +84,10 @@ def compare(scores: Scores, gate: Gate, other: Answers | None, alpha: float) -> 
     if pair is None or not (isfinite(own) and isfinite(theirs)):
         return None
     rng, sign, alike = _dice(scores.trial.id), described(gate.metric).sign, pair.alike()
-    drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _BOOTSTRAP_DRAWS) if gate.threshold else _BOOTSTRAP_DRAWS)
-    gains = sign * (drawn[0] - drawn[1])
+    drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _INTERVAL_DRAWS) if gate.threshold else _INTERVAL_DRAWS)
+    gains, slack = sign * (drawn[0] - drawn[1]), tie(own, theirs)
     if gate.threshold:
-        p_value, spread = bootstrap_p(gains, gate.threshold), float(np.nanstd(gains))
+        p_value, spread = bootstrap_p(gains, gate.threshold, slack), float(np.nanstd(gains))
     elif alike:
         p_value, spread = 1.0, 0.0
     else:
@@ -95,7 +102,7 @@ def compare(scores: Scores, gate: Gate, other: Answers | None, alpha: float) -> 
         interval=interval(drawn[0] - drawn[1]),
         own_interval=interval(drawn[0]),
         theirs_interval=interval(drawn[1]),
-        smallest_gain=seen if spread > TIE else None,
+        smallest_gain=seen if spread > slack else None,
     )
 
 
@@ -118,9 +125,9 @@ def loss(scores: Scores, gate: Gate, margin: float, alpha: float) -> Loss | None
     own, theirs = pair.observed() if pair else (float("nan"), float("nan"))
     if pair is None or not (isfinite(own) and isfinite(theirs)):
         return None
-    drawn = pair.bootstrapped(_dice(scores.trial.id), draws_for(pair, alpha, _BOOTSTRAP_DRAWS))
+    drawn = pair.bootstrapped(_dice(scores.trial.id), draws_for(pair, alpha, _INTERVAL_DRAWS))
     losses = described(gate.metric).sign * (drawn[1] - drawn[0])
-    p_value = bootstrap_p(losses[np.isfinite(losses)], margin)
+    p_value = bootstrap_p(losses[np.isfinite(losses)], margin, tie(own, theirs))
     return Loss(own=own, theirs=theirs, interval=interval(drawn[0] - drawn[1]), shown=p_value < alpha)
 
 
@@ -147,15 +154,14 @@ def _pair(
     scorers: Scorers,
 ) -> Resampled | None:
     """The two as this metric wants them; None where one does not give what it needs, or anything is not finite."""
-    metric, needs = about.metric, described(about.metric).needs
-    first, second = _given(needs, own), _given(needs, theirs)
+    metric, needs, positive = about.metric, described(about.metric).needs, code(about.positive, classes)
+    first, second = (_given(needs, each, positive, classes) for each in (own, theirs))
     if first is None or second is None or not (len(labels) and _finite(labels, first, second)):
         return None
     _, cluster = np.unique(clusters, return_inverse=True)
     if needs == "anything":
         scorer = scorers.get(metric)
         return None if scorer is None else Scored(scorer, labels, own, theirs, cluster)
-    positive = code(about.positive, classes)
     if needs == "labels":
         codes = (labels.astype(np.int64), first.astype(np.int64), second.astype(np.int64))
         return of_labels(metric, codes, cluster, classes=len(classes), positive=positive)
@@ -165,14 +171,37 @@ def _pair(
     return of_losses(metric, labels, numbers, cluster)
 
 
-def _given(needs: Needs, answers: Answers) -> Values | None:
+def _given(needs: Needs, answers: Answers, positive: int | None, classes: tuple[str, ...]) -> Values | None:
     if needs == "scores":
+        return _scores_of(answers, positive, classes)
+    return probabilities_of(answers) if needs == "probabilities" else answers.labels
+
+
+def probabilities_of(answers: Answers) -> Floats | None:
+    """Shape (n, k); None where a row has none, or something else: 1 for each class would have no loss at all."""
+    table = answers.probabilities
+    if table is None or not _finite(table) or (table < -_SLACK).any():
+        return None
+    return table if (np.abs(table.sum(axis=1) - 1) <= _SLACK).all() else None
+
+
+def _scores_of(answers: Answers, positive: int | None, classes: tuple[str, ...]) -> Floats | None:
+    """Of this class, which for a limit may be another one than the gate's."""
+    if answers.positive in (None, positive) and answers.scores is not None:
         return answers.scores
-    return answers.probabilities if needs == "probabilities" else answers.labels
+    if positive is None:
+        return None
+    if answers.probabilities is not None:
+        column: Floats = answers.probabilities[:, positive]
+        return column if column.any() else None  # the model does not know the class
+    return -answers.scores if answers.scores is not None and len(classes) == 2 else None
 
 
 def _finite(*values: Values) -> bool:
-    return all(bool(np.isfinite(each.astype(np.float64)).all()) for each in values)
+    try:
+        return all(bool(np.isfinite(each.astype(np.float64)).all()) for each in values)
+    except (TypeError, ValueError):  # no numbers
+        return False
 
 
 def _dice(text: str) -> np.random.Generator:

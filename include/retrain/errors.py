@@ -12,6 +12,7 @@ RetrainError
 │   ├── NoAnswerError    MLflow did not answer in time: what was asked may or may not have happened
 │   └── UntrustedModelError  a model file's digest or types are not ones that we load
 ├── StaleVerdictError    Production changed after the verdict: it is not applied
+├── JudgingError         two files of predictions cannot be judged as asked
 └── ChannelError         an announcement could not be delivered
 """
 
@@ -62,6 +63,10 @@ class UntrustedModelError(TrackerError):
 
 class StaleVerdictError(RetrainError):
     """Production changed after the verdict was made: the verdict is not applied."""
+
+
+class JudgingError(RetrainError):
+    """Two files of predictions cannot be judged as asked. The message says file, field, value, remedy."""
 
 
 class ChannelError(RetrainError):

@@ -11,7 +11,6 @@ from retrain import guards
 from retrain.comparing import Comparison, compare, figure_of
 from retrain.metrics import described
 from retrain.nouns import Guard, Outcome, Proof, SliceScore, Verdict
-from retrain.resampling import TIE
 from retrain.scores import Answers, Scores
 from retrain.spec import Gate
 
@@ -83,7 +82,8 @@ def _decide(
         version = f"version {scores.trial.anchor}, the last that was better,"
         if anchored is None:
             return Outcome.INCONCLUSIVE, f"{finding}; but against {version} nothing could be computed"
-        if not anchored.shown(gate.threshold, alpha):
+        same = anchored.alike and gate.threshold < 0  # as good as the last that was better, though it is no other
+        if not (same or anchored.shown(gate.threshold, alpha)):
             return (
                 Outcome.HOLD,
                 f"{finding}; but against {version} {anchored.theirs:.3f}: {_finding(gate, anchored, alpha)}",
@@ -110,7 +110,7 @@ def _finding(gate: Gate, compared: Comparison, alpha: float) -> str:
     low, high = compared.interval or (np.nan, np.nan)
     better = "" if described(gate.metric).greater_is_better else ", below 0 is better"
     difference = f"the difference {compared.own - compared.theirs:+z.3f} (95% {low:+z.3f} to {high:+z.3f}{better})"
-    if gate.proof is Proof.SUPERIORITY and compared.gain <= TIE:
+    if gate.proof is Proof.SUPERIORITY and compared.gain <= compared.slack:
         return f"{difference} is no gain"
     chance = f"p = {compared.p_value:.3g} where below {alpha:.3g} is needed"
     shown, bound = compared.shown(gate.threshold, alpha), abs(gate.threshold)

@@ -5,10 +5,10 @@ from math import isfinite
 
 import numpy as np
 
-from retrain.comparing import figure_of, loss
-from retrain.metrics import Codes, described
+from retrain.comparing import figure_of, loss, probabilities_of
+from retrain.metrics import Codes, code, described
 from retrain.nouns import Guard, SliceScore
-from retrain.scores import Answers, Scores
+from retrain.scores import Answers, Scores, Values
 from retrain.spec import Gate, Limit
 
 _BINS = 10
@@ -23,6 +23,7 @@ def before(scores: Scores, gate: Gate, clusters: int) -> Iterator[Guard]:
         faults.append(f"the answers of {who} are missing")
     if not faults and trial.anchor is not None and scores.anchor is None:
         faults.append(f"the answers of version {trial.anchor}, the last that was better, are missing")
+    faults += list(_strangers(scores))
     yield _known("measured", not faults, "; ".join(faults) or "every model answered")
     unknown = f"; {scores.unknown:,} that an adopted version may have trained on do not count" if scores.unknown else ""
     yield _known(
@@ -121,6 +122,18 @@ def _known(name: str, passed: bool, says: str) -> Guard:
     return Guard(name=name, passed=passed, says=says, computed=passed)
 
 
+def _strangers(scores: Scores) -> Iterator[str]:
+    """One answer that is no label is a wrong one. If all are, they are of another type: 1.0 for 1, say."""
+    trial = scores.trial
+    for who, answers in (
+        ("the challenger", scores.challenger),
+        (f"Production (version {trial.production})", scores.production),
+        (f"version {trial.anchor}", scores.anchor),
+    ):
+        if answers is not None and scores.classes and not np.isin(answers.labels, scores.labels).any():
+            yield f"no answer of {who} is one of the labels"
+
+
 def _classes(scores: Scores, gate: Gate) -> Guard:
     codes = np.unique(scores.labels)
     if not scores.classes:
@@ -143,8 +156,10 @@ def _classes(scores: Scores, gate: Gate) -> Guard:
 
 
 def _signature(challenger: Answers, production: Answers) -> Guard:
-    if challenger.inputs is None or production.inputs is None:
-        return Guard(name="signature", passed=False, says="a model has no signature", computed=False)
+    if production.inputs is None:  # of one that somebody adopted
+        return Guard(name="signature", passed=True, says="Production has no signature that could be kept to")
+    if challenger.inputs is None:
+        return _known("signature", False, "the challenger has no signature")
     lost = [f"{name} ({type_})" for name, type_ in production.inputs.items() if challenger.inputs.get(name) != type_]
     says = (
         f"it no longer takes {', '.join(lost)} of Production's columns"
@@ -172,10 +187,11 @@ def _ratio(own: float | None, theirs: float | None) -> float | None:
 
 def _ece(scores: Scores, answers: Answers) -> float | None:
     """Expected calibration error of the most probable class, in ten bins of equal width (Guo et al. 2017, §2)."""
-    if answers.probabilities is None or not len(scores.labels):
+    probabilities = probabilities_of(answers)
+    if probabilities is None or not len(scores.labels):
         return None
-    confidence = answers.probabilities.max(axis=1)
-    right = answers.probabilities.argmax(axis=1) == scores.labels
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == scores.labels
     bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
     gaps = np.bincount(bins, weights=right - confidence, minlength=_BINS)
     return float(np.abs(gaps).sum() / len(confidence))
@@ -185,10 +201,10 @@ def _shift(scores: Scores, answers: Answers) -> float | None:
     if not len(scores.labels) or not scores.classes:
         return None
 
-    def shares(values: Codes) -> np.ndarray:
-        return np.bincount(values + 1, minlength=len(scores.classes) + 1) / len(values)
+    def how_often(values: Values) -> Codes:
+        return np.bincount(values.astype(np.int64) + 1, minlength=len(scores.classes) + 1)
 
-    return float(np.abs(shares(answers.labels.astype(np.int64)) - shares(scores.labels.astype(np.int64))).max())
+    return float(np.abs(how_often(answers.labels) - how_often(scores.labels)).max() / len(scores.labels))
 
 
 def slices(scores: Scores, gate: Gate) -> Iterator[tuple[Guard, SliceScore]]:
@@ -199,6 +215,9 @@ def slices(scores: Scores, gate: Gate) -> Iterator[tuple[Guard, SliceScore]]:
         clusters, found = len(np.unique(part.clusters)), None
         if clusters < each.min_rows:
             guard = _known(name, False, f"{name} has {clusters:,} distinct rows and needs {each.min_rows:,}")
+        elif described(gate.metric).of_class and code(gate.positive, scores.classes) not in part.labels:
+            # A metric of one class is 0 or undefined then, whatever a model does.
+            guard = _known(name, False, f"{name} has no label {str(gate.positive)!r}")
         elif (found := loss(part, gate, each.margin, gate.alpha / len(gate.slices))) is None:
             guard = _known(name, False, f"{described(gate.metric).words} of {name} could not be computed")
         else:

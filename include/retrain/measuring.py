@@ -38,7 +38,7 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
     rows = holdout.part(~seen & ~unknown)
     labels = training.targets(task, rows.labels)
     classes = metrics.classes(labels) if task is Task.CLASSIFICATION else ()
-    if any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)):
+    if gate.max_ece or any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)):
         classes = tuple(sorted({*classes, *(name for each in both if each.asked for name in each.asked.said.classes)}))
 
     def answers(each: _Model) -> Answers | None:
@@ -59,7 +59,7 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
         challenger=answers(ours),
         production=answers(others[trial.production]) if trial.production else None,
         anchor=answers(others[trial.anchor]) if trial.anchor else None,
-        clusters=rows.content,
+        clusters=rows.clusters,
         slices={str(each): _of_slice(each, rows) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
@@ -94,9 +94,8 @@ def _of_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
         return np.asarray(column == wanted, np.bool_)
     if column.dtype.kind != "f":
         raise SpecError(f"gate.slices: {each} is a range, and column {each.column} holds no numbers; set value instead")
-    number = column
-    least = number >= each.least if each.least is not None else number.notna()
-    below = number < each.below if each.below is not None else number.notna()
+    least = column >= each.least if each.least is not None else column.notna()
+    below = column < each.below if each.below is not None else column.notna()
     return np.asarray(least & below, np.bool_)
 
 
@@ -105,7 +104,7 @@ class _Model:
     """What one model says to the holdout, and which rows it knows."""
 
     seen: NDArray[np.bool_]
-    """Shape (rows,): whether it has trained on the row, or on one of the same content."""
+    """Shape (rows,): whether it has trained on the row, or on one of the same content or group."""
     unknown: NDArray[np.bool_]
     """Shape (rows,): whether it may have trained on the row, because nothing says that it has not."""
     asked: Asked | None = None
@@ -126,8 +125,8 @@ class _Asking:
     def version(self, version: str) -> _Model:
         who, file = f"version {version}", self.cycle.state.model_file_of_version(self.cycle.spec.model, version)
         if file is None:
-            why = f"{who} was not logged by Retrain, so nothing proves what it is: adopt it"
-            return _Model(self._none, self._none, fault=f"{who}: {why}")
+            fault = f"{who} was not logged by Retrain, so nothing proves what it is: adopt it"
+            return _Model(self._none, self._none, fault=fault)
         return self.model(who, file)
 
     def model(self, who: str, file: ModelFile) -> _Model:

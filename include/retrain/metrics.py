@@ -155,11 +155,14 @@ def _divided(above: Floats, below: Floats) -> Floats:
 # ── codes
 
 
-def check_codes(labels: Codes, predictions: Codes, classes: int) -> None:
+def check_codes(labels: NDArray[np.generic], predictions: NDArray[np.generic], classes: int) -> None:
     """Raises ValueError unless both have shape (n,) and hold codes below `classes`, from 0 (a prediction from -1)."""
     if labels.ndim != 1 or labels.shape != predictions.shape:
         raise ValueError(f"labels of shape {labels.shape} and predictions of shape {predictions.shape} are no pairs")
-    for name, codes, least in (("labels", labels, 0), ("predictions", predictions, -1)):
+    for name, values, least in (("labels", labels, 0), ("predictions", predictions, -1)):
+        if values.dtype.kind not in "iu":
+            raise ValueError(f"{name} are {values.dtype}; codes are whole numbers")
+        codes = values.astype(np.int64)
         if codes.size and not (least <= codes.min() and codes.max() < classes):
             raise ValueError(f"{name} hold {codes.min()}..{codes.max()}; codes are {least}..{classes - 1}")
 

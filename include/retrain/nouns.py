@@ -27,12 +27,16 @@ class Noun(BaseModel):
 
 
 class Side(StrEnum):
-    """Where a row of a snapshot may be used (DESIGN rule 3). `WAITING` rows will be a later epoch's holdout."""
+    """Where a row of a snapshot may be used (DESIGN rule 3).
+
+    `WAITING` rows will be a later epoch's holdout; `GAP` rows are neither trained nor judged on.
+    """
 
     TRAIN = "train"
     VALIDATION = "validation"
     HOLDOUT = "holdout"
     WAITING = "waiting"
+    GAP = "gap"
 
 
 class Snapshot(Noun):
@@ -50,6 +54,10 @@ class Snapshot(Noun):
     sides: dict[Side, int]
     epoch: int
     """The holdout epoch that this snapshot judges in, from 1."""
+    lineage: int = 1
+    """Which of the model's ways to split, from 1: snapshots of one lineage inherit its epochs."""
+    span: tuple[datetime, datetime] | None = None
+    """Split by time: the first and the last label time of the epoch, as they were when it opened."""
 
 
 class Candidate(Noun):

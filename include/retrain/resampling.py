@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from retrain.metrics import Codes, Floats, counts, losses, value
 from retrain.scores import Answers, Scorer, Values
 
-TIE = 1e-12
-"""Differences closer than this are equal: the same average summed in another order differs in its last bits."""
+_TIE = 1e-9
+"""Differences of a smaller share of the values are equal: the same average summed in another order differs in its last
+bits, which are large ones where the metric is, say, an error in cents."""
 _CHUNK = 400_000
 """Numbers in one chunk of draws: 3 MB an array, so that it stays in the cache, however many draws there are."""
 _QUICK_DRAWS, _SLOW_DRAWS = 10_000, 2_000
@@ -54,17 +55,24 @@ def permutation_p(pair: Resampled, sign: int, alpha: float, rng: np.random.Gener
     own, theirs = pair.observed()
     gain = sign * (own - theirs)
     chance = sign * pair.permuted(rng, draws_for(pair, alpha))
-    reached = len(chance) - int((chance < gain - TIE).sum())  # so that a NaN would count against the challenger
+    reached = len(chance) - int(
+        (chance < gain - tie(own, theirs)).sum()
+    )  # so that a NaN would count against the challenger
     return (1 + reached) / (1 + len(chance)), float(np.nanstd(chance))
 
 
-def bootstrap_p(gains: Floats, threshold: float) -> float:
+def tie(own: float, theirs: float) -> float:
+    """Values of this size are equal where they differ by no more."""
+    return _TIE * max(abs(own), abs(theirs))
+
+
+def bootstrap_p(gains: Floats, threshold: float, slack: float = 0) -> float:
     """One-sided p that the gain is not above the threshold: the share of resamples that are not, itself counted in.
 
     Below alpha exactly where the lower bound of the percentile interval at alpha is above the threshold (Efron &
-    Tibshirani 1993, ch. 13).
+    Tibshirani 1993, ch. 13). slack: how much it must be above, to be no tie.
     """
-    return (1 + len(gains) - int((gains > threshold + TIE).sum())) / (1 + len(gains))
+    return (1 + len(gains) - int((gains > threshold + slack).sum())) / (1 + len(gains))
 
 
 def interval(values: Floats, share: float = 0.95) -> tuple[float, float] | None:
@@ -104,10 +112,12 @@ class Summed:
         return not (self.own - self.theirs).any()
 
     def permuted(self, rng: np.random.Generator, draws: int) -> Floats:
-        moved = _moved(rng, draws, self.weights, self.own - self.theirs)
-        return value(self.metric, self.weights @ self.own - moved) - value(
-            self.metric, self.weights @ self.theirs + moved
-        )
+        swing, own, theirs = self.own - self.theirs, self.weights @ self.own, self.weights @ self.theirs
+        gains = []
+        for step in _chunks(draws, max(swing.shape[1], 1)):
+            moved = _moved(rng, step, self.weights, swing)
+            gains.append(value(self.metric, own - moved) - value(self.metric, theirs + moved))
+        return np.concatenate(gains)
 
     def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
         both = np.concatenate([self.own, self.theirs], axis=1)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
+from sklearn.utils.metaestimators import available_if
 
 from retrain.errors import EstimatorError
-from retrain.metrics import SCORER
+from retrain.metrics import SCORER, code
 from retrain.scores import Answers, Scorer, Values
 from retrain.spec import Measured, Task
 
@@ -17,13 +18,13 @@ from retrain.spec import Measured, Task
 def scorers_for(wanted: Iterable[Measured], task: Task, classes: tuple[str, ...]) -> dict[str, Scorer]:
     """Of those metrics that are a scorer of scikit-learn. Raises EstimatorError where it has none of that name."""
     return {
-        each.metric: _scorer(each.metric.removeprefix(SCORER), task, classes)
+        each.metric: _scorer(each.metric.removeprefix(SCORER), task, classes, code(each.positive, classes))
         for each in wanted
         if each.metric.startswith(SCORER)
     }
 
 
-def _scorer(name: str, task: Task, classes: tuple[str, ...]) -> Scorer:
+def _scorer(name: str, task: Task, classes: tuple[str, ...], positive: int | None) -> Scorer:
     try:
         scorer = get_scorer(name)
     except ValueError:
@@ -34,13 +35,24 @@ def _scorer(name: str, task: Task, classes: tuple[str, ...]) -> Scorer:
     def score(labels: Values, answers: Answers) -> float:
         truth = names[labels.astype(np.int64)] if classes else labels
         said = names[answers.labels.astype(np.int64)] if classes else answers.labels
-        estimator = stored(said, answers.probabilities, answers.scores, names[:-1])
+        # Of two classes, scikit-learn takes margins for those of the second.
+        margins = -answers.scores if answers.scores is not None and positive == 0 else answers.scores
+        estimator = stored(said, answers.probabilities, margins, names[:-1])
         try:
             return float(scorer(estimator, np.arange(len(labels)).reshape(-1, 1), truth))
-        except ValueError:  # undefined on these rows: of one class, say
+        except (ValueError, AttributeError):  # undefined on these rows (of one class, say), or by what a model gives
             return float("nan")
 
     return score
+
+
+def _has_probabilities(stored: Any) -> bool:
+    return stored.probabilities is not None
+
+
+def _has_margins(stored: Any) -> bool:
+    # Scorers that take either ask for these first; probabilities say more, and are there for every class.
+    return stored.probabilities is None and stored.margins is not None
 
 
 class _Stored(BaseEstimator):  # type: ignore[misc]
@@ -59,9 +71,11 @@ class _Stored(BaseEstimator):  # type: ignore[misc]
     def predict(self, rows: NDArray[np.intp]) -> Values:
         return self.said[rows[:, 0]]
 
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, rows: NDArray[np.intp]) -> Any:
         return self.probabilities[rows[:, 0]]
 
+    @available_if(_has_margins)  # type: ignore[untyped-decorator]
     def decision_function(self, rows: NDArray[np.intp]) -> Any:
         return self.margins[rows[:, 0]]
 

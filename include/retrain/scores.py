@@ -27,7 +27,10 @@ class Said:
     """Shape (n,): of a classifier of two classes without probabilities, how much the row is of the second one."""
 
     def among(self, classes: tuple[str, ...], positive: str | int | None) -> "Answers":
-        """The same in codes of `classes`; a column for each, 0 where the model does not know the class."""
+        """The same in codes of `classes`; a column for each, 0 where the model does not know the class.
+
+        Without a positive class, margins are scores of the second of the two.
+        """
         if not classes:
             return Answers(self.labels)
         probabilities = None
@@ -36,13 +39,15 @@ class Said:
             for place, name in enumerate(self.classes):
                 if name in classes:
                     probabilities[:, classes.index(name)] = self.probabilities[:, place]
+        if positive is None and self.margins is not None:
+            positive = self.classes[1]
         own = code(positive, self.classes)
         scores = None
         if self.probabilities is not None and own is not None:
             scores = self.probabilities[:, own]
         elif self.margins is not None and own is not None:
             scores = self.margins if own == 1 else -self.margins
-        return Answers(encode(self.labels, classes), probabilities, scores)
+        return Answers(encode(self.labels, classes), probabilities, scores, code(positive, classes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,8 @@ class Answers:
     """Shape (n, k), a column for each class."""
     scores: Floats | None = None
     """Shape (n,): how much the row is of the positive class, on any scale."""
+    positive: int | None = None
+    """The code of that class; None where it is the one that is asked for."""
     latency_ms: float | None = None
     """95th percentile of the time for one row."""
     size: int | None = None
@@ -78,6 +85,7 @@ class Answers:
             np.where(where, other.labels, self.labels),
             _mixed(self.probabilities, other.probabilities, where[:, None]),
             _mixed(self.scores, other.scores, where),
+            self.positive,
         )
 
 
@@ -120,11 +128,29 @@ class Scores:
     def __post_init__(self) -> None:
         if self.clusters.shape != self.labels.shape:
             raise ValueError(f"clusters of shape {self.clusters.shape} do not fit labels of shape {self.labels.shape}")
+        for name, rows in self.slices.items():
+            if rows.shape != self.labels.shape:
+                raise ValueError(f"slice {name} of shape {rows.shape} does not fit {len(self.labels)} labels")
         for answers in (self.challenger, self.production, self.anchor):
-            if answers is not None and self.classes:
-                check_codes(self.labels.astype(np.int64), answers.labels.astype(np.int64), len(self.classes))
-            elif answers is not None and answers.labels.shape != self.labels.shape:
-                raise ValueError(f"answers of shape {answers.labels.shape} do not fit {len(self.labels)} labels")
+            if answers is not None:
+                self._check(answers)
+
+    def _check(self, answers: Answers) -> None:
+        if self.classes:
+            check_codes(self.labels, answers.labels, len(self.classes))
+        elif answers.labels.shape != self.labels.shape:
+            raise ValueError(f"answers of shape {answers.labels.shape} do not fit {len(self.labels)} labels")
+        rows, table = self.labels.shape, (len(self.labels), len(self.classes))
+        for name, values, shape in (("probabilities", answers.probabilities, table), ("scores", answers.scores, rows)):
+            if values is not None and values.shape != shape:
+                raise ValueError(f"{name} of shape {values.shape} are not of shape {shape}")
+
+    def flips(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Places of the rows that went from right to wrong, and from wrong to right; none in a regression."""
+        if self.challenger is None or self.production is None or not self.classes:
+            return np.array([], np.intp), np.array([], np.intp)
+        was, is_now = self.production.labels == self.labels, self.challenger.labels == self.labels
+        return np.flatnonzero(was & ~is_now), np.flatnonzero(~was & is_now)
 
     def part(self, rows: NDArray[np.bool_]) -> "Scores":
         """The same on some of the rows, shape (n,)."""

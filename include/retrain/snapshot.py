@@ -1,13 +1,14 @@
 """Snapshots: labelled rows as they were, in Parquet, with a content digest and the side of every row.
 
 A row's *content key* is a keyed 64-bit hash of its normalised features: what two rows share when a model cannot tell
-them apart. It decides the side (`retrain.split`) and the cluster in which a row is judged.
+them apart. A *group key* is the same of its group column. Split by group it is the row's cluster, otherwise the content
+key is: what decides the side (`retrain.split`), and what counts as one when a model is judged.
 """
 
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from unicodedata import normalize
@@ -23,12 +24,11 @@ from pyarrow import fs
 
 from retrain.errors import SnapshotError, SourceMismatchError
 from retrain.nouns import Side, Snapshot
-from retrain.spec import Split
-from retrain.split import NO_EPOCHS, SIDES, UNASSIGNED, Epochs, sides
+from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, no_epochs, sides_by_hash, sides_by_time
 
 # With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
-_CONTENT, _SIDE, _EPOCH = "retrain.content", "retrain.side", "retrain.epoch"
-_OF_SOURCE = ["key", "label", "label_time"]
+_CONTENT, _GROUP, _SIDE, _EPOCH = "retrain.content", "retrain.group", "retrain.side", "retrain.epoch"
+_NO_FEATURES = {"key", "label", "label_time", _CONTENT, _GROUP, _SIDE, _EPOCH}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,10 @@ class Rows:
     label_times: pa.ChunkedArray
     keys: pa.ChunkedArray
     content: NDArray[np.int64]
+    """Content keys. Shape (rows,), as are the clusters."""
+    clusters: NDArray[np.int64]
+    snapshot: Snapshot
+    """What they were read from."""
 
     def __len__(self) -> int:
         return len(self.content)
@@ -53,6 +57,8 @@ class Rows:
             label_times=self.label_times.filter(pa.array(which)),
             keys=self.keys.filter(pa.array(which)),
             content=self.content[which],
+            clusters=self.clusters[which],
+            snapshot=self.snapshot,
         )
 
     def labelled_after(self, time: datetime) -> NDArray[np.bool_]:
@@ -74,23 +80,37 @@ class SnapshotStore:
             ) from error
 
     def write(
-        self, model: str, rows: pa.Table, *, salt: bytes, split: Split, epoch_rows: int, last: Snapshot | None
+        self,
+        model: str,
+        rows: pa.Table,
+        *,
+        lineage: Lineage,
+        epoch_rows: int,
+        last: Snapshot | None,
+        inherits: Snapshot | None,
     ) -> Snapshot:
         """Store `rows` (as `Source.read_labelled` gives them) with their sides; the same rows give the same snapshot.
 
-        last: the snapshot that the last verdict consumed; None before the first. Raises SourceMismatchError where a key
-        occurs twice, SnapshotError where `last` is gone or changed.
+        last: the snapshot that the last verdict consumed, which says what is new; None before the first. inherits: the
+        last one consumed in this lineage, which says what its epochs hold. Raises SourceMismatchError where a key
+        occurs twice, SnapshotError where one of the two is gone or changed.
         """
         _refuse_unidentified(rows["key"])
         before = None if last is None else self._table(last)
-        known = NO_EPOCHS if last is None or before is None else _epochs(before, last.epoch)
-        content = content_keys(rows.drop_columns(_OF_SOURCE), salt)
-        side = sides(content, split, known, epoch_rows)
-        table = (
-            rows.append_column(_CONTENT, pa.array(content))
-            .append_column(_SIDE, pa.array([SIDES[code].value for code in side.code], pa.string()))
-            .append_column(_EPOCH, pa.array(side.epoch))
-        )
+        known = no_epochs(lineage.after_epoch) if inherits is None else self._epochs(inherits)
+        content = content_keys(_features(rows), lineage.salt)
+        table = rows.append_column(_CONTENT, pa.array(content))
+        if lineage.split.by == "time":
+            times = rows["label_time"].to_numpy()
+            side = sides_by_time(content, times, lineage.split, known, epoch_rows)
+        else:
+            if lineage.split.by == "group":
+                group = content_keys(rows.select([_GROUP]), lineage.salt)
+                table = table.drop_columns(_GROUP).append_column(_GROUP, pa.array(group))
+            side = sides_by_hash(_clusters(table), lineage.split, known, epoch_rows)
+        table = table.append_column(
+            _SIDE, pa.array([SIDES[code].value for code in side.code], pa.string())
+        ).append_column(_EPOCH, pa.array(side.epoch))
         digest = _digest(table)
         uri = f"{self._uri}/{_folder(model)}/{digest}.parquet"
         self._put(table, uri)
@@ -103,12 +123,14 @@ class SnapshotStore:
             new_rows=rows.num_rows if before is None else _count_new(rows, before),
             sides={name: int((side.code == code).sum()) for code, name in enumerate(SIDES)},
             epoch=side.current,
+            lineage=lineage.number,
+            span=None if side.span is None else (_as_datetime(side.span[0]), _as_datetime(side.span[1])),
         )
 
     def read(self, snapshot: Snapshot, wanted: Iterable[Side]) -> Rows:
         """The rows on the wanted sides, in a fixed order. Raises SnapshotError where the file is gone or changed."""
         table = self._side(snapshot, wanted).sort_by("key")
-        features = table.drop_columns([*_OF_SOURCE, _CONTENT, _SIDE, _EPOCH])
+        features = _features(table)
         seen = pa.table({name: _as_seen(features[name]) for name in features.column_names})
         return Rows(
             features=seen.to_pandas(),
@@ -116,21 +138,40 @@ class SnapshotStore:
             label_times=table["label_time"],
             keys=table["key"],
             content=table[_CONTENT].to_numpy(),
+            clusters=_clusters(table),
+            snapshot=snapshot,
         )
 
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.bool_]:
         """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which
-        a row keeps when it is edited or the spec's features change.
+        a row keeps when it is edited or the spec's features change. Split by group, also those of a group that is
+        there, or of which a row is there by its key: an older lineage's snapshot does not say its groups.
 
-        Raises SnapshotError where the file is gone or changed.
+        Raises SnapshotError where a file is gone or changed.
         """
-        table = self._side(snapshot, wanted)
-        by_content = np.isin(rows.content, table[_CONTENT].to_numpy())
-        return np.asarray(by_content | pc.is_in(rows.keys, table["key"]).to_numpy(), np.bool_)
+        there, now = self._side(snapshot, wanted), self._table(rows.snapshot)
+        found = by_key = pc.is_in(now["key"], there["key"]).to_numpy()
+        # Each lineage has a salt of its own, so that its keys say nothing about another's.
+        if same_lineage := snapshot.lineage == rows.snapshot.lineage:
+            found = found | np.isin(now[_CONTENT], there[_CONTENT])
+        else:
+            found = found | np.isin(content_keys(_features(now), b""), content_keys(_features(there), b""))
+        if _GROUP in now.column_names:
+            groups = now[_GROUP].to_numpy()
+            found = found | np.isin(groups, groups[by_key])
+            if same_lineage:
+                found = found | np.isin(groups, there[_GROUP])
+        return np.asarray(pc.is_in(rows.keys, now["key"].filter(pa.array(found))).to_numpy(), np.bool_)
 
     def _side(self, snapshot: Snapshot, wanted: Iterable[Side]) -> pa.Table:
         table = self._table(snapshot)
         return table.filter(pc.is_in(table[_SIDE], pa.array([side.value for side in wanted], pa.string())))
+
+    def _epochs(self, snapshot: Snapshot) -> Epochs:
+        table = self._table(snapshot)
+        assigned = table.filter(pc.greater(table[_EPOCH], UNASSIGNED))
+        span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
+        return Epochs(_clusters(assigned), assigned[_EPOCH].to_numpy(), snapshot.epoch, span)
 
     def _put(self, table: pa.Table, uri: str) -> None:
         # Written also where it is there already: that puts right a file that was damaged.
@@ -172,6 +213,24 @@ def content_keys(features: pa.Table, salt: bytes) -> NDArray[np.int64]:
     """
     columns = [_normalised(features[name]) for name in sorted(features.column_names)]
     return np.frombuffer(b"".join(_hashes(columns, 8, salt)), np.dtype("<i8"))
+
+
+def _features(table: pa.Table) -> pa.Table:
+    return table.select([name for name in table.column_names if name not in _NO_FEATURES])
+
+
+def _clusters(table: pa.Table) -> NDArray[np.int64]:
+    clusters: NDArray[np.int64] = table[_GROUP if _GROUP in table.column_names else _CONTENT].to_numpy()
+    return clusters
+
+
+def _as_datetime(time: np.datetime64) -> datetime:
+    naive: datetime = time.astype(datetime)
+    return naive.replace(tzinfo=UTC)
+
+
+def _as_time(time: datetime) -> np.datetime64:
+    return np.datetime64(time.replace(tzinfo=None), "us")
 
 
 def _as_seen(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -220,11 +279,6 @@ def _refuse_unidentified(keys: pa.ChunkedArray) -> None:
         raise SourceMismatchError(
             f"{len(doubles):,} keys occur more than once (e.g. {', '.join(doubles[:3])}); the key must identify a row"
         )
-
-
-def _epochs(table: pa.Table, current: int) -> Epochs:
-    assigned = table.filter(pc.greater(table[_EPOCH], UNASSIGNED))
-    return Epochs(assigned[_CONTENT].to_numpy(), assigned[_EPOCH].to_numpy(), current)
 
 
 def _count_new(rows: pa.Table, before: pa.Table) -> int:

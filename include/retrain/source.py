@@ -53,7 +53,10 @@ class Source:
         return int(row[0]) if row else 0
 
     def read_labelled(self) -> pa.Table:
-        """Every labelled row: columns `key` (text), `label`, `label_time` (UTC or null), then the features."""
+        """Every labelled row: columns `key` (text), `label`, `label_time` (UTC or null), then the features.
+
+        Where the spec has a group column, `retrain.group` (text) comes before the features.
+        """
         with self._transaction() as cursor, tempfile.TemporaryFile() as file:
             columns = self._columns(cursor)
             statement = sql.SQL(
@@ -78,8 +81,7 @@ class Source:
         cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(self._relation))
         oids = {column.name: column.type_code for column in cursor.description}
         named = [self._spec.key, self._spec.label, *self._spec.features]
-        if self._spec.label_time is not None:
-            named.append(self._spec.label_time)
+        named += [name for name in (self._spec.label_time, self._spec.group) if name is not None]
         self._refuse_unknown([name for name in named if name not in oids], list(oids))
         columns: dict[str, tuple[sql.Composable, pa.DataType]] = {
             "key": _text(self._spec.key),
@@ -94,6 +96,9 @@ class Source:
             # Microseconds as a number: exact, and no date format to agree on. A time without a zone means UTC.
             when = sql.SQL("(extract(epoch FROM {}::timestamptz) * 1000000)::bigint")
             columns["label_time"] = (when.format(sql.Identifier(self._spec.label_time)), LABEL_TIME)
+        if self._spec.group is not None:
+            # With a dot, so that a feature may be called "group".
+            columns["retrain.group"] = _text(self._spec.group)
         for name in self._spec.features:
             if name in columns:
                 raise SourceMismatchError(

@@ -7,6 +7,7 @@ Reading the files is `retrain.spec_files`; only structure is checked here, nothi
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from hashlib import sha256
@@ -19,13 +20,16 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainSerializer,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError, to_jsonable_python
 
 from retrain.errors import SpecError
 from retrain.metrics import METRICS, SCORER, described
@@ -33,6 +37,25 @@ from retrain.nouns import Proof
 
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+
+
+def _duration(value: object) -> timedelta:
+    match = re.fullmatch(r"(\d{1,5})([dhm])", value) if isinstance(value, str) else None
+    if match is None:
+        raise PydanticCustomError("duration", "is no duration; write a whole number and d, h or m, as in 7d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _duration_text(value: timedelta) -> str:
+    unit, length = next((unit, length) for unit, length in _UNITS.items() if not value % length)
+    return f"{value // length}{unit}"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text)]
+"""`7d`, `12h` or `30m`: days, hours, minutes."""
 
 
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,6 +98,9 @@ class Source(_Part):
     """Column with the class; empty until the row has been reviewed."""
     label_time: Column | None = None
     """Column that says when the label was set; makes the count of new rows an index scan."""
+    group: Column | None = None
+    """Column that says which rows belong together, for `split.by: group`; where it is empty, they are one group. It is
+    a feature only if it is listed there too."""
     features: Annotated[tuple[Column, ...], Field(min_length=1), AfterValidator(_unique)]
     """Columns that an estimator receives, in this order."""
 
@@ -99,15 +125,22 @@ class Threshold(_Part):
 
 
 class Split(_Part):
-    """Shares of the content keys, fixed at the model's first snapshot; the rest is for training."""
+    """Which rows train, choose and judge. A change of it begins a new lineage of snapshots, and the team is told."""
 
+    by: Literal["hash", "group", "time"] = "hash"
+    """`hash` of a row's content; `group`: the rows of one `source.group` stay together; `time`: the newest judge."""
     validation: Share = 0.2
+    """Share of the contents or groups; split by time, of the rows. So is `holdout`; the rest is for training."""
     holdout: Share = 0.2
+    gap: Duration = timedelta(0)
+    """Split by time: how long before validation, and before the holdout, rows are left out."""
 
     @model_validator(mode="after")
-    def _leaves_training_rows(self) -> Self:
+    def _is_possible(self) -> Self:
         if self.validation + self.holdout >= 1:
             raise PydanticCustomError("no_training_rows", "leaves no rows for training; let the two sum to less than 1")
+        if self.gap and self.by != "time":
+            raise PydanticCustomError("gap", "gap belongs to by: time; split by time, or remove it")
         return self
 
 
@@ -225,7 +258,7 @@ class Gate(Measured):
     tests: int = Field(10, ge=1)
     """Tests that one epoch of the holdout allows; each is held at alpha / tests."""
     epoch_rows: int = Field(500, ge=1)
-    """New holdout rows that open the next epoch."""
+    """New holdout rows that open the next epoch; split by group, new groups."""
     min_rows: int = Field(100, ge=2)
     """Fewer clusters of holdout rows than this are INCONCLUSIVE."""
     max_overlap: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -303,7 +336,8 @@ class Spec(_Part):
     description: str = ""
     source: Source
     threshold: Threshold = Threshold()
-    split: Split = Split()
+    # The default as well, because a group column must not be left unused.
+    split: Split = Field(Split(), validate_default=True)
     task: Task = Task.CLASSIFICATION
     candidates: Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
     gate: Gate = Gate()
@@ -314,6 +348,20 @@ class Spec(_Part):
     schedule: str | None = None
     """Cron expression or preset (`@hourly`); None runs by hand only."""
     channels: Channels = Channels()
+
+    @field_validator("split")
+    @classmethod
+    def _has_its_column(cls, split: Split, info: ValidationInfo) -> Split:
+        source: Source | None = info.data.get("source")
+        if source is None:
+            return split  # that it is wrong is told already
+        if split.by == "time" and source.label_time is None:
+            raise PydanticCustomError("label_time", "by: time needs source.label_time; name the column")
+        if split.by == "group" and source.group is None:
+            raise PydanticCustomError("group", "by: group needs source.group; name the column")
+        if split.by != "group" and source.group is not None:
+            raise PydanticCustomError("group", "does not use source.group; say by: group, or remove source.group")
+        return split
 
     @model_validator(mode="after")
     def _measures_what_it_learns(self) -> Self:
@@ -379,7 +427,7 @@ def _line(fault: ErrorDetails) -> str:
     field = re.sub(r"\.(\d+)", r"[\1]", ".".join(str(part) for part in fault["loc"])) or "the spec"
     if fault["type"] == "missing":
         return f"{field}: is missing; add it"
-    value = json.dumps(fault["input"], ensure_ascii=False, default=str)
+    value = json.dumps(fault["input"], ensure_ascii=False, default=to_jsonable_python)
     value = value if len(value) <= 80 else value[:77] + "..."
     if fault["type"] == "extra_forbidden":
         return f"{field} = {value}: is not a field; {_did_you_mean(fault['loc'])}"

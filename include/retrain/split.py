@@ -1,8 +1,12 @@
 """On which side of the split a row falls (DESIGN rules 3 and 4).
 
-A row's side follows from its content key, a keyed 64-bit hash of its normalised features: rows with the same content
-fall on one side, and a row never changes from training to holdout. Holdout rows come in epochs: those of the newest
-epoch judge, those of earlier epochs train, and those that have arrived since wait until they are enough for the next.
+Split by hash or by group, a row's side follows from its *cluster*: the keyed 64-bit hash of its content, or of its
+group. Rows of one cluster fall on one side, and a cluster never changes from training to holdout. Split by time, the
+newest rows judge. Holdout rows come in epochs: those of the newest epoch judge, those of earlier epochs train, and
+those that have arrived since wait until they are enough for the next.
+
+A row that was edited, or deleted and brought back, may fall on another side than before: what a model has trained on
+is therefore asked of the snapshot that it saw (`SnapshotStore.seen`), whenever it is judged.
 """
 
 from dataclasses import dataclass
@@ -16,22 +20,38 @@ from retrain.spec import Split
 UNASSIGNED = 0
 """Epoch of a row that belongs to none: outside of the holdout's range, or waiting."""
 
-SIDES = (Side.TRAIN, Side.VALIDATION, Side.HOLDOUT, Side.WAITING)
-TRAIN, VALIDATION, HOLDOUT, WAITING = range(4)
+SIDES = (Side.TRAIN, Side.VALIDATION, Side.HOLDOUT, Side.WAITING, Side.GAP)
+TRAIN, VALIDATION, HOLDOUT, WAITING, GAP = range(5)
+
+Times = NDArray[np.datetime64]
+Span = tuple[np.datetime64, np.datetime64]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The snapshots of a model that are split in one way. Another split in the spec begins the next one."""
+
+    number: int
+    """From 1."""
+    salt: bytes
+    split: Split
+    group: str | None
+    """The group column, where split by group."""
+    after_epoch: int
+    """The last epoch of the lineage before, 0 for the first one: its own follow on, so that no number is used twice."""
 
 
 @dataclass(frozen=True, eq=False)
 class Epochs:
-    """Which content keys each holdout epoch holds, as the last consumed snapshot says."""
+    """What each holdout epoch holds, as the last consumed snapshot of the lineage says."""
 
-    content: NDArray[np.int64]
+    cluster: NDArray[np.int64]
     epoch: NDArray[np.int64]
-    """Both of shape (keys,); epochs count from 1."""
+    """Both of shape (clusters,); epochs count from 1."""
     current: int
     """The epoch that judged. Not the greatest of `epoch`: were its rows deleted, an earlier one would judge again."""
-
-
-NO_EPOCHS = Epochs(np.empty(0, np.int64), np.empty(0, np.int64), UNASSIGNED)
+    span: Span | None = None
+    """Split by time: the first and the last label time of the current epoch; None before the first one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,39 +62,101 @@ class Sides:
     """Shape (rows,): holdout epoch, `UNASSIGNED` where none."""
     current: int
     """The epoch that judges."""
+    span: Span | None = None
+    """As in `Epochs`."""
 
 
-def position(content: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Where each content key lies in [0, 1), evenly spread because the key is a hash."""
+def no_epochs(after: int) -> Epochs:
+    """What is known before a lineage's first snapshot. after: the last epoch of the lineage before, or 0."""
+    return Epochs(np.empty(0, np.int64), np.empty(0, np.int64), after)
+
+
+def position(cluster: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Where each cluster lies in [0, 1), evenly spread because it is a hash."""
     # 53 bits, which a double holds exactly: 64 would round some keys up to 1.0
-    return (content.view(np.uint64) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return (cluster.view(np.uint64) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def sides(content: NDArray[np.int64], split: Split, known: Epochs, epoch_rows: int) -> Sides:
-    """The side and the holdout epoch of every row.
+def sides_by_hash(cluster: NDArray[np.int64], split: Split, known: Epochs, epoch_rows: int) -> Sides:
+    """The side and the holdout epoch of every row, by its content or by its group.
 
-    content: shape (rows,), content keys. known: what the last consumed snapshot holds; empty for the first.
-    epoch_rows: distinct waiting contents that open the next epoch; fewer will do where the current one has no rows.
+    cluster: shape (rows,). known: what the last consumed snapshot holds. epoch_rows: distinct waiting clusters that
+    open the next epoch; fewer will do where the current one has no rows.
     """
-    where = position(content)
+    where = position(cluster)
     in_holdout = where < split.holdout
-    epoch = np.where(in_holdout, _inherited(content, known), UNASSIGNED)
+    epoch = np.where(in_holdout, _inherited(cluster, known), UNASSIGNED)
     unassigned = in_holdout & (epoch == UNASSIGNED)
     current = known.current
-    if current not in known.epoch or len(np.unique(content[unassigned])) >= epoch_rows:
+    if current not in known.epoch or len(np.unique(cluster[unassigned])) >= epoch_rows:
         current += 1
         epoch[unassigned] = current
-    code = np.full(len(content), TRAIN, np.int64)
+    code = np.full(len(cluster), TRAIN, np.int64)
     code[~in_holdout & (where < split.holdout + split.validation)] = VALIDATION
     code[in_holdout & (epoch == current)] = HOLDOUT
     code[in_holdout & (epoch == UNASSIGNED)] = WAITING
     return Sides(code, epoch, current)
 
 
-def _inherited(content: NDArray[np.int64], known: Epochs) -> NDArray[np.int64]:
-    if not len(known.content):
-        return np.full(len(content), UNASSIGNED, np.int64)
-    order = np.argsort(known.content, kind="stable")
-    ranked = known.content[order]
-    slot = np.searchsorted(ranked, content).clip(max=len(ranked) - 1)
-    return np.where(ranked[slot] == content, known.epoch[order][slot], UNASSIGNED)
+def sides_by_time(content: NDArray[np.int64], times: Times, split: Split, known: Epochs, epoch_rows: int) -> Sides:
+    """The side of every row, by its label time: training, gap, validation, gap, holdout, waiting.
+
+    An epoch is a span of time, fixed when it opens: a row that arrives late falls where it would have fallen in time.
+    Later rows wait. Validation is the newest share of the rows that do not wait, before the holdout. Rows labelled at
+    one moment are never divided, so shares are met only as nearly as that allows. A row without a label time is on no
+    side: nothing says that it is older than what it would judge.
+
+    Of equal contents the oldest row has its side and copies elsewhere have none (`GAP`). Were the newest to win
+    instead, a copy would take a row that has trained into the holdout; were each to stay where it is, a model would be
+    judged on what it has learnt by heart.
+
+    content: shape (rows,), content keys. times: shape (rows,), NaT for none. known: as the last consumed snapshot says.
+    epoch_rows: distinct waiting contents that open the next epoch; fewer will do where the current one has no rows.
+    """
+    oldest = _oldest_copy(content, times)
+    dated = np.sort(times[~np.isnat(times)])
+    current, span = known.current, known.span
+    if span is None:
+        current, span = current + 1, _span(dated[-max(1, round(split.holdout * len(dated))) :])
+    else:
+        waiting = len(np.unique(content[times[oldest] > span[1]]))
+        if waiting >= epoch_rows or (waiting and not _within(times, span).any()):
+            current, span = current + 1, _span(dated[dated > span[1]])
+    code = np.full(len(content), GAP, np.int64)
+    if span is not None:
+        since, until = span
+        gap = np.timedelta64(split.gap)
+        older = dated[dated < since - gap]
+        due = round(split.validation * np.count_nonzero(dated <= until))
+        begin = older[-due:][0] if due and len(older) else since - gap
+        # NaT compares false with everything, so that rows without a time stay where they are.
+        code[times < begin - gap] = TRAIN
+        code[(times >= begin) & (times < since - gap)] = VALIDATION
+        code[_within(times, span)] = HOLDOUT
+        code[times > until] = WAITING
+        code[code != code[oldest]] = GAP
+    return Sides(code, np.where(code == HOLDOUT, current, UNASSIGNED), current, span)
+
+
+def _span(dated: Times) -> Span | None:
+    return (dated[0], dated[-1]) if len(dated) else None
+
+
+def _within(times: Times, span: Span) -> NDArray[np.bool_]:
+    return (times >= span[0]) & (times <= span[1])
+
+
+def _oldest_copy(content: NDArray[np.int64], times: Times) -> NDArray[np.int64]:
+    """For each row, which is the oldest of the same content; those without a time come last. Shape (rows,)."""
+    by_age = np.argsort(times, kind="stable")
+    distinct, first = np.unique(content[by_age], return_index=True)
+    return by_age[first][np.searchsorted(distinct, content)]
+
+
+def _inherited(cluster: NDArray[np.int64], known: Epochs) -> NDArray[np.int64]:
+    if not len(known.cluster):
+        return np.full(len(cluster), UNASSIGNED, np.int64)
+    order = np.argsort(known.cluster, kind="stable")
+    ranked = known.cluster[order]
+    slot = np.searchsorted(ranked, cluster).clip(max=len(ranked) - 1)
+    return np.where(ranked[slot] == cluster, known.epoch[order][slot], UNASSIGNED)

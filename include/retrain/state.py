@@ -17,9 +17,11 @@ import psycopg2
 from psycopg2.extensions import connection
 from psycopg2.extras import RealDictCursor
 
+from retrain import announcements
 from retrain.errors import StaleVerdictError, StateError
 from retrain.nouns import Announcement, Move, Promotion, Side, Snapshot, Verdict
 from retrain.spec import Split
+from retrain.split import Lineage
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TASK_ROLE = "retrain_task"
@@ -128,20 +130,37 @@ class State:
 
     # ── snapshots
 
-    def begin_model(self, model: str, split: Split) -> tuple[bytes, Split]:
-        """Salt and ranges of a model's split: those of its first snapshot, whatever the spec says since."""
+    def begin_model(self, model: str, split: Split, group: str | None = None) -> Lineage:
+        """The model's current lineage: the last one, or the next where the spec's split or group column is another.
+
+        A next one is told in the transaction that begins it.
+        """
         with self._transaction() as cursor:
+            cursor.execute("INSERT INTO retrain.models (model) VALUES (%s) ON CONFLICT DO NOTHING", (model,))
+            first = Lineage(1, secrets.token_bytes(16), split, group, after_epoch=0)
+            _add_lineage(cursor, model, first)
+            before = _lock_lineages(cursor, model) or first
+            if (before.split, before.group) == (split, group):
+                return before
             cursor.execute(
-                "INSERT INTO retrain.models (model, salt, validation, holdout) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT DO NOTHING",
-                (model, secrets.token_bytes(16), split.validation, split.holdout),
+                "SELECT max((body->>'epoch')::int) AS epoch FROM retrain.snapshots WHERE model = %s", (model,)
             )
-            cursor.execute("SELECT salt, validation, holdout FROM retrain.models WHERE model = %s", (model,))
-            row = cursor.fetchone()
-        return bytes(row["salt"]), Split(validation=row["validation"], holdout=row["holdout"])
+            last_epoch = cursor.fetchone()["epoch"] or before.after_epoch
+            lineage = Lineage(before.number + 1, secrets.token_bytes(16), split, group, last_epoch)
+            _add_lineage(cursor, model, lineage)
+            _tell(cursor, f"lineage/{model}/{lineage.number}", announcements.of_lineage(model, before, lineage))
+        return lineage
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Raises StateError where the model's next lineage has begun meanwhile: its epochs follow on from those that
+        were saved before, so one more could have a number twice.
+        """
         with self._transaction() as cursor:
+            current = _lock_lineages(cursor, snapshot.model)
+            if current is not None and current.number != snapshot.lineage:
+                raise StateError(
+                    f"{snapshot.model}: the spec's split was changed while snapshot {snapshot.id} was taken; take again"
+                )
             cursor.execute(
                 "INSERT INTO retrain.snapshots (model, id, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                 (snapshot.model, snapshot.id, _json(snapshot.to_json())),
@@ -156,13 +175,15 @@ class State:
             raise StateError(f"{model}: snapshot {snapshot_id} is not in the ledger")
         return Snapshot.from_json(row["body"])
 
-    def last_consumed(self, model: str) -> Snapshot | None:
-        """The snapshot that the last verdict consumed; dry runs consume nothing."""
+    def last_consumed(self, model: str, lineage: int | None = None) -> Snapshot | None:
+        """The snapshot that the last verdict consumed; dry runs consume nothing. lineage: only ask for one of it."""
         with self._transaction() as cursor:
             cursor.execute(
-                "SELECT body FROM retrain.snapshots WHERE (model, id) = (SELECT model, snapshot FROM retrain.verdicts "
-                "WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1)",
-                (model,),
+                "SELECT s.body FROM retrain.verdicts v JOIN retrain.snapshots s ON (s.model, s.id) = "
+                "(v.model, v.snapshot) WHERE v.model = %(model)s AND NOT v.dry_run "
+                "AND (s.body->>'lineage')::int = coalesce(%(lineage)s, (s.body->>'lineage')::int) "
+                "ORDER BY v.seq DESC LIMIT 1",
+                {"model": model, "lineage": lineage},
             )
             row = cursor.fetchone()
         return None if row is None else Snapshot.from_json(row["body"])
@@ -492,6 +513,33 @@ class Ledger:
         )
         row = self._cursor.fetchone()
         return None if row is None else Promotion(**row)
+
+
+def _add_lineage(cursor: Any, model: str, lineage: Lineage) -> None:
+    cursor.execute(
+        "INSERT INTO retrain.lineages (model, number, salt, split, after_epoch) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING",
+        (
+            *(model, lineage.number, lineage.salt),
+            *(_json({**lineage.split.model_dump(mode="json"), "group": lineage.group}), lineage.after_epoch),
+        ),
+    )
+
+
+def _lock_lineages(cursor: Any, model: str) -> Lineage | None:
+    """The model's current lineage, which stays the current one until the transaction ends."""
+    cursor.execute("SELECT 1 FROM retrain.lineages WHERE (model, number) = (%s, 1) FOR UPDATE", (model,))
+    # A statement of its own, which sees what was committed while the one above waited.
+    cursor.execute(
+        "SELECT number, salt, split, after_epoch FROM retrain.lineages WHERE model = %s ORDER BY number DESC LIMIT 1",
+        (model,),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    split = dict(row["split"])
+    group = split.pop("group", None)
+    return Lineage(row["number"], bytes(row["salt"]), Split.model_validate(split), group, row["after_epoch"])
 
 
 def _tell(cursor: Any, key: str, announcement: Announcement) -> None:

@@ -4,9 +4,13 @@ They run in a task of Airflow as in a notebook. Run again after a kill at any po
 what it makes in MLflow is made under a key that it claims first (DESIGN rule 7).
 """
 
+import json
+import logging
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from retrain import announcements, training
+from retrain import announcements, plots, training
 from retrain.apply import apply
 from retrain.cycle import Cycle
 from retrain.errors import EstimatorError, RetrainError
@@ -15,11 +19,17 @@ from retrain.gate import judge
 from retrain.measuring import measure
 from retrain.metrics import described
 from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
-from retrain.snapshot import SnapshotStore
+from retrain.scores import Scores
+from retrain.snapshot import Rows, SnapshotStore
 from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
 from retrain.threshold import Sensed
+
+log = logging.getLogger(__name__)
+
+_EXAMPLES = 50
+"""Keys of rows that flipped which a verdict's file names, each way."""
 
 
 def sense(spec: Spec, *, source: Source, state: State) -> Sensed:
@@ -34,14 +44,14 @@ def sense(spec: Spec, *, source: Source, state: State) -> Sensed:
 
 def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:
     """Every labelled row as it is now, stored, with the side of each."""
-    salt, split = state.begin_model(spec.model, spec.split)
+    lineage = state.begin_model(spec.model, spec.split, spec.source.group)
     snapshot = snapshots.write(
         spec.model,
         source.read_labelled(),
-        salt=salt,
-        split=split,
+        lineage=lineage,
         epoch_rows=spec.gate.epoch_rows,
         last=state.last_consumed(spec.model),
+        inherits=state.last_consumed(spec.model, lineage.number),
     )
     state.save_snapshot(snapshot)
     return snapshot
@@ -95,21 +105,31 @@ def evaluate(cycle: Cycle, snapshot: Snapshot, candidates: Sequence[Candidate], 
     return verdict
 
 
-def may_promote(spec: Spec, verdict: Verdict) -> bool:
-    """Whether this verdict is to change Production."""
-    return verdict.outcome is Outcome.PROMOTE and not verdict.trial.dry_run and spec.mode is Mode.ENFORCE
+def may_promote(spec: Spec, verdict: Verdict, *, force: str | None = None) -> bool:
+    """Whether this verdict is to change Production.
+
+    force: why a person wants it whatever the verdict says, of a Production that cannot be loaded say. A challenger that
+    could not be measured, or that misses the spec's floor, is not promoted all the same.
+    """
+    if verdict.trial.dry_run or spec.mode is not Mode.ENFORCE:
+        return False
+    reached = any(guard.passed for guard in verdict.guards if guard.name in ("floor", "ceiling"))
+    return verdict.outcome is Outcome.PROMOTE or (bool(force) and verdict.score is not None and reached)
 
 
-def promote(cycle: Cycle, verdict: Verdict) -> Promotion:
+def promote(cycle: Cycle, verdict: Verdict, *, force: str | None = None, by: str | None = None) -> Promotion:
     """Put the judged version into Production, by way of the ledger (DESIGN rule 1).
 
-    Raises StaleVerdictError where Production is no longer what the verdict was made against.
+    force: see `may_promote`; by: who says so. Raises StaleVerdictError where Production is no longer what the verdict
+    was made against.
     """
     model, state = cycle.spec.model, cycle.state
-    if not may_promote(cycle.spec, verdict):
+    if not may_promote(cycle.spec, verdict, force=force):
         raise RetrainError(f"{model}: {verdict.outcome} in mode {cycle.spec.mode} promotes nothing")
+    forced = verdict.outcome is not Outcome.PROMOTE
+    why = f"forced: {force}; the verdict was {verdict.outcome}: {verdict.reason}" if forced else verdict.reason
     apply(model, state, cycle.tracker)
-    state.open_promotion(verdict, by=str(cycle), why=verdict.reason)
+    state.open_promotion(verdict, by=f"{by or 'somebody'} in {cycle}" if forced else str(cycle), why=why)
     apply(model, state, cycle.tracker)
     return state.promotion_of(verdict)
 
@@ -176,9 +196,31 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
         test=state.tests_spent(spec.model, snapshot.epoch) + 1,
         dry_run=dry_run,
     )
-    scores, _ = measure(cycle, trial, snapshot, state.model_file(fitted.model.uri))
+    scores, rows = measure(cycle, trial, snapshot, state.model_file(fitted.model.uri))
     verdict = judge(scores, spec.gate)
+    # Before the ledger has it: afterwards a step that is run again has no scores, and would have to measure once more
+    # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
+    # the names are fixed, so the next one takes its place.
+    _log_evidence(cycle, scores, rows, verdict)
     return state.save_verdict(verdict, announcements.of_verdict(verdict))
+
+
+def _log_evidence(cycle: Cycle, scores: Scores, rows: Rows, verdict: Verdict) -> None:
+    """The verdict as `verdict/verdict.json`, with some of the rows that flipped, and as a picture beside it."""
+    keys = rows.keys.to_pylist()
+    flipped = dict(zip(("right_to_wrong_keys", "wrong_to_right_keys"), scores.flips(), strict=True))
+    named = {name: [str(keys[row]) for row in which[:_EXAMPLES]] for name, which in flipped.items()}
+    with tempfile.TemporaryDirectory(prefix="retrain-") as name:
+        folder = Path(name)
+        file = folder / "verdict.json"
+        file.write_text(json.dumps(verdict.to_json() | named, ensure_ascii=False, indent=2), encoding="utf-8")
+        files = [file]
+        try:
+            files += plots.write(scores, cycle.spec.gate, verdict, folder)
+        except Exception:  # whatever it is: a verdict does not depend on its picture
+            log.warning("%s: the verdict could not be drawn; it is judged all the same.", cycle, exc_info=True)
+        for each in files:
+            cycle.tracker.log_artifact(verdict.trial.run_id, each, "verdict")
 
 
 def _anchor(spec: Spec, state: State, production: str | None) -> str | None:

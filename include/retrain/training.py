@@ -72,13 +72,14 @@ def answer(model: Any, features: pd.DataFrame, task: Task, *, probabilities: boo
             "begin with a ColumnTransformer that names its column"
         )
     if task is Task.REGRESSION:
-        return Said(labels.astype(np.float64))
-    classes = tuple(metrics.as_text(getattr(model, "classes_", ())))
-    said = Said(labels.astype(str), classes)
-    if probabilities and hasattr(model, "predict_proba"):
-        return replace(said, probabilities=_called(model, "predict_proba", features).astype(np.float64))
+        return Said(_numbers(model, labels, labels.shape))
+    classes = tuple(str(each) for each in metrics.as_text(getattr(model, "classes_", ())))
+    said = Said(metrics.as_text(labels), classes)
+    if probabilities and hasattr(model, "predict_proba") and classes:
+        table = _called(model, "predict_proba", features)
+        return replace(said, probabilities=_numbers(model, table, (len(features), len(classes))))
     if probabilities and hasattr(model, "decision_function") and len(classes) == 2:
-        return replace(said, margins=_called(model, "decision_function", features).astype(np.float64))
+        return replace(said, margins=_numbers(model, _called(model, "decision_function", features), labels.shape))
     return said
 
 
@@ -116,6 +117,15 @@ def _called(model: Any, method: str, features: pd.DataFrame) -> NDArray[Any]:
         return np.asarray(getattr(model, method)(features))
     except Exception as error:
         raise EstimatorError(f"{_name(model)} cannot predict: {_said(error)}") from error
+
+
+def _numbers(model: Any, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    if values.shape != shape:
+        raise EstimatorError(f"{_name(model)} gave numbers of shape {values.shape} where {shape} was expected")
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise EstimatorError(f"{_name(model)} gave what is no number: {_said(error)}") from error
 
 
 def _function(candidate: CandidateSpec) -> Callable[..., Any]:

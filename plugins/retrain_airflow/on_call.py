@@ -39,6 +39,9 @@ written no row counts as used.
 PROMOTE = """
 Puts the judged version into Production: one row in the ledger, then the alias, then the stage.
 
+Started with *force*, it does so whatever the verdict said, if the version reaches the floor; the ledger then has the
+reason and the name.
+
 **Red with "Production is version …"**: somebody changed Production after the verdict. Nothing was overwritten; the next
 cycle judges against what is there now.
 

@@ -179,13 +179,14 @@ def test_every_error_that_the_policy_names_is_there(dag: DAG) -> None:
 # ── the trigger form
 
 
-def test_the_trigger_form_asks_four_things_and_the_defaults_are_a_whole_cycle(dag: DAG) -> None:
+def test_the_trigger_form_asks_five_things_and_the_defaults_are_a_whole_cycle(dag: DAG) -> None:
     fields = {name: (param.value, param.schema["type"]) for name, param in dag.params.items()}
     assert fields == {
         "ignore_threshold": (False, "boolean"),
         "dry_run": (False, "boolean"),
         "candidates": (_names(dag), "array"),
         "note": (None, ["null", "string"]),
+        "force": (None, ["null", "string"]),
     }
     assert all(param.schema["title"] for _, param in dag.params.items())
     # With examples, Airflow offers the names to tick instead of a field for JSON.
@@ -201,6 +202,8 @@ def test_the_trigger_form_asks_four_things_and_the_defaults_are_a_whole_cycle(da
         ("candidates", "words"),
         ("note", "x" * 1001),
         ("note", 3),
+        ("force", ""),
+        ("force", True),
         ("dry_run", "yes"),
         ("dry_run", None),
         ("ignore_threshold", 1),

@@ -188,8 +188,8 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     [
         (TakeSnapshotOperator, ("spec", "ignore_threshold")),
         (TrainCandidateOperator, ("spec", "candidate", "snapshot", "only", "note")),
-        (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note")),
-        (PromoteOperator, ("spec", "verdict")),
+        (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note", "force")),
+        (PromoteOperator, ("spec", "verdict", "force", "by")),
         (TellOperator, ("spec",)),
     ],
 )

@@ -1,6 +1,8 @@
 """What a model answers in a fresh process, and what keeps it from answering."""
 
+import re
 from dataclasses import replace
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from retrain.answering import Asked, FreshProcess
 from retrain.errors import EstimatorError, UntrustedModelError
 from retrain.nouns import Side
 from retrain.state import ModelFile
+from retrain.tracker import saving
 from tests.core import toys
 from tests.fake_tracker import FakeTracker
 
@@ -44,7 +47,7 @@ def test_a_model_answers_there_as_it_does_here(tracker: Any) -> None:
 
 def test_features_arrive_there_as_they_are_here(tracker: Any) -> None:
     assert list(
-        ask(tracker, _logged(tracker, toys.odd("tell types"), trust=("pickle",)), ROWS, ("pickle",)).labels
+        ask(tracker, _logged(tracker, toys.odd("tell types"), trust=("pickle",)), ROWS, ("pickle",)).said.labels
     ) == [f"{ROWS[name].dtype} {list(ROWS[name])!r}" for name in ROWS] + [repr(list(ROWS.index))]
 
 
@@ -92,3 +95,35 @@ def test_files_and_types_that_are_not_trusted_are_refused(tracker: Any) -> None:
         ask(tracker, file, ROWS)
     with pytest.raises(UntrustedModelError, match="not the ones that were logged"):
         ask(tracker, replace(file, digest="0"), ROWS, ("pickle",))
+
+
+def test_a_model_that_does_not_load_says_which_packages_are_other_ones(
+    tracker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving, "installed", lambda package: "0.1" if package == "scikit-learn" else installed(package))
+    file = _logged(tracker, toys.odd("refuse to load"), trust=("pickle",))
+    here = re.escape(installed("scikit-learn"))
+    with pytest.raises(
+        EstimatorError,
+        match=rf"cannot be loaded: AttributeError: .*; it was logged with scikit-learn 0\.1 \({here} is here\)$",
+    ):
+        ask(tracker, file, ROWS, ("pickle",))
+
+
+def test_what_a_model_costs_is_told(tracker: Any, tmp_path: Path) -> None:
+    file = _logged(tracker, toys.logistic(["b"]))
+    asked = ask(tracker, file, ROWS)
+    stored = tracker.download_model(file.uri, tmp_path)
+    assert asked.size == sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
+    assert asked.inputs == {"a": "double", "b": "double", "글": "string"}
+    assert asked.latency_ms > 0
+
+
+def test_probabilities_are_in_the_order_of_the_classes(tracker: Any) -> None:
+    model = toys.logistic(["b"])
+    said = ask(tracker, _logged(tracker, model), ROWS).said
+    assert said.classes == ("no", "yes")
+    assert said.probabilities == pytest.approx(model.predict_proba(ROWS))
+    answers = said.among(("maybe", "no", "yes"), "no")
+    assert answers.probabilities[:, 1:] == pytest.approx(said.probabilities)
+    assert answers.scores == pytest.approx(said.probabilities[:, 0])

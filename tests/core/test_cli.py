@@ -92,7 +92,7 @@ def test_migrating_again_changes_nothing_and_either_way_of_naming_the_database_d
     first = retrain("migrate", "--dsn", database.dsn)
     again = retrain("migrate", **variables)
 
-    assert (first.returncode, first.stdout, first.stderr) == (0, "Ran 0001_ledger, 0002_adopted.\n", "")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "Ran 0001_ledger, 0002_adopted, 0003_lineages.\n", "")
     assert (again.returncode, again.stdout, again.stderr) == (0, "Nothing to do.\n", "")
 
 
@@ -108,6 +108,6 @@ def test_a_database_that_cannot_be_reached_is_one_clear_line(dsn):
 def test_a_word_that_is_no_command_is_refused_with_those_that_are():
     refused = retrain("promote")
 
-    assert refused.returncode == 2
+    assert refused.returncode == 64
     assert "check" in refused.stderr
     assert "migrate" in refused.stderr

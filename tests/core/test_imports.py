@@ -67,6 +67,8 @@ LAYERS = (
             "retrain.tracker.*": {"mlflow", "pandas", "requests"},
             "retrain.training": {"pandas", "sklearn"},
             "retrain.channels": {"httpx"},
+            "retrain.judging": {"pandas"},
+            "retrain.plots": {"matplotlib", "pylopdf_fonts_ko"},
         },
         CORE,
     ),

@@ -1,5 +1,6 @@
 """A snapshot is the rows as they were: found again by their content, and refused when they are not the same."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,6 +16,7 @@ from retrain.nouns import Side, Snapshot
 from retrain.snapshot import SnapshotStore, content_keys
 from retrain.source import LABEL_TIME
 from retrain.spec import Split
+from retrain.split import Lineage
 
 MODEL = "letters"
 SALT = b"a salt of any size"
@@ -36,6 +38,22 @@ def rows(keys, labels=None, times=None, **features):
     )
 
 
+def grouped(groups, **features):
+    """groups: the group of each key."""
+    group = {"retrain.group": pa.array(groups.values(), pa.string())}
+    return rows(list(groups), **group, **(features or {"text": list(groups)}))
+
+
+def dated(numbers):
+    return rows([str(day) for day in numbers], times=[JANUARY + timedelta(days=day) for day in numbers])
+
+
+def next_lineage(by="hash"):
+    """The one after `LINEAGE`, which had one epoch."""
+    group = "applicant" if by == "group" else None
+    return Lineage(number=2, salt=b"another", split=Split(by=by), group=group, after_epoch=1)
+
+
 def numbered(count, label="good"):
     return rows([str(number) for number in range(count)], [label] * count)
 
@@ -50,8 +68,14 @@ def store(folder):
     return SnapshotStore(folder.as_uri())
 
 
-def take(store, table, last=None, *, model=MODEL, salt=SALT, epoch_rows=3):
-    return store.write(model, table, salt=salt, split=SPLIT, epoch_rows=epoch_rows, last=last)
+LINEAGE = Lineage(number=1, salt=SALT, split=SPLIT, group=None, after_epoch=0)
+BY_GROUP = replace(LINEAGE, split=Split(by="group", validation=0.2, holdout=0.4), group="applicant")
+BY_TIME = replace(LINEAGE, split=Split(by="time", validation=0.2, holdout=0.4, gap="1d"))
+
+
+def take(store, table, last=None, *, model=MODEL, lineage=LINEAGE, epoch_rows=3):
+    inherits = last if last is not None and last.lineage == lineage.number else None
+    return store.write(model, table, lineage=lineage, epoch_rows=epoch_rows, last=last, inherits=inherits)
 
 
 def contents(store, snapshot, *wanted):
@@ -422,6 +446,156 @@ def test_rows_that_trained_are_seen_after_the_spec_took_a_feature_more(store):
         key in store.read(trained, TRAINED).keys.to_pylist() for key in holdout.keys.to_pylist()
     ]
     assert store.seen(holdout, trained, TRAINED).any()
+
+
+def test_a_copy_of_a_row_that_trained_in_another_lineage_is_seen(store):
+    trained = take(store, rows(["1", "2"], text=["same", "other"]))
+    copies = store.read(take(store, rows(["3", "4"], text=["SAME", "new"]), lineage=next_lineage()), EVERY)
+
+    assert store.seen(copies, trained, EVERY).tolist() == [True, False]
+
+
+def test_rows_of_a_group_that_trained_are_seen(store):
+    trained = take(store, grouped({"1": "ann", "2": "bob"}), lineage=BY_GROUP)
+    later = store.read(take(store, grouped({"3": "ANN", "4": "cid"}), lineage=BY_GROUP), EVERY)
+
+    assert store.seen(later, trained, EVERY).tolist() == [True, False]
+
+
+def test_rows_of_a_group_are_seen_when_one_of_them_trained_before_the_split_went_by_group(store):
+    trained = take(store, rows(["1", "2"]))
+    everyone = {"1": "ann", "2": "bob", "3": "ann", "4": "cid"}
+    later = store.read(take(store, grouped(everyone), trained, lineage=next_lineage(by="group")), EVERY)
+
+    assert store.seen(later, trained, EVERY).tolist() == [True, True, True, False]
+
+
+def test_a_row_whose_content_trained_in_another_group_is_seen_and_the_rest_of_its_group_is_not(store):
+    trained = take(store, grouped({"1": "ann"}, text=["same"]), lineage=BY_GROUP)
+    later = store.read(take(store, grouped({"2": "bob", "3": "bob"}, text=["same", "new"]), lineage=BY_GROUP), EVERY)
+
+    assert store.seen(later, trained, EVERY).tolist() == [True, False]
+
+
+# ── splits and lineages
+
+
+def test_rows_of_one_group_share_side_and_cluster_and_the_group_is_no_feature(store):
+    snapshot = take(store, grouped({str(key): f"group {key % 20}" for key in range(100)}), lineage=BY_GROUP)
+
+    found = [(side, store.read(snapshot, [side])) for side in EVERY]
+    sides = {(side, cluster) for side, some in found for cluster in some.clusters.tolist()}
+    assert len(sides) == len({cluster for _, cluster in sides}) == 20
+    assert len({side for side, _ in sides}) == 3
+    assert all(list(some.features) == ["text"] for _, some in found)
+
+
+def test_rows_without_a_group_are_one_group(store):
+    found = store.read(take(store, grouped({"1": None, "2": None, "3": ""}), lineage=BY_GROUP), EVERY)
+
+    assert found.clusters[0] == found.clusters[1] != found.clusters[2]
+
+
+def test_an_epoch_of_groups_opens_when_enough_groups_wait(store):
+    first = take(store, grouped({str(key): str(key) for key in range(20)}), lineage=BY_GROUP)
+    # With this salt, Ann falls into the holdout's range.
+    more = {str(key): str(key) if key < 20 else "ann" for key in range(60)}
+
+    assert take(store, grouped(more), first, lineage=BY_GROUP, epoch_rows=2).sides[Side.WAITING] == 40
+    assert take(store, grouped(more), first, lineage=BY_GROUP, epoch_rows=1).epoch == 2
+
+
+def test_by_time_the_newest_rows_judge_and_the_next_epoch_begins_after_them(store):
+    first = take(store, dated(range(10)), lineage=BY_TIME)
+    waiting = take(store, dated(range(12)), first, lineage=BY_TIME)
+    second = take(store, dated(range(13)), waiting, lineage=BY_TIME)
+
+    assert first.span == waiting.span == (JANUARY + timedelta(days=6), JANUARY + timedelta(days=9))
+    assert waiting.sides[Side.WAITING] == 2
+    assert second.span == (JANUARY + timedelta(days=10), JANUARY + timedelta(days=12))
+    assert store.read(second, [Side.HOLDOUT]).keys.to_pylist() == ["10", "11", "12"]
+    assert Snapshot.from_json(second.to_json()) == second
+
+
+def test_a_lineage_begins_with_an_epoch_of_its_own_and_counts_new_rows_on(store):
+    last = take(store, numbered(20))
+    snapshot = take(store, numbered(25), last, lineage=next_lineage())
+
+    assert (snapshot.lineage, snapshot.epoch, snapshot.new_rows) == (2, 2, 5)
+    assert snapshot.sides[Side.WAITING] == 0
+    assert not contents(store, snapshot, *EVERY) & contents(store, last, *EVERY)
+
+
+LINEAGES = [LINEAGE, BY_GROUP, BY_TIME]
+changes = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 15),
+            st.none() | st.tuples(st.integers(0, 12), st.integers(0, 5), st.none() | st.integers(0, 30)),
+        ),
+        max_size=8,
+    ),
+    min_size=2,
+    max_size=5,
+)
+
+
+def table_of_letters(held, lineage):
+    """held: for each key its text, group and day, as numbers."""
+    text, group, day = zip(*held.values(), strict=True) if held else ((), (), ())
+    columns = {"retrain.group": pa.array(map(str, group), pa.string())} if lineage.group else {}
+    return rows(
+        [f"{key:02}" for key in held],
+        pa.array(["good"] * len(held), pa.string()),
+        [None if each is None else JANUARY + timedelta(days=each) for each in day],
+        **columns,
+        text=pa.array(map(str, text), pa.string()),
+    )
+
+
+@pytest.mark.parametrize("lineage", LINEAGES, ids=lambda lineage: lineage.split.by)
+@settings(deadline=None, max_examples=40)
+@given(batches=changes, epoch_rows=st.integers(1, 4), consumes=st.lists(st.booleans(), min_size=5, max_size=5))
+def test_no_row_judges_unless_it_is_known_as_seen_by_whoever_trained_on_it(
+    tmp_path_factory, lineage, batches, epoch_rows, consumes
+):
+    """Whatever arrives, is edited or deleted, and in whatever order."""
+    store = SnapshotStore(tmp_path_factory.getbasetemp().as_uri())
+    held, consumed = {}, []
+    for batch, consume in zip(batches, consumes, strict=False):
+        for key, row in batch:
+            held.pop(key, None)
+            if row is not None:
+                held[key] = row
+        last = consumed[-1] if consumed else None
+        snapshot = take(store, table_of_letters(held, lineage), last, lineage=lineage, epoch_rows=epoch_rows)
+        holdout = store.read(snapshot, [Side.HOLDOUT])
+        for earlier in [*consumed, snapshot]:
+            judged, trained = ~store.seen(holdout, earlier, TRAINED), store.read(earlier, TRAINED)
+            assert not set(np.array(holdout.keys)[judged]) & set(trained.keys.to_pylist())
+            assert not np.isin(holdout.content[judged], trained.content).any()
+            assert not np.isin(holdout.clusters[judged], trained.clusters).any()
+        consumed += [snapshot] if consume else []
+
+
+@pytest.mark.parametrize("lineage", LINEAGES, ids=lambda lineage: lineage.split.by)
+@settings(deadline=None, max_examples=40)
+@given(batches=changes, epoch_rows=st.integers(1, 4))
+def test_where_rows_only_arrive_none_that_has_trained_comes_back_to_the_holdout(
+    tmp_path_factory, lineage, batches, epoch_rows
+):
+    store = SnapshotStore(tmp_path_factory.getbasetemp().as_uri())
+    held, consumed = {}, []
+    for batch in batches:
+        for text, group, day in [row for _, row in batch if row is not None]:
+            # The groups are what keeps rows apart there, so that a content of two groups may be on two sides.
+            held[len(held)] = (len(held) if lineage.group else text, group, day)
+        last = consumed[-1] if consumed else None
+        snapshot = take(store, table_of_letters(held, lineage), last, lineage=lineage, epoch_rows=epoch_rows)
+        consumed.append(snapshot)
+        holdout = store.read(snapshot, [Side.HOLDOUT])
+        for earlier in consumed:
+            assert not store.seen(holdout, earlier, TRAINED).any()
 
 
 # ── what is refused

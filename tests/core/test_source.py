@@ -409,6 +409,25 @@ def test_the_columns_of_the_spec_may_be_called_like_ours(database):
     ]
 
 
+def test_a_group_is_read_as_text_beside_the_features(letters):
+    execute(letters, 'ALTER TABLE letters ADD applicant int, ADD "group" text; UPDATE letters SET applicant = 7')
+    table = source(letters, group="applicant", features=("text", "group")).read_labelled()
+
+    assert table.column_names == ["key", "label", "label_time", "retrain.group", "text", "group"]
+    assert table["retrain.group"].to_pylist() == ["7", "7"]
+
+
+def test_a_group_may_be_a_feature_as_well(letters):
+    table = source(letters, group="text").read_labelled()
+
+    assert table["retrain.group"].to_pylist() == table["text"].to_pylist()
+
+
+def test_a_group_that_is_not_there_is_named(letters):
+    with pytest.raises(SourceError, match=r"there is no column 'applicant'"):
+        source(letters, group="applicant").read_labelled()
+
+
 # ── query files
 
 

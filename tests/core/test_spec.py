@@ -1,15 +1,17 @@
 """A spec that is accepted can run; one that is not is refused with file, field, value and remedy, for every fault."""
 
-from datetime import date
+from datetime import date, timedelta
 from math import inf, nan
 
 import pytest
 from pydantic import ValidationError
 
 from retrain.errors import SpecError
-from retrain.spec import Gate, parse
+from retrain.spec import Gate, Split, parse
 
 SOURCE = {"table": "letters", "key": "id", "label": "result", "features": ["letter"]}
+DATED = {**SOURCE, "label_time": "reviewed_at"}
+GROUPED = {**SOURCE, "group": "applicant"}
 QUERY = {**SOURCE, "table": None, "query": "letters.sql"}
 LINEAR = {"name": "linear", "estimator": "estimators.text:logistic"}
 SMALLEST = {"model": "Letters", "source": SOURCE, "candidates": [LINEAR]}
@@ -37,9 +39,9 @@ def test_a_model_a_source_and_one_candidate_are_enough():
     assert spec().model_dump(mode="json") == {
         "model": "Letters",
         "description": "",
-        "source": {**SOURCE, "connection": "postgres_default", "query": None, "label_time": None},
+        "source": {**SOURCE, "connection": "postgres_default", "query": None, "label_time": None, "group": None},
         "threshold": {"rows": 1000},
-        "split": {"validation": 0.2, "holdout": 0.2},
+        "split": {"by": "hash", "validation": 0.2, "holdout": 0.2, "gap": "0d"},
         "task": "classification",
         "candidates": [{**LINEAR, "params": {}}],
         "gate": {
@@ -80,6 +82,9 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         {"source": {**SOURCE, "label_time": "reviewed_at", "features": ["letter", "age"]}},
         {"threshold": {"rows": 1}},
         {"split": {"validation": 0.5, "holdout": 0.49}},
+        {"split": {"by": "time", "gap": "36h"}, "source": DATED},
+        {"split": {"by": "group"}, "source": GROUPED},
+        {"split": {"by": "group"}, "source": {**GROUPED, "features": ["letter", "applicant"]}},
         {"gate": {"metric": "f1", "positive": "pass"}},
         {"gate": {"metric": "f1", "positive": 0}},
         {"gate": {"floor": 1}},
@@ -93,6 +98,21 @@ def test_what_can_run_is_accepted(fields):
     accepted = spec(**fields).model_dump(mode="json", exclude_unset=True)
 
     assert {name: accepted[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("gap", "length"), [("7d", timedelta(days=7)), ("12h", timedelta(hours=12)), ("30m", timedelta(minutes=30))]
+)
+def test_a_gap_is_a_number_of_days_hours_or_minutes(gap, length):
+    assert spec(source=DATED, split={"by": "time", "gap": gap}).split.gap == length
+
+
+def test_a_gap_written_in_another_unit_is_the_same_split():
+    days, hours = (spec(source=DATED, split={"by": "time", "gap": gap}).split for gap in ("7d", "168h"))
+
+    assert days == hours
+    assert hours.model_dump(mode="json")["gap"] == "7d"
+    assert Split.model_validate(hours.model_dump(mode="json")) == hours
 
 
 def test_the_class_that_f1_is_about_keeps_its_type():
@@ -161,6 +181,24 @@ def test_a_candidate_that_the_spec_does_not_name_is_refused_with_those_that_it_d
         ({"split": {"validation": 0.8}}, "leaves no rows for training; let the two sum to less than 1"),
         ({"split": {"validation": nan}}, "split.validation = NaN: input should be a finite number"),
         ({"split": {"holdout": inf}}, "split.holdout = Infinity: input should be a finite number"),
+        ({"split": {"by": "day"}}, "split.by = \"day\": input should be 'hash', 'group' or 'time'"),
+        ({"split": {"by": "group"}}, 'split = {"by": "group"}: by: group needs source.group; name the column'),
+        ({"split": {"by": "time"}}, 'split = {"by": "time"}: by: time needs source.label_time; name the column'),
+        ({"split": {"gap": "7d"}}, 'split = {"gap": "7d"}: gap belongs to by: time; split by time, or remove it'),
+        *(
+            (
+                {"split": {"by": "time", "gap": gap}},
+                f"split.gap = {told}: is no duration; write a whole number and d, h or m, as in 7d",
+            )
+            for gap, told in (
+                ("1w", '"1w"'),
+                ("", '""'),
+                ("-7d", '"-7d"'),
+                ("1.5h", '"1.5h"'),
+                (7, "7"),
+                (None, "null"),
+            )
+        ),
         ({"gate": {"floor": nan}}, "gate.floor = NaN: input should be a finite number"),
         ({"gate": {"floor": -inf}}, "gate.floor = -Infinity: input should be a finite number"),
         ({"gate": {"floor": 1.01}}, "gate.floor = 1.01: input should be less than or equal to 1"),
@@ -194,6 +232,14 @@ def test_a_fault_is_refused_with_file_field_value_and_remedy(fields, message):
     assert told.startswith(f"letters.yaml: {field}")
     assert message in told
     assert "\n" not in told
+
+
+@pytest.mark.parametrize("split", [{}, {"split": {"by": "time"}}], ids=["hash", "time"])
+def test_a_group_column_that_the_split_does_not_use_is_refused(split):
+    told = refusal(source={**DATED, "group": "applicant"}, **split)
+
+    assert told.startswith('letters.yaml: split = {"by": "')
+    assert told.endswith(": does not use source.group; say by: group, or remove source.group")
 
 
 @pytest.mark.parametrize("role", ["key", "label", "label_time"])

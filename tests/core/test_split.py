@@ -1,5 +1,7 @@
 """A row's side follows from its content, and it never comes back to the holdout once it has trained."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 
 from retrain.nouns import Side
 from retrain.spec import Split
-from retrain.split import NO_EPOCHS, SIDES, UNASSIGNED, Epochs, position, sides
+from retrain.split import SIDES, UNASSIGNED, Epochs, no_epochs, position, sides_by_hash, sides_by_time
 
 SPLIT = Split(validation=0.3, holdout=0.3)
+NO_EPOCHS = no_epochs(after=0)
 
 contents = st.integers(-(2**63), 2**63 - 1)
 
@@ -44,7 +47,7 @@ def epochs_of(content, found):
     ],
 )
 def test_ranges_of_the_keys_are_holdout_then_validation_then_training(share, side):
-    assert names(sides(keys(key_at(share)), SPLIT, NO_EPOCHS, epoch_rows=1)) == [side]
+    assert names(sides_by_hash(keys(key_at(share)), SPLIT, NO_EPOCHS, epoch_rows=1)) == [side]
 
 
 @given(st.lists(contents, min_size=1))
@@ -73,7 +76,7 @@ def test_a_row_never_moves_from_training_to_holdout(batches, epoch_rows):
     }
     for batch in batches:
         content = np.concatenate([content, keys(*batch)])
-        found = sides(content, SPLIT, known, epoch_rows)
+        found = sides_by_hash(content, SPLIT, known, epoch_rows)
         now = dict(zip(content.tolist(), names(found), strict=True))
 
         for key, side in before.items():
@@ -86,7 +89,7 @@ def test_sides_do_not_depend_on_the_order_of_the_rows(content, random):
     shuffled = random.sample(content, len(content))
 
     by_key = [
-        dict(zip(some, names(sides(keys(*some), SPLIT, NO_EPOCHS, epoch_rows=5)), strict=True))
+        dict(zip(some, names(sides_by_hash(keys(*some), SPLIT, NO_EPOCHS, epoch_rows=5)), strict=True))
         for some in (content, shuffled)
     ]
 
@@ -95,18 +98,18 @@ def test_sides_do_not_depend_on_the_order_of_the_rows(content, random):
 
 @given(contents, st.integers(2, 5))
 def test_rows_with_the_same_content_fall_on_one_side(content, times):
-    assert len(set(names(sides(keys(*[content] * times), SPLIT, NO_EPOCHS, epoch_rows=1)))) == 1
+    assert len(set(names(sides_by_hash(keys(*[content] * times), SPLIT, NO_EPOCHS, epoch_rows=1)))) == 1
 
 
 def test_the_first_epoch_opens_with_whatever_is_there():
-    found = sides(keys(1, 2), SPLIT, NO_EPOCHS, epoch_rows=500)
+    found = sides_by_hash(keys(1, 2), SPLIT, NO_EPOCHS, epoch_rows=500)
 
     assert found.current == 1
     assert names(found) == [Side.HOLDOUT, Side.HOLDOUT]
 
 
 def test_too_few_new_rows_wait_and_the_open_epoch_goes_on_judging():
-    found = sides(keys(1, 2, 3, 4), SPLIT, Epochs(keys(1, 2), keys(1, 1), 1), epoch_rows=3)
+    found = sides_by_hash(keys(1, 2, 3, 4), SPLIT, Epochs(keys(1, 2), keys(1, 1), 1), epoch_rows=3)
 
     assert found.current == 1
     assert names(found) == [Side.HOLDOUT, Side.HOLDOUT, Side.WAITING, Side.WAITING]
@@ -114,7 +117,7 @@ def test_too_few_new_rows_wait_and_the_open_epoch_goes_on_judging():
 
 
 def test_enough_new_rows_open_the_next_epoch_and_send_the_old_ones_to_training():
-    found = sides(keys(1, 2, 3, 4), SPLIT, Epochs(keys(1, 2), keys(1, 1), 1), epoch_rows=2)
+    found = sides_by_hash(keys(1, 2, 3, 4), SPLIT, Epochs(keys(1, 2), keys(1, 1), 1), epoch_rows=2)
 
     assert found.current == 2
     assert names(found) == [Side.TRAIN, Side.TRAIN, Side.HOLDOUT, Side.HOLDOUT]
@@ -122,34 +125,181 @@ def test_enough_new_rows_open_the_next_epoch_and_send_the_old_ones_to_training()
 
 
 def test_copies_of_one_row_do_not_open_an_epoch():
-    found = sides(keys(1, 3, 3, 3), SPLIT, Epochs(keys(1), keys(1), 1), epoch_rows=2)
+    found = sides_by_hash(keys(1, 3, 3, 3), SPLIT, Epochs(keys(1), keys(1), 1), epoch_rows=2)
 
     assert names(found) == [Side.HOLDOUT, Side.WAITING, Side.WAITING, Side.WAITING]
 
 
 def test_a_copy_of_a_holdout_row_joins_its_epoch():
-    found = sides(keys(1, 1), SPLIT, Epochs(keys(1), keys(1), 1), epoch_rows=1)
+    found = sides_by_hash(keys(1, 1), SPLIT, Epochs(keys(1), keys(1), 1), epoch_rows=1)
 
     assert found.epoch.tolist() == [1, 1]
 
 
 def test_an_old_epoch_does_not_judge_again_when_the_rows_of_the_newest_are_deleted():
-    found = sides(keys(1, 5), SPLIT, Epochs(keys(1), keys(1), 2), epoch_rows=500)
+    found = sides_by_hash(keys(1, 5), SPLIT, Epochs(keys(1), keys(1), 2), epoch_rows=500)
 
     assert found.current == 3
     assert names(found) == [Side.TRAIN, Side.HOLDOUT]
 
 
 def test_no_rows_have_no_sides():
-    assert names(sides(keys(), SPLIT, NO_EPOCHS, epoch_rows=1)) == []
+    assert names(sides_by_hash(keys(), SPLIT, NO_EPOCHS, epoch_rows=1)) == []
 
 
 def test_shares_of_many_rows_are_those_of_the_split():
     content = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, 20_000)
 
-    code = sides(content, Split(validation=0.1, holdout=0.25), NO_EPOCHS, epoch_rows=1).code
+    code = sides_by_hash(content, Split(validation=0.1, holdout=0.25), NO_EPOCHS, epoch_rows=1).code
 
     shares = np.bincount(code, minlength=len(SIDES)) / len(code)
     assert dict(zip(SIDES, shares, strict=True)) == pytest.approx(
-        {Side.TRAIN: 0.65, Side.VALIDATION: 0.1, Side.HOLDOUT: 0.25, Side.WAITING: 0.0}, abs=0.02
+        {Side.TRAIN: 0.65, Side.VALIDATION: 0.1, Side.HOLDOUT: 0.25, Side.WAITING: 0.0, Side.GAP: 0.0}, abs=0.02
     )
+
+
+def test_a_lineage_counts_its_epochs_on_from_the_one_before():
+    assert sides_by_hash(keys(1, 2), SPLIT, no_epochs(after=3), epoch_rows=1).current == 4
+    assert sides_by_time(keys(1, 2), days(1, 2), BY_TIME, no_epochs(after=3), epoch_rows=1).current == 4
+
+
+# ── by time
+
+
+BY_TIME = Split(by="time", validation=0.2, holdout=0.2)
+GAPPED = Split(by="time", validation=0.2, holdout=0.2, gap="2d")
+
+
+def days(*numbers):
+    """Times on these days; None for a row that has none."""
+    return np.array(["NaT" if day is None else np.datetime64("2026-01-01") + day for day in numbers], "datetime64[us]")
+
+
+def by_day(numbers, split=BY_TIME, content=None, known=NO_EPOCHS, epoch_rows=1_000):
+    """The sides of rows labelled on these days, each of a content of its own unless told."""
+    content = keys(*(range(len(numbers)) if content is None else content))
+    return sides_by_time(content, days(*numbers), split, known, epoch_rows)
+
+
+def letters(found):
+    return "".join(name[0] for name in names(found))
+
+
+def after(found):
+    return Epochs(keys(), keys(), found.current, found.span)
+
+
+def test_the_newest_rows_judge_and_those_before_them_choose():
+    assert letters(by_day(range(10))) == "ttttttvvhh"
+
+
+def test_sides_follow_the_label_time_and_not_the_order_of_the_rows():
+    assert letters(by_day([9, 0, 8, 1, 7, 2, 6, 3, 5, 4])) == "hthtvtvttt"
+
+
+def test_rows_within_the_gap_before_validation_and_holdout_are_on_no_side():
+    assert letters(by_day(range(10), GAPPED)) == "ttggvvgghh"
+
+
+def test_a_gap_longer_than_the_rows_go_back_leaves_none_to_train():
+    assert letters(by_day(range(10), Split(by="time", gap="30d"))) == "gggggggghh"
+
+
+def test_rows_of_one_moment_are_not_divided():
+    assert letters(by_day([1, 2, 3, 4, 5, 6, 7, 8, 8, 8])) == "tttttvvhhh"
+    assert letters(by_day([1, 1, 1])) == "hhh"
+
+
+def test_a_row_without_a_label_time_is_on_no_side():
+    assert letters(by_day([None, *range(10), None])) == "gttttttvvhhg"
+
+
+def test_rows_without_any_label_time_open_an_epoch_of_none():
+    found = by_day([None, None])
+
+    assert (letters(found), found.current, found.span) == ("gg", 1, None)
+    assert letters(by_day(range(10), known=after(found))) == "ttttttvvhh"
+
+
+def test_no_rows_have_no_sides_by_time():
+    assert letters(by_day([])) == ""
+
+
+def test_too_few_later_rows_wait_and_the_open_epoch_goes_on_judging():
+    found = by_day(range(13), known=after(by_day(range(10))), epoch_rows=4)
+
+    assert (letters(found), found.current) == ("ttttttvvhhwww", 1)
+
+
+def test_enough_later_rows_open_the_next_epoch_and_send_the_old_ones_to_training():
+    found = by_day(range(14), GAPPED, known=after(by_day(range(10), GAPPED)), epoch_rows=4)
+
+    assert (letters(found), found.current) == ("tttggvvvgghhhh", 2)
+    assert found.epoch.tolist() == [UNASSIGNED] * 10 + [2] * 4
+
+
+def test_a_row_that_arrives_late_falls_where_it_would_have_fallen():
+    known = after(by_day(range(0, 20, 2)))
+
+    late = by_day([*range(0, 20, 2), 3, 17, 19], known=known)
+
+    assert letters(late)[10:] == "thw"
+
+
+def test_an_epoch_whose_rows_are_gone_makes_place_for_whatever_waits():
+    known = after(by_day(range(10)))
+
+    assert letters(by_day(range(8), known=known)) == "ttttttvv"
+    found = by_day([*range(8), 10], known=known)
+    assert (letters(found), found.current) == ("ttttttvvh", 2)
+
+
+def test_of_equal_contents_the_oldest_has_its_side_and_copies_elsewhere_have_none():
+    assert letters(by_day(range(10), content=[0, 1, 2, 3, 4, 5, 6, 0, 8, 6])) == "ttttttvghg"
+
+
+def test_copies_on_one_side_stay_there():
+    assert letters(by_day(range(10), content=[0, 0, 0, 3, 4, 5, 6, 6, 8, 8])) == "ttttttvvhh"
+
+
+def test_copies_of_older_rows_do_not_open_an_epoch():
+    found = by_day(range(14), content=[*range(10), 1, 8, 8, 13], known=after(by_day(range(10))), epoch_rows=2)
+
+    assert (letters(found), found.current) == ("ttttttvvhhgggw", 1)
+
+
+arrivals = st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 20) | st.none()), max_size=8), max_size=6)
+
+
+@settings(deadline=None)
+@given(batches=arrivals, epoch_rows=st.integers(1, 4), gap=st.sampled_from(["0d", "1d", "3d"]))
+def test_by_time_no_content_that_has_trained_judges_later(batches, epoch_rows, gap):
+    split = Split(by="time", validation=0.2, holdout=0.3, gap=gap)
+    rows, known, trained = [], NO_EPOCHS, set()
+    for batch in batches:
+        rows += batch
+        content = [content for content, _ in rows]
+        found = by_day([day for _, day in rows], split, content, known, epoch_rows)
+
+        on = {side: {row for row, of in zip(content, names(found), strict=True) if of is side} for side in SIDES}
+        assert not on[Side.HOLDOUT] & trained
+        sides = [on[side] for side in SIDES if side is not Side.GAP]
+        assert sum(map(len, sides)) == len(set().union(*sides))
+        trained |= on[Side.TRAIN] | on[Side.VALIDATION]
+        known = after(found)
+
+
+@settings(deadline=None)
+@given(batches=arrivals, gap=st.sampled_from([0, 1, 3]))
+def test_by_time_what_trains_is_older_than_what_judges_by_the_gap(batches, gap):
+    split, known, rows = Split(by="time", validation=0.2, holdout=0.3, gap=f"{gap}d"), NO_EPOCHS, []
+    for batch in batches:
+        rows += [day for _, day in batch]
+        found = by_day(rows, split, known=known, epoch_rows=2)
+
+        on = {side: [day for day, of in zip(rows, names(found), strict=True) if of is side] for side in SIDES}
+        sides = (Side.TRAIN, Side.VALIDATION, Side.HOLDOUT)
+        for older, newer in combinations([on[side] for side in sides if on[side]], 2):
+            assert max(older) + gap < min(newer)
+        assert max(on[Side.HOLDOUT], default=-1) < min(on[Side.WAITING], default=99)
+        known = after(found)

@@ -1,5 +1,6 @@
 """What Retrain remembers is written once, by whoever comes first, and told in the transaction that writes it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -20,11 +21,12 @@ from retrain import announcements
 from retrain.errors import ChannelError, StaleVerdictError, StateError
 from retrain.nouns import Announcement, Incident, Outcome, Side, Snapshot, Trial, Verdict
 from retrain.spec import Split
-from retrain.state import TASK_ROLE, ModelFile, State
+from retrain.split import Lineage
+from retrain.state import MIGRATIONS, TASK_ROLE, ModelFile, State
 
 MODEL = "letters"
 
-MIGRATED = ["0001_ledger", "0002_adopted"]
+MIGRATED = ["0001_ledger", "0002_adopted", "0003_lineages"]
 
 
 def execute(database, statement, values=None):
@@ -277,20 +279,124 @@ def test_what_was_made_just_before_a_kill_is_found(state, database, tmp_path):
 # ── snapshots
 
 
-def test_salt_and_ranges_are_those_of_the_first_snapshot(state):
+def test_a_model_begins_with_its_first_lineage_and_nothing_is_told(state):
     first = state.begin_model(MODEL, Split(validation=0.1, holdout=0.3))
 
-    assert state.begin_model(MODEL, Split(validation=0.25, holdout=0.25)) == first
-    assert first[1] == Split(validation=0.1, holdout=0.3)
-    assert len(first[0]) == 16
+    assert (first.number, first.after_epoch, first.split) == (1, 0, Split(validation=0.1, holdout=0.3))
+    assert len(first.salt) == 16
+    assert state.begin_model(MODEL, Split(validation=0.1, holdout=0.3)) == first
+    assert deliver(state) == []
 
 
 def test_every_model_has_a_salt_of_its_own(state):
-    assert state.begin_model("a", Split())[0] != state.begin_model("b", Split())[0]
+    assert state.begin_model("a", Split()).salt != state.begin_model("b", Split()).salt
+
+
+@pytest.mark.parametrize(
+    ("split", "group"),
+    [
+        (Split(validation=0.1), None),
+        (Split(holdout=0.1), None),
+        (Split(by="time"), None),
+        (Split(by="time", gap="1d"), None),
+        (Split(by="group"), "applicant"),
+    ],
+    ids=str,
+)
+def test_another_split_begins_the_next_lineage_once_and_is_told(begun, split, group):
+    first = begun.begin_model(MODEL, Split())
+
+    second = begun.begin_model(MODEL, split, group)
+
+    assert (second.number, second.split, second.group) == (2, split, group)
+    assert second.salt != first.salt
+    assert begun.begin_model(MODEL, split, group) == second
+    (headline,) = deliver(begun)
+    assert "no longer by hash (0.2 validation, 0.2 holdout)." in headline
+    assert "such rows are left out, and counted, until enough new ones have arrived" in headline
+
+
+def test_another_group_column_or_gap_begins_the_next_lineage(state):
+    splits = [(Split(by="group"), "applicant"), (Split(by="group"), "firm"), (Split(by="time", gap="7d"), None)]
+
+    begun = [state.begin_model(MODEL, *split).number for split in [*splits, (Split(by="time", gap="12h"), None)]]
+
+    assert begun == [1, 2, 3, 4]
+    ways = [headline.split(" Older ")[0] for headline in deliver(state)]
+    assert ways == [
+        "letters: the spec splits rows by group of firm (0.2 validation, 0.2 holdout), "
+        "no longer by group of applicant (0.2 validation, 0.2 holdout).",
+        "letters: the spec splits rows by time (0.2 validation, 0.2 holdout, gap 7d), "
+        "no longer by group of firm (0.2 validation, 0.2 holdout).",
+        "letters: the spec splits rows by time (0.2 validation, 0.2 holdout, gap 12h), "
+        "no longer by time (0.2 validation, 0.2 holdout, gap 7d).",
+    ]
+
+
+def test_a_split_that_was_changed_back_is_a_new_lineage(begun):
+    """What has trained meanwhile may be on the holdout of the first one."""
+    salts = {begun.begin_model(MODEL, split).salt for split in (Split(), Split(by="time"), Split())}
+
+    assert len(salts) == 3
+    assert begun.begin_model(MODEL, Split()).number == 3
 
 
 def test_two_who_begin_a_model_at_once_agree(state):
-    assert len(set(at_once(*[lambda: state.begin_model(MODEL, Split())[0]] * 4))) == 1
+    assert len({lineage.salt for lineage in at_once(*[lambda: state.begin_model(MODEL, Split())] * 4)}) == 1
+
+
+def test_two_who_begin_the_next_lineage_at_once_agree(begun):
+    lineages = at_once(*[lambda: begun.begin_model(MODEL, Split(by="time"))] * 4)
+
+    assert {lineage.number for lineage in lineages} == {2}
+    assert len({lineage.salt for lineage in lineages}) == 1
+    assert len(deliver(begun)) == 1
+
+
+def test_epochs_of_a_lineage_follow_on_from_those_of_the_one_before(begun):
+    begun.save_snapshot(snapshot("s3", epoch=4))
+    save(begun, verdict(of="s1"))
+
+    assert begun.begin_model(MODEL, Split(by="time")).after_epoch == 4
+    # Nothing was taken in the second.
+    assert begun.begin_model(MODEL, Split(holdout=0.3)).after_epoch == 4
+
+
+def test_a_snapshot_of_a_lineage_that_has_ended_is_refused(begun):
+    """Its epoch might have the number of one in the next lineage."""
+    begun.begin_model(MODEL, Split(by="time"))
+
+    with pytest.raises(StateError, match=r"split was changed while snapshot s3 was taken; take again$"):
+        begun.save_snapshot(snapshot("s3"))
+
+
+def test_a_lineage_does_not_begin_while_a_snapshot_of_the_one_before_is_saved(begun, database):
+    with ThreadPoolExecutor(1) as pool, closing(database.connect()) as saving, saving, saving.cursor() as cursor:
+        # What `save_snapshot` does first.
+        cursor.execute("SELECT 1 FROM retrain.lineages WHERE (model, number) = (%s, 1) FOR UPDATE", (MODEL,))
+        beginning = pool.submit(begun.begin_model, MODEL, Split(by="time"))
+        until_one_waits(database)
+        cursor.execute("UPDATE retrain.snapshots SET body = body || '{\"epoch\": 9}' WHERE id = 's2'")
+        saving.commit()
+
+        assert beginning.result(20).after_epoch == 9
+
+
+def test_the_last_snapshot_that_was_consumed_is_found_of_any_lineage_or_of_one(begun):
+    save(begun, verdict("v1", of="s1"))
+    begun.begin_model(MODEL, Split(by="time"))
+
+    assert begun.last_consumed(MODEL) == snapshot("s1")
+    assert begun.last_consumed(MODEL, lineage=2) is None
+
+    later = snapshot("s3", epoch=2).model_copy(update={"lineage": 2})
+    begun.save_snapshot(later)
+    save(begun, verdict("v2", of="s3", epoch=2))
+    # A cycle that was under way when the split was changed ends last.
+    save(begun, verdict("v3", of="s2", test=2))
+
+    assert begun.last_consumed(MODEL) == snapshot("s2")
+    assert begun.last_consumed(MODEL, lineage=2) == later
 
 
 def test_a_snapshot_is_found_as_it_was_saved(begun):
@@ -689,6 +795,27 @@ def test_migrations_run_once(database):
     state.check()
 
 
+def test_models_from_before_the_lineages_keep_their_salt_split_and_snapshots(database):
+    state = State(database.connect)
+    old = [file for file in sorted(MIGRATIONS.glob("*.sql")) if file.stem < "0003"]
+    execute(database, "CREATE SCHEMA retrain; CREATE TABLE retrain.migrations (name text PRIMARY KEY)")
+    for file in old:
+        execute(database, file.read_text())
+        execute(database, "INSERT INTO retrain.migrations VALUES (%s)", (file.stem,))
+    execute(database, "INSERT INTO retrain.models VALUES ('letters', 'salt', 0.1, 0.3)")
+    body = {name: value for name, value in snapshot().to_json().items() if name not in ("lineage", "span")}
+    execute(database, "INSERT INTO retrain.snapshots VALUES ('letters', 's1', %s)", (json.dumps(body),))
+
+    state.migrate()
+
+    assert state.begin_model(MODEL, Split(validation=0.1, holdout=0.3)) == Lineage(
+        number=1, salt=b"salt", split=Split(validation=0.1, holdout=0.3), group=None, after_epoch=0
+    )
+    save(state, verdict())
+    assert state.last_consumed(MODEL, lineage=1) == snapshot()
+    assert deliver(state)[:-1] == []
+
+
 def test_two_who_migrate_at_once_run_each_migration_once(database):
     results = at_once(*[State(database.connect).migrate] * 3)
 
@@ -696,7 +823,7 @@ def test_two_who_migrate_at_once_run_each_migration_once(database):
 
 
 def test_a_database_without_tables_says_how_to_make_them(database):
-    with pytest.raises(StateError, match=r"^schema retrain lacks 0001_ledger, 0002_adopted; run `retrain migrate`$"):
+    with pytest.raises(StateError, match=r"^schema retrain lacks 0001_ledger, .*0003_lineages; run `retrain migrate`$"):
         State(database.connect).check()
 
 

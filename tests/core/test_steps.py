@@ -1,12 +1,18 @@
 """A model's cycle by its verbs, against a real PostgreSQL and a real MLflow server."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from retrain import steps
-from retrain.errors import EstimatorError, RetrainError, SpecError, StaleVerdictError
-from retrain.nouns import Outcome, Side
+from retrain import spec, steps
+from retrain.errors import EstimatorError, NoAnswerError, RetrainError, SpecError, StaleVerdictError
+from retrain.nouns import Outcome, Side, Verdict
+from retrain.spec import Mode, Split
+from stack.local import Running
+from tests.core import toys
 from tests.core.conftest import World
 
 Make = Callable[..., World]
@@ -208,6 +214,94 @@ def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(wo
     assert model.tracker.production(model.model) == foreign
 
 
+def test_a_production_that_cannot_be_loaded_is_replaced_only_by_force(world: Make, mlflow_server: Running) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    file = model.state.model_file_of_version(model.model, "1")
+    assert file is not None
+    (stored,) = mlflow_server.home.artifacts.rglob(f"{file.uri.removeprefix('models:/')}/**/model.skops")
+    stored.write_bytes(b"not a model")
+    model.feed(600)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "version 1: " in verdict.reason
+    assert verdict.score is not None
+    with pytest.raises(RetrainError, match="INCONCLUSIVE in mode enforce promotes nothing"):
+        steps.promote(cycle, verdict)
+    promotion = steps.promote(cycle, verdict, force="its files are broken", by="kim")
+    assert (promotion.to_version, promotion.by) == ("2", f"kim in {cycle}")
+    assert promotion.why.startswith("forced: its files are broken; the verdict was INCONCLUSIVE: version 1: ")
+
+
+def test_what_misses_the_floor_is_not_promoted_by_force_either(world: Make) -> None:
+    model = world(gate={"metric": "accuracy", "floor": 0.99})
+    model.feed(2000)
+    cycle, verdict = model.judge()
+    with pytest.raises(RetrainError, match="HOLD in mode enforce promotes nothing"):
+        steps.promote(cycle, verdict, force="now", by="kim")
+    observed = model.spec.model_copy(update={"mode": Mode.OBSERVE})
+    assert not steps.may_promote(observed, verdict.model_copy(update={"outcome": Outcome.PROMOTE}), force="now")
+
+
+def test_the_same_candidate_on_the_same_snapshot_as_production_is_held(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.HOLD
+    assert "Production is the same candidate on the same snapshot" in verdict.reason
+
+
+def test_split_by_time_the_newest_rows_judge(world: Make) -> None:
+    model = world(split={"by": "time", "gap": "1m"})
+    model.feed(2000)
+    snapshot = model.take()
+    # Rows are labelled a second apart.
+    assert snapshot.sides == {
+        Side.TRAIN: 1080,
+        Side.VALIDATION: 400,
+        Side.HOLDOUT: 400,
+        Side.WAITING: 0,
+        Side.GAP: 120,
+    }
+    _, verdict = model.judge()
+    assert (verdict.outcome, verdict.rows, verdict.overlap) == (Outcome.PROMOTE, 400, 0)
+
+
+def test_split_by_group_each_group_is_one_cluster(world: Make) -> None:
+    source = {"table": "rows", "key": "id", "label": "label", "features": ["a", "b"], "group": "applicant"}
+    model = world(source=source, split={"by": "group"})
+    with model.database.connect() as session:
+        session.cursor().execute("ALTER TABLE rows ADD applicant bigint GENERATED ALWAYS AS (id / 2) STORED")
+    model.feed(2000)
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.PROMOTE
+    assert verdict.rows == 2 * verdict.clusters > 0
+
+
+def test_after_a_change_of_the_split_rows_that_production_has_trained_on_do_not_judge(world: Make) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    model.told()
+    model.spec = model.spec.model_copy(update={"split": Split(by="time")})
+    _, verdict = model.judge()
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "left out because a model had trained on them" in verdict.reason
+    assert verdict.overlap + verdict.rows == 400
+    assert verdict.trial.epoch == 2
+    split, judged = model.told()
+    assert "the spec splits rows by time (0.2 validation, 0.2 holdout), no longer by hash" in split
+    assert "INCONCLUSIVE" in judged
+    model.feed(600)
+    snapshot = model.take()
+    assert (snapshot.new_rows, snapshot.lineage) == (600, 2)
+    _, verdict = model.judge()
+    assert (verdict.outcome, verdict.rows, verdict.overlap) == (Outcome.HOLD, 600, 0)
+    assert (verdict.trial.epoch, verdict.trial.test) == (3, 1)
+
+
 def test_a_channel_that_is_down_delays_messages_and_loses_none(world: Make) -> None:
     model = world()
     model.feed(2000)
@@ -220,3 +314,93 @@ def test_a_channel_that_is_down_delays_messages_and_loses_none(world: Make) -> N
         steps.tell(model.model, down, state=model.state)
     assert [headline.split(": ")[1].split()[0] for headline in model.told()] == ["PROMOTE", "version"]
     assert model.told() == []
+
+
+def test_a_regression_goes_the_same_way(world: Make) -> None:
+    source = {"table": "numbers", "key": "id", "label": "y", "label_time": "labelled_at", "features": ["a", "b"]}
+    model = world(
+        source=source,
+        task="regression",
+        candidates=[{"name": "ridge", "estimator": "tests.core.toys:ridge", "params": {"columns": ["a", "b"]}}],
+        gate={"metric": "rmse", "ceiling": 2.0, "limits": [{"metric": "sklearn:explained_variance", "floor": 0.1}]},
+    )
+    with model.database.connect() as session:
+        toys.numbers(session, "numbers", 1500)
+    cycle, verdict = model.judge()
+    assert verdict.outcome is Outcome.PROMOTE, verdict.reason
+    assert verdict.score == pytest.approx(1, abs=0.1)
+    assert "explained_variance" in " ".join(guard.says for guard in verdict.guards)
+    steps.promote(cycle, verdict)
+    better = [
+        {"name": "squared", "estimator": "tests.core.toys:ridge", "params": {"columns": ["a", "b"], "squares": True}}
+    ]
+    data = {**model.spec.model_dump(mode="json"), "candidates": better}
+    after = replace(model, spec=spec.parse(data, "toy.yaml"))
+    with model.database.connect() as session:
+        toys.numbers(session, "numbers", 1500, first=1500)
+    _, verdict = after.judge()
+    assert verdict.outcome is Outcome.PROMOTE, verdict.reason
+    assert verdict.difference is not None
+    assert verdict.difference < 0
+    assert "below 0 is better" in verdict.reason
+
+
+def _uploaded(model: World, verdict: Verdict) -> list[str]:
+    return [file.path for file in model.tracker._client.list_artifacts(verdict.trial.run_id, "verdict")]
+
+
+def test_a_verdict_is_on_its_run_as_a_file_with_rows_that_flipped_and_as_a_picture(world: Make, tmp_path: Path) -> None:
+    model = world()
+    model.feed(2000)
+    model.promote()
+    model.feed(4000, turn=1.2)
+    _, verdict = model.judge()
+
+    assert _uploaded(model, verdict) == ["verdict/verdict.json", "verdict/verdict.png", "verdict/verdict.svg"]
+    path = model.tracker._client.download_artifacts(verdict.trial.run_id, "verdict/verdict.json", str(tmp_path))
+    written = json.loads(Path(path).read_text(encoding="utf-8"))
+    to_wrong, to_right = written.pop("right_to_wrong_keys"), written.pop("wrong_to_right_keys")
+    assert Verdict.from_json(written) == verdict
+    assert verdict.wrong_to_right > 50
+    assert (len(to_wrong), len(to_right)) == (min(50, verdict.right_to_wrong), 50)
+    holdout = model.snapshots.read(model.state.snapshot(model.model, verdict.trial.snapshot), [Side.HOLDOUT])
+    assert set(to_wrong) | set(to_right) <= set(holdout.keys.to_pylist())
+    assert not set(to_wrong) & set(to_right)
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(
+    world: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("retrain.steps.plots.write", broken)
+    model = world()
+    model.feed(2000)
+
+    _, verdict = model.judge()
+
+    assert verdict.outcome is Outcome.PROMOTE
+    assert _uploaded(model, verdict) == ["verdict/verdict.json"]
+    assert "the verdict could not be drawn" in caplog.text
+
+
+def test_no_verdict_is_saved_before_its_files_are_and_a_retry_uploads_them(
+    world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = world()
+    model.feed(2000)
+    cycle, snapshot = model.cycle(), model.take()
+    candidates = model.train(cycle, snapshot)
+
+    def away(*_: object) -> None:
+        raise NoAnswerError("MLflow did not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("retrain.tracker.ExperimentTracker.log_artifact", away)
+        with pytest.raises(NoAnswerError):
+            steps.evaluate(cycle, snapshot, candidates, dry_run=False)
+    assert model.state.verdict(cycle.key("verdict", snapshot.id)) is None
+    assert model.state.tests_spent(model.model, 1) == 0
+    verdict = steps.evaluate(cycle, snapshot, candidates, dry_run=False)
+    assert len(_uploaded(model, verdict)) == 3

@@ -1,16 +1,20 @@
 """An estimator that cannot work is refused with its candidate's name and a reason, before or where it fails."""
 
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from retrain import training
 from retrain.errors import EstimatorError
@@ -219,6 +223,157 @@ def test_predictions_that_are_not_one_for_each_row_are_refused_with_a_remedy():
     )
 
 
+# ── targets
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[1, 2, 3], [1.0, 2.0, 3.0], ["1", "2.0", " 3"], [Decimal("1"), Decimal("2.0"), 3], [np.int8(1), "2", 3.0]],
+    ids=["whole", "floats", "texts", "decimals", "mixed"],
+)
+def test_a_regression_learns_numbers_however_they_are_stored(labels):
+    targets = training.targets(Task.REGRESSION, pd.Series(labels))
+
+    assert (targets.tolist(), targets.dtype) == ([1, 2, 3], np.float64)
+
+
+@pytest.mark.parametrize(
+    "label", ["good", None, np.nan, np.inf, "-inf", ""], ids=["text", "None", "NaN", "inf", "text of inf", "empty"]
+)
+def test_a_label_that_is_no_finite_number_is_refused_in_a_regression(label):
+    with pytest.raises(EstimatorError, match=r"^2 labels are no numbers \(e\.g\. .*\), and the task is regression$"):
+        training.targets(Task.REGRESSION, pd.Series([1.5, label, 2.5, label], dtype=object))
+
+
+def test_a_classification_learns_its_labels_as_they_are():
+    assert training.targets(Task.CLASSIFICATION, LABELS) is LABELS
+
+
+# ── answers
+
+NUMBERS = pd.DataFrame({"number": [0.0, 1.0, 2.0, 3.0]})
+
+
+class Says(BaseEstimator):
+    """A model that says what it is told to."""
+
+    def __init__(self, **methods):
+        for name, answer in methods.items():
+            setattr(self, name, answer if name == "classes_" else lambda _, answer=answer: answer)
+
+
+def test_a_classifier_gives_the_probabilities_of_its_classes():
+    model = LogisticRegression().fit(NUMBERS, LABELS)
+
+    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+
+    assert (said.classes, said.margins) == (("bad", "good"), None)
+    assert said.probabilities.tolist() == model.predict_proba(NUMBERS).tolist()
+
+
+def test_a_classifier_without_probabilities_gives_margins():
+    model = LinearSVC().fit(NUMBERS, LABELS)
+
+    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+
+    assert (said.classes, said.probabilities) == (("bad", "good"), None)
+    assert said.margins.tolist() == model.decision_function(NUMBERS).tolist()
+
+
+def test_margins_of_three_classes_are_no_scores():
+    model = LinearSVC().fit(NUMBERS, ["a", "b", "c", "a"])
+
+    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+
+    assert (said.probabilities, said.margins) == (None, None)
+
+
+def test_probabilities_that_nobody_needs_are_not_asked_for():
+    model = Says(classes_=["bad", "good"], predict=LABELS, predict_proba=None)
+
+    said = training.answer(model, NUMBERS, Task.CLASSIFICATION, probabilities=False)
+
+    assert (said.labels.tolist(), said.probabilities) == (LABELS.tolist(), None)
+
+
+def test_probabilities_of_nobody_knows_which_class_are_none():
+    model = Says(predict=LABELS, predict_proba=np.ones((4, 2)) / 2)
+
+    assert training.answer(model, NUMBERS, Task.CLASSIFICATION).probabilities is None
+
+
+def test_a_regression_answers_with_numbers():
+    said = training.answer(Says(predict=["1", 2, 3.5, np.float32(4)]), NUMBERS, Task.REGRESSION)
+
+    assert (said.labels.tolist(), said.labels.dtype, said.classes) == ([1, 2, 3.5, 4], np.float64, ())
+
+
+@pytest.mark.parametrize("answers", [[1, 2, "good", 4], [1, 2, [3], 4]], ids=["text", "list"])
+def test_a_regression_that_does_not_answer_with_numbers_is_refused(answers):
+    model = Says(predict=np.array(answers, dtype=object))
+
+    with pytest.raises(EstimatorError, match=r"^Says gave what is no number: \w+Error: "):
+        training.answer(model, NUMBERS, Task.REGRESSION)
+
+
+@pytest.mark.parametrize(
+    ("methods", "fault"),
+    [
+        ({"predict_proba": np.ones((4, 3))}, r"\(4, 3\) where \(4, 2\)"),
+        ({"predict_proba": np.ones(4)}, r"\(4,\) where \(4, 2\)"),
+        ({"predict_proba": np.ones((2, 4, 2))}, r"\(2, 4, 2\) where \(4, 2\)"),
+        ({"decision_function": np.ones((4, 2))}, r"\(4, 2\) where \(4,\)"),
+    ],
+    ids=["another class", "one class", "two outputs", "margins of both"],
+)
+def test_probabilities_and_margins_that_do_not_fit_the_classes_are_refused(methods, fault):
+    model = Says(classes_=["bad", "good"], predict=LABELS, **methods)
+
+    with pytest.raises(EstimatorError, match=f"^Says gave numbers of shape {fault} was expected$"):
+        training.answer(model, NUMBERS, Task.CLASSIFICATION)
+
+
+def test_labels_have_the_same_text_as_their_class():
+    # numpy turns numbers of 32 bits into a text with fewer digits than they have.
+    third = np.float32(1 / 3)
+    model = Says(classes_=np.array([0, third], np.float32), predict=np.array([third, 0, 0, third], np.float32))
+
+    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+
+    assert {*said.labels} == {*said.classes}
+
+
+# ── said, in the codes of the holdout
+
+BOTH = ("bad", "good")
+
+
+def test_probabilities_have_a_column_for_each_class_of_the_holdout():
+    said = Said(np.array(["good", "odd"]), ("bad", "good", "odd"), np.array([[0.2, 0.7, 0.1], [0.1, 0.3, 0.6]]))
+
+    answers = said.among(("bad", "good", "new"), "good")
+
+    assert answers.labels.tolist() == [1, -1]
+    assert answers.probabilities.tolist() == [[0.2, 0.7, 0], [0.1, 0.3, 0]]
+    assert (answers.scores.tolist(), answers.positive) == ([0.7, 0.3], 1)
+
+
+@pytest.mark.parametrize("positive", ["new", "odd", None])
+def test_a_class_without_a_probability_has_no_scores(positive):
+    said = Said(np.array(["good"]), BOTH, np.array([[0.2, 0.8]]))
+
+    assert said.among(("bad", "good", "new"), positive).scores is None
+
+
+@pytest.mark.parametrize(
+    ("positive", "scores", "code"), [("good", [3, -1], 1), ("bad", [-3, 1], 0), (None, [3, -1], 1), ("new", None, None)]
+)
+def test_margins_are_for_the_second_class_and_against_the_first(positive, scores, code):
+    answers = Said(np.array(["good", "bad"]), BOTH, margins=np.array([3.0, -1.0])).among(BOTH, positive)
+
+    assert (None if answers.scores is None else answers.scores.tolist(), answers.positive) == (scores, code)
+
+
 # ── scores
 
 
@@ -243,3 +398,53 @@ def test_scores_are_those_that_the_labels_define_and_the_gates_own():
 def test_a_gate_whose_metric_is_undefined_is_refused(gate, labels, fault):
     with pytest.raises(EstimatorError, match=fault):
         training.scores(gate, Task.CLASSIFICATION, labels, Said(np.array(labels, dtype=str)))
+
+
+def test_a_regression_has_its_own_common_scores():
+    labels, said = pd.Series(["1", "2", "3", "4"]), Said(np.array([1.0, 2, 3, 6]))
+
+    found = training.scores(Gate(metric="mae", ceiling=1), Task.REGRESSION, labels, said)
+
+    assert found == pytest.approx({"mae": 0.5, "rmse": 1, "r2": 1 - 4 / 5})
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier"])
+def test_a_loss_counts_a_class_that_only_the_model_knows(metric):
+    # As scikit-learn does where it is told of all classes.
+    known, table = ("bad", "good", "odd"), np.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1]] * 2)
+    function = {"log_loss": log_loss, "brier": brier_score_loss}[metric]
+
+    found = training.scores(
+        Gate(metric=metric, ceiling=9), Task.CLASSIFICATION, LABELS, Said(LABELS.to_numpy(str), known, table)
+    )
+
+    assert found[metric] == pytest.approx(function(LABELS, table, labels=known))
+
+
+def test_a_scorer_of_scikit_learn_is_scored_by_its_name():
+    gate = Gate(metric="sklearn:matthews_corrcoef", floor=0)
+
+    found = training.scores(gate, Task.CLASSIFICATION, LABELS, Said(np.array(["good", "bad", "bad", "bad"])))
+
+    assert found["sklearn:matthews_corrcoef"] == pytest.approx(1 / 3**0.5)
+
+
+def test_a_scorer_that_scikit_learn_has_not_is_refused():
+    gate = Gate(metric="sklearn:matthews_corecoef", floor=0)
+
+    with pytest.raises(EstimatorError, match=r"^scikit-learn has no scorer 'matthews_corecoef'; get_scorer_names"):
+        training.scores(gate, Task.CLASSIFICATION, LABELS, Said(LABELS.to_numpy(str)))
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        Gate(metric="log_loss", ceiling=9),
+        Gate(metric="roc_auc", positive="good"),
+        Gate(metric="sklearn:neg_log_loss", floor=-9),
+    ],
+    ids=lambda gate: gate.metric,
+)
+def test_a_metric_that_needs_probabilities_is_undefined_without(gate):
+    with pytest.raises(EstimatorError, match=f"^{gate.metric} is undefined on 4 rows of classes bad, good$"):
+        training.scores(gate, Task.CLASSIFICATION, LABELS, Said(LABELS.to_numpy(str)))

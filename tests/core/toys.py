@@ -11,9 +11,9 @@ from psycopg2.extensions import connection
 from psycopg2.extras import execute_values
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -22,6 +22,30 @@ def logistic(columns: list[str], c: float = 1.0) -> Pipeline:
     """Sees only these columns: with one of two it cannot be good."""
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
     return Pipeline([("scale", scale), ("logistic", LogisticRegression(C=c))])
+
+
+def ridge(columns: list[str], squares: bool = False) -> Pipeline:
+    """Without the squares it cannot learn what `numbers` has in them."""
+    taken = [("columns", StandardScaler(), columns)]
+    squared = [("squares", PolynomialFeatures(degree=2))] if squares else []
+    return Pipeline([("scale", ColumnTransformer(taken)), *squared, ("ridge", Ridge())])
+
+
+def numbers(database: connection, table: str, rows: int, *, first: int = 0) -> None:
+    """y = a + b + 0.6 a² and noise, whose standard deviation is 0.5."""
+    dice = np.random.default_rng(first)
+    a, b, noise = dice.normal(size=(3, rows))
+    y = a + b + 0.6 * a**2 + 0.5 * noise
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} "
+            "(id bigint PRIMARY KEY, a float8, b float8, y float8, labelled_at timestamptz)"
+        )
+        values = [
+            (first + i, float(a[i]), float(b[i]), float(y[i]), START + timedelta(seconds=first + i))
+            for i in range(rows)
+        ]
+        execute_values(cursor, f"INSERT INTO {table} VALUES %s", values, page_size=1000)
 
 
 def create(database: connection, table: str) -> None:
@@ -62,6 +86,11 @@ class Odd(ClassifierMixin, BaseEstimator):
 
     def __init__(self, does: str = "") -> None:
         self.does = does
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["does"] == "refuse to load" and sys.argv[0].endswith("answering.py"):
+            raise AttributeError("no attribute '_fill_dtype'")
+        super().__setstate__(state)
 
     def fit(self, features: Any, labels: Any) -> "Odd":  # noqa: ARG002
         self.classes_ = np.unique(labels)

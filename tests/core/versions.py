@@ -17,7 +17,7 @@ _FEATURES = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0]})
 
 
 def register(model: str, versions: tuple[str, ...], state: State, tracker: Any, snapshots: SnapshotStore) -> None:
-    salt, split = state.begin_model(model, Split())
+    lineage = state.begin_model(model, Split())
     rows = pa.table(
         {
             "key": [str(i) for i in range(_ROWS)],
@@ -26,7 +26,7 @@ def register(model: str, versions: tuple[str, ...], state: State, tracker: Any, 
             "a": [float(i % 7) for i in range(_ROWS)],
         }
     )
-    snapshot = snapshots.write(model, rows, salt=salt, split=split, epoch_rows=1, last=None)
+    snapshot = snapshots.write(model, rows, lineage=lineage, epoch_rows=1, last=None, inherits=None)
     state.save_snapshot(snapshot)
     fitted = toys.logistic(["a"]).fit(_FEATURES, ["yes", "no", "yes", "no"])
     run = tracker.start_run(tracker.create_experiment(model), "test")

@@ -85,12 +85,23 @@ def test_the_trigger_form_is_heeded(
     assert len(tracker._client.search_model_versions("name = 'CoverLetterClassifier'")) == 1
 
 
-def test_a_table_of_numbers_goes_the_same_way(api: AirflowApi, follow: Follow, tracker: ExperimentTracker) -> None:
+def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_held(
+    api: AirflowApi, follow: Follow, tracker: ExperimentTracker, ledger: State
+) -> None:
     run = api.trigger(TUMOURS)
     follow(TUMOURS, run)
     verdict = Verdict.from_json(api.result(TUMOURS, run, "evaluate"))
     assert verdict.outcome is Outcome.PROMOTE, verdict.reason
     assert tracker.production("BreastCancer") == "1"
+    forced = api.trigger(TUMOURS, ignore_threshold=True, force="the figures of {{ 6 * 7 }} patients were wrong")
+    follow(TUMOURS, forced)
+    verdict = Verdict.from_json(api.result(TUMOURS, forced, "evaluate"))
+    assert verdict.outcome is Outcome.HOLD
+    assert "the same candidate on the same snapshot" in verdict.reason
+    assert tracker.production("BreastCancer") == "2"
+    promotion = ledger.history("BreastCancer")[-1]
+    assert promotion.why.startswith("forced: the figures of {{ 6 * 7 }} patients were wrong; the verdict was HOLD: ")
+    assert promotion.by == f"admin in retrain_breast_cancer, run {forced}"
 
 
 def test_a_model_is_one_spec_and_one_function_and_its_verdicts_reach_a_web_hook(

@@ -15,7 +15,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
 
     # Otherwise a `promote` that was passed over would run when somebody clears it.
     inherits_from_skipmixin = True
-    template_fields = ("spec", "snapshot", "candidates", "judge_only", "note")
+    template_fields = ("spec", "snapshot", "candidates", "judge_only", "note", "force")
 
     def __init__(
         self,
@@ -24,16 +24,21 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         candidates: Any,
         judge_only: Any = False,
         note: Any = None,
+        force: Any = None,
         to_promote: str = "promote",
         to_hold: str = "hold",
         **kwargs: Any,
     ) -> None:
-        """judge_only: a dry run, which changes nothing. to_promote, to_hold: ids of the tasks to go on to."""
+        """judge_only: a dry run, which changes nothing. force: why to promote whatever the verdict says.
+
+        to_promote, to_hold: ids of the tasks to go on to.
+        """
         super().__init__(**kwargs)
         self.snapshot = snapshot
         self.candidates: Sequence[dict[str, Any]] = candidates
         self.judge_only = judge_only
         self.note = note
+        self.force = force
         self.to_promote = to_promote
         self.to_hold = to_hold
 
@@ -46,4 +51,5 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         self.log.info("%s", of_verdict(verdict).headline)
         # Branching ends the task by an exception, and nothing that is returned gets through.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
-        self.do_branch(context, self.to_promote if steps.may_promote(cycle.spec, verdict) else self.to_hold)
+        promotes = steps.may_promote(cycle.spec, verdict, force=self.force)
+        self.do_branch(context, self.to_promote if promotes else self.to_hold)

@@ -10,15 +10,19 @@ from retrain_airflow.operators.spec import SpecOperator
 class PromoteOperator(SpecOperator):
     """Puts the version of a Verdict into Production, by way of the ledger; gives a Promotion."""
 
-    template_fields = ("spec", "verdict")
+    template_fields = ("spec", "verdict", "force", "by")
 
-    def __init__(self, *, verdict: Any, **kwargs: Any) -> None:
+    def __init__(self, *, verdict: Any, force: Any = None, by: str = "", **kwargs: Any) -> None:
+        """force: why to promote whatever the verdict says. by: who says so."""
         super().__init__(**kwargs)
         self.verdict = verdict
+        self.force = force
+        self.by = by
 
     def execute(self, context: Context) -> dict[str, Any]:
         from retrain import steps
 
-        promotion = steps.promote(self.hook.cycle(context), Verdict.from_json(self.verdict))
+        verdict = Verdict.from_json(self.verdict)
+        promotion = steps.promote(self.hook.cycle(context), verdict, force=self.force, by=self.by)
         self.log.info("%s", of_promotion(promotion).headline)
         return promotion.to_json()
