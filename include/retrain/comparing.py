@@ -26,6 +26,7 @@ from retrain.spec import Gate, Measured
 Interval = tuple[float, float] | None
 
 _INTERVAL_DRAWS = 2_000
+"""Also for p, at least: where each row has a loss of its own, a draw costs as much as a hundred permutations."""
 _SLACK = 1e-3
 """How far probabilities may be from a sum of 1: those of 32 bits are rounded."""
 
@@ -83,7 +84,7 @@ def compare(scores: Scores, gate: Gate, other: Answers | None, alpha: float) -> 
     if pair is None or not (isfinite(own) and isfinite(theirs)):
         return None
     rng, sign, alike = _dice(scores.trial.id), described(gate.metric).sign, pair.alike()
-    drawn = pair.bootstrapped(rng, draws_for(pair, alpha) if gate.threshold else _INTERVAL_DRAWS)
+    drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _INTERVAL_DRAWS) if gate.threshold else _INTERVAL_DRAWS)
     gains, slack = sign * (drawn[0] - drawn[1]), tie(own, theirs)
     if gate.threshold:
         p_value, spread = bootstrap_p(gains, gate.threshold, slack), float(np.nanstd(gains))
@@ -124,7 +125,7 @@ def loss(scores: Scores, gate: Gate, margin: float, alpha: float) -> Loss | None
     own, theirs = pair.observed() if pair else (float("nan"), float("nan"))
     if pair is None or not (isfinite(own) and isfinite(theirs)):
         return None
-    drawn = pair.bootstrapped(_dice(scores.trial.id), draws_for(pair, alpha))
+    drawn = pair.bootstrapped(_dice(scores.trial.id), draws_for(pair, alpha, _INTERVAL_DRAWS))
     losses = described(gate.metric).sign * (drawn[1] - drawn[0])
     p_value = bootstrap_p(losses[np.isfinite(losses)], margin, tie(own, theirs))
     return Loss(own=own, theirs=theirs, interval=interval(drawn[0] - drawn[1]), shown=p_value < alpha)

@@ -128,8 +128,8 @@ def losses(metric: str, labels: NDArray[np.generic], answers: Floats) -> Floats:
         return np.column_stack([loss, np.ones(len(loss))])
     truth = labels.astype(np.float64)
     error = answers - truth
-    if metric == "mae":
-        return np.column_stack([np.abs(error), np.ones(len(error))])
+    if metric != "r2":
+        return np.column_stack([np.abs(error) if metric == "mae" else error**2, np.ones(len(error))])
     centred = truth - truth.mean() if len(truth) else truth  # so that the two sums of squares keep their digits
     return np.column_stack([error**2, np.ones(len(error)), centred, centred**2])
 

@@ -21,8 +21,8 @@ from retrain.scores import Answers, Scorer, Values
 _TIE = 1e-9
 """Differences of a smaller share of the values are equal: the same average summed in another order differs in its last
 bits, which are large ones where the metric is, say, an error in cents."""
-_CHUNK = 2_000_000
-"""Numbers in one chunk of draws: 16 MB an array, however many draws, clusters or classes there are."""
+_CHUNK = 400_000
+"""Numbers in one chunk of draws: 3 MB an array, so that it stays in the cache, however many draws there are."""
 _QUICK_DRAWS, _SLOW_DRAWS = 10_000, 2_000
 
 
@@ -84,9 +84,9 @@ def interval(values: Floats, share: float = 0.95) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def draws_for(pair: Resampled, alpha: float) -> int:
+def draws_for(pair: Resampled, alpha: float, least: int = _QUICK_DRAWS) -> int:
     """Enough that the error of p near alpha is a seventh of it; ten draws beyond alpha for a slow one."""
-    return max(_SLOW_DRAWS, ceil(10 / alpha)) if pair.slow else max(_QUICK_DRAWS, ceil(50 / alpha))
+    return max(_SLOW_DRAWS, ceil(10 / alpha)) if pair.slow else max(least, ceil(50 / alpha))
 
 
 # ── sums
@@ -123,7 +123,7 @@ class Summed:
         both = np.concatenate([self.own, self.theirs], axis=1)
         own, theirs = [], []
         for step in _chunks(draws, max(len(self.weights), both.shape[1])):
-            totals = _drawn(rng, step, self.weights) @ both
+            totals = _drawn(rng, step, self.weights).astype(np.float64) @ both
             own.append(value(self.metric, totals[:, : self.own.shape[1]]))
             theirs.append(value(self.metric, totals[:, self.own.shape[1] :]))
         return np.concatenate(own), np.concatenate(theirs)
@@ -183,30 +183,33 @@ def _coins(rng: np.random.Generator, draws: int, swing: Floats) -> Floats:
     A byte is eight coins: what its 256 values add is summed once, and then looked up ("Four Russians": Arlazarov,
     Dinic, Kronrod & Faradzev 1970).
     """
-    width = swing.shape[1]
-    padded = np.zeros((-(-len(swing) // 8) * 8, width))
-    padded[: len(swing)] = swing
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64)
-    tables = np.einsum("vb,jbs->jsv", bits, padded.reshape(-1, 8, width))
-    moved = np.zeros((width, draws))
-    for table in tables:
-        thrown = rng.integers(0, 256, size=draws, dtype=np.uint8)
-        for column in np.flatnonzero(table.any(axis=1)):
-            moved[column] += table[column].take(thrown)
+    moved = np.zeros((swing.shape[1], draws))
+    for start in range(0, len(swing), 8):
+        block = swing[start : start + 8]
+        thrown = rng.bit_generator.random_raw(-(-draws // 8)).view(np.uint8)[:draws]
+        for column in np.flatnonzero(block.any(axis=0)):
+            moved[column] += (bits[:, : len(block)] @ block[:, column]).take(thrown)
     return moved.T
 
 
-def _drawn(rng: np.random.Generator, draws: int, weights: Codes) -> Floats:
+def _drawn(rng: np.random.Generator, draws: int, weights: Codes) -> Codes:
     """How often each kind is drawn when as many clusters as there are are drawn with replacement: (draws, u)."""
     total, kinds = int(weights.sum()), len(weights)
     if total > 4 * kinds:
-        return rng.multinomial(total, weights / total, size=draws).astype(np.float64)
-    kind = np.repeat(np.arange(kinds, dtype=np.int64), weights)
-    places = kind[rng.integers(0, total, size=(draws, total))] + kinds * np.arange(draws)[:, None]
-    return np.bincount(places.ravel(), minlength=draws * kinds).reshape(draws, kinds).astype(np.float64)
+        return rng.multinomial(total, weights / total, size=draws)
+    drawn = rng.integers(0, total, size=(draws, total), dtype=np.int32)
+    if kinds < total:
+        drawn = np.repeat(np.arange(kinds, dtype=np.int32), weights)[drawn]
+    return np.bincount((drawn + kinds * np.arange(draws)[:, None]).ravel(), minlength=draws * kinds).reshape(
+        draws, kinds
+    )
 
 
 # ── ranks
+
+Weights = NDArray[np.int32]
+"""Whole numbers: their cumulated sums take an eighth of the time of fractions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +237,7 @@ class Ranked:
         return Ranked(metric, positive, _ranks(own), _ranks(theirs), cluster)
 
     def observed(self) -> tuple[float, float]:
-        every = np.ones((1, len(self.positive)))
+        every = np.ones((1, len(self.positive)), np.int32)
         own, theirs = (float(self._value(ranks, self.positive, every)[0]) for ranks in (self.own, self.theirs))
         return own, theirs
 
@@ -248,7 +251,7 @@ class Ranked:
         gains = []
         for step in _chunks(draws, 2 * len(self.positive)):
             stays = rng.integers(0, 2, size=(step, self.cluster.max() + 1), dtype=np.uint8)[:, self.cluster]
-            kept = np.concatenate([stays, 1 - stays], axis=1).astype(np.float64)
+            kept = np.concatenate([stays, 1 - stays], axis=1).astype(np.int32)
             gains.append(self._value(ranks, positive, kept) - self._value(ranks, positive, 1 - kept))
         return np.concatenate(gains)
 
@@ -270,26 +273,38 @@ class Ranked:
         own, theirs = [], []
         clusters = np.ones(self.cluster.max() + 1, np.int64)
         for step in _chunks(draws, len(self.positive)):
-            drawn = _drawn(rng, step, clusters)[:, self.cluster]
+            drawn = _drawn(rng, step, clusters).astype(np.int32).take(self.cluster, axis=1)
             own.append(self._value(self.own, self.positive, drawn))
             theirs.append(self._value(self.theirs, self.positive, drawn))
         return np.concatenate(own), np.concatenate(theirs)
 
-    def _value(self, ranks: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
+    def _value(self, ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:
         """The metric with rows weighted, shape (draws, n) to shape (draws,)."""
-        order = np.argsort(-ranks, kind="stable")
-        ranked, hits = ranks[order], positive[order]
-        last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # of each run of equal scores
-        weights = weights[:, order]
-        hit = np.cumsum(weights * hits, axis=1)[:, last]
-        missed = np.cumsum(weights * ~hits, axis=1)[:, last]
-        gained = np.diff(hit, axis=1, prepend=0)
-        if self.metric == "roc_auc":
-            lost = np.diff(missed, axis=1, prepend=0)
-            area = (gained * (missed[:, -1:] - missed + lost / 2)).sum(axis=1)
-            return _defined(area, hit[:, -1] * missed[:, -1])
-        precision = np.divide(hit, hit + missed, out=np.zeros_like(hit), where=hit + missed > 0)
-        return _defined((gained * precision).sum(axis=1), hit[:, -1])
+        return (_area if self.metric == "roc_auc" else _precision)(ranks, positive, weights)
+
+
+def _area(ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:
+    """The share of pairs of a positive and a negative row that are in order; equal ones count half."""
+    lost, won = np.flatnonzero(~positive), np.flatnonzero(positive)
+    lost = lost[np.argsort(ranks[lost])]
+    missed = np.zeros((len(weights), len(lost) + 1), np.int32)
+    np.cumsum(weights.take(lost, axis=1), axis=1, out=missed[:, 1:])
+    below, upto = (missed.take(np.searchsorted(ranks[lost], ranks[won], side), axis=1) for side in ("left", "right"))
+    hits = weights.take(won, axis=1)
+    area = np.einsum("dw,dw->d", hits, below + upto, dtype=np.float64) / 2
+    return _defined(area, hits.sum(axis=1, dtype=np.float64) * missed[:, -1])
+
+
+def _precision(ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:
+    """Average precision."""
+    order = np.argsort(-ranks, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(ranks[order]) != 0, True))  # of each run of equal scores
+    weights = weights.take(order, axis=1)
+    hit, seen = (
+        np.cumsum(each, axis=1, dtype=np.int32).take(last, axis=1) for each in (weights * positive[order], weights)
+    )
+    precision = np.divide(hit, seen, out=np.zeros(hit.shape), where=seen > 0)
+    return _defined((np.diff(hit, axis=1, prepend=0) * precision).sum(axis=1), hit[:, -1])
 
 
 def _ranks(scores: Floats) -> Floats:
@@ -305,7 +320,7 @@ def _share_below(others: Floats, ranks: Floats) -> Floats:
     return below
 
 
-def _defined(above: Floats, below: Floats) -> Floats:
+def _defined(above: Floats, below: Floats | Weights) -> Floats:
     ratio: Floats = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
     return ratio
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import matthews_corrcoef
 
+from benchmarks import gate_error
 from retrain import comparing, resampling
 from retrain.gate import Answers, Scores, judge
 from retrain.metrics import described
@@ -956,3 +957,13 @@ def test_a_loss_of_just_the_margin_is_promoted_no_more_often_than_alpha():
         return challenger, np.where(chance > 0.96, 1 - labels, labels), labels
 
     assert share_promoted(120, within(0.04), draw) <= may_be(0.05, 120)
+
+
+@pytest.mark.parametrize("proof", ["min_gain", "non_inferiority"])
+def test_no_proof_lets_through_what_it_is_against(proof):
+    # Better by just min_gain, or worse by just the margin, in each kind of metric; the benchmark has a thousand.
+    settings = [gate_error.level(kind, proof, rows=300) for kind in gate_error.KINDS]
+
+    promoted = [rules[0] for setting in settings for rules in gate_error.repeated(setting, range(15))]
+
+    assert np.mean(promoted) <= 0.05 + 3 * (0.05 * 0.95 / len(promoted)) ** 0.5
