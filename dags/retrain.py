@@ -36,7 +36,7 @@ def retrain(file: SpecFile) -> DAG:
         doc_md=on_call.CYCLE.format(
             description=spec.description,
             source=spec.source.table or spec.source.query,
-            threshold=spec.threshold.rows,
+            threshold=spec.threshold,
             candidates=", ".join(names),
             metric=spec.gate.metric,
         ),

@@ -51,6 +51,8 @@ class Snapshot(Noun):
     rows: int
     new_rows: int
     """Rows whose (key, label) the last consumed snapshot did not hold."""
+    after: str | None = None
+    """Id of that snapshot; None before the first."""
     sides: dict[Side, int]
     epoch: int
     """The holdout epoch that this snapshot judges in, from 1."""

@@ -121,6 +121,7 @@ class SnapshotStore:
             reach=pc.max(rows["label_time"]).as_py(),
             rows=rows.num_rows,
             new_rows=rows.num_rows if before is None else _count_new(rows, before),
+            after=None if last is None else last.id,
             sides={name: int((side.code == code).sum()) for code, name in enumerate(SIDES)},
             epoch=side.current,
             lineage=lineage.number,

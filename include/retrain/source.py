@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,6 +14,7 @@ from psycopg2.extensions import connection
 from pyarrow import csv
 
 from retrain import spec
+from retrain.count_plan import CountPlan, described, is_bounded_by, leaves, reads_all
 from retrain.errors import SourceError, SourceMismatchError
 
 LABEL_TIME = pa.timestamp("us", tz="UTC")
@@ -23,6 +24,12 @@ _INTEGERS, _FLOATS, _BOOL = {20, 21, 23}, {700, 701, 1700}, 16
 _TIMES = {1082, 1114, 1184}
 _BLOCK = 64 << 20
 """Bytes that are parsed at once: no row may be longer."""
+
+# What can have an index, as pg_class calls it: tables, materialised views, partitioned tables.
+_PARTITIONED = "p"
+_INDEXABLE = {"r", "m", _PARTITIONED}
+# A table that is missing or closed to us, a query with a mistake in it, a time without an end.
+_LASTING = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError)
 
 
 class Source:
@@ -40,17 +47,43 @@ class Source:
 
     def count_labelled(self, after: datetime | None, at_most: int) -> int:
         """Labelled rows, those with a label time after `after` where it is given; counts to `at_most`, not beyond."""
-        condition = sql.SQL("{} IS NOT NULL").format(sql.Identifier(self._spec.label))
-        if after is not None and self._spec.label_time is not None:
-            condition += sql.SQL(" AND {} > {}").format(sql.Identifier(self._spec.label_time), sql.Literal(after))
-        statement = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {}) AS counted").format(
-            self._relation, condition, sql.Literal(at_most)
-        )
         with self._transaction() as cursor:
             self._columns(cursor)
-            cursor.execute(statement)
+            cursor.execute(self._count(after, at_most))
             row = cursor.fetchone()
         return int(row[0]) if row else 0
+
+    def oldest_label_age(self) -> timedelta | None:
+        """How long ago the oldest label was set, by the database's clock; None where nothing says so."""
+        if self._spec.label_time is None:
+            return None
+        with self._transaction() as cursor:
+            self._columns(cursor)
+            cursor.execute(
+                # As a number: how an interval is written is a setting of the role.
+                sql.SQL(
+                    "SELECT (extract(epoch FROM now() - min({time})::timestamptz) * 1000000)::bigint FROM {} WHERE {}"
+                ).format(self._relation, self._labelled, time=sql.Identifier(self._spec.label_time))
+            )
+            (microseconds,) = cursor.fetchone()
+        return None if microseconds is None else timedelta(microseconds=microseconds)
+
+    def count_plan(self) -> CountPlan:
+        """How new rows are counted. Only planned, not run."""
+        with self._transaction() as cursor:
+            self._columns(cursor)
+            rows = _explained(cursor, sql.SQL("SELECT 1 FROM {}").format(self._relation))["Plan Rows"]
+            indexable = self._kind(cursor) in _INDEXABLE
+            if indexable:
+                # A small table is read whole even where it has the index. What is asked is whether it has it.
+                cursor.execute("SET LOCAL enable_seqscan = off")
+            plan = _explained(cursor, self._count(datetime.now(UTC), at_most=1000))
+            return CountPlan(
+                scans=described(plan),
+                rows=int(rows),
+                indexed=self._is_bounded(cursor, plan) if indexable else not any(map(reads_all, leaves(plan))),
+                remedy=self._remedy(cursor),
+            )
 
     def read_labelled(self) -> pa.Table:
         """Every labelled row: columns `key` (text), `label`, `label_time` (UTC or null), then the features.
@@ -75,6 +108,51 @@ class Source:
                 return pa.table({name: pa.array([], type_) for name, (_, type_) in columns.items()})
             file.seek(0)
             return self._parse(file, {name: type_ for name, (_, type_) in columns.items()})
+
+    @property
+    def _labelled(self) -> sql.Composable:
+        return sql.SQL("{} IS NOT NULL").format(sql.Identifier(self._spec.label))
+
+    def _count(self, after: datetime | None, at_most: int) -> sql.Composable:
+        rows = sql.SQL("SELECT 1 FROM {} WHERE {}").format(self._relation, self._labelled)
+        if after is not None and self._spec.label_time is not None:
+            # In the index's order: by itself the planner may take new rows to lie everywhere, and look for so few of
+            # them from the table's beginning, while they are at its end.
+            rows += sql.SQL(" AND {time} > {} ORDER BY {time}").format(
+                sql.Literal(after), time=sql.Identifier(self._spec.label_time)
+            )
+        return sql.SQL("SELECT count(*) FROM ({} LIMIT {}) AS counted").format(rows, sql.Literal(at_most))
+
+    def _is_bounded(self, cursor: Any, plan: dict[str, Any]) -> bool:
+        if self._spec.label_time is None:
+            return False
+        cursor.execute("SELECT quote_ident(%s)", (self._spec.label_time,))
+        (column,) = cursor.fetchone()
+        return all(is_bounded_by(leaf, column) for leaf in leaves(plan))
+
+    def _kind(self, cursor: Any) -> str | None:
+        """The letter by which `pg_class` tells tables from views; None for a query file."""
+        if self._spec.table is None:
+            return None
+        cursor.execute("SELECT relkind FROM pg_class WHERE oid = %s::regclass", (self._relation.as_string(cursor),))
+        (kind,) = cursor.fetchone()
+        return str(kind)
+
+    def _remedy(self, cursor: Any) -> str:
+        kind = self._kind(cursor)
+        if kind not in _INDEXABLE:
+            return "which index it needs cannot be known from outside: index what it takes the label and its time from"
+        if self._spec.label_time is None:
+            return "without source.label_time every labelled row is counted each time; name a column that says it"
+        # Only labelled rows: it is smaller, and says by itself that there is a label, so that no row is looked up.
+        index = sql.SQL("CREATE INDEX{} ON {} ({}) WHERE {}").format(
+            # PostgreSQL does not build an index of a partitioned table beside its writers.
+            sql.SQL("" if kind == _PARTITIONED else " CONCURRENTLY"),
+            self._relation,
+            sql.Identifier(self._spec.label_time),
+            self._labelled,
+        )
+        return f"run {index.as_string(cursor)}"
 
     def _columns(self, cursor: Any) -> dict[str, tuple[sql.Composable, pa.DataType]]:
         """How each column of the result is selected, and its type; what cannot be read as the spec says is refused."""
@@ -148,9 +226,15 @@ class Source:
                     cursor.execute("SET LOCAL TIME ZONE 'UTC'; SET LOCAL datestyle = ISO")
                     yield cursor
         except psycopg2.Error as error:
-            # A table that is missing or closed to us, a query with a mistake in it.
-            kind = SourceMismatchError if isinstance(error, psycopg2.ProgrammingError) else SourceError
+            kind = SourceMismatchError if isinstance(error, _LASTING) else SourceError
             raise kind(f"{self._name}: {' '.join(str(error).split())}") from error
+
+
+def _explained(cursor: Any, statement: sql.Composable) -> dict[str, Any]:
+    cursor.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(statement))
+    ((answer,),) = cursor.fetchall()
+    plan: dict[str, Any] = answer[0]["Plan"]
+    return plan
 
 
 def _relation(source: spec.Source, query: str | None) -> sql.Composable:

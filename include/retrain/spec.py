@@ -49,12 +49,13 @@ def _duration(value: object) -> timedelta:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _duration_text(value: timedelta) -> str:
+def duration_text(value: timedelta) -> str:
+    """As a spec would say it."""
     unit, length = next((unit, length) for unit, length in _UNITS.items() if not value % length)
     return f"{value // length}{unit}"
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text)]
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(duration_text)]
 """`7d`, `12h` or `30m`: days, hours, minutes."""
 
 
@@ -120,8 +121,28 @@ class Source(_Part):
 
 
 class Threshold(_Part):
+    """When a cycle starts: with so many rows, or with fewer after a wait."""
+
     rows: int = Field(1000, ge=1)
     """New labelled rows that start a cycle."""
+    max_wait: Duration | None = None
+    """How long after the last cycle's verdict, or before a first one after the oldest label, `min_rows` are enough. By
+    default they never are."""
+    min_rows: int = Field(1, ge=1)
+    """New labelled rows that start a cycle after that wait."""
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.min_rows > self.rows:
+            raise PydanticCustomError("min_rows", "min_rows is more than rows; set it to no more than those")
+        if self.min_rows > 1 and self.max_wait is None:
+            raise PydanticCustomError("max_wait", "min_rows belongs to max_wait; set that too, or remove it")
+        return self
+
+    def __str__(self) -> str:
+        if self.max_wait is None:
+            return f"{self.rows:,}"
+        return f"{self.rows:,}, or after {duration_text(self.max_wait)} without a cycle {self.min_rows:,}"
 
 
 class Split(_Part):
@@ -406,7 +427,7 @@ def parse(data: object, file: str) -> Spec:
 
 
 def _not_json(value: object, where: str = "", above: tuple[int, ...] = ()) -> Iterator[str]:
-    """What YAML can say and JSON cannot: dates, sets, names that are no text, a list that holds itself."""
+    """What YAML can say and no database can store: dates, sets, names that are no text, a list that holds itself."""
     if id(value) in above:
         yield f"{where}: holds itself; write it out"
     elif isinstance(value, dict):
@@ -414,13 +435,25 @@ def _not_json(value: object, where: str = "", above: tuple[int, ...] = ()) -> It
             place = f"{where}.{name}".lstrip(".")
             if not isinstance(name, str):
                 yield f"{place}: {name!s} is no text; put it in quotes"
+            elif not _storable(name):
+                yield f"{json.dumps(place)}: {_STORABLE}"
             yield from _not_json(each, place, (*above, id(value)))
     elif isinstance(value, list):
         for position, each in enumerate(value):
             yield from _not_json(each, f"{where}[{position}]", (*above, id(value)))
-    elif value is not None and not isinstance(value, str | int | float):
+    elif isinstance(value, str):
+        if not _storable(value):
+            yield f"{where} = {json.dumps(value)}: {_STORABLE}"
+    elif value is not None and not isinstance(value, int | float):
         text = json.dumps(str(value), ensure_ascii=False)
         yield f"{where} = {text}: is a {type(value).__name__}; put it in quotes"
+
+
+_STORABLE = "holds a character that PostgreSQL takes in no text (\\u0000, or half of a pair); remove it"
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _line(fault: ErrorDetails) -> str:

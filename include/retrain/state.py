@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +188,17 @@ class State:
             row = cursor.fetchone()
         return None if row is None else Snapshot.from_json(row["body"])
 
+    def consumed_ago(self, model: str) -> timedelta | None:
+        """How long ago a verdict last consumed a snapshot, by the database's clock; None before the first."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT extract(epoch FROM now() - at)::float8 AS seconds FROM retrain.verdicts "
+                "WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1",
+                (model,),
+            )
+            row = cursor.fetchone()
+        return None if row is None else timedelta(seconds=row["seconds"])
+
     # ── candidates
 
     def save_model_file(self, file: ModelFile) -> None:
@@ -270,11 +281,12 @@ class State:
             row = cursor.fetchone()
         return None if row is None else Verdict.from_json(row["body"])
 
-    def save_verdict(self, verdict: Verdict, announcement: Announcement) -> Verdict:
+    def save_verdict(self, verdict: Verdict, announcement: Announcement, *, of: Snapshot | None = None) -> Verdict:
         """Write a verdict once, and with it consume its snapshot, spend its test and tell the team.
 
-        Gives back what is in the ledger: the earlier verdict, where a ghost of this step was faster. Raises
-        StaleVerdictError where the holdout was used by another since the verdict was made.
+        of: the snapshot as it was taken. Gives back what is in the ledger: the earlier verdict, where a ghost of this
+        step was faster. Raises StaleVerdictError where another consumed a snapshot since `of` was taken, or used the
+        holdout since the verdict was made.
         """
         trial = verdict.trial
         with self._transaction() as cursor:
@@ -283,6 +295,8 @@ class State:
             row = cursor.fetchone()
             if row is not None:
                 return Verdict.from_json(row["body"])
+            if of is not None and not trial.dry_run:
+                self._refuse_used(cursor, of)
             cursor.execute(
                 "INSERT INTO retrain.verdicts (id, model, snapshot, outcome, dry_run, body) "
                 "VALUES (%s, %s, %s, %s, %s, %s)",
@@ -292,6 +306,19 @@ class State:
                 self._spend_test(cursor, verdict)
             _tell(cursor, f"verdict/{trial.id}", announcement)
         return verdict
+
+    @staticmethod
+    def _refuse_used(cursor: Any, snapshot: Snapshot) -> None:
+        """What is new in it is new beside what was consumed when it was taken: so each row starts one cycle."""
+        cursor.execute(
+            "SELECT snapshot FROM retrain.verdicts WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1",
+            (snapshot.model,),
+        )
+        row = cursor.fetchone()
+        if row is not None and row["snapshot"] != snapshot.after:
+            raise StaleVerdictError(
+                f"{snapshot.model}: another cycle used rows since snapshot {snapshot.id} was taken; run again"
+            )
 
     @staticmethod
     def _spend_test(cursor: Any, verdict: Verdict) -> None:

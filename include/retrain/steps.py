@@ -8,6 +8,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from retrain import announcements, plots, training
@@ -33,13 +34,14 @@ _EXAMPLES = 50
 
 
 def sense(spec: Spec, *, source: Source, state: State) -> Sensed:
-    """Whether enough new labelled rows are there. A cheap wake-up: `take` counts exactly."""
+    """Whether enough new labelled rows are there. A cheap wake-up: `recount` is exact."""
     last = state.last_consumed(spec.model)
-    reach = None if last is None else last.reach
-    # Without a label time nothing says which rows are new: then whatever is more than the last snapshot held.
+    reach = None if last is None or spec.source.label_time is None else last.reach
+    # Without a label time nothing says which rows are new: then whatever is more than the last snapshot held. That is
+    # too few where rows were deleted since.
     known = last.rows if last is not None and reach is None else 0
     labelled = source.count_labelled(after=reach, at_most=known + spec.threshold.rows)
-    return Sensed(max(0, labelled - known), spec.threshold.rows)
+    return Sensed(max(0, labelled - known), spec.threshold, _waited(spec, source, state))
 
 
 def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:
@@ -55,6 +57,11 @@ def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) 
     )
     state.save_snapshot(snapshot)
     return snapshot
+
+
+def recount(spec: Spec, snapshot: Snapshot, *, source: Source, state: State) -> Sensed:
+    """What `sense` asks, of a snapshot that was taken: its count of new rows is exact."""
+    return Sensed(snapshot.new_rows, spec.threshold, _waited(spec, source, state))
 
 
 def train(cycle: Cycle, name: str, snapshot: Snapshot) -> Candidate:
@@ -148,6 +155,13 @@ def tell(model: str, deliver: Callable[[str, Announcement], None], *, state: Sta
         told += 1
 
 
+def _waited(spec: Spec, source: Source, state: State) -> timedelta | None:
+    if spec.threshold.max_wait is None:
+        return None  # the oldest label of a table without an index is not looked for in vain
+    ago = state.consumed_ago(spec.model)
+    return source.oldest_label_age() if ago is None else ago
+
+
 def _run_once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:
     experiment = cycle.tracker.create_experiment(cycle.spec.model)
     known = {"snapshot": snapshot.id, "dag_id": cycle.dag_id, "dag_run": cycle.run_id, **tags}
@@ -202,7 +216,7 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
     # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
     # the names are fixed, so the next one takes its place.
     _log_evidence(cycle, scores, rows, verdict)
-    return state.save_verdict(verdict, announcements.of_verdict(verdict))
+    return state.save_verdict(verdict, announcements.of_verdict(verdict), of=snapshot)
 
 
 def _log_evidence(cycle: Cycle, scores: Scores, rows: Rows, verdict: Verdict) -> None:

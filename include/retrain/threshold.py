@@ -1,25 +1,68 @@
-"""Have enough new labelled rows arrived for a cycle?"""
+"""Have enough new labelled rows arrived for a cycle? The one place that decides it, for `sense` and `take` alike."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from retrain.spec import Threshold, duration_text
+
+
+class Why(StrEnum):
+    """Which of the spec's two thresholds lets a cycle go on."""
+
+    ROWS = "rows"
+    MAX_WAIT = "max_wait"
 
 
 @dataclass(frozen=True)
 class Sensed:
-    """What a cheap look at the source found."""
+    """What a look at the source found."""
 
     new_rows: int
-    """Labelled rows that the last consumed snapshot does not reach; counted up to the threshold, not beyond."""
-    threshold: int
+    """Labelled rows that the last consumed snapshot does not hold; a cheap look counts up to the threshold only."""
+    threshold: Threshold
+    waited: timedelta | None = None
+    """Since the last cycle's verdict; before the first, since the oldest label. None: nothing says since when."""
+
+    @property
+    def why(self) -> Why | None:
+        """None: it is not enough."""
+        if self.new_rows >= self.threshold.rows:
+            return Why.ROWS
+        return Why.MAX_WAIT if self._waited_enough and self.new_rows >= self.threshold.min_rows else None
 
     @property
     def enough(self) -> bool:
-        return self.new_rows >= self.threshold
+        return self.why is not None
 
     @property
     def missing(self) -> int:
-        return max(0, self.threshold - self.new_rows)
+        """Rows."""
+        if self.enough:
+            return 0
+        return (self.threshold.min_rows if self._waited_enough else self.threshold.rows) - self.new_rows
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "new_rows": self.new_rows,
+            "threshold": self.threshold.model_dump(mode="json"),
+            "waited_seconds": None if self.waited is None else self.waited.total_seconds(),
+            "why": self.why,
+        }
 
     def __str__(self) -> str:
-        if self.enough:
-            return f"At least {self.threshold:,} new labelled rows are there."
-        return f"{self.new_rows:,} of {self.threshold:,} new labelled rows are there; {self.missing:,} are missing."
+        if self.why is Why.ROWS:
+            return f"At least {self.threshold.rows:,} new labelled rows are there."
+        parts = [f"{self.new_rows:,} of {self.threshold.rows:,} new labelled rows are there"]
+        if self._waited_enough and self.threshold.max_wait is not None:
+            wait = duration_text(self.threshold.max_wait)
+            parts.append(f"after {wait} without a cycle, {self.threshold.min_rows:,} are enough")
+        if not self.enough:
+            parts.append(f"{self.missing:,} are missing")
+        return "; ".join(parts) + "."
+
+    @property
+    def _waited_enough(self) -> bool:
+        longest = self.threshold.max_wait
+        return longest is not None and self.waited is not None and self.waited >= longest

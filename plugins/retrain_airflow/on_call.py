@@ -1,7 +1,10 @@
 """What each task means, and what to do when it is red: the text that Airflow shows beside a task."""
 
 SENSE = """
-Looks once whether enough new labelled rows are in the source; its log says how many are missing.
+Looks once whether enough new labelled rows are in the source; its log says how many are missing, or which of the
+spec's thresholds lets the cycle go on: `rows`, or `min_rows` after `max_wait`.
+
+**Slow**: a warning in the log says which index the table lacks.
 
 **Skipped**: not enough yet. The next run looks again; *ignore the threshold* in the trigger form goes on regardless.
 
@@ -32,8 +35,10 @@ Fits the best candidate on training and validation rows, registers it as a versi
 Production on the holdout, which neither has seen. The verdict is PROMOTE, HOLD or INCONCLUSIVE; its reason is in the
 log, and as a tag on the run in MLflow.
 
-**Red**: MLflow or Retrain's own database does not answer. Clear the task: a verdict is written once, and until it is
-written no row counts as used.
+**Red with "another cycle used rows"**: this run was behind another one. Trigger the DAG again.
+
+**Red otherwise**: MLflow or Retrain's own database does not answer. Clear the task: a verdict is written once, and until
+it is written no row counts as used.
 """
 
 PROMOTE = """
@@ -66,7 +71,7 @@ CYCLE = """
 
 **sense → take → train → evaluate → promote or hold → tell**
 
-New labelled rows in `{source}` start a cycle when there are {threshold:,} of them. The best of {candidates} replaces
+New labelled rows in `{source}` start a cycle when there are {threshold} of them. The best of {candidates} replaces
 Production where it is better in {metric} beyond chance on rows that neither has seen.
 
 A red task is explained beside it, under *Docs*. A task can be cleared at any time: no step does anything twice.

@@ -110,7 +110,7 @@ def test_whoever_is_on_call_reads_beside_each_task_what_to_do(dag: DAG) -> None:
     spec = _spec(dag)
     assert spec.description in dag.doc_md
     assert f"`{spec.source.table or spec.source.query}`" in dag.doc_md
-    assert f"{spec.threshold.rows:,}" in dag.doc_md
+    assert str(spec.threshold) in dag.doc_md
     assert "{" not in dag.doc_md
     assert dag.tags == {"retrain", spec.model}
 

@@ -111,6 +111,15 @@ def test_as_many_new_rows_as_the_threshold_are_taken(model: Make) -> None:
     assert take(toy)["new_rows"] == 500
 
 
+def test_after_the_longest_wait_fewer_rows_are_taken(model: Make) -> None:
+    toy = model(threshold={"rows": 500, "max_wait": "7d", "min_rows": 50})
+    toy.feed(49)
+    with pytest.raises(AirflowSkipException, match="after 7d without a cycle, 50 are enough; 1 are missing"):
+        take(toy)
+    toy.feed(1)
+    assert take(toy)["new_rows"] == 50
+
+
 def test_without_the_threshold_any_number_of_rows_is_taken(model: Make) -> None:
     toy = model()
     toy.feed(20)

@@ -1,5 +1,6 @@
 """The sensor, against a real PostgreSQL."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -35,13 +36,57 @@ def test_it_looks_once(model: Make, capsys: pytest.CaptureFixture[str]) -> None:
 def test_as_many_rows_as_the_threshold_are_enough(model: Make) -> None:
     toy = model()
     toy.feed(499)
-    assert sensor(toy).poke({}) is False
+    assert not sensor(toy).poke({})
     toy.feed(1)
-    assert sensor(toy).poke({}) is True
+    assert sensor(toy).poke({})
 
 
 def test_without_the_threshold_no_row_is_missing(model: Make) -> None:
-    assert sensor(model(), ignore_threshold=True).poke({}) is True
+    assert sensor(model(), ignore_threshold=True).execute({})["why"] is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "why", "says"),
+    [
+        (500, "rows", "At least 500 new labelled rows are there."),
+        (60, "max_wait", "60 of 500 new labelled rows are there; after 7d without a cycle, 50 are enough."),
+    ],
+)
+def test_log_and_xcom_say_which_threshold_lets_the_cycle_go_on(
+    model: Make, capsys: pytest.CaptureFixture[str], rows: int, why: str, says: str
+) -> None:
+    # The rows that are fed were labelled in the past.
+    toy = model(threshold={"rows": 500, "max_wait": "7d", "min_rows": 50})
+    toy.feed(rows)
+    found = sensor(toy).execute({})
+    assert (found["new_rows"], found["why"]) == (rows, why)
+    assert json.loads(json.dumps(found)) == found
+    assert says in capsys.readouterr().out
+
+
+def test_a_large_table_without_its_index_is_told_once_however_often_it_looks(
+    model: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrain.count_plan.MANY_ROWS", 10)
+    toy = model()
+    toy.feed(400)
+    often = sensor(toy)
+    for _ in range(3):
+        often.poke({})
+    assert capsys.readouterr().out.count("run CREATE INDEX CONCURRENTLY ON") == 1
+
+
+def test_a_small_table_and_one_with_its_index_are_told_nothing(
+    model: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = model()
+    toy.feed(400)
+    sensor(toy).poke({})
+    monkeypatch.setattr("retrain.count_plan.MANY_ROWS", 10)
+    with toy.database.connect() as session:
+        session.cursor().execute("CREATE INDEX ON rows (labelled_at) WHERE label IS NOT NULL")
+    sensor(toy).poke({})
+    assert "CREATE INDEX" not in capsys.readouterr().out
 
 
 def test_what_the_trigger_form_says_is_filled_in() -> None:
@@ -67,4 +112,4 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     toy.feed(500)
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    assert sensor(toy, state_conn_id="ledger").poke({}) is True
+    assert sensor(toy, state_conn_id="ledger").poke({})

@@ -23,6 +23,7 @@ from retrain.snapshot import SnapshotStore
 from retrain.source import Source
 from retrain.spec import Spec
 from retrain.state import State
+from retrain.threshold import Sensed
 from retrain.tracker import ExperimentTracker
 from stack.local import Running
 from stack.postgres import system_user
@@ -60,6 +61,16 @@ class World:
         """The next run of the DAG, or that of this id again."""
         run_id = run_id or f"run {next(self._runs)}"
         return Cycle(self.spec, "retrain_test", run_id, self.snapshots, self.state, self.tracker)
+
+    def sense(self) -> Sensed:
+        return steps.sense(self.spec, source=self.source, state=self.state)
+
+    def recount(self, snapshot: Snapshot) -> Sensed:
+        return steps.recount(self.spec, snapshot, source=self.source, state=self.state)
+
+    def execute(self, statement: str) -> None:
+        with self.database.connect() as session:
+            session.cursor().execute(statement)
 
     def take(self) -> Snapshot:
         return steps.take(self.spec, source=self.source, snapshots=self.snapshots, state=self.state)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 SPEC = """\
 model: {model}
-source: {{table: letters, key: id, label: result, features: [letter]}}
+source: {source}
 candidates:
   - {{name: linear, estimator: "{estimator}", params: {{column: letter}}}}
 """
 GOOD = "estimators.text:logistic"
+LETTERS = "{table: letters, key: id, label: result, features: [letter]}"
 
 
 def retrain(*words, **variables):
@@ -33,8 +35,9 @@ def retrain(*words, **variables):
 
 @pytest.fixture
 def write(tmp_path):
-    def write(name, *, model=None, estimator=GOOD):
-        (tmp_path / name).write_text(SPEC.format(model=model or name.removesuffix(".yaml"), estimator=estimator))
+    def write(name, *, model=None, estimator=GOOD, source=LETTERS):
+        text = SPEC.format(model=model or name.removesuffix(".yaml"), estimator=estimator, source=source)
+        (tmp_path / name).write_text(text)
 
     return write
 
@@ -80,6 +83,83 @@ def test_a_folder_without_specs_is_a_fault(tmp_path):
 
     assert (checked.returncode, checked.stdout) == (1, "")
     assert checked.stderr == f"{tmp_path}: holds no *.yaml; write one spec for each model into it\n"
+
+
+# ── check --source
+
+
+@pytest.fixture
+def letters(database):
+    """The table of these specs, without a label time, and the specs that look at it in other ways."""
+    with database.connect() as session:
+        session.cursor().execute("CREATE TABLE letters (id int PRIMARY KEY, letter text, result text, at timestamptz)")
+    return database
+
+
+def test_the_index_that_the_count_of_new_rows_lacks_is_said_as_a_statement(letters, write, tmp_path):
+    write("letters.yaml", source="{table: letters, key: id, label: result, label_time: at, features: [letter]}")
+    statement = 'CREATE INDEX CONCURRENTLY ON "letters" ("at") WHERE "result" IS NOT NULL'
+
+    before = retrain("check", tmp_path, "--source", letters.dsn)
+    with closing(letters.connect()) as session:
+        session.autocommit = True
+        session.cursor().execute(statement)
+    after = retrain("check", tmp_path, "--source", letters.dsn)
+
+    assert (before.returncode, before.stderr, after.returncode, after.stderr) == (0, "", 0, "")
+    good = "1 specs are good: letters.yaml\n"
+    assert before.stdout.startswith(f"{good}letters.yaml: new rows are counted by Seq Scan on letters, about ")
+    assert before.stdout.endswith(f" rows; run {statement}\n")
+    assert after.stdout.startswith(f"{good}letters.yaml: new rows are counted by ")
+    assert after.stdout.endswith(" using letters_at_idx on letters\n")
+
+
+def test_of_a_query_file_the_plan_is_told_and_that_its_index_cannot_be_known(letters, write, tmp_path):
+    write("letters.yaml", source="{query: q.sql, key: id, label: result, label_time: at, features: [letter]}")
+    (tmp_path / "q.sql").write_text("SELECT * FROM letters;\n")
+
+    checked = retrain("check", tmp_path, "--source", letters.dsn)
+
+    assert checked.returncode == 0
+    assert "letters.yaml: new rows are counted by Seq Scan on letters, about " in checked.stdout
+    assert "; which index it needs cannot be known from outside" in checked.stdout
+
+
+def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_told(letters, write, tmp_path):
+    write("a.yaml", source="{table: letters, key: idd, label: resul, features: [letter]}")
+    write("b.yaml")
+    write("c.yaml", source="{table: gone, key: id, label: result, features: [letter]}")
+
+    checked = retrain("check", tmp_path, "--source", letters.dsn)
+
+    assert checked.returncode == 1
+    assert checked.stderr.splitlines()[:2] == [
+        "a.yaml: letters: there is no column 'idd'; did you mean 'id'?",
+        "a.yaml: letters: there is no column 'resul'; did you mean 'result'?",
+    ]
+    assert checked.stderr.splitlines()[2].startswith('c.yaml: gone: relation "gone" does not exist')
+    assert "b.yaml: new rows are counted by Seq Scan on letters" in checked.stdout
+
+
+def test_only_the_specs_of_one_connection_are_looked_up_where_it_is_named(letters, write, tmp_path):
+    write("here.yaml")
+    write("there.yaml", source="{connection: other, table: gone, key: id, label: result, features: [letter]}")
+
+    checked = retrain("check", tmp_path, "--source", letters.dsn, "--connection", "postgres_default")
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert [line.split(":")[0] for line in checked.stdout.splitlines()[1:]] == ["here.yaml"]
+
+
+def test_a_source_that_cannot_be_reached_is_one_line_for_each_spec(write, tmp_path):
+    write("letters.yaml")
+
+    checked = retrain("check", tmp_path, "--source", "host=127.0.0.1 port=1 password=correct-horse")
+
+    assert checked.returncode == 1
+    assert checked.stderr.startswith("letters.yaml: letters: connection to server at ")
+    assert checked.stderr.count("\n") == 1
+    assert "correct-horse" not in checked.stderr
 
 
 # ── migrate

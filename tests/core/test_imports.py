@@ -45,6 +45,7 @@ LAYERS = (
             "retrain.model_files": {"skops", "cloudpickle", "yaml"},
             "retrain.split": set(),
             "retrain.threshold": set(),
+            "retrain.count_plan": set(),
             "retrain.metrics": set(),
             "retrain.scores": set(),
             "retrain.resampling": set(),

@@ -1,5 +1,6 @@
 """What is read is what PostgreSQL holds: every type, every sign, every labelled row, and nothing is ever written."""
 
+import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from math import isnan
@@ -11,10 +12,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2 import sql
 from psycopg2.extensions import make_dsn
+from pydantic import ValidationError
 
 from retrain import spec
-from retrain.errors import SourceError
+from retrain.errors import SourceError, SourceMismatchError
 from retrain.source import LABEL_TIME, Source
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
@@ -354,6 +357,199 @@ def test_no_more_rows_are_counted_than_asked_for(letters):
     assert source(letters).count_labelled(None, at_most=1) == 1
 
 
+def test_the_oldest_label_counts_and_no_other_row(letters):
+    dated = source(letters, label_time="labelled_at")
+    execute(
+        letters,
+        "UPDATE letters SET labelled_at = now() - interval '1 day' * CASE id WHEN 1 THEN 3 WHEN 2 THEN 2 ELSE 40 END",
+    )
+
+    assert timedelta(days=3) <= dated.oldest_label_age() < timedelta(days=3, hours=1)
+
+
+@pytest.mark.parametrize("type_", ["timestamptz", "timestamp", "date"])
+def test_how_old_a_label_is_does_not_depend_on_the_settings_of_the_role(letters, type_):
+    def connect():
+        session = letters.connect()
+        with session, session.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'Asia/Seoul'; SET intervalstyle = iso_8601; SET datestyle = 'SQL, DMY'")
+        return session
+
+    execute(letters, f"ALTER TABLE letters ALTER labelled_at TYPE {type_} USING '2020-02-01T00:00Z'")
+    age = source(SimpleNamespace(connect=connect), label_time="labelled_at").oldest_label_age()
+
+    assert abs(datetime.now(UTC) - datetime(2020, 2, 1, tzinfo=UTC) - age) < timedelta(hours=1)
+
+
+def test_without_labels_or_label_times_nothing_is_old(letters):
+    assert source(letters).oldest_label_age() is None
+    execute(letters, "UPDATE letters SET labelled_at = NULL")
+    assert source(letters, label_time="labelled_at").oldest_label_age() is None
+    execute(letters, "TRUNCATE letters")
+    assert source(letters, label_time="labelled_at").oldest_label_age() is None
+
+
+# ── how new rows are counted
+
+BEST = 'CREATE INDEX CONCURRENTLY ON "letters" ("labelled_at") WHERE "label" IS NOT NULL'
+
+
+def fill(database, rows):
+    """Labelled rows a second apart, in no order on the disk, and as many without a label."""
+    execute(
+        database,
+        "INSERT INTO letters SELECT 3 + n, 'x', CASE WHEN n %% 2 = 0 THEN 'good' END, "
+        "CASE WHEN n %% 2 = 0 THEN '2026-01-01Z'::timestamptz + n * interval '1 s' END "
+        "FROM generate_series(1, 2 * %s) AS n ORDER BY md5(n::text); ANALYZE letters",
+        (rows,),
+    )
+
+
+def run_outside_a_transaction(database, statement):
+    with closing(database.connect()) as session, session.cursor() as cursor:
+        session.autocommit = True
+        cursor.execute(statement)
+
+
+def test_a_table_without_an_index_on_its_label_time_is_told_which_one_to_create(letters):
+    plan = source(letters, label_time="labelled_at").count_plan()
+
+    assert (plan.indexed, plan.slow) == (False, False)
+    assert str(plan).startswith("new rows are counted by Seq Scan on letters, about ")
+    assert str(plan).endswith(f" rows; run {BEST}")
+
+
+@pytest.mark.parametrize("rows", [0, 5000])
+def test_the_index_that_it_says_is_the_one_that_is_then_used(letters, rows):
+    fill(letters, rows)
+    dated = source(letters, label_time="labelled_at")
+    run_outside_a_transaction(letters, dated.count_plan().remedy.removeprefix("run "))
+
+    plan = dated.count_plan()
+
+    # Index Only Scan: neither label nor time of any row is looked up in the table.
+    assert (plan.scans, plan.indexed) == ("Index Only Scan using letters_labelled_at_idx on letters", True)
+    assert str(plan) == f"new rows are counted by {plan.scans}"
+
+
+@pytest.mark.parametrize(
+    ("index", "indexed"),
+    [
+        ("(labelled_at)", True),
+        ("(labelled_at DESC, id)", True),
+        ("(labelled_at) INCLUDE (label)", True),
+        ("USING brin (labelled_at)", True),
+        ("(labelled_at) WHERE text = 'x'", False),
+        ("(label) WHERE label IS NOT NULL", False),
+        ("(text, id)", False),
+    ],
+)
+def test_an_index_counts_that_says_where_new_rows_begin(letters, index, indexed):
+    execute(letters, f"CREATE INDEX ON letters {index}")
+
+    assert source(letters, label_time="labelled_at").count_plan().indexed is indexed
+
+
+@pytest.mark.parametrize("type_", ["timestamp", "date"])
+def test_a_time_without_a_zone_is_counted_by_its_index_as_well(letters, type_):
+    execute(letters, f"ALTER TABLE letters ALTER labelled_at TYPE {type_}; CREATE INDEX ON letters (labelled_at)")
+
+    assert source(letters, label_time="labelled_at").count_plan().indexed
+
+
+@pytest.mark.parametrize("new", [10, 2500, 5000])
+def test_the_count_itself_takes_the_index_however_many_rows_are_new(letters, new):
+    """By itself the planner would look for many new rows from the table's beginning, where there may be none."""
+    execute(letters, "TRUNCATE letters")
+    fill(letters, 5000)
+    run_outside_a_transaction(letters, BEST)
+    dated = source(letters, label_time="labelled_at")
+    reach = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=2 * (5000 - new))
+    with closing(letters.connect()) as session, session.cursor() as cursor:
+        cursor.execute(sql.SQL("EXPLAIN ") + dated._count(reach, at_most=100))
+        told = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "Scan using letters_labelled_at_idx" in told or "Bitmap Index Scan on letters_labelled_at_idx" in told
+    assert "Seq Scan" not in told
+    assert dated.count_labelled(reach, at_most=100) == min(new, 100)
+
+
+def test_names_are_quoted_in_the_statement_that_it_says(database):
+    execute(
+        database,
+        'CREATE TABLE "Let""ters" (id int, text text, "Label" text, "when?" timestamptz); '
+        'CREATE INDEX "An ""index""" ON "Let""ters" (id)',
+    )
+    odd = source(database, table='Let"ters', label="Label", label_time="when?")
+    statement = odd.count_plan().remedy.removeprefix("run ")
+
+    assert statement == 'CREATE INDEX CONCURRENTLY ON "Let""ters" ("when?") WHERE "Label" IS NOT NULL'
+    run_outside_a_transaction(database, statement)
+    assert odd.count_plan().indexed
+
+
+def test_an_index_of_a_partitioned_table_is_not_built_concurrently_which_postgresql_refuses(database):
+    execute(
+        database,
+        "CREATE TABLE letters (id int, text text, label text, labelled_at timestamptz) PARTITION BY HASH (id); "
+        + "; ".join(
+            f"CREATE TABLE part{n} PARTITION OF letters FOR VALUES WITH (MODULUS 5, REMAINDER {n})" for n in range(5)
+        ),
+    )
+    parts = source(database, label_time="labelled_at")
+
+    plan = parts.count_plan()
+
+    assert plan.scans == "Seq Scan on part0, Seq Scan on part1, Seq Scan on part2 and 2 more"
+    assert plan.remedy == 'run CREATE INDEX ON "letters" ("labelled_at") WHERE "label" IS NOT NULL'
+    execute(database, plan.remedy.removeprefix("run "))
+    assert parts.count_plan().indexed
+
+
+def test_without_a_label_time_no_index_helps_and_that_is_said(letters):
+    plan = source(letters).count_plan()
+
+    assert not plan.indexed
+    assert str(plan).endswith(
+        "; without source.label_time every labelled row is counted each time; name a column that says it"
+    )
+
+
+@pytest.mark.parametrize("kind", ["a query file", "a view"])
+def test_of_what_is_no_table_it_is_said_what_is_read_and_that_no_more_is_known(letters, kind):
+    execute(letters, "CREATE VIEW seen AS SELECT * FROM letters")
+    outside = (
+        source(letters, "SELECT * FROM letters", label_time="labelled_at")
+        if kind == "a query file"
+        else source(letters, table="seen", label_time="labelled_at")
+    )
+
+    told = str(outside.count_plan())
+
+    assert told.startswith("new rows are counted by Seq Scan on letters, about ")
+    assert told.endswith(
+        "; which index it needs cannot be known from outside: index what it takes the label and its time from"
+    )
+
+
+def test_a_query_that_has_its_index_is_told_no_remedy(letters):
+    fill(letters, 5000)
+    run_outside_a_transaction(letters, BEST)
+
+    plan = source(letters, "SELECT * FROM letters", label_time="labelled_at").count_plan()
+
+    assert str(plan) == "new rows are counted by Index Only Scan using letters_labelled_at_idx on letters"
+
+
+def test_a_large_table_without_an_index_is_slow(letters):
+    fill(letters, 60_000)
+    dated = source(letters, label_time="labelled_at")
+
+    assert dated.count_plan().slow
+    run_outside_a_transaction(letters, BEST)
+    assert not dated.count_plan().slow
+
+
 # ── names
 
 
@@ -379,15 +575,60 @@ def test_names_with_capitals_quotes_and_signs_are_read(database):
     ]
 
 
-@pytest.mark.parametrize("field", ["table", "key", "label", "label_time", "features"])
+@pytest.mark.parametrize("field", ["table", "key", "label", "label_time", "group", "features"])
 def test_a_name_is_never_run_as_a_statement(letters, field):
-    for attack in ('letters";DROP/**/TABLE/**/letters;--', "(SELECT/**/1)", "text,id", "%s", "{}"):
+    attacks = ['letters";DROP/**/TABLE/**/letters;--', "(SELECT/**/1)", "text,id", "%s", "{}", "letters'", "\\", "$1"]
+    if field != "table":  # which takes no spaces
+        attacks.append('x"; DROP TABLE letters; --')
+    for attack in attacks:
         attacked = source(letters, **{field: (attack,) if field == "features" else attack})
-        for use in (attacked.read_labelled, lambda attacked=attacked: attacked.count_labelled(NOON, 9)):
+        uses = [attacked.read_labelled, attacked.count_plan]
+        uses += [lambda attacked=attacked: attacked.count_labelled(NOON, 9)]
+        for use in uses:
             with pytest.raises(SourceError, match=r"does not exist|there is no column"):
                 use()
 
     assert source(letters).count_labelled(None, 9) == 2
+
+
+@pytest.mark.parametrize("table", ["x; DROP TABLE letters", 'x"; drop table', "a b", " letters", "a.b.c", "."])
+def test_a_table_name_with_spaces_or_dots_is_refused_before_anything_is_connected(table):
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        spec.Source(table=table, key="id", label="label", features=("text",))
+
+
+def test_the_schema_that_is_named_is_read_and_no_other(letters):
+    other = f"other_{uuid4().hex}"
+    execute(
+        letters,
+        f"CREATE SCHEMA {other}; CREATE TABLE {other}.letters (id int, text text, label text); "
+        f"INSERT INTO {other}.letters VALUES (9, 'nine', 'good')",
+    )
+    elsewhere = source(letters, table=f"{other}.letters")
+
+    assert elsewhere.read_labelled()["key"].to_pylist() == ["9"]
+    assert elsewhere.count_labelled(None, at_most=9) == 1
+    execute(letters, f"DROP SCHEMA {other} CASCADE")
+
+
+def test_names_that_differ_in_case_are_told_apart(letters):
+    execute(letters, 'ALTER TABLE letters ADD "Text" text; UPDATE letters SET "Text" = upper(text)')
+
+    table = source(letters, features=("Text", "text")).read_labelled().sort_by("key")
+
+    assert (table["Text"].to_pylist(), table["text"].to_pylist()) == (["ONE", "TWO"], ["one", "two"])
+
+
+def test_a_generated_column_may_be_a_feature_and_the_label(letters):
+    execute(
+        letters,
+        "ALTER TABLE letters ADD length int GENERATED ALWAYS AS (length(text)) STORED, "
+        "ADD long boolean GENERATED ALWAYS AS (length(text) > 4) STORED",
+    )
+
+    table = source(letters, label="long", features=("length",)).read_labelled().sort_by("key")
+
+    assert (table["length"].to_pylist(), table["label"].to_pylist()) == ([3, 3, 5], [False, False, True])
 
 
 @pytest.mark.parametrize("name", ["key", "label_time"])
@@ -483,6 +724,99 @@ def test_a_database_that_cannot_be_reached_is_told_in_one_line():
 
     with pytest.raises(SourceError, match=r"^letters: connection to server .* failed: .*$"):
         source(nowhere).count_labelled(None, 1)
+
+
+@pytest.fixture
+def role(letters, postgres):
+    """A role of one test's own, that may look into the schema; gives its name and how to connect as it."""
+    name = f"reader_{uuid4().hex}"
+    execute(
+        letters,
+        f"CREATE ROLE {name} LOGIN PASSWORD 'correct-horse'; "
+        f"DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %%I TO {name}', current_schema()); END $$",
+        (),
+    )
+    with closing(letters.connect()) as session:
+        dsn = session.dsn
+    yield SimpleNamespace(name=name, connect=lambda **how: psycopg2.connect(make_dsn(dsn, user=name, **how)))
+    execute(letters, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.fixture
+def guarded(role, letters, postgres):
+    """The same role, whose password the server now asks for."""
+    rules = postgres.home.pgdata / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"local all {role.name} scram-sha-256\n{before}")
+    execute(letters, "SELECT pg_reload_conf()")
+    yield role
+    rules.write_text(before)
+    execute(letters, "SELECT pg_reload_conf()")
+
+
+def one_line(raised):
+    told = str(raised.value)
+    assert "\n" not in told
+    return told
+
+
+def test_a_wrong_password_is_one_line_that_does_not_tell_it(guarded, eventually):
+    def refused():
+        with pytest.raises(SourceError) as raised:
+            source(SimpleNamespace(connect=lambda: guarded.connect(password="battery-staple"))).count_labelled(None, 9)
+        return "password authentication failed" in one_line(raised) and "battery-staple" not in one_line(raised)
+
+    # The server takes up its new rules in its own time.
+    eventually(refused)
+
+
+def test_a_table_that_we_may_not_read_is_one_line(role):
+    for use in (source(role).read_labelled, source(role).count_plan, lambda: source(role).count_labelled(None, 9)):
+        with pytest.raises(SourceMismatchError) as raised:
+            use()
+        assert one_line(raised) == "letters: permission denied for table letters"
+
+
+def test_a_column_that_we_may_not_read_is_one_line(role, letters):
+    execute(letters, f"GRANT SELECT (id, label) ON letters TO {role.name}")
+
+    with pytest.raises(SourceMismatchError) as raised:
+        source(role).read_labelled()
+    assert one_line(raised) == "letters: permission denied for table letters"
+
+
+def test_reading_is_all_that_we_need(role, letters):
+    execute(letters, f"GRANT SELECT ON letters TO {role.name}")
+    reader = source(role, label_time="labelled_at")
+
+    assert reader.read_labelled().num_rows == 2
+    assert reader.count_labelled(None, 9) == 2
+    assert reader.count_plan().remedy == f"run {BEST}"
+
+
+def test_a_server_that_goes_in_the_middle_of_the_rows_is_one_line_and_gives_none(database):
+    """The connection's own process is ended by the row that it reads."""
+    half = (
+        "SELECT n AS id, CASE WHEN n = 5000 THEN pg_terminate_backend(pg_backend_pid())::text ELSE repeat('x', 1000) "
+        "END AS text, 'good' AS label FROM generate_series(1, 10000) AS n"
+    )
+
+    with pytest.raises(SourceError) as raised:
+        source(database, half).read_labelled()
+    # psycopg2 has one or the other, by how much it had read.
+    assert re.match("letters.sql: (terminating connection|server closed the connection)", one_line(raised))
+    assert not isinstance(raised.value, SourceMismatchError)
+
+
+@pytest.mark.parametrize("when", ["infinity", "-infinity"])
+def test_a_label_time_without_an_end_is_one_line(letters, when):
+    execute(letters, "UPDATE letters SET labelled_at = %s", (when,))
+    dated = source(letters, label_time="labelled_at")
+
+    for use in (dated.read_labelled, dated.oldest_label_age):
+        with pytest.raises(SourceMismatchError) as raised:
+            use()
+        assert "infinit" in one_line(raised)
 
 
 def test_nothing_can_be_written_even_by_a_query_file(letters):

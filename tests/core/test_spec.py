@@ -40,7 +40,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "model": "Letters",
         "description": "",
         "source": {**SOURCE, "connection": "postgres_default", "query": None, "label_time": None, "group": None},
-        "threshold": {"rows": 1000},
+        "threshold": {"rows": 1000, "max_wait": None, "min_rows": 1},
         "split": {"by": "hash", "validation": 0.2, "holdout": 0.2, "gap": "0d"},
         "task": "classification",
         "candidates": [{**LINEAR, "params": {}}],
@@ -81,6 +81,9 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         {"source": {**SOURCE, "table": "hr.letters"}},
         {"source": {**SOURCE, "label_time": "reviewed_at", "features": ["letter", "age"]}},
         {"threshold": {"rows": 1}},
+        {"threshold": {"rows": 1, "max_wait": "90m", "min_rows": 1}},
+        {"threshold": {"max_wait": "7d"}},
+        {"threshold": {"max_wait": None, "min_rows": 1}},
         {"split": {"validation": 0.5, "holdout": 0.49}},
         {"split": {"by": "time", "gap": "36h"}, "source": DATED},
         {"split": {"by": "group"}, "source": GROUPED},
@@ -113,6 +116,17 @@ def test_a_gap_written_in_another_unit_is_the_same_split():
     assert days == hours
     assert hours.model_dump(mode="json")["gap"] == "7d"
     assert Split.model_validate(hours.model_dump(mode="json")) == hours
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"),
+    [
+        ({"rows": 2000}, "2,000"),
+        ({"rows": 2000, "max_wait": "168h", "min_rows": 50}, "2,000, or after 7d without a cycle 50"),
+    ],
+)
+def test_a_threshold_is_told_in_words(threshold, told):
+    assert str(spec(threshold=threshold).threshold) == told
 
 
 def test_the_class_that_f1_is_about_keeps_its_type():
@@ -151,6 +165,20 @@ def test_a_candidate_that_the_spec_does_not_name_is_refused_with_those_that_it_d
         ({"threshold": {"rows": 3.0}}, "threshold.rows = 3.0: input should be a valid integer"),
         ({"threshold": {"rows": True}}, "threshold.rows = true: input should be a valid integer"),
         ({"threshold": {"rows": 0}}, "threshold.rows = 0: input should be greater than or equal to 1"),
+        (
+            {"threshold": {"rows": 10, "max_wait": "7d", "min_rows": 11}},
+            'threshold = {"rows": 10, "max_wait": "7d", "min_rows": 11}: min_rows is more than rows; set it to no more '
+            "than those",
+        ),
+        (
+            {"threshold": {"min_rows": 2}},
+            'threshold = {"min_rows": 2}: min_rows belongs to max_wait; set that too, or remove it',
+        ),
+        ({"threshold": {"max_wait": "7d", "min_rows": 0}}, "threshold.min_rows = 0: input should be greater than or"),
+        (
+            {"threshold": {"max_wait": "a week"}},
+            'threshold.max_wait = "a week": is no duration; write a whole number and d, h or m, as in 7d',
+        ),
         ({"threshold": None}, "threshold = null: input should be an object"),
         ({"model": 7}, "model = 7: input should be a valid string"),
         ({"model": "가/나"}, r"""model = "가/나": string should match pattern '^[^/:\s][^/:]{0,199}$'"""),
@@ -366,6 +394,24 @@ def test_a_date_for_a_number_is_refused_in_the_words_of_the_file():
     told = refusal(threshold={"rows": date(2026, 1, 2)})
 
     assert told.startswith('letters.yaml: threshold.rows = "2026-01-02": ')
+
+
+@pytest.mark.parametrize("sign", ["\0", "\ud800"])
+@pytest.mark.parametrize("field", ["table", "key", "label", "label_time", "group"])
+def test_text_that_no_database_holds_is_refused(field, sign):
+    told = refusal(source={**SOURCE, field: f"a{sign}b"})
+
+    assert told == (
+        f'letters.yaml: source.{field} = "a\\u{ord(sign):04x}b": holds a character that PostgreSQL takes in no text '
+        "(\\u0000, or half of a pair); remove it"
+    )
+
+
+def test_a_name_that_no_database_holds_is_refused_in_words_that_can_be_printed():
+    told = refusal(candidates=[{**LINEAR, "params": {"a\ud800": 1}}])
+
+    assert told.startswith(r'letters.yaml: "candidates[0].params.a\ud800": holds a character')
+    assert told.encode()
 
 
 @pytest.mark.parametrize(

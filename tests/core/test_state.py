@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from types import SimpleNamespace
 
@@ -111,8 +111,8 @@ def verdict(
     )
 
 
-def save(state, some_verdict):
-    return state.save_verdict(some_verdict, announcements.of_verdict(some_verdict))
+def save(state, some_verdict, **how):
+    return state.save_verdict(some_verdict, announcements.of_verdict(some_verdict), **how)
 
 
 def told(what, model=MODEL):
@@ -529,6 +529,38 @@ def test_a_verdict_is_refused_when_another_used_its_test(begun):
     assert begun.tests_spent(MODEL, 1) == 1
     assert begun.last_consumed(MODEL) == snapshot("s1")
     assert len(deliver(begun)) == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "refused"), [("s1", False), ("s2", True), (None, True)], ids=["the last", "not the last", "none"]
+)
+def test_rows_that_were_counted_beside_another_snapshot_than_the_last_consumed_are_refused(begun, after, refused):
+    for name in ("s1", "s2", "s3"):
+        begun.save_snapshot(snapshot(name))
+    save(begun, verdict("v1", of="s1"), of=snapshot("s1"))
+    later = snapshot("s3").model_copy(update={"after": after})
+
+    if refused:
+        with pytest.raises(StaleVerdictError, match="another cycle used rows since snapshot s3 was taken; run again"):
+            save(begun, verdict("v3", of="s3", test=2), of=later)
+        assert begun.verdict("v3") is None
+        save(begun, verdict("v3", of="s3", dry_run=True), of=later)
+    else:
+        save(begun, verdict("v3", of="s3", test=2), of=later)
+        assert begun.last_consumed(MODEL).id == "s3"
+
+
+def test_how_long_ago_rows_were_consumed_is_by_the_last_verdict_that_was_no_dry_run(begun, database):
+    assert begun.consumed_ago(MODEL) is None
+    begun.save_snapshot(snapshot())
+    save(begun, verdict("v0", dry_run=True))
+    assert begun.consumed_ago(MODEL) is None
+    save(begun, verdict("v1"))
+    with database.connect() as session:
+        session.cursor().execute("UPDATE retrain.verdicts SET at = at - interval '8 days 1 hour'")
+    save(begun, verdict("v2", dry_run=True))
+
+    assert timedelta(days=8, hours=1) <= begun.consumed_ago(MODEL) < timedelta(days=8, hours=2)
 
 
 def test_of_two_verdicts_at_once_one_gets_the_test(begun):

@@ -1,25 +1,77 @@
-"""Whether enough rows are there, and how the team reads it."""
+"""Whether enough rows are there, which threshold says so, and how the team reads it."""
+
+import json
+from datetime import timedelta
 
 import pytest
 
-from retrain.threshold import Sensed
+from retrain.spec import Threshold
+from retrain.threshold import Sensed, Why
+
+ROWS = Threshold(rows=2000)
+PATIENT = Threshold.model_validate({"rows": 2000, "max_wait": "7d", "min_rows": 50})
+WEEK = timedelta(days=7)
 
 
 @pytest.mark.parametrize(
-    ("new_rows", "enough", "missing"), [(0, False, 2000), (1999, False, 1), (2000, True, 0), (2001, True, 0)]
+    ("new_rows", "why", "missing"), [(0, None, 2000), (1999, None, 1), (2000, Why.ROWS, 0), (2001, Why.ROWS, 0)]
 )
-def test_as_many_new_rows_as_the_threshold_are_enough(new_rows, enough, missing):
-    sensed = Sensed(new_rows, threshold=2000)
+@pytest.mark.parametrize("waited", [None, timedelta(days=999)])
+def test_without_a_longest_wait_as_many_new_rows_as_the_threshold_are_enough(new_rows, why, missing, waited):
+    sensed = Sensed(new_rows, ROWS, waited)
 
-    assert (sensed.enough, sensed.missing) == (enough, missing)
+    assert (sensed.why, sensed.enough, sensed.missing) == (why, why is not None, missing)
 
 
 @pytest.mark.parametrize(
-    ("new_rows", "says"),
+    ("new_rows", "waited", "why", "missing"),
     [
-        (766, "766 of 2,000 new labelled rows are there; 1,234 are missing."),
-        (2000, "At least 2,000 new labelled rows are there."),
+        (2000, None, Why.ROWS, 0),
+        (2000, WEEK, Why.ROWS, 0),
+        (1999, None, None, 1),
+        (1999, WEEK - timedelta(microseconds=1), None, 1),
+        (1999, -WEEK, None, 1),
+        (1999, WEEK, Why.MAX_WAIT, 0),
+        (50, WEEK, Why.MAX_WAIT, 0),
+        (49, WEEK, None, 1),
+        (0, 2 * WEEK, None, 50),
     ],
 )
-def test_it_is_said_how_many_rows_are_there_and_how_many_are_missing(new_rows, says):
-    assert str(Sensed(new_rows, threshold=2000)) == says
+def test_after_the_longest_wait_fewer_will_do(new_rows, waited, why, missing):
+    sensed = Sensed(new_rows, PATIENT, waited)
+
+    assert (sensed.why, sensed.enough, sensed.missing) == (why, why is not None, missing)
+
+
+def test_no_row_at_all_is_never_enough():
+    assert not Sensed(0, Threshold.model_validate({"max_wait": "1d"}), WEEK).enough
+
+
+@pytest.mark.parametrize(
+    ("threshold", "new_rows", "waited", "says"),
+    [
+        (ROWS, 766, None, "766 of 2,000 new labelled rows are there; 1,234 are missing."),
+        (ROWS, 2000, None, "At least 2,000 new labelled rows are there."),
+        (PATIENT, 2000, WEEK, "At least 2,000 new labelled rows are there."),
+        (PATIENT, 766, timedelta(0), "766 of 2,000 new labelled rows are there; 1,234 are missing."),
+        (PATIENT, 766, WEEK, "766 of 2,000 new labelled rows are there; after 7d without a cycle, 50 are enough."),
+        (
+            *(PATIENT, 7, WEEK),
+            "7 of 2,000 new labelled rows are there; after 7d without a cycle, 50 are enough; 43 are missing.",
+        ),
+    ],
+)
+def test_it_is_said_how_many_rows_are_there_and_how_many_are_missing(threshold, new_rows, waited, says):
+    assert str(Sensed(new_rows, threshold, waited)) == says
+
+
+@pytest.mark.parametrize(
+    ("waited", "seconds", "why"), [(None, None, None), (timedelta(hours=1), 3600, None), (WEEK, 604800, "max_wait")]
+)
+def test_what_was_found_is_json(waited, seconds, why):
+    assert json.loads(json.dumps(Sensed(60, PATIENT, waited).to_json())) == {
+        "new_rows": 60,
+        "threshold": {"rows": 2000, "max_wait": "7d", "min_rows": 50},
+        "waited_seconds": seconds,
+        "why": why,
+    }

@@ -3,12 +3,11 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from retrain.threshold import Sensed
 from retrain_airflow.operators.spec import SpecOperator
 
 
 class TakeSnapshotOperator(SpecOperator):
-    """Stores every labelled row as it is now; gives a Snapshot. Skipped where fewer rows are new than the threshold."""
+    """Stores every labelled row as it is now; gives a Snapshot. Skipped where too few of them are new after all."""
 
     template_fields = ("spec", "ignore_threshold")
 
@@ -21,9 +20,9 @@ class TakeSnapshotOperator(SpecOperator):
 
         hook = self.hook
         snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
-        # The sensor counts cheaply; this count is exact.
-        counted = Sensed(snapshot.new_rows, hook.spec.threshold.rows)
+        counted = steps.recount(hook.spec, snapshot, source=hook.source, state=hook.state)
         self.log.info("%s rows, %s of them new: %s", f"{snapshot.rows:,}", f"{snapshot.new_rows:,}", snapshot.uri)
+        self.log.info("%s", counted)
         if not counted.enough and not self.ignore_threshold:
             raise AirflowSkipException(str(counted))
         return snapshot.to_json()

@@ -1,6 +1,6 @@
 from typing import Any
 
-from airflow.sdk import BaseSensorOperator, Context
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
 from retrain_airflow.hooks.retrain import RetrainHook
 
@@ -28,11 +28,23 @@ class NewRowsSensor(BaseSensorOperator):
         self.spec = spec
         self.ignore_threshold = ignore_threshold
         self.state_conn_id = state_conn_id
+        self._hinted = False
 
-    def poke(self, context: Context) -> bool:  # noqa: ARG002 - Airflow's signature
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
+        """Pushes what it found, `retrain.threshold.Sensed`, when it lets the cycle go on."""
         from retrain import steps
 
         hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
         sensed = steps.sense(hook.spec, source=hook.source, state=hook.state)
         self.log.info("%s", sensed)
-        return sensed.enough or bool(self.ignore_threshold)
+        self._hint(hook)
+        return PokeReturnValue(sensed.enough or bool(self.ignore_threshold), sensed.to_json())
+
+    def _hint(self, hook: RetrainHook) -> None:
+        """Say, however often it looks, once why the look takes long."""
+        if self._hinted:
+            return
+        self._hinted = True
+        plan = hook.source.count_plan()
+        if plan.slow:
+            self.log.warning("%s", plan)
