@@ -37,8 +37,8 @@ log, and as a tag on the run in MLflow.
 
 **Red with "another cycle used rows"**: this run was behind another one. Trigger the DAG again.
 
-**Red otherwise**: MLflow or Retrain's own database does not answer. Clear the task: a verdict is written once, and until
-it is written no row counts as used.
+**Red otherwise**: MLflow or Retrain's own database does not answer. Clear the task: a verdict is written once, and
+until it is written no row counts as used.
 """
 
 PROMOTE = """
