@@ -80,10 +80,12 @@ LAYERS = (
     Layer(
         "2: hooks", {"retrain_airflow.hooks": set(), "retrain_airflow.hooks.*": {"psycopg2"}}, AIRFLOW, sideways=True
     ),
+    Layer("3: triggers", {"retrain_airflow.triggers": set(), "retrain_airflow.triggers.*": set()}, AIRFLOW),
     Layer(
         "3: below the operators",
         {
             "retrain_airflow": set(),
+            "retrain_airflow.assets": set(),
             "retrain_airflow.on_call": set(),
             "retrain_airflow.preload": set(),
             "retrain_airflow.provider": set(),
@@ -264,6 +266,7 @@ def _tables(migration: str) -> set[str]:
         ("retrain_airflow.operators.train", "retrain_airflow.operators.evaluate"),
         ("retrain_airflow.operators.train", "retrain_airflow.sensors.new_rows"),
         ("retrain_airflow.hooks.tracker", "retrain_airflow.operators.train"),
+        ("retrain_airflow.triggers.new_rows", "retrain_airflow.sensors.new_rows"),
         ("retrain_airflow.hooks.tracker", "mlflow"),
         ("dags.retrain", "pandas"),
         ("dags.retrain", "retrain.steps"),
@@ -285,6 +288,7 @@ def test_an_import_that_points_up_or_sideways_is_a_fault(module, imported):
         ("retrain.steps", "retrain.tracker"),
         ("retrain_airflow.operators.train", "retrain_airflow.operators.spec"),
         ("retrain_airflow.operators.train", "retrain.steps"),
+        ("retrain_airflow.sensors.new_rows", "retrain_airflow.triggers.new_rows"),
         ("dags.retrain", "retrain_airflow.operators.train"),
         ("dags.retrain", "retrain.spec_files"),
         ("estimators.mine", "sklearn.pipeline"),
