@@ -1,0 +1,56 @@
+"""Rows wake a model's DAG, and its new Production wakes the DAG of somebody else, through the real triggerer."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import psycopg2
+
+from retrain.nouns import Promotion
+from retrain.spec_files import SpecFile
+from stack.airflow_api import AirflowApi, Task
+from stack.local import Running
+from tests.core import toys
+
+DEPLOY = """
+from airflow.sdk import DAG, Asset, task
+
+with DAG("{dag_id}", schedule=[Asset("retrain://{model}/production")]):
+
+    @task
+    def deploy(triggering_asset_events):
+        ((event,),) = triggering_asset_events.values()
+        return event.extra
+
+    deploy()
+"""
+
+
+def test_rows_that_arrive_start_a_cycle_by_themselves_and_its_promotion_starts_a_deployment(
+    stack: Running,
+    api: AirflowApi,
+    add_model: Callable[..., SpecFile],
+    add_dag: Callable[[str, str], None],
+    follow: Callable[..., list[Task]],
+    eventually: Callable[..., None],
+) -> None:
+    file = add_model(wake="on_arrival", threshold={"rows": 2500})
+    model, deployment = file.spec.model, f"deploy_{file.spec.model}"
+    add_dag(deployment, DEPLOY.format(dag_id=deployment, model=model))
+    assert api.runs(file.dag_id) == []
+    with closing(psycopg2.connect(stack.dsn("source"))) as database, database:
+        toys.insert(database, model, 500, first=2000)
+    arrived = time.monotonic()
+    eventually(lambda: len(api.runs(file.dag_id)) == 1, 30)
+    waited = time.monotonic() - arrived
+    ((run, _),) = api.runs(file.dag_id)
+    assert run.startswith("asset_triggered__")
+    follow(file.dag_id, run)
+    promotion = Promotion.from_json(api.result(file.dag_id, run, "promote"))
+    eventually(lambda: len(api.runs(deployment)) == 1, 30)
+    ((deployed, _),) = api.runs(deployment)
+    follow(deployment, deployed)
+    assert api.result(deployment, deployed, "deploy") == {"version": "1", "from": None, "verdict": promotion.verdict}
+    # Nobody has woken it twice.
+    assert [each for each, _ in api.runs(file.dag_id)] == [run]
+    print(f"{waited:.1f} s from rows to run")
