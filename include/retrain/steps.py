@@ -15,21 +15,13 @@ from retrain.gate import judge
 from retrain.measuring import measure
 from retrain.metrics import described
 from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
+from retrain.sensing import sense
 from retrain.snapshot import SnapshotStore
 from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
-from retrain.threshold import Sensed
 
-
-def sense(spec: Spec, *, source: Source, state: State) -> Sensed:
-    """Whether enough new labelled rows are there. A cheap wake-up: `take` counts exactly."""
-    last = state.last_consumed(spec.model)
-    reach = None if last is None else last.reach
-    # Without a label time nothing says which rows are new: then whatever is more than the last snapshot held.
-    known = last.rows if last is not None and reach is None else 0
-    labelled = source.count_labelled(after=reach, at_most=known + spec.threshold.rows)
-    return Sensed(max(0, labelled - known), spec.threshold.rows)
+__all__ = ["evaluate", "may_promote", "promote", "sense", "take", "tell", "train"]
 
 
 def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:

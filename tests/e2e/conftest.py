@@ -100,15 +100,15 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
 
 
 @pytest.fixture
-def add_dag(users: Path, api: AirflowApi) -> Iterator[Callable[[str, str], None]]:
-    """Add a DAG of the user's own, by its id and its file's text. It is taken away when the test ends."""
+def add_dag(users: Path) -> Iterator[Callable[[str, str], None]]:
+    """Add a DAG of the user's own, by its id and its file's text, and do not wait for it. It is taken away when the test
+    ends."""
     added: list[Path] = []
 
     def add(dag_id: str, text: str) -> None:
         path = users / "dags" / f"{dag_id}.py"
         added.append(path)
         path.write_text(text)
-        api.wait_for_dag(dag_id)
 
     yield add
     for path in added:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from urllib.parse import quote
+from uuid import uuid4
 
 import psycopg2
 
@@ -34,15 +36,16 @@ def test_rows_that_arrive_start_a_cycle_by_themselves_and_its_promotion_starts_a
     follow: Callable[..., list[Task]],
     eventually: Callable[..., None],
 ) -> None:
-    file = add_model(wake="on_arrival", threshold={"rows": 2500})
-    model, deployment = file.spec.model, f"deploy_{file.spec.model}"
-    add_dag(deployment, DEPLOY.format(dag_id=deployment, model=model))
+    model, deployment = f"자소서 {uuid4().hex[:8]}", f"deploy_{uuid4().hex[:8]}"
+    add_dag(deployment, DEPLOY.format(dag_id=deployment, model=quote(model)))
+    file = add_model(model=model, wake="on_arrival", threshold={"rows": 2500})
+    api.wait_for_dag(deployment)
     assert api.runs(file.dag_id) == []
     with closing(psycopg2.connect(stack.dsn("source"))) as database, database:
-        toys.insert(database, model, 500, first=2000)
+        toys.insert(database, file.path.stem, 500, first=2000)
     arrived = time.monotonic()
     eventually(lambda: len(api.runs(file.dag_id)) == 1, 30)
-    waited = time.monotonic() - arrived
+    print(f"{time.monotonic() - arrived:.1f} s from rows to run")
     ((run, _),) = api.runs(file.dag_id)
     assert run.startswith("asset_triggered__")
     follow(file.dag_id, run)
@@ -53,4 +56,3 @@ def test_rows_that_arrive_start_a_cycle_by_themselves_and_its_promotion_starts_a
     assert api.result(deployment, deployed, "deploy") == {"version": "1", "from": None, "verdict": promotion.verdict}
     # Nobody has woken it twice.
     assert [each for each, _ in api.runs(file.dag_id)] == [run]
-    print(f"{waited:.1f} s from rows to run")

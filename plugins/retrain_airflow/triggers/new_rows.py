@@ -63,7 +63,7 @@ class NewRowsTrigger(BaseEventTrigger):
 
     def _look(self) -> Sensed | None:
         """What a cycle would begin with now; None where it is too little, or has been told."""
-        from retrain import steps
+        from retrain.sensing import sense
 
         if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
             self._hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
@@ -76,7 +76,7 @@ class NewRowsTrigger(BaseEventTrigger):
         if self._fired:
             further = Threshold(rows=spec.threshold.rows * (self._fired + 1))
             spec = spec.model_copy(update={"threshold": further})
-        sensed = steps.sense(spec, source=hook.source, state=hook.state)
+        sensed = sense(spec, source=hook.source, state=hook.state)
         if not sensed.enough:
             return None
         self._fired += 1
