@@ -12,8 +12,8 @@ from retrain_airflow.hooks.retrain import RetrainHook
 _FRESH = 60
 """Seconds after which the spec and the connections are read anew."""
 _LONGEST_PAUSE = 60
-_REST = 20
-"""How many times as long as a look the pause after it is at least: a table without an index is not scanned all day."""
+_REST = 10
+"""How many times as long as a count the pause after it is at least: a table without an index is not read all day."""
 
 
 class NewRowsTrigger(BaseEventTrigger):
@@ -35,6 +35,7 @@ class NewRowsTrigger(BaseEventTrigger):
         self._hook_since = 0.0
         self._consumed: object = None
         self._fired = 0
+        self._counting = 0.0
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         here = type(self)
@@ -42,21 +43,20 @@ class NewRowsTrigger(BaseEventTrigger):
         return f"{here.__module__}.{here.__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        told, pause = "", self.interval
+        told, pause = None, self.interval
         while True:
-            began = time.monotonic()
             try:
-                # psycopg2 waits without asyncio, and hooks of Airflow look connections up in any thread but the loop's.
+                # psycopg2 would stop the event loop, and with it every other trigger.
                 sensed = await asyncio.to_thread(self._look)
             except Exception as error:  # of whatever kind: a watcher that has ended wakes nobody
-                self._hook = None
-                if str(error) != told:
-                    self.log.warning("%s: cannot look for new rows, and tries again: %s", self.spec, error)
-                told, pause = str(error), min(2 * pause, max(self.interval, _LONGEST_PAUSE))
+                self._hook, why = None, str(error) or repr(error)
+                if why != told:
+                    self.log.warning("%s: cannot look for new rows, and tries again: %s", self.spec, why)
+                told, pause = why, min(2 * pause, max(self.interval, _LONGEST_PAUSE))
             else:
                 if told:
                     self.log.info("%s: can look for new rows again", self.spec)
-                told, pause = "", max(self.interval, _REST * (time.monotonic() - began))
+                told, pause = None, max(self.interval, _REST * self._counting)
                 if sensed is not None:
                     yield TriggerEvent({"says": str(sensed)})  # type: ignore[no-untyped-call]
             await asyncio.sleep(pause)
@@ -76,7 +76,9 @@ class NewRowsTrigger(BaseEventTrigger):
         if self._fired:
             further = Threshold(rows=spec.threshold.rows * (self._fired + 1))
             spec = spec.model_copy(update={"threshold": further})
+        began = time.monotonic()
         sensed = sense(spec, source=hook.source, state=hook.state)
+        self._counting = time.monotonic() - began
         if not sensed.enough:
             return None
         self._fired += 1
