@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
-from retrain_airflow import on_call
+from retrain_airflow import assets, on_call
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
@@ -40,7 +40,7 @@ def retrain(file: SpecFile) -> DAG:
             candidates=", ".join(names),
             metric=spec.gate.metric,
         ),
-        schedule=spec.schedule,
+        schedule=assets.schedule(spec, path),
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
@@ -123,6 +123,7 @@ def retrain(file: SpecFile) -> DAG:
             verdict=evaluate.output,
             force=dag.param("force"),
             by="{{ dag_run.triggering_user_name or '' }}",
+            outlets=[assets.production(spec.model)],
         )
         hold = EmptyOperator(task_id="hold", doc_md=on_call.HOLD)
         tell = TellOperator(

@@ -4,6 +4,7 @@ One session has at most one of each. They are separate stacks, each in a folder 
 more costs two seconds, and a test that needs only that one does not wait for the rest.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -75,9 +76,10 @@ def tap() -> Iterator[Tap]:
 
 @pytest.fixture(scope="session")
 def users() -> Iterator[Path]:
-    """The folder of a user of `stack`: its modules can be imported, and its `specs` are the stack's."""
+    """The folder of a user of `stack`: its modules can be imported, and its `specs` and `dags` are the stack's."""
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         shutil.copytree(PROJECT / "include" / "specs", Path(folder) / "specs")
+        (Path(folder) / "dags").mkdir()
         Path(folder).chmod(0o755)
         yield Path(folder)
 
@@ -99,9 +101,18 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
         fill=tables.load,
         env={
             "RETRAIN_SPECS": str(users / "specs"),
-            "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(users))),
+            "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(PROJECT / "plugins"), str(users))),
             "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
             "AIRFLOW_CONN_TEAM": inbox.url,
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+                [
+                    {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
+                    for name, kwargs in (
+                        ("dags-folder", {}),
+                        ("users", {"path": str(users / "dags"), "refresh_interval": 1}),
+                    )
+                ]
+            ),
         },
     )
 

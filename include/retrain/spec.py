@@ -84,6 +84,14 @@ class Mode(StrEnum):
     """Judge and tell, never promote."""
 
 
+class Wake(StrEnum):
+    """What starts a cycle's run, beside a person. Each run counts by itself whether there are enough new rows."""
+
+    SCHEDULE = "schedule"
+    ON_ARRIVAL = "on_arrival"
+    """The schedule, and Airflow's triggerer within seconds of the threshold being reached."""
+
+
 class Source(_Part):
     """Where the labelled rows are. They are only read."""
 
@@ -367,7 +375,9 @@ class Spec(_Part):
     """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` for any at all."""
     mode: Mode = Mode.ENFORCE
     schedule: str | None = None
-    """Cron expression or preset (`@hourly`); None runs by hand only."""
+    """Cron expression or preset (`@hourly`); None runs by hand only, or as `wake` says."""
+    wake: Wake = Wake.SCHEDULE
+    """`on_arrival` does without a schedule; one beside it counts on where an event was lost."""
     channels: Channels = Channels()
 
     @field_validator("split")

@@ -8,7 +8,6 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from retrain import announcements, plots, training
@@ -21,27 +20,18 @@ from retrain.measuring import measure
 from retrain.metrics import described
 from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
 from retrain.scores import Scores
+from retrain.sensing import recount, sense
 from retrain.snapshot import Rows, SnapshotStore
 from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
-from retrain.threshold import Sensed
+
+__all__ = ["evaluate", "may_promote", "promote", "recount", "sense", "take", "tell", "train"]
 
 log = logging.getLogger(__name__)
 
 _EXAMPLES = 50
 """Keys of rows that flipped which a verdict's file names, each way."""
-
-
-def sense(spec: Spec, *, source: Source, state: State) -> Sensed:
-    """Whether enough new labelled rows are there. A cheap wake-up: `recount` is exact."""
-    last = state.last_consumed(spec.model)
-    reach = None if last is None or spec.source.label_time is None else last.reach
-    # Without a label time nothing says which rows are new: then whatever is more than the last snapshot held. That is
-    # too few where rows were deleted since.
-    known = last.rows if last is not None and reach is None else 0
-    labelled = source.count_labelled(after=reach, at_most=known + spec.threshold.rows)
-    return Sensed(max(0, labelled - known), spec.threshold, _waited(spec, source, state))
 
 
 def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:
@@ -57,11 +47,6 @@ def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) 
     )
     state.save_snapshot(snapshot)
     return snapshot
-
-
-def recount(spec: Spec, snapshot: Snapshot, *, source: Source, state: State) -> Sensed:
-    """What `sense` asks, of a snapshot that was taken: its count of new rows is exact."""
-    return Sensed(snapshot.new_rows, spec.threshold, _waited(spec, source, state))
 
 
 def train(cycle: Cycle, name: str, snapshot: Snapshot) -> Candidate:
@@ -153,13 +138,6 @@ def tell(model: str, deliver: Callable[[str, Announcement], None], *, state: Sta
                 return told
             deliver(message.key, message.announcement)
         told += 1
-
-
-def _waited(spec: Spec, source: Source, state: State) -> timedelta | None:
-    if spec.threshold.max_wait is None:
-        return None  # the oldest label of a table without an index is not looked for in vain
-    ago = state.consumed_ago(spec.model)
-    return source.oldest_label_age() if ago is None else ago
 
 
 def _run_once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import yaml
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, RetryAction, TriggerRule
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, RetryAction, TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 
 from retrain import errors, spec_files, training
+from retrain_airflow import assets
 from retrain_airflow.notifiers.incident import IncidentNotifier
+from retrain_airflow.triggers.new_rows import NewRowsTrigger
 from tests.airflow.conftest import DAG_FILE, REFUSED_FILE, python, toy_spec
 
 SHIPPED = ["retrain_breast_cancer", "retrain_cover_letters", "retrain_reviews"]
@@ -113,6 +115,11 @@ def test_whoever_is_on_call_reads_beside_each_task_what_to_do(dag: DAG) -> None:
     assert str(spec.threshold) in dag.doc_md
     assert "{" not in dag.doc_md
     assert dag.tags == {"retrain", spec.model}
+
+
+def test_what_is_in_production_is_an_outlet_of_promote_alone(dag: DAG) -> None:
+    outlets = {task.task_id: task.outlets for task in dag.tasks if task.outlets}
+    assert outlets == {"promote": [assets.production(_spec(dag).model)]}
 
 
 def test_a_failure_is_told_by_every_task(dag: DAG) -> None:
@@ -252,6 +259,44 @@ def test_a_spec_without_schedule_runs_by_hand_and_one_with_a_preset_by_that(read
     }
 
 
+def test_a_spec_that_wakes_on_arrival_is_started_by_its_rows_alone_or_by_the_schedule_as_well(
+    read: Read, tmp_path: Path
+) -> None:
+    bag, told = read(
+        rows=toy_spec(model="By Rows", wake="on_arrival"),
+        both=toy_spec(model="Both", wake="on_arrival", schedule="*/5 * * * *"),
+    )
+    assert told == ""
+    rows, both = bag.dags["retrain_rows"].schedule, bag.dags["retrain_both"].schedule
+    assert isinstance(both, AssetOrTimeSchedule)
+    assert both.timetable == CronTriggerTimetable("*/5 * * * *", timezone="UTC")
+    for asset, uri, file in (
+        (rows, "retrain://By%20Rows/rows", "rows.yaml"),
+        (*both.asset_condition.objects, "retrain://Both/rows", "both.yaml"),
+    ):
+        assert isinstance(asset, Asset)
+        assert (asset.name, asset.uri) == (uri, uri)
+        (watcher,) = asset.watchers
+        assert watcher.trigger.serialize() == NewRowsTrigger(str(tmp_path / file)).serialize()
+    for dag in bag.dags.values():
+        assert dag.max_active_runs == 1
+        DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable.validate()
+
+
+@pytest.mark.parametrize("preset", ["@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly"])
+def test_a_preset_means_the_same_whether_rows_wake_the_dag_or_not(read: Read, preset: str) -> None:
+    bag, told = read(one=toy_spec(schedule=preset, wake="schedule"), other=toy_spec(schedule=preset, wake="on_arrival"))
+    assert told == ""
+    by_time, either = bag.dags["retrain_one"].timetable, bag.dags["retrain_other"].timetable
+    assert either.timetable.expression == by_time.expression != preset
+    assert str(either.timetable.timezone) == by_time.timezone.name == "UTC"
+
+
+def test_a_wake_that_is_none_is_told_with_file_field_value_and_remedy(read: Read) -> None:
+    _, told = read(bad=toy_spec(wake="always"))
+    assert "bad.yaml: wake = \"always\": input should be 'schedule' or 'on_arrival'" in told
+
+
 def test_a_broken_spec_is_told_with_file_field_value_and_remedy_and_the_good_one_is_there(read: Read) -> None:
     bag, told = read(
         good=toy_spec(), bad=toy_spec(threshold={"rows": "many"}, mood="enforce"), worse="model: 3\n", worst="{"
@@ -264,9 +309,10 @@ def test_a_broken_spec_is_told_with_file_field_value_and_remedy_and_the_good_one
     assert "good.yaml" not in told
 
 
+@pytest.mark.parametrize("wake", ["schedule", "on_arrival"])
 @pytest.mark.parametrize("schedule", ["61 * * * *", "* * * *", "@never", ""])
-def test_a_schedule_that_is_none_is_told_likewise(read: Read, schedule: str) -> None:
-    bag, told = read(good=toy_spec(), bad=toy_spec(schedule=schedule))
+def test_a_schedule_that_is_none_is_told_likewise(read: Read, schedule: str, wake: str) -> None:
+    bag, told = read(good=toy_spec(), bad=toy_spec(schedule=schedule, wake=wake))
     assert sorted(bag.dags) == ["retrain_good"]
     assert f"bad.yaml: schedule = {schedule!r}: " in told
     assert "write a cron expression, or e.g. @hourly" in told
@@ -299,14 +345,18 @@ def test_a_folder_of_specs_that_is_not_there_is_told(
     assert "spesc" in told
 
 
-def test_nothing_slow_is_imported_when_the_file_is_read() -> None:
+def test_nothing_slow_is_imported_when_the_file_is_read(tmp_path: Path) -> None:
+    for name in SHIPPED:
+        spec = toy_spec(wake="on_arrival")
+        (tmp_path / f"{name.removeprefix('retrain_')}.yaml").write_text(yaml.safe_dump(spec))
     code = (
         f"import runpy, sys; read = runpy.run_path({str(DAG_FILE)!r}); "
         f"print(*sorted(read.keys() & {set(SHIPPED)})); "
         "slow = {'matplotlib', 'mlflow', 'pandas', 'psycopg2', 'pyarrow', 'scipy', 'sklearn', 'skops'}; "
         "print(slow & sys.modules.keys())"
     )
-    assert python(code, RETRAIN_SPECS="").splitlines()[-2:] == [" ".join(SHIPPED), "set()"]
+    for specs in ("", str(tmp_path)):
+        assert python(code, RETRAIN_SPECS=specs).splitlines()[-2:] == [" ".join(SHIPPED), "set()"]
 
 
 def _spec(dag: DAG) -> Any:

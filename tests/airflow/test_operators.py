@@ -10,12 +10,14 @@ import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from mlflow import MlflowClient
 
 from retrain import announcements
 from retrain.errors import ChannelError, RetrainError, SpecError
 from retrain.nouns import Candidate, Incident, Outcome, Promotion, Snapshot, Verdict
 from retrain.tracker import ExperimentTracker
+from retrain_airflow import assets
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
 from retrain_airflow.operators.take import TakeSnapshotOperator
@@ -48,8 +50,15 @@ def evaluate(model: Model, **how: Any) -> tuple[dict[str, Any], list[str]]:
     return ti.pushed["return_value"], [task_id for task_id, _ in skipped.value.tasks]
 
 
-def promote(model: Model, verdict: dict[str, Any]) -> dict[str, Any]:
-    return PromoteOperator(task_id="promote", spec=model.spec, verdict=verdict).execute(CONTEXT)
+def promote(model: Model, verdict: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The promotion, and what the event of its outlet says."""
+    events = OutletEventAccessors()
+    done = PromoteOperator(task_id="promote", spec=model.spec, verdict=verdict).execute(
+        {**CONTEXT, "outlet_events": events}
+    )
+    ((asset, event),) = events.items()
+    assert asset == assets.production(model.name)
+    return done, event.extra
 
 
 def tell(model: Model, **how: Any) -> int:
@@ -71,7 +80,8 @@ def test_each_takes_the_noun_before_and_gives_the_next(
     verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=[candidate])
     assert Verdict.from_json(verdict).outcome is Outcome.PROMOTE
     assert skipped == ["hold"]
-    promotion = promote(toy, verdict)
+    promotion, event = promote(toy, verdict)
+    assert event == {"version": "1", "from": None, "verdict": verdict["trial"]["id"]}
     assert Promotion.from_json(promotion).to_version == "1"
     assert tracker.production(toy.name) == "1"
     assert tell(toy) == 2

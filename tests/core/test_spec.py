@@ -70,6 +70,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "trust": [],
         "mode": "enforce",
         "schedule": None,
+        "wake": "schedule",
         "channels": {"webhook": None},
     }
 
@@ -92,6 +93,8 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         {"gate": {"metric": "f1", "positive": 0}},
         {"gate": {"floor": 1}},
         {"mode": "observe", "schedule": "@hourly", "channels": {"webhook": "team"}},
+        {"wake": "on_arrival"},
+        {"wake": "on_arrival", "schedule": "@hourly"},
         {"model": "자기소개서 분류"},
         {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
     ],
@@ -296,7 +299,7 @@ def test_a_feature_that_tells_the_label_is_refused(role):
         (
             {"owner": "hr"},
             'owner = "hr": is not a field; remove it, or use one of model, description, source, threshold, split, '
-            "task, candidates, gate, trust, mode, schedule, channels",
+            "task, candidates, gate, trust, mode, schedule, wake, channels",
         ),
     ],
 )

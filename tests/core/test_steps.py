@@ -328,7 +328,8 @@ def test_a_regression_goes_the_same_way(world: Make) -> None:
         toys.numbers(session, "numbers", 1500)
     cycle, verdict = model.judge()
     assert verdict.outcome is Outcome.PROMOTE, verdict.reason
-    assert verdict.score == pytest.approx(1, abs=0.1)
+    assert verdict.score is not None
+    assert 0.5 < verdict.score < 1.5  # what is left: the noise and the squares, on rows that the salt has chosen
     assert "explained_variance" in " ".join(guard.says for guard in verdict.guards)
     steps.promote(cycle, verdict)
     better = [

@@ -74,7 +74,7 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
     """Add a model: a spec, a function and a table with rows. It is taken away when the test ends."""
     added: list[Path] = []
 
-    def add(function: str = "logistic", **fields: Any) -> SpecFile:
+    def add(function: str = "logistic", connection: str = "postgres_default", **fields: Any) -> SpecFile:
         name = f"toy_{uuid4().hex[:8]}"
         module, path = users / f"{name}.py", users / "specs" / f"{name}.yaml"
         added.extend((path, module))
@@ -82,7 +82,14 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
         with closing(psycopg2.connect(stack.dsn("source"))) as database, database:
             toys.create(database, name)
             toys.insert(database, name, 2000, first=0)
-        source = {"table": name, "key": "id", "label": "label", "label_time": "labelled_at", "features": ["a", "b"]}
+        source = {
+            "connection": connection,
+            "table": name,
+            "key": "id",
+            "label": "label",
+            "label_time": "labelled_at",
+            "features": ["a", "b"],
+        }
         candidates = [
             {"name": each, "estimator": f"{name}:{function}", "params": {"columns": columns}}
             for each, columns in (("half", ["a"]), ("whole", ["a", "b"]))
@@ -93,6 +100,21 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
         loaded = spec_files.load(path)
         api.wait_for_dag(loaded.dag_id)
         return loaded
+
+    yield add
+    for path in added:
+        path.unlink()
+
+
+@pytest.fixture
+def add_dag(users: Path) -> Iterator[Callable[[str, str], None]]:
+    """Add a DAG of the user's own, by its id and its file's text. It is taken away when the test ends."""
+    added: list[Path] = []
+
+    def add(dag_id: str, text: str) -> None:
+        path = users / "dags" / f"{dag_id}.py"
+        added.append(path)
+        path.write_text(text)
 
     yield add
     for path in added:

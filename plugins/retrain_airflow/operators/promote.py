@@ -4,11 +4,15 @@ from airflow.sdk import Context
 
 from retrain.announcements import of_promotion
 from retrain.nouns import Verdict
+from retrain_airflow import assets
 from retrain_airflow.operators.spec import SpecOperator
 
 
 class PromoteOperator(SpecOperator):
-    """Puts the version of a Verdict into Production, by way of the ledger; gives a Promotion."""
+    """Puts the version of a Verdict into Production, by way of the ledger; gives a Promotion.
+
+    With `assets.production` among its outlets, it wakes the DAGs that are scheduled on it.
+    """
 
     template_fields = ("spec", "verdict", "force", "by")
 
@@ -25,4 +29,5 @@ class PromoteOperator(SpecOperator):
         verdict = Verdict.from_json(self.verdict)
         promotion = steps.promote(self.hook.cycle(context), verdict, force=self.force, by=self.by)
         self.log.info("%s", of_promotion(promotion).headline)
+        assets.tell_production(promotion, context)
         return promotion.to_json()

@@ -1,0 +1,85 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from retrain.spec import Threshold
+from retrain.threshold import Sensed
+from retrain_airflow.hooks.retrain import RetrainHook
+
+_FRESH = 60
+"""Seconds after which the spec and the connections are read anew."""
+_LONGEST_PAUSE = 60
+_REST = 10
+"""How many times as long as a count the pause after it is at least: a table without an index is not read all day."""
+
+
+class NewRowsTrigger(BaseEventTrigger):
+    """Fires when a spec's threshold is reached. Its events only wake: whether a cycle begins, the run's sensor says.
+
+    It fires once for the rows that no verdict has consumed, and again when a threshold more of them have come, so that
+    rows whose cycle is under way, or has failed, do not start another. It remembers that only while it runs: after a
+    restart of the triggerer, and where two triggerers watch, there is an event more, and its run is skipped or tries
+    again what had failed.
+    """
+
+    def __init__(self, spec: str, *, state_conn_id: str = "retrain_state", interval: float = 5) -> None:
+        """spec: path of the spec file. interval: seconds from one look to the next."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.spec = spec
+        self.state_conn_id = state_conn_id
+        self.interval = interval
+        self._hook: RetrainHook | None = None
+        self._hook_since = 0.0
+        self._consumed: object = None
+        self._fired = 0
+        self._counting = 0.0
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        here = type(self)
+        kwargs = {"spec": self.spec, "state_conn_id": self.state_conn_id, "interval": self.interval}
+        return f"{here.__module__}.{here.__qualname__}", kwargs
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        told, pause = None, self.interval
+        while True:
+            try:
+                # psycopg2 would stop the event loop, and with it every other trigger.
+                sensed = await asyncio.to_thread(self._look)
+            except Exception as error:  # of whatever kind: a watcher that has ended wakes nobody
+                self._hook, why = None, str(error) or repr(error)
+                if why != told:
+                    self.log.warning("%s: cannot look for new rows, and tries again: %s", self.spec, why)
+                told, pause = why, min(2 * pause, max(self.interval, _LONGEST_PAUSE))
+            else:
+                if told:
+                    self.log.info("%s: can look for new rows again", self.spec)
+                told, pause = None, max(self.interval, _REST * self._counting)
+                if sensed is not None:
+                    yield TriggerEvent({"says": str(sensed)})  # type: ignore[no-untyped-call]
+            await asyncio.sleep(pause)
+
+    def _look(self) -> Sensed | None:
+        """What a cycle would begin with now; None where it is too little, or has been told."""
+        from retrain.sensing import sense
+
+        if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
+            self._hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
+            self._hook_since = time.monotonic()
+        hook, spec = self._hook, self._hook.spec
+        # Read before the rows are counted: of a verdict that comes in between, the next look knows.
+        consumed = hook.state.last_consumed(spec.model)
+        if consumed != self._consumed:
+            self._consumed, self._fired = consumed, 0
+        if self._fired:
+            further = Threshold(rows=spec.threshold.rows * (self._fired + 1))
+            spec = spec.model_copy(update={"threshold": further})
+        began = time.monotonic()
+        sensed = sense(spec, source=hook.source, state=hook.state)
+        self._counting = time.monotonic() - began
+        if not sensed.enough:
+            return None
+        self._fired += 1
+        return sensed
