@@ -163,6 +163,19 @@ def test_after_a_verdict_that_consumed_them_new_rows_fire_again(model: Make) -> 
     watched(toy, scenario)
 
 
+def test_after_the_longest_wait_fewer_rows_fire_and_these_too_only_once(model: Make) -> None:
+    toy = model(threshold={"rows": 500, "max_wait": "1h", "min_rows": 100})
+    toy.feed(99)
+
+    async def scenario(watch: Watch) -> None:
+        assert await watch.is_silent()
+        toy.feed(1)
+        assert "after 1h without a cycle, 100 are enough" in (await watch.event())["says"]
+        assert await watch.is_silent()
+
+    watched(toy, scenario)
+
+
 def test_without_a_label_time_it_fires_as_well(model: Make) -> None:
     toy = model(source={"table": "rows", "key": "id", "label": "label", "features": ["a", "b"]})
     toy.feed(600)
