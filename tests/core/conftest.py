@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from retrain import spec, steps
+from retrain import measuring, registry, spec, steps
+from retrain.answering import FreshProcess
 from retrain.cycle import Cycle
 from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
 from retrain.registry import Registry
@@ -142,9 +144,23 @@ def _wait_for(address: str) -> None:
             return
 
 
+@pytest.fixture(scope="session")
+def one_fresh_process() -> Iterator[None]:
+    """One for all tests, as its start takes two seconds; each question still goes to a new fork of it."""
+    with FreshProcess() as process, pytest.MonkeyPatch.context() as patch:
+        for module in (measuring, registry):
+            patch.setattr(module, "FreshProcess", lambda: nullcontext(process))
+        yield
+
+
 @pytest.fixture
 def world(
-    mlflow_server: Running, database: Database, state: State, tracker: ExperimentTracker, tmp_path: Path
+    one_fresh_process: None,
+    mlflow_server: Running,
+    database: Database,
+    state: State,
+    tracker: ExperimentTracker,
+    tmp_path: Path,
 ) -> Callable[..., World]:
     """Makes the model of a test; its arguments replace fields of the spec."""
 
