@@ -77,12 +77,10 @@ def figure_of(scores: Scores, about: Measured, answers: Answers | None) -> float
 
 def compare(scores: Scores, gate: Gate, other: Answers | None, alpha: float) -> Comparison | None:
     """The challenger against another model, at level alpha; None where the metric of one is undefined."""
-    if scores.challenger is None or other is None:
+    measured = _measured(scores, gate, other)
+    if measured is None:
         return None
-    pair = _pair_of(scores, gate, scores.challenger, other)
-    own, theirs = pair.observed() if pair else (float("nan"), float("nan"))
-    if pair is None or not (isfinite(own) and isfinite(theirs)):
-        return None
+    pair, own, theirs = measured
     rng, sign, alike = _dice(scores.trial.id), described(gate.metric).sign, pair.alike()
     drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _INTERVAL_DRAWS) if gate.threshold else _INTERVAL_DRAWS)
     gains, slack = sign * (drawn[0] - drawn[1]), tie(own, theirs)
@@ -119,28 +117,31 @@ class Loss:
 
 def loss(scores: Scores, gate: Gate, margin: float, alpha: float) -> Loss | None:
     """Against Production, on all rows of `scores`; None where the metric of one is undefined."""
-    if scores.challenger is None or scores.production is None:
+    measured = _measured(scores, gate, scores.production)
+    if measured is None:
         return None
-    pair = _pair_of(scores, gate, scores.challenger, scores.production)
-    own, theirs = pair.observed() if pair else (float("nan"), float("nan"))
-    if pair is None or not (isfinite(own) and isfinite(theirs)):
-        return None
+    pair, own, theirs = measured
     drawn = pair.bootstrapped(_dice(scores.trial.id), draws_for(pair, alpha, _INTERVAL_DRAWS))
     losses = described(gate.metric).sign * (drawn[1] - drawn[0])
     p_value = bootstrap_p(losses[np.isfinite(losses)], margin, tie(own, theirs))
     return Loss(own=own, theirs=theirs, interval=interval(drawn[0] - drawn[1]), shown=p_value < alpha)
 
 
-def _pair_of(scores: Scores, about: Measured, own: Answers, theirs: Answers) -> Resampled | None:
-    return _pair(
-        about,
-        own,
-        theirs,
+def _measured(scores: Scores, gate: Gate, other: Answers | None) -> tuple[Resampled, float, float] | None:
+    """The challenger and the other, and the metric of each; None where one is undefined."""
+    if scores.challenger is None or other is None:
+        return None
+    pair = _pair(
+        gate,
+        scores.challenger,
+        other,
         labels=scores.labels,
         classes=scores.classes,
         clusters=scores.clusters,
         scorers=scores.scorers,
     )
+    own, theirs = pair.observed() if pair else (float("nan"), float("nan"))
+    return (pair, own, theirs) if pair and isfinite(own) and isfinite(theirs) else None
 
 
 def _pair(

@@ -6,12 +6,10 @@ from math import isfinite
 import numpy as np
 
 from retrain.comparing import figure_of, loss, probabilities_of
-from retrain.metrics import Codes, code, described
+from retrain.metrics import Codes, code, described, reliability
 from retrain.nouns import Guard, SliceScore
 from retrain.scores import Answers, Scores, Values
 from retrain.spec import Gate, Limit
-
-_BINS = 10
 
 
 def before(scores: Scores, gate: Gate, clusters: int) -> Iterator[Guard]:
@@ -97,9 +95,7 @@ def limit(each: Limit, found: float | None, name: str | None = None) -> Guard:
     name = name or f"limit of {each.metric}"
     words = described(each.metric).words + ("" if each.positive is None else f" of {each.positive}")
     if found is None:
-        return Guard(
-            name=name, passed=False, says=f"{words} could not be computed, so it misses its limit", computed=False
-        )
+        return _known(name, False, f"{words} could not be computed, so it misses its limit")
     says = []
     for passed, kind, bound, good, bad in (
         (each.floor is None or found >= each.floor, "floor", each.floor, "reaches", "misses"),
@@ -171,13 +167,13 @@ def _signature(challenger: Answers, production: Answers) -> Guard:
 
 def _at_least(name: str, figure: float | None, bound: float, words: str) -> Guard:
     if figure is None:
-        return Guard(name=name, passed=False, says=f"the {name} could not be counted", computed=False)
+        return _known(name, False, f"the {name} could not be counted")
     return Guard(name=name, passed=figure >= bound, says=f"{figure:,} {name}, and at least {words} are needed")
 
 
 def _at_most(name: str, words: str, figure: float | None, bound: float) -> Guard:
     if figure is None or not isfinite(figure):
-        return Guard(name=name, passed=False, says=f"the {name} could not be computed", computed=False)
+        return _known(name, False, f"the {name} could not be computed")
     return Guard(name=name, passed=figure <= bound, says=f"{words} {figure:.3g}, and {bound:g} is the most")
 
 
@@ -190,11 +186,8 @@ def _ece(scores: Scores, answers: Answers) -> float | None:
     probabilities = probabilities_of(answers)
     if probabilities is None or not len(scores.labels):
         return None
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == scores.labels
-    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=_BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    rows, said, found = reliability(probabilities, scores.labels.astype(np.int64))
+    return float(np.abs(found - said).sum() / rows.sum())
 
 
 def _shift(scores: Scores, answers: Answers) -> float | None:

@@ -18,7 +18,7 @@ from retrain.gate import judge
 from retrain.metrics import Floats, described
 from retrain.nouns import Guard, Trial, Verdict
 from retrain.scorers import scorers_for
-from retrain.scores import Answers, Said, Scores
+from retrain.scores import Answers, Said, Scores, classes_of
 from retrain.spec import Gate, Task
 
 _PROBABILITY = "p_"
@@ -55,9 +55,7 @@ def judge_files(challenger: Path, production: Path, columns: Columns, gate: Gate
     Raises JudgingError where a file cannot be read, lacks a column or a value, or its rows do not pair, and
     EstimatorError where scikit-learn has no scorer of the metric's name.
     """
-    if described(gate.metric).needs != "anything" and (described(gate.metric).needs == "numbers") != (
-        task is Task.REGRESSION
-    ):
+    if not task.has(gate.metric):
         raise JudgingError(f'--metric = "{gate.metric}": is not for {task}; name another one')
     ours, theirs = _File.read(challenger), _File.read(production)
     theirs = theirs.ordered(_places(ours, theirs, columns.key))
@@ -65,11 +63,10 @@ def judge_files(challenger: Path, production: Path, columns: Columns, gate: Gate
     said = [_said(file, columns, gate, task) for file in (ours, theirs)]
     classes: tuple[str, ...] = ()
     if task is Task.CLASSIFICATION:
-        classes = metrics.classes(truth)
+        joined = described(gate.metric).needs == "probabilities"
+        classes = classes_of(truth, said, joined=joined)
         for file, each in zip((ours, theirs), said, strict=True):
-            _refuse_strangers(file, columns.prediction, each, classes)
-        if described(gate.metric).needs == "probabilities":
-            classes = tuple(sorted({*classes, *(name for each in said for name in each.classes)}))
+            _refuse_strangers(file, columns.prediction, each, metrics.classes(truth))
     answers = [_answers(file, columns, gate, each, classes) for file, each in zip((ours, theirs), said, strict=True)]
     groups = np.arange(len(truth)) if columns.group is None else pd.factorize(ours.texts(columns.group))[0]
     scores = Scores(

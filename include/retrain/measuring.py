@@ -13,7 +13,7 @@ from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, SpecErr
 from retrain.metrics import described
 from retrain.nouns import Side, Snapshot, Trial
 from retrain.scorers import scorers_for
-from retrain.scores import Answers, Scores
+from retrain.scores import Answers, Scores, classes_of
 from retrain.snapshot import Rows
 from retrain.spec import Slice, Task
 from retrain.state import ModelFile
@@ -35,17 +35,18 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
     both = [ours, *others.values()]
     unknown = np.any([each.unknown for each in both], axis=0)
     seen = np.any([each.seen for each in both], axis=0) & ~unknown
-    rows = holdout.part(~seen & ~unknown)
+    judged = ~seen & ~unknown
+    rows = holdout.part(judged)
     labels = training.targets(task, rows.labels)
-    classes = metrics.classes(labels) if task is Task.CLASSIFICATION else ()
-    if gate.max_ece or any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)):
-        classes = tuple(sorted({*classes, *(name for each in both if each.asked for name in each.asked.said.classes)}))
+    joined = any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)) or bool(gate.max_ece)
+    said = [each.asked.said for each in both if each.asked]
+    classes = classes_of(labels, said, joined=joined) if task is Task.CLASSIFICATION else ()
 
     def answers(each: _Model) -> Answers | None:
         if each.asked is None:
             return None
         return replace(
-            each.asked.said.among(classes, gate.positive).part(~seen & ~unknown),
+            each.asked.said.among(classes, gate.positive).part(judged),
             latency_ms=each.asked.latency_ms,
             size=each.asked.size,
             inputs=each.asked.inputs,
@@ -63,20 +64,17 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
         slices={str(each): _of_slice(each, rows) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
-        twin=_are_twins(cycle, trial, challenger),
+        twin=trial.production is not None and _are_twins(challenger, others[trial.production].file),
         faults=(*_cooling(cycle, trial, challenger), *(each.fault for each in both if each.fault)),
         scorers=scorers_for((gate, *gate.limits), task, classes),
     )
     return scores, rows
 
 
-def _are_twins(cycle: Cycle, trial: Trial, challenger: ModelFile) -> bool:
-    file = cycle.state.model_file_of_version(trial.model, trial.production) if trial.production else None
-    return (
-        file is not None
-        and file.recipe is not None
-        and (file.recipe, file.snapshot) == (challenger.recipe, challenger.snapshot)
-    )
+def _are_twins(one: ModelFile, other: ModelFile | None) -> bool:
+    if other is None or other.recipe is None:
+        return False
+    return (other.recipe, other.snapshot) == (one.recipe, one.snapshot)
 
 
 def _cooling(cycle: Cycle, trial: Trial, challenger: ModelFile) -> Iterator[str]:
@@ -107,6 +105,8 @@ class _Model:
     """Shape (rows,): whether it has trained on the row, or on one of the same content or group."""
     unknown: NDArray[np.bool_]
     """Shape (rows,): whether it may have trained on the row, because nothing says that it has not."""
+    file: ModelFile | None
+    """None of a version that is not in the ledger."""
     asked: Asked | None = None
     train_rows: int | None = None
     fault: str = ""
@@ -126,7 +126,7 @@ class _Asking:
         who, file = f"version {version}", self.cycle.state.model_file_of_version(self.cycle.spec.model, version)
         if file is None:
             fault = f"{who} was not logged by Retrain, so nothing proves what it is: adopt it"
-            return _Model(self._none, self._none, fault=fault)
+            return _Model(self._none, self._none, None, fault=fault)
         return self.model(who, file)
 
     def model(self, who: str, file: ModelFile) -> _Model:
@@ -140,8 +140,8 @@ class _Asking:
             elif file.made_at is not None:
                 unknown = ~rows.labelled_after(file.made_at)
             asked = self.process.ask(cycle.tracker, file, rows.features, cycle.spec.trust, task=cycle.spec.task)
-            return _Model(seen, unknown, asked, train_rows)
+            return _Model(seen, unknown, file, asked, train_rows)
         except NoAnswerError:
             raise
         except (EstimatorError, SnapshotError, TrackerError) as error:
-            return _Model(self._none, self._none, fault=f"{who}: {error}")
+            return _Model(self._none, self._none, file, fault=f"{who}: {error}")

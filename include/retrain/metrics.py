@@ -25,6 +25,7 @@ Needs = Literal["labels", "scores", "probabilities", "numbers", "anything"]
 
 SCORER = "sklearn:"
 """Before the name of any scorer of scikit-learn."""
+_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,18 @@ def value(metric: str, totals: Floats) -> Floats:
 def _divided(above: Floats, below: Floats) -> Floats:
     result: Floats = np.full(np.broadcast(above, below).shape, np.nan)
     return np.divide(above, below, out=result, where=below > 0)
+
+
+def reliability(probabilities: Floats, labels: Codes) -> tuple[Codes, Floats, Floats]:
+    """How often the most probable class is right, in ten bins of equal width of its probability.
+
+    probabilities: shape (n, k). Gives, of each bin, its rows, the sum of their probabilities, and how many are right.
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+    rows = np.bincount(bins, minlength=_BINS).astype(np.int64)
+    said, found = (np.bincount(bins, weights=each, minlength=_BINS).astype(np.float64) for each in (confidence, right))
+    return rows, said, found
 
 
 # ── codes

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties, fontManager
 from numpy.typing import NDArray
 
-from retrain.metrics import Codes, Floats, described
+from retrain.metrics import Codes, Floats, described, reliability
 from retrain.nouns import Verdict
 from retrain.scores import Answers, Scores
 from retrain.spec import Gate
@@ -30,7 +30,6 @@ _MOST_CLASSES = 20
 _MOST_POINTS = 5_000
 _ROOMY = 12
 """Of classes: with more, there is no room for numbers in a matrix."""
-_BINS = 10
 _DPI = 100
 _WIDTH = 12.0
 
@@ -164,21 +163,14 @@ def _draw_calibration(axes: Axes, scores: Scores, verdict: Verdict, models: dict
         known = np.isfinite(answers.probabilities).all(axis=1)
         if not known.any():
             continue
-        probabilities = answers.probabilities[known].clip(0, 1)
-        said, found = _binned(probabilities.max(axis=1), probabilities.argmax(axis=1) == scores.labels[known])
+        labels = scores.labels[known].astype(np.int64)
+        rows, said, found = reliability(answers.probabilities[known].clip(0, 1), labels)
+        some = rows > 0
+        said, found = said[some] / rows[some], found[some] / rows[some]
         axes.plot(said, found, color=_COLOURS[name], marker=_SHAPES[name], label=_named(name, verdict), clip_on=False)
     axes.set(xlabel="probability of the most probable class", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
     axes.set_title("Calibration")
     axes.grid()
-
-
-def _binned(confidence: Floats, right: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Mean confidence and share of right answers in each bin that has rows: shape (n,) to shape (bins,)."""
-    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
-    rows = np.bincount(bins, minlength=_BINS)
-    some = rows > 0
-    said, found = (np.bincount(bins, weights=each, minlength=_BINS)[some] / rows[some] for each in (confidence, right))
-    return said, found
 
 
 # ── answers

@@ -1,11 +1,12 @@
 """What was measured on the holdout, as the gate takes it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from retrain import metrics
 from retrain.metrics import Codes, Floats, check_codes, code, encode
 from retrain.nouns import Trial
 
@@ -48,6 +49,12 @@ class Said:
         elif self.margins is not None and own is not None:
             scores = self.margins if own == 1 else -self.margins
         return Answers(encode(self.labels, classes), probabilities, scores, code(positive, classes))
+
+
+def classes_of(labels: ArrayLike, said: Iterable[Said], *, joined: bool) -> tuple[str, ...]:
+    """The classes of the labels, in order. joined: and those that a model knows, so that no probability is lost."""
+    known = metrics.classes(labels)
+    return tuple(sorted({*known, *(name for each in said for name in each.classes)})) if joined else known
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,7 +97,9 @@ class SnapshotStore:
         """
         _refuse_unidentified(rows["key"])
         before = None if last is None else self._table(last)
-        known = no_epochs(lineage.after_epoch) if inherits is None else self._epochs(inherits)
+        known = no_epochs(lineage.after_epoch)
+        if inherits is not None:
+            known = _epochs(before if before is not None and inherits == last else self._table(inherits), inherits)
         content = content_keys(_features(rows), lineage.salt)
         table = rows.append_column(_CONTENT, pa.array(content))
         if lineage.split.by == "time":
@@ -150,10 +152,15 @@ class SnapshotStore:
 
         Raises SnapshotError where a file is gone or changed.
         """
-        there, now = self._side(snapshot, wanted), self._table(rows.snapshot)
+        there, same_lineage = self._side(snapshot, wanted), snapshot.lineage == rows.snapshot.lineage
+        if same_lineage and _GROUP not in there.column_names:
+            by_key = pc.is_in(rows.keys, there["key"]).to_numpy()
+            return np.asarray(by_key | np.isin(rows.content, there[_CONTENT]), np.bool_)
+        # Otherwise it takes more than the rows: features that are hashed anew, and whole groups.
+        now = self._table(rows.snapshot)
         found = by_key = pc.is_in(now["key"], there["key"]).to_numpy()
         # Each lineage has a salt of its own, so that its keys say nothing about another's.
-        if same_lineage := snapshot.lineage == rows.snapshot.lineage:
+        if same_lineage:
             found = found | np.isin(now[_CONTENT], there[_CONTENT])
         else:
             found = found | np.isin(content_keys(_features(now), b""), content_keys(_features(there), b""))
@@ -167,12 +174,6 @@ class SnapshotStore:
     def _side(self, snapshot: Snapshot, wanted: Iterable[Side]) -> pa.Table:
         table = self._table(snapshot)
         return table.filter(pc.is_in(table[_SIDE], pa.array([side.value for side in wanted], pa.string())))
-
-    def _epochs(self, snapshot: Snapshot) -> Epochs:
-        table = self._table(snapshot)
-        assigned = table.filter(pc.greater(table[_EPOCH], UNASSIGNED))
-        span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
-        return Epochs(_clusters(assigned), assigned[_EPOCH].to_numpy(), snapshot.epoch, span)
 
     def _put(self, table: pa.Table, uri: str) -> None:
         # Written also where it is there already: that puts right a file that was damaged.
@@ -214,6 +215,12 @@ def content_keys(features: pa.Table, salt: bytes) -> NDArray[np.int64]:
     """
     columns = [_normalised(features[name]) for name in sorted(features.column_names)]
     return np.frombuffer(b"".join(_hashes(columns, 8, salt)), np.dtype("<i8"))
+
+
+def _epochs(table: pa.Table, snapshot: Snapshot) -> Epochs:
+    assigned = table.filter(pc.greater(table[_EPOCH], UNASSIGNED))
+    span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
+    return Epochs(_clusters(assigned), assigned[_EPOCH].to_numpy(), snapshot.epoch, span)
 
 
 def _features(table: pa.Table) -> pa.Table:

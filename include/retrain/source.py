@@ -93,13 +93,13 @@ class Source:
         with self._transaction() as cursor, tempfile.TemporaryFile() as file:
             columns = self._columns(cursor)
             statement = sql.SQL(
-                "COPY (SELECT {} FROM {} WHERE {} IS NOT NULL) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ENCODING 'UTF8')"
+                "COPY (SELECT {} FROM {} WHERE {}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ENCODING 'UTF8')"
             )
             cursor.copy_expert(
                 statement.format(
                     sql.SQL(", ").join(expression for expression, _ in columns.values()),
                     self._relation,
-                    sql.Identifier(self._spec.label),
+                    self._labelled,
                 ),
                 file,
             )

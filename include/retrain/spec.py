@@ -76,6 +76,11 @@ class Task(StrEnum):
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
 
+    def has(self, metric: str) -> bool:
+        """Whether the metric is one of this task; a scorer of scikit-learn may be one of either."""
+        needs = described(metric).needs
+        return needs == "anything" or (needs == "numbers") == (self is Task.REGRESSION)
+
 
 class Mode(StrEnum):
     ENFORCE = "enforce"
@@ -400,8 +405,7 @@ class Spec(_Part):
             f"{each.metric} is for {'regression' if described(each.metric).needs == 'numbers' else 'classification'}, "
             f"and the task is {self.task}"
             for each in (self.gate, *self.gate.limits)
-            if described(each.metric).needs != "anything"
-            and (described(each.metric).needs == "numbers") != (self.task is Task.REGRESSION)
+            if not self.task.has(each.metric)
         ]
         if self.task is Task.REGRESSION and (self.gate.max_ece or self.gate.max_share_shift):
             faults.append("max_ece and max_share_shift are for classification; remove them")

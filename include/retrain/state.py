@@ -123,10 +123,8 @@ class State:
 
     def made(self, key: str) -> str | None:
         """What was made for this key; None where nothing was recorded yet."""
-        with self._transaction() as cursor:
-            cursor.execute("SELECT made FROM retrain.claims WHERE key = %s", (key,))
-            row = cursor.fetchone()
-        return None if row is None else row["made"]
+        found: str | None = self._value("SELECT made FROM retrain.claims WHERE key = %s", (key,))
+        return found
 
     # ── snapshots
 
@@ -168,60 +166,52 @@ class State:
 
     def snapshot(self, model: str, snapshot_id: str) -> Snapshot:
         """Raises StateError where there is none."""
-        with self._transaction() as cursor:
-            cursor.execute("SELECT body FROM retrain.snapshots WHERE model = %s AND id = %s", (model, snapshot_id))
-            row = cursor.fetchone()
-        if row is None:
+        found = self._value("SELECT body FROM retrain.snapshots WHERE model = %s AND id = %s", (model, snapshot_id))
+        if found is None:
             raise StateError(f"{model}: snapshot {snapshot_id} is not in the ledger")
-        return Snapshot.from_json(row["body"])
+        return Snapshot.from_json(found)
 
     def last_consumed(self, model: str, lineage: int | None = None) -> Snapshot | None:
         """The snapshot that the last verdict consumed; dry runs consume nothing. lineage: only ask for one of it."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                "SELECT s.body FROM retrain.verdicts v JOIN retrain.snapshots s ON (s.model, s.id) = "
-                "(v.model, v.snapshot) WHERE v.model = %(model)s AND NOT v.dry_run "
-                "AND (s.body->>'lineage')::int = coalesce(%(lineage)s, (s.body->>'lineage')::int) "
-                "ORDER BY v.seq DESC LIMIT 1",
-                {"model": model, "lineage": lineage},
-            )
-            row = cursor.fetchone()
-        return None if row is None else Snapshot.from_json(row["body"])
+        found = self._value(
+            "SELECT s.body FROM retrain.verdicts v JOIN retrain.snapshots s ON (s.model, s.id) = "
+            "(v.model, v.snapshot) WHERE v.model = %(model)s AND NOT v.dry_run "
+            "AND (s.body->>'lineage')::int = coalesce(%(lineage)s, (s.body->>'lineage')::int) "
+            "ORDER BY v.seq DESC LIMIT 1",
+            {"model": model, "lineage": lineage},
+        )
+        return None if found is None else Snapshot.from_json(found)
 
     def consumed_ago(self, model: str) -> timedelta | None:
         """How long ago a verdict last consumed a snapshot, by the database's clock; None before the first."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                "SELECT extract(epoch FROM now() - at)::float8 AS seconds FROM retrain.verdicts "
-                "WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1",
-                (model,),
-            )
-            row = cursor.fetchone()
-        return None if row is None else timedelta(seconds=row["seconds"])
+        found = self._value(
+            "SELECT extract(epoch FROM now() - at)::float8 AS seconds FROM retrain.verdicts "
+            "WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1",
+            (model,),
+        )
+        return None if found is None else timedelta(seconds=found)
 
     # ── candidates
 
     def save_model_file(self, file: ModelFile) -> None:
         """Put a logged model's digest into the ledger."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                "INSERT INTO retrain.candidates (uri, digest, model, name, snapshot, run_id, sides, recipe) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (
-                    *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
-                    file.recipe,
-                ),
-            )
+        self._put_model_file(file)
 
     def adopt(self, file: ModelFile, version: str, *, by: str, why: str) -> None:
         """Put a version into the ledger that we did not log; of two who do, the first one counts."""
+        self._put_model_file(file, version, by, why)
+
+    def _put_model_file(
+        self, file: ModelFile, version: str | None = None, by: str | None = None, why: str | None = None
+    ) -> None:
         with self._transaction() as cursor:
             cursor.execute(
-                "INSERT INTO retrain.candidates (uri, digest, model, name, snapshot, run_id, sides, made_at, version, "
-                "adopted_by, adopted_why) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                "INSERT INTO retrain.candidates (uri, digest, model, name, snapshot, run_id, sides, made_at, recipe, "
+                "version, adopted_by, adopted_why) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+                "ON CONFLICT DO NOTHING",
                 (
                     *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.sides)),
-                    *(file.made_at, version, by, why),
+                    *(file.made_at, file.recipe, version, by, why),
                 ),
             )
 
@@ -270,16 +260,12 @@ class State:
 
     def tests_spent(self, model: str, epoch: int) -> int:
         """How often this epoch's holdout has judged."""
-        with self._transaction() as cursor:
-            cursor.execute("SELECT tests_spent FROM retrain.epochs WHERE (model, epoch) = (%s, %s)", (model, epoch))
-            row = cursor.fetchone()
-        return 0 if row is None else int(row["tests_spent"])
+        found = self._value("SELECT tests_spent FROM retrain.epochs WHERE (model, epoch) = (%s, %s)", (model, epoch))
+        return 0 if found is None else int(found)
 
     def verdict(self, verdict_id: str) -> Verdict | None:
-        with self._transaction() as cursor:
-            cursor.execute("SELECT body FROM retrain.verdicts WHERE id = %s", (verdict_id,))
-            row = cursor.fetchone()
-        return None if row is None else Verdict.from_json(row["body"])
+        found = self._value("SELECT body FROM retrain.verdicts WHERE id = %s", (verdict_id,))
+        return None if found is None else Verdict.from_json(found)
 
     def save_verdict(self, verdict: Verdict, announcement: Announcement, *, of: Snapshot | None = None) -> Verdict:
         """Write a verdict once, and with it consume its snapshot, spend its test and tell the team.
@@ -377,41 +363,34 @@ class State:
 
     def production_at(self, model: str, time: datetime) -> str | None:
         """The version that was in Production at that time; None where none was."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                "SELECT to_version FROM retrain.promotions WHERE model = %s AND applied_at <= %s "
-                "ORDER BY seq DESC LIMIT 1",
-                (model, time),
-            )
-            row = cursor.fetchone()
-        return None if row is None else row["to_version"]
+        found: str | None = self._value(
+            "SELECT to_version FROM retrain.promotions WHERE model = %s AND applied_at <= %s ORDER BY seq DESC LIMIT 1",
+            (model, time),
+        )
+        return found
 
     def anchor(self, model: str, version: str) -> str | None:
         """The last version up to this one that came into Production by superiority, or by a person."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                "SELECT p.to_version FROM retrain.promotions p LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
-                "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.kind <> 'rollback' "
-                "AND (v.body->>'proof' IS NULL OR v.body->>'proof' <> 'non_inferiority' OR p.from_version IS NULL) "
-                "AND p.seq <= (SELECT max(seq) FROM retrain.promotions WHERE model = %s AND to_version = %s "
-                "AND applied_at IS NOT NULL AND kind <> 'rollback') ORDER BY p.seq DESC LIMIT 1",
-                (model, model, version),
-            )
-            row = cursor.fetchone()
-        return None if row is None else row["to_version"]
+        found: str | None = self._value(
+            "SELECT p.to_version FROM retrain.promotions p LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
+            "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.kind <> 'rollback' "
+            "AND (v.body->>'proof' IS NULL OR v.body->>'proof' <> 'non_inferiority' OR p.from_version IS NULL) "
+            "AND p.seq <= (SELECT max(seq) FROM retrain.promotions WHERE model = %s AND to_version = %s "
+            "AND applied_at IS NOT NULL AND kind <> 'rollback') ORDER BY p.seq DESC LIMIT 1",
+            (model, model, version),
+        )
+        return found
 
     def rolled_back(self, model: str, recipe: str, snapshot: str) -> str | None:
         """The version of this recipe on this snapshot that was rolled back; None where none was."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                "SELECT c.version FROM retrain.promotions p JOIN retrain.candidates c "
-                "ON (c.model, c.version) = (p.model, p.from_version) "
-                "WHERE p.model = %s AND p.kind = 'rollback' AND p.superseded_at IS NULL "
-                "AND c.recipe = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
-                (model, recipe, snapshot),
-            )
-            row = cursor.fetchone()
-        return None if row is None else row["version"]
+        found: str | None = self._value(
+            "SELECT c.version FROM retrain.promotions p JOIN retrain.candidates c "
+            "ON (c.model, c.version) = (p.model, p.from_version) "
+            "WHERE p.model = %s AND p.kind = 'rollback' AND p.superseded_at IS NULL "
+            "AND c.recipe = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
+            (model, recipe, snapshot),
+        )
+        return found
 
     @contextmanager
     def ledger(self, model: str) -> "Iterator[Ledger]":
@@ -451,6 +430,13 @@ class State:
                 cursor.execute("UPDATE retrain.outbox SET delivered_at = now() WHERE key = %s", (row["key"],))
 
     # ── below
+
+    def _value(self, query: str, values: Any) -> Any:
+        """The one column of the first row; None where there is no row."""
+        with self._transaction() as cursor:
+            cursor.execute(query, values)
+            row = cursor.fetchone()
+        return None if row is None else next(iter(row.values()))
 
     @staticmethod
     def _lock_model(cursor: Any, model: str) -> None:

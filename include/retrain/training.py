@@ -18,7 +18,7 @@ from retrain.comparing import figure
 from retrain.errors import EstimatorError
 from retrain.metrics import described
 from retrain.scorers import scorers_for
-from retrain.scores import Said
+from retrain.scores import Said, classes_of
 from retrain.spec import CandidateSpec, Gate, Measured, Task
 
 
@@ -90,9 +90,8 @@ def scores(gate: Gate, task: Task, labels: pd.Series, said: Said) -> dict[str, f
     """
     truth = targets(task, labels)
     common = _COMMON[task]
-    classes = metrics.classes(labels) if task is Task.CLASSIFICATION else ()
-    if described(gate.metric).needs == "probabilities":
-        classes = tuple(sorted({*classes, *said.classes}))
+    joined = described(gate.metric).needs == "probabilities"
+    classes = classes_of(labels, [said], joined=joined) if task is Task.CLASSIFICATION else ()
     values = metrics.encode(truth, classes) if classes else truth.to_numpy(np.float64)
     answers = said.among(classes, gate.positive)
     found = {

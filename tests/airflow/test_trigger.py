@@ -15,12 +15,12 @@ from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
 from retrain import announcements, steps
-from retrain.nouns import Outcome, Trial, Verdict
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.triggers import new_rows
 from retrain_airflow.triggers.new_rows import NewRowsTrigger
 from stack.local import Running
 from tests.airflow.conftest import Model
+from tests.core.verdicts import unmeasured
 
 Make = Callable[..., Model]
 
@@ -83,35 +83,7 @@ def consume(model: Model) -> None:
     """A verdict on every row that is there now."""
     hook = RetrainHook(model.spec)
     snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
-    verdict = Verdict(
-        trial=Trial(
-            id=f"on {snapshot.id}",
-            model=model.name,
-            candidate="whole",
-            snapshot=snapshot.id,
-            run_id="run",
-            version=None,
-            production=None,
-            epoch=1,
-            test=1,
-        ),
-        outcome=Outcome.INCONCLUSIVE,
-        reason="Nobody knows.",
-        metric="accuracy",
-        score=None,
-        production_score=None,
-        difference=None,
-        interval=None,
-        p_value=None,
-        alpha=0.05,
-        tests=10,
-        rows=0,
-        clusters=0,
-        right_to_wrong=0,
-        wrong_to_right=0,
-        smallest_gain=None,
-        overlap=0,
-    )
+    verdict = unmeasured(snapshot, f"on {snapshot.id}", hook.spec.gate)
     model.state.save_verdict(verdict, announcements.of_verdict(verdict))
 
 

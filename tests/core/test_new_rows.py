@@ -7,17 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import numpy as np
 import pytest
 
 from retrain import announcements, steps
 from retrain.errors import EstimatorError, StaleVerdictError
-from retrain.gate import judge
-from retrain.nouns import Outcome, Trial
-from retrain.scores import Scores
+from retrain.nouns import Outcome
 from retrain.spec import Threshold
 from retrain.threshold import Why
 from tests.core.conftest import World
+from tests.core.verdicts import unmeasured
 
 Make = Callable[..., World]
 
@@ -30,21 +28,7 @@ PATIENT = {"rows": 500, "max_wait": "7d", "min_rows": 40}
 def consume(model: World, *, dry_run: bool = False) -> None:
     """A cycle's verdict, without the training: nothing could be measured."""
     snapshot = model.take()
-    trial = Trial(
-        id=uuid4().hex,
-        model=model.model,
-        candidate="half",
-        snapshot=snapshot.id,
-        run_id="run",
-        version=None,
-        production=None,
-        epoch=snapshot.epoch,
-        test=1,
-        dry_run=dry_run,
-    )
-    nothing = np.array([], np.int64)
-    scores = Scores(trial, ("no", "yes"), nothing, None, None, nothing, faults=("nothing was asked",))
-    verdict = judge(scores, model.spec.gate)
+    verdict = unmeasured(snapshot, uuid4().hex, model.spec.gate, dry_run=dry_run)
     model.state.save_verdict(verdict, announcements.of_verdict(verdict), of=snapshot)
 
 
