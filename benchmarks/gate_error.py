@@ -14,6 +14,8 @@ level        the challenger is exactly as good as a proof must not let through: 
              min_gain, worse by just the margin; of each kind of metric, with 500, 2,000 and 10,000 rows, and with
              2,000 rows that are 500 texts four times each (half as many trials where one takes a third of a second)
 power        it is better by 2.6 points of F1, 2,000 rows
+unlike       F1 is equal and the models are not: of the positive rows the challenger finds 60% and Production 80%, with
+             three times as many false alarms; 100 positive rows in the mean, the fewest that a gate takes by default
 epochs       50 cycles of equal challengers, in epochs of 10 tests on one holdout; the share of epochs with a promotion
 best of 5    the best of 5 equal challengers on validation data, judged once on the holdout
 
@@ -123,8 +125,8 @@ def _shares_wrong(gain: float) -> tuple[float, float, float]:
 
 
 def _ranks(rng: np.random.Generator, rows: int, gain: float) -> Pair:
-    """Two normal scores, correlated 0.9, of which the other has an AUC of 0.85; a quarter of the rows are positive."""
-    labels = (rng.random(rows) < 0.25).astype(np.int64)
+    """Two normal scores, correlated 0.9, of which the other has an AUC of 0.85; 40% of the rows are positive."""
+    labels = (rng.random(rows) < _POSITIVES).astype(np.int64)
     shared = rng.normal(size=rows)
     scores = [
         labels * np.sqrt(2) * norm.ppf(auc) + np.sqrt(0.9) * shared + np.sqrt(0.1) * rng.normal(size=rows)
@@ -298,7 +300,28 @@ def _mlflow(metric: str, own: float, theirs: float) -> float:
     return 1.0
 
 
-# ── epochs and selection
+# ── unlike models, epochs, selection
+
+
+def unlike(rows: int, alpha: float, numbers: Sequence[int]) -> list[Said]:
+    """A cautious challenger with just Production's F1, on 100 positive rows and many others.
+
+    Of a share s of positive rows: 2 * 0.6 s / (0.8 s + s) = 2 * 0.8 s / (1.4 s + s).
+    """
+    gate, share, found = Gate(metric="f1", positive="yes", alpha=alpha, tests=1), _FEW / rows, []
+    for number in numbers:
+        rng = _chance(f"unlike {rows}", number)
+        # Exactly so many: fewer would be INCONCLUSIVE.
+        labels, draw = rng.permutation((np.arange(rows) < _FEW).astype(np.int64)), rng.random(rows)
+        challenger, production = (
+            _answers((draw < np.where(labels == 1, hits, alarms * share / (1 - share))).astype(np.int64))
+            for hits, alarms in ((0.6, 0.2), (0.8, 0.6))
+        )
+        found.append(said(f"unlike {rows} {number}", gate, (labels, challenger, production), np.arange(rows)))
+    return found
+
+
+_FEW = Gate(metric="f1", positive="yes").min_positives
 
 
 def _like(rng: np.random.Generator, labels: Array, production: Answers) -> Answers:
@@ -351,6 +374,11 @@ def _simulated(pool: ProcessPoolExecutor, count: int, sizes: Sequence[int]) -> l
         *(
             _run(pool, partial(repeated, power(tests)), power(tests).name, count, least=least)
             for tests, least in ((1, POWER), (TESTS, 0.0))
+        ),
+        *(
+            _run(pool, partial(unlike, rows, alpha), f"unlike, equal f1 n={rows}, alpha {alpha:g}", count, most=alpha)
+            for rows in sizes
+            for alpha in (ALPHA, ALPHA / TESTS)
         ),
         _run(pool, partial(epochs, True), "any in an epoch of 10 tests, alpha in equal parts", count, most=ALPHA),
         _run(pool, partial(epochs, False), "any in an epoch of 10 tests, alpha at each", count),

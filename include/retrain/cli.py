@@ -29,7 +29,10 @@ class), and for metrics of probabilities one column p_<class> for each class. Ro
 position.
 """
 _JUDGE_STATUS = f"exit status: 0 PROMOTE, 1 HOLD, 2 INCONCLUSIVE, {BAD_INPUT} the files or options are at fault"
-_OF_GATE = ("metric", "positive", "proof", "margin", "min_gain", "alpha", "floor", "ceiling", "min_rows")
+_OF_GATE = (
+    *("metric", "positive", "proof", "margin", "min_gain", "alpha"),
+    *("floor", "ceiling", "min_rows", "min_positives"),
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -146,6 +149,7 @@ def _add_judge(judge: argparse.ArgumentParser) -> None:
     gate.add_argument("--floor", type=float, help="what the challenger must reach; default: 0.5")
     gate.add_argument("--ceiling", type=float, help="what it must stay below, where smaller is better; no default")
     gate.add_argument("--min-rows", type=int, help="fewer are INCONCLUSIVE; default: 100")
+    gate.add_argument("--min-positives", type=int, help="fewer rows of the class are INCONCLUSIVE; default: 100")
     judge.add_argument("--json", action="store_true", help="print the verdict as JSON")
 
 

@@ -37,6 +37,13 @@ def before(scores: Scores, gate: Gate, clusters: int) -> Iterator[Guard]:
         f" and {gate.max_overlap:.1%} may be",
     )
     yield _classes(scores, gate)
+    if described(gate.metric).of_class:
+        positives = len(np.unique(scores.clusters[scores.labels == code(gate.positive, scores.classes)]))
+        yield _known(
+            "positives",
+            positives >= gate.min_positives,
+            f"the holdout has {positives:,} distinct rows of {str(gate.positive)!r} and needs {gate.min_positives:,}",
+        )
     in_time = 1 <= trial.test <= gate.tests
     spent = f"the {gate.tests} tests of holdout epoch {trial.epoch} are spent (this would be test {trial.test});"
     yield _known(

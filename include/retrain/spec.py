@@ -295,6 +295,9 @@ class Gate(Measured):
     """New holdout rows that open the next epoch; split by group, new groups."""
     min_rows: int = Field(100, ge=2)
     """Fewer clusters of holdout rows than this are INCONCLUSIVE."""
+    min_positives: int = Field(100, ge=1)
+    """For a metric of one class, so are fewer with a row of `positive`: a test on so few promotes more often than alpha
+    says."""
     max_overlap: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Greatest share of holdout rows that may have to be left out because one of the two trained on them."""
     limits: tuple[Limit, ...] = ()

@@ -962,7 +962,7 @@ def test_a_loss_of_just_the_margin_is_promoted_no_more_often_than_alpha():
 @pytest.mark.parametrize("proof", ["min_gain", "non_inferiority"])
 def test_no_proof_lets_through_what_it_is_against(proof):
     # Better by just min_gain, or worse by just the margin, in each kind of metric; the benchmark has a thousand.
-    settings = [gate_error.level(kind, proof, rows=300) for kind in gate_error.KINDS]
+    settings = [gate_error.level(kind, proof, rows=400) for kind in gate_error.KINDS]
 
     promoted = [rules[0] for setting in settings for rules in gate_error.repeated(setting, range(15))]
 

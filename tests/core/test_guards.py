@@ -136,6 +136,20 @@ def test_a_limit_on_a_class_that_the_holdout_has_not_is_unknown():
     assert is_unknown(verdict, "classes").endswith("has none of 'maybe'")
 
 
+def test_a_metric_of_one_class_needs_rows_of_it():
+    about = {"metric": "recall", "positive": "pass"}
+    copied = {"clusters": np.arange(ROWS) // 4 * 4 + LABELS}  # each text twice
+
+    enough, few, copies = (
+        judged(gate=gate(**about, min_positives=least), **changes)
+        for least, changes in ((500, {}), (501, {}), (500, copied))
+    )
+
+    assert passes(enough, "positives") == "the holdout has 500 distinct rows of 'pass' and needs 500"
+    assert is_unknown(few, "positives") == "the holdout has 500 distinct rows of 'pass' and needs 501"
+    assert is_unknown(copies, "positives") == "the holdout has 250 distinct rows of 'pass' and needs 500"
+
+
 def test_a_limit_may_be_on_another_class_than_the_gates():
     sure = np.where(RIGHT == 1, 0.8, 0.2)
     table = np.column_stack([1 - sure, sure])

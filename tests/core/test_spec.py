@@ -56,6 +56,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "tests": 10,
             "epoch_rows": 500,
             "min_rows": 100,
+            "min_positives": 100,
             "max_overlap": 0.05,
             "limits": [],
             "slices": [],
