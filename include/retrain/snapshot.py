@@ -5,13 +5,12 @@ them apart. A *group key* is the same of its group column. Split by group it is 
 key is: what decides the side (`retrain.split`), and what counts as one when a model is judged.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from pathlib import PurePosixPath
-from unicodedata import normalize
 from uuid import uuid4
 
 import numpy as np
@@ -22,13 +21,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
-from retrain.errors import SnapshotError, SourceMismatchError
+from retrain.content import as_seen, content_keys
+from retrain.digest import Digest
+from retrain.draft import CONTENT, EPOCH, GROUP, SIDE, Draft, ahead, clusters_of, features_of, schema_of
+from retrain.errors import SnapshotError
+from retrain.keys import Before, KeyCheck, order_of
 from retrain.nouns import Side, Snapshot
-from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, no_epochs, sides_by_hash, sides_by_time
+from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, Sides, no_epochs
 
-# With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
-_CONTENT, _GROUP, _SIDE, _EPOCH = "retrain.content", "retrain.group", "retrain.side", "retrain.epoch"
-_NO_FEATURES = {"key", "label", "label_time", _CONTENT, _GROUP, _SIDE, _EPOCH}
+_DRAFT = ".draft"
+_ABANDONED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,66 +84,60 @@ class SnapshotStore:
     def write(
         self,
         model: str,
-        rows: pa.Table,
+        rows: pa.RecordBatchReader,
         *,
         lineage: Lineage,
         epoch_rows: int,
         last: Snapshot | None,
         inherits: Snapshot | None,
     ) -> Snapshot:
-        """Store `rows` (as `Source.read_labelled` gives them) with their sides; the same rows give the same snapshot.
+        """Store `rows` (as `Source.labelled` gives them) with their sides; the same rows give the same snapshot.
 
         last: the snapshot that the last verdict consumed, which says what is new; None before the first. inherits: the
         last one consumed in this lineage, which says what its epochs hold. Raises SourceMismatchError where a key
-        occurs twice, SnapshotError where one of the two is gone or changed.
+        occurs twice, SnapshotError where one of the two is gone or changed. Memory: see `Draft`.
         """
-        _refuse_unidentified(rows["key"])
-        before = None if last is None else self._table(last)
-        known = no_epochs(lineage.after_epoch)
-        if inherits is not None:
-            known = _epochs(before if before is not None and inherits == last else self._table(inherits), inherits)
-        content = content_keys(_features(rows), lineage.salt)
-        table = rows.append_column(_CONTENT, pa.array(content))
-        if lineage.split.by == "time":
-            times = rows["label_time"].to_numpy()
-            side = sides_by_time(content, times, lineage.split, known, epoch_rows)
-        else:
-            if lineage.split.by == "group":
-                group = content_keys(rows.select([_GROUP]), lineage.salt)
-                table = table.drop_columns(_GROUP).append_column(_GROUP, pa.array(group))
-            side = sides_by_hash(_clusters(table), lineage.split, known, epoch_rows)
-        table = table.append_column(
-            _SIDE, pa.array([SIDES[code].value for code in side.code], pa.string())
-        ).append_column(_EPOCH, pa.array(side.epoch))
-        digest = _digest(table)
-        uri = f"{self._uri}/{_folder(model)}/{digest}.parquet"
-        self._put(table, uri)
+        order, new_rows, reach = order_of(rows.schema), 0, None
+        keys, before = KeyCheck(order), None if last is None else Before(self._batches(last))
+        with tempfile.TemporaryFile() as file:
+            draft = Draft(file, rows.schema, lineage)
+            with closing(ahead(rows)) as batches:
+                for batch in batches:
+                    keys.check(batch.column("key"))
+                    new_rows += batch.num_rows if before is None else before.count_new(batch, order)
+                    reach = _later(reach, pc.max(batch.column("label_time")).as_py())
+                    draft.add(batch)
+            if before is not None:
+                before.finish()
+            known = no_epochs(lineage.after_epoch) if inherits is None else self._epochs(inherits)
+            divided = draft.divided(known, epoch_rows)
+            digest, uri, count = self._put(model, schema_of(rows.schema), divided.batches)
         return Snapshot(
             id=digest,
             model=model,
             uri=uri,
-            reach=pc.max(rows["label_time"]).as_py(),
-            rows=rows.num_rows,
-            new_rows=rows.num_rows if before is None else _count_new(rows, before),
+            reach=reach,
+            rows=int(count.sum()),
+            new_rows=new_rows,
             after=None if last is None else last.id,
-            sides={name: int((side.code == code).sum()) for code, name in enumerate(SIDES)},
-            epoch=side.current,
+            sides=dict(zip(SIDES, count.tolist(), strict=True)),
+            epoch=divided.epoch,
             lineage=lineage.number,
-            span=None if side.span is None else (_as_datetime(side.span[0]), _as_datetime(side.span[1])),
+            span=None if divided.span is None else (_as_datetime(divided.span[0]), _as_datetime(divided.span[1])),
         )
 
     def read(self, snapshot: Snapshot, wanted: Iterable[Side]) -> Rows:
         """The rows on the wanted sides, in a fixed order. Raises SnapshotError where the file is gone or changed."""
-        table = self._side(snapshot, wanted).sort_by("key")
-        features = _features(table)
-        seen = pa.table({name: _as_seen(features[name]) for name in features.column_names})
+        table = self._side(snapshot, wanted)
+        features = features_of(table)
+        seen = pa.table({name: as_seen(features[name]) for name in features.column_names})
         return Rows(
             features=seen.to_pandas(),
             labels=table["label"].to_pandas(),
             label_times=table["label_time"],
             keys=table["key"],
-            content=table[_CONTENT].to_numpy(),
-            clusters=_clusters(table),
+            content=table[CONTENT].to_numpy(),
+            clusters=clusters_of(table),
             snapshot=snapshot,
         )
 
@@ -153,83 +149,103 @@ class SnapshotStore:
         Raises SnapshotError where a file is gone or changed.
         """
         there, same_lineage = self._side(snapshot, wanted), snapshot.lineage == rows.snapshot.lineage
-        if same_lineage and _GROUP not in there.column_names:
+        if same_lineage and GROUP not in there.column_names:
             by_key = pc.is_in(rows.keys, there["key"]).to_numpy()
-            return np.asarray(by_key | np.isin(rows.content, there[_CONTENT]), np.bool_)
+            return np.asarray(by_key | np.isin(rows.content, there[CONTENT]), np.bool_)
         # Otherwise it takes more than the rows: features that are hashed anew, and whole groups.
         now = self._table(rows.snapshot)
         found = by_key = pc.is_in(now["key"], there["key"]).to_numpy()
         # Each lineage has a salt of its own, so that its keys say nothing about another's.
         if same_lineage:
-            found = found | np.isin(now[_CONTENT], there[_CONTENT])
+            found = found | np.isin(now[CONTENT], there[CONTENT])
         else:
-            found = found | np.isin(content_keys(_features(now), b""), content_keys(_features(there), b""))
-        if _GROUP in now.column_names:
-            groups = now[_GROUP].to_numpy()
+            found = found | np.isin(content_keys(features_of(now), b""), content_keys(features_of(there), b""))
+        if GROUP in now.column_names:
+            groups = now[GROUP].to_numpy()
             found = found | np.isin(groups, groups[by_key])
             if same_lineage:
-                found = found | np.isin(groups, there[_GROUP])
+                found = found | np.isin(groups, there[GROUP])
         return np.asarray(pc.is_in(rows.keys, now["key"].filter(pa.array(found))).to_numpy(), np.bool_)
 
     def _side(self, snapshot: Snapshot, wanted: Iterable[Side]) -> pa.Table:
-        table = self._table(snapshot)
-        return table.filter(pc.is_in(table[_SIDE], pa.array([side.value for side in wanted], pa.string())))
+        names = pa.array([side.value for side in wanted], pa.string())
+        return self._table(snapshot, lambda batch: pc.is_in(batch.column(SIDE), names))
 
-    def _put(self, table: pa.Table, uri: str) -> None:
-        # Written also where it is there already: that puts right a file that was damaged.
-        path = self._path(uri)
-        # Under a name of its own first: whoever sees the final name sees a whole file.
-        draft = f"{path}.{uuid4().hex}"
+    def _table(self, snapshot: Snapshot, which: Callable[[pa.RecordBatch], pa.Array] | None = None) -> pa.Table:
+        batches = self._batches(snapshot)
+        kept = [batch if which is None else batch.filter(which(batch)) for batch in batches]
+        return pa.Table.from_batches(kept)
+
+    def _epochs(self, snapshot: Snapshot) -> Epochs:
+        held = [
+            (clusters_of(batch), batch.column(EPOCH).to_numpy())
+            for batch in (each.filter(pc.greater(each.column(EPOCH), UNASSIGNED)) for each in self._batches(snapshot))
+        ]
+        clusters, epochs = (np.concatenate(each) for each in zip(*held, strict=True))
+        span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
+        return Epochs(clusters, epochs, snapshot.epoch, span)
+
+    def _batches(self, snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
+        """All of its rows, at least one batch. Raises SnapshotError where the file is gone, and, after the last one,
+        where it was changed.
+        """
         try:
-            self._files.create_dir(str(PurePosixPath(path).parent), recursive=True)
+            with self._files.open_input_file(self._path(snapshot.uri)) as file:
+                parquet = pq.ParquetFile(file)
+                schema = parquet.schema_arrow
+                digest, empty = Digest(schema), True
+                for batch in parquet.iter_batches():
+                    digest.update(batch)
+                    empty = False
+                    yield batch
+        except (OSError, pa.ArrowException) as error:
+            raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
+        if digest.hexdigest() != snapshot.id:
+            raise SnapshotError(f"{snapshot.uri}: is not what was stored: its digest differs; put the file back")
+        if empty:
+            yield pa.RecordBatch.from_pylist([], schema)
+
+    def _put(
+        self, model: str, schema: pa.Schema, rows: Iterator[tuple[pa.RecordBatch, Sides]]
+    ) -> tuple[str, str, NDArray[np.int64]]:
+        """Write them to where their digest says: that, the URI, and how many are on each side.
+
+        Written also where it is there already: that puts right a file that was damaged.
+        """
+        folder = f"{self._uri}/{_folder(model)}"
+        # Under a name of its own first: whoever sees the final name sees a whole file.
+        draft = self._path(f"{folder}/{uuid4().hex}{_DRAFT}")
+        digest, count = Digest(schema), np.zeros(len(SIDES), np.int64)
+        try:
+            self._files.create_dir(self._path(folder), recursive=True)
+            self._sweep(self._path(folder))
             try:
-                pq.write_table(table, draft, filesystem=self._files, compression="zstd")
-                self._files.move(draft, path)
+                with pq.ParquetWriter(draft, schema, filesystem=self._files, compression="lz4") as writer:
+                    for batch, sides in rows:
+                        writer.write_batch(batch)
+                        digest.update(batch)
+                        count += np.bincount(sides.code, minlength=len(SIDES))
+                uri = f"{folder}/{digest.hexdigest()}.parquet"
+                self._files.move(draft, self._path(uri))
             except OSError:
                 with suppress(OSError):
                     self._files.delete_file(draft)
                 raise
         except OSError as error:
-            raise SnapshotError(f"{uri}: cannot be written: {error}") from error
+            raise SnapshotError(f"{folder}: cannot be written: {error}") from error
+        return digest.hexdigest(), uri, count
 
-    def _table(self, snapshot: Snapshot) -> pa.Table:
-        try:
-            table = pq.read_table(self._path(snapshot.uri), filesystem=self._files)
-        except (OSError, pa.ArrowException) as error:
-            raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
-        if _digest(table) != snapshot.id:
-            raise SnapshotError(f"{snapshot.uri}: is not what was stored: its digest differs; put the file back")
-        return table
+    def _sweep(self, folder: str) -> None:
+        """Delete what killed writers left; one that is at work has written within the hour."""
+        for file in self._files.get_file_info(fs.FileSelector(folder)):
+            if file.path.endswith(_DRAFT) and file.mtime and file.mtime < datetime.now(UTC) - _ABANDONED:
+                with suppress(OSError):
+                    self._files.delete_file(file.path)
 
     def _path(self, uri: str) -> str:
         if not uri.startswith(f"{self._uri}/"):
             raise SnapshotError(f"{uri}: is not below {self._uri}, where this Retrain keeps its snapshots")
         return f"{self._root}/{uri.removeprefix(self._uri + '/')}"
-
-
-def content_keys(features: pa.Table, salt: bytes) -> NDArray[np.int64]:
-    """Keyed hash (BLAKE2b, RFC 7693) of each row's normalised features, shape (rows,).
-
-    Text is normalised by NFKC, lower case and single spaces, so that "같은  글" and "같은 글" are one content. The
-    columns count in the order of their names, so that a spec may list them in another order.
-    """
-    columns = [_normalised(features[name]) for name in sorted(features.column_names)]
-    return np.frombuffer(b"".join(_hashes(columns, 8, salt)), np.dtype("<i8"))
-
-
-def _epochs(table: pa.Table, snapshot: Snapshot) -> Epochs:
-    assigned = table.filter(pc.greater(table[_EPOCH], UNASSIGNED))
-    span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
-    return Epochs(_clusters(assigned), assigned[_EPOCH].to_numpy(), snapshot.epoch, span)
-
-
-def _features(table: pa.Table) -> pa.Table:
-    return table.select([name for name in table.column_names if name not in _NO_FEATURES])
-
-
-def _clusters(table: pa.Table) -> NDArray[np.int64]:
-    clusters: NDArray[np.int64] = table[_GROUP if _GROUP in table.column_names else _CONTENT].to_numpy()
-    return clusters
 
 
 def _as_datetime(time: np.datetime64) -> datetime:
@@ -241,59 +257,8 @@ def _as_time(time: datetime) -> np.datetime64:
     return np.datetime64(time.replace(tzinfo=None), "us")
 
 
-def _as_seen(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column as a model sees it."""
-    if pa.types.is_string(column.type):
-        return column
-    number = column.cast(pa.float64(), safe=False)
-    return pc.if_else(pc.is_nan(number), pa.scalar(None, pa.float64()), number)
-
-
-def _normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pa.types.is_string(column.type):
-        return pc.add(_as_seen(column), 0.0)  # -0.0 becomes 0.0
-    texts = (None if text is None else " ".join(normalize("NFKC", text).lower().split()) for text in column.to_pylist())
-    return pa.chunked_array([pa.array(texts, pa.string())])
-
-
-def _hashes(columns: list[pa.ChunkedArray], size: int, salt: bytes = b"") -> list[bytes]:
-    """One hash of `size` bytes for each row."""
-    encoded = pc.binary_join_element_wise(*[_encoded(column) for column in columns], "")
-    return [blake2b(row, digest_size=size, key=salt).digest() for row in encoded.cast(pa.binary()).to_pylist()]
-
-
-def _encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Length, colon, value: no two rows of values give the same bytes. A null has no length."""
-    text = column.cast(pa.string())
-    length = pc.binary_length(text).cast(pa.string())
-    return pc.fill_null(pc.binary_join_element_wise(length, text, ":"), "-")
-
-
-def _digest(table: pa.Table) -> str:
-    """Digest of the rows as a multiset: independent of their order, exact under duplicates."""
-    names = sorted(table.column_names)
-    whole = blake2b(repr([(name, str(table.schema.field(name).type)) for name in names]).encode(), digest_size=16)
-    for row in sorted(_hashes([table[name] for name in names], 16)):
-        whole.update(row)
-    return whole.hexdigest()
-
-
-def _refuse_unidentified(keys: pa.ChunkedArray) -> None:
-    if keys.null_count:
-        raise SourceMismatchError(f"{keys.null_count:,} rows have no key; the key must identify a row")
-    counted = pc.value_counts(keys)
-    doubles = counted.field("values").filter(pc.greater(counted.field("counts"), 1)).to_pylist()
-    if doubles:
-        raise SourceMismatchError(
-            f"{len(doubles):,} keys occur more than once (e.g. {', '.join(doubles[:3])}); the key must identify a row"
-        )
-
-
-def _count_new(rows: pa.Table, before: pa.Table) -> int:
-    def pairs(table: pa.Table) -> pa.ChunkedArray:
-        return pc.binary_join_element_wise(_encoded(table["key"]), _encoded(table["label"]), "")
-
-    return int(rows.num_rows - pc.is_in(pairs(rows), pairs(before)).to_numpy().sum())
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 def _folder(model: str) -> str:

@@ -1,6 +1,5 @@
 """Reads the user's table. Never writes to it."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,25 +10,22 @@ import psycopg2
 import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from pyarrow import csv
 
 from retrain import spec
+from retrain.arrow_stream import reading, selected, told
 from retrain.count_plan import CountPlan, described, is_bounded_by, leaves, reads_all
-from retrain.errors import SourceError, SourceMismatchError
+from retrain.errors import SourceMismatchError
+from retrain.key_order import KEY_ORDER, NUMBERS, TEXT
 
 LABEL_TIME = pa.timestamp("us", tz="UTC")
 
 # Type OIDs of PostgreSQL that keep their type; everything else is read as text.
 _INTEGERS, _FLOATS, _BOOL = {20, 21, 23}, {700, 701, 1700}, 16
 _TIMES = {1082, 1114, 1184}
-_BLOCK = 64 << 20
-"""Bytes that are parsed at once: no row may be longer."""
 
 # What can have an index, as pg_class calls it: tables, materialised views, partitioned tables.
 _PARTITIONED = "p"
 _INDEXABLE = {"r", "m", _PARTITIONED}
-# A table that is missing or closed to us, a query with a mistake in it, a time without an end.
-_LASTING = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError)
 
 
 class Source:
@@ -43,12 +39,12 @@ class Source:
         self._connect = connect
         self._spec = source
         self._relation = _relation(source, query)
-        self._name = source.table or source.query
+        self._name = source.table or source.query or ""
 
     def count_labelled(self, after: datetime | None, at_most: int) -> int:
         """Labelled rows, those with a label time after `after` where it is given; counts to `at_most`, not beyond."""
         with self._transaction() as cursor:
-            self._columns(cursor)
+            self._columns(self._types(cursor))
             cursor.execute(self._count(after, at_most))
             row = cursor.fetchone()
         return int(row[0]) if row else 0
@@ -58,7 +54,7 @@ class Source:
         if self._spec.label_time is None:
             return None
         with self._transaction() as cursor:
-            self._columns(cursor)
+            self._columns(self._types(cursor))
             cursor.execute(
                 # As a number: how an interval is written is a setting of the role.
                 sql.SQL(
@@ -71,7 +67,7 @@ class Source:
     def count_plan(self) -> CountPlan:
         """How new rows are counted. Only planned, not run."""
         with self._transaction() as cursor:
-            self._columns(cursor)
+            self._columns(self._types(cursor))
             rows = _explained(cursor, sql.SQL("SELECT 1 FROM {}").format(self._relation))["Plan Rows"]
             indexable = self._kind(cursor) in _INDEXABLE
             if indexable:
@@ -85,29 +81,38 @@ class Source:
                 remedy=self._remedy(cursor),
             )
 
-    def read_labelled(self) -> pa.Table:
-        """Every labelled row: columns `key` (text), `label`, `label_time` (UTC or null), then the features.
+    @contextmanager
+    def labelled(self) -> Iterator[pa.RecordBatchReader]:
+        """Every labelled row in the order of keys, in batches: columns `key` (text), `label`, `label_time` (UTC or
+        null), then the features. Where the spec has a group column, `retrain.group` (text) comes before the features.
 
-        Where the spec has a group column, `retrain.group` (text) comes before the features.
+        Whole numbers are in the order of numbers, other keys in that of their text's bytes: `KEY_ORDER` in the
+        schema's metadata says which.
         """
-        with self._transaction() as cursor, tempfile.TemporaryFile() as file:
-            columns = self._columns(cursor)
-            statement = sql.SQL(
-                "COPY (SELECT {} FROM {} WHERE {}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ENCODING 'UTF8')"
-            )
-            cursor.copy_expert(
-                statement.format(
-                    sql.SQL(", ").join(expression for expression, _ in columns.values()),
-                    self._relation,
-                    self._labelled,
+        with closing(self._session()) as session:
+            with reading(session, self._name) as cursor:
+                types = self._types(cursor)
+            columns, numbers = self._columns(types), types[self._spec.key] in _INTEGERS
+            key = sql.Identifier(self._spec.key)
+            statement = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+                sql.SQL(", ").join(
+                    sql.SQL("{} AS {}").format(expression, sql.Identifier(f"c{place}"))
+                    for place, (expression, _) in enumerate(columns.values())
                 ),
-                file,
+                self._relation,
+                self._labelled,
+                # By itself a whole number's order is that of its index; a text's is that of its language.
+                key if numbers else sql.SQL('{}::text COLLATE "C"').format(key),
             )
-            # An empty CSV has no columns to infer from, so pyarrow refuses it.
-            if file.tell() == 0:
-                return pa.table({name: pa.array([], type_) for name, (_, type_) in columns.items()})
-            file.seek(0)
-            return self._parse(file, {name: type_ for name, (_, type_) in columns.items()})
+            schema = pa.schema([(name, type_) for name, (_, type_) in columns.items()])
+            schema = schema.with_metadata({KEY_ORDER: NUMBERS if numbers else TEXT})
+            with selected(session, statement, schema, self._name) as reader:
+                yield reader
+
+    def read_labelled(self) -> pa.Table:
+        """The same as one table."""
+        with self.labelled() as reader:
+            return reader.read_all()
 
     @property
     def _labelled(self) -> sql.Composable:
@@ -154,17 +159,20 @@ class Source:
         )
         return f"run {index.as_string(cursor)}"
 
-    def _columns(self, cursor: Any) -> dict[str, tuple[sql.Composable, pa.DataType]]:
-        """How each column of the result is selected, and its type; what cannot be read as the spec says is refused."""
+    def _types(self, cursor: Any) -> dict[str, int]:
+        """The OID of each column's type."""
         cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(self._relation))
-        oids = {column.name: column.type_code for column in cursor.description}
+        return {column.name: column.type_code for column in cursor.description}
+
+    def _columns(self, oids: dict[str, int]) -> dict[str, tuple[sql.Composable, pa.DataType]]:
+        """How each column of the result is selected, and its type; what cannot be read as the spec says is refused."""
         named = [self._spec.key, self._spec.label, *self._spec.features]
         named += [name for name in (self._spec.label_time, self._spec.group) if name is not None]
         self._refuse_unknown([name for name in named if name not in oids], list(oids))
         columns: dict[str, tuple[sql.Composable, pa.DataType]] = {
             "key": _text(self._spec.key),
             "label": _class(self._spec.label, oids[self._spec.label]),
-            "label_time": (sql.SQL("NULL"), LABEL_TIME),
+            "label_time": (sql.SQL("NULL::bigint"), LABEL_TIME),
         }
         if self._spec.label_time is not None:
             if oids[self._spec.label_time] not in _TIMES:
@@ -195,39 +203,16 @@ class Source:
             lines.append(f"{self._name}: there is no column {name!r}; {hint}")
         raise SourceMismatchError("\n".join(lines))
 
-    def _parse(self, file: Any, types: dict[str, pa.DataType]) -> pa.Table:
-        on_the_wire = {name: pa.int64() if name == "label_time" else type_ for name, type_ in types.items()}
+    def _session(self) -> connection:
         try:
-            table = csv.read_csv(
-                file,
-                read_options=csv.ReadOptions(column_names=list(types), block_size=_BLOCK),
-                parse_options=csv.ParseOptions(newlines_in_values=True),
-                convert_options=csv.ConvertOptions(
-                    column_types=on_the_wire,
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    # FORCE_QUOTE tells an empty text ("") from a NULL (nothing).
-                    quoted_strings_can_be_null=False,
-                    true_values=["t"],
-                    false_values=["f"],
-                ),
-            )
-        except pa.ArrowException as error:
-            raise SourceMismatchError(f"{self._name}: cannot be parsed: {error}") from error
-        return table.cast(pa.schema(list(types.items())))
+            return self._connect()
+        except psycopg2.Error as error:
+            raise told(error, self._name) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        """A cursor in one read-only transaction, in which the role's own settings do not change what is read."""
-        try:
-            with closing(self._connect()) as connection:
-                connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-                with connection.cursor() as cursor:
-                    cursor.execute("SET LOCAL TIME ZONE 'UTC'; SET LOCAL datestyle = ISO")
-                    yield cursor
-        except psycopg2.Error as error:
-            kind = SourceMismatchError if isinstance(error, _LASTING) else SourceError
-            raise kind(f"{self._name}: {' '.join(str(error).split())}") from error
+        with closing(self._session()) as session, reading(session, self._name) as cursor:
+            yield cursor
 
 
 def _explained(cursor: Any, statement: sql.Composable) -> dict[str, Any]:

@@ -10,6 +10,7 @@ is therefore asked of the snapshot that it saw (`SnapshotStore.seen`), whenever 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,12 @@ class Epochs:
     span: Span | None = None
     """Split by time: the first and the last label time of the current epoch; None before the first one."""
 
+    @cached_property
+    def ranked(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Clusters in order, and the epoch of each: sorted once, however many batches of rows are looked up."""
+        order = np.argsort(self.cluster, kind="stable")
+        return self.cluster[order], self.epoch[order]
+
 
 @dataclass(frozen=True, eq=False)
 class Sides:
@@ -64,6 +71,9 @@ class Sides:
     """The epoch that judges."""
     span: Span | None = None
     """As in `Epochs`."""
+
+    def part(self, start: int, stop: int) -> "Sides":
+        return Sides(self.code[start:stop], self.epoch[start:stop], self.current, self.span)
 
 
 def no_epochs(after: int) -> Epochs:
@@ -77,25 +87,38 @@ def position(cluster: NDArray[np.int64]) -> NDArray[np.float64]:
     return (cluster.view(np.uint64) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def sides_by_hash(cluster: NDArray[np.int64], split: Split, known: Epochs, epoch_rows: int) -> Sides:
-    """The side and the holdout epoch of every row, by its content or by its group.
+def in_range(cluster: NDArray[np.int64], split: Split) -> NDArray[np.int64]:
+    """Which clusters may judge, split by hash or by group. Shape (rows,) to (distinct such clusters,)."""
+    return np.unique(cluster[position(cluster) < split.holdout])
 
-    cluster: shape (rows,). known: what the last consumed snapshot holds. epoch_rows: distinct waiting clusters that
-    open the next epoch; fewer will do where the current one has no rows.
+
+def opened(may_judge: NDArray[np.int64], known: Epochs, epoch_rows: int) -> Epochs:
+    """The epochs that there are, with the next one where enough clusters wait for it.
+
+    may_judge: all that are in the holdout's range, shape (clusters,), each once. epoch_rows: how many that are in no
+    epoch yet open the next; fewer will do where the current one has no rows.
+    """
+    epoch = _inherited(may_judge, known)
+    waits, current = epoch == UNASSIGNED, known.current
+    if current not in known.epoch or np.count_nonzero(waits) >= epoch_rows:
+        current += 1
+        epoch[waits] = current
+    return Epochs(may_judge, epoch, current)
+
+
+def sides_by_hash(cluster: NDArray[np.int64], split: Split, epochs: Epochs) -> Sides:
+    """The side and the holdout epoch of some rows, by their content or by their group.
+
+    cluster: shape (rows,). epochs: what `opened` gives.
     """
     where = position(cluster)
     in_holdout = where < split.holdout
-    epoch = np.where(in_holdout, _inherited(cluster, known), UNASSIGNED)
-    unassigned = in_holdout & (epoch == UNASSIGNED)
-    current = known.current
-    if current not in known.epoch or len(np.unique(cluster[unassigned])) >= epoch_rows:
-        current += 1
-        epoch[unassigned] = current
+    epoch = np.where(in_holdout, _inherited(cluster, epochs), UNASSIGNED)
     code = np.full(len(cluster), TRAIN, np.int64)
     code[~in_holdout & (where < split.holdout + split.validation)] = VALIDATION
-    code[in_holdout & (epoch == current)] = HOLDOUT
+    code[in_holdout & (epoch == epochs.current)] = HOLDOUT
     code[in_holdout & (epoch == UNASSIGNED)] = WAITING
-    return Sides(code, epoch, current)
+    return Sides(code, epoch, epochs.current)
 
 
 def sides_by_time(content: NDArray[np.int64], times: Times, split: Split, known: Epochs, epoch_rows: int) -> Sides:
@@ -154,9 +177,8 @@ def _oldest_copy(content: NDArray[np.int64], times: Times) -> NDArray[np.int64]:
 
 
 def _inherited(cluster: NDArray[np.int64], known: Epochs) -> NDArray[np.int64]:
-    if not len(known.cluster):
+    ranked, epoch = known.ranked
+    if not len(ranked):
         return np.full(len(cluster), UNASSIGNED, np.int64)
-    order = np.argsort(known.cluster, kind="stable")
-    ranked = known.cluster[order]
     slot = np.searchsorted(ranked, cluster).clip(max=len(ranked) - 1)
-    return np.where(ranked[slot] == cluster, known.epoch[order][slot], UNASSIGNED)
+    return np.where(ranked[slot] == cluster, epoch[slot], UNASSIGNED)

@@ -37,14 +37,15 @@ _EXAMPLES = 50
 def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:
     """Every labelled row as it is now, stored, with the side of each."""
     lineage = state.begin_model(spec.model, spec.split, spec.source.group)
-    snapshot = snapshots.write(
-        spec.model,
-        source.read_labelled(),
-        lineage=lineage,
-        epoch_rows=spec.gate.epoch_rows,
-        last=state.last_consumed(spec.model),
-        inherits=state.last_consumed(spec.model, lineage.number),
-    )
+    with source.labelled() as rows:
+        snapshot = snapshots.write(
+            spec.model,
+            rows,
+            lineage=lineage,
+            epoch_rows=spec.gate.epoch_rows,
+            last=state.last_consumed(spec.model),
+            inherits=state.last_consumed(spec.model, lineage.number),
+        )
     state.save_snapshot(snapshot)
     return snapshot
 

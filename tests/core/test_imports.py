@@ -39,6 +39,7 @@ LAYERS = (
         {
             "retrain": set(),
             "retrain.errors": set(),
+            "retrain.key_order": set(),
             "retrain.nouns": set(),
             "retrain.spec": set(),
             "retrain.spec_files": {"yaml"},
@@ -57,7 +58,18 @@ LAYERS = (
         CORE,
         sideways=True,
     ),
-    Layer("1: below the others", {"retrain.scorers": {"sklearn"}}, CORE),
+    Layer(
+        "1: below the others",
+        {
+            "retrain.scorers": {"sklearn"},
+            "retrain.arrow_stream": {"psycopg2", "pyarrow", "adbc_driver_manager", "adbc_driver_postgresql"},
+            "retrain.keys": {"pyarrow"},
+            "retrain.digest": {"pyarrow"},
+            "retrain.content": {"pyarrow"},
+        },
+        CORE,
+    ),
+    Layer("1: a snapshot's rows", {"retrain.draft": {"pyarrow"}}, CORE),
     Layer(
         "1: each with a library of its own",
         {

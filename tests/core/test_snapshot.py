@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrain.content import content_keys
 from retrain.errors import SnapshotError, SourceError
 from retrain.nouns import Side, Snapshot
-from retrain.snapshot import SnapshotStore, content_keys
+from retrain.snapshot import SnapshotStore
 from retrain.source import LABEL_TIME
 from retrain.spec import Split
 from retrain.split import Lineage
@@ -75,7 +76,9 @@ BY_TIME = replace(LINEAGE, split=Split(by="time", validation=0.2, holdout=0.4, g
 
 def take(store, table, last=None, *, model=MODEL, lineage=LINEAGE, epoch_rows=3):
     inherits = last if last is not None and last.lineage == lineage.number else None
-    return store.write(model, table, lineage=lineage, epoch_rows=epoch_rows, last=last, inherits=inherits)
+    return store.write(
+        model, table.sort_by("key").to_reader(), lineage=lineage, epoch_rows=epoch_rows, last=last, inherits=inherits
+    )
 
 
 def contents(store, snapshot, *wanted):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrain import split as rules
 from retrain.nouns import Side
 from retrain.spec import Split
-from retrain.split import SIDES, UNASSIGNED, Epochs, no_epochs, position, sides_by_hash, sides_by_time
+from retrain.split import SIDES, UNASSIGNED, Epochs, in_range, no_epochs, opened, position, sides_by_time
 
 SPLIT = Split(validation=0.3, holdout=0.3)
 NO_EPOCHS = no_epochs(after=0)
@@ -24,6 +25,10 @@ def keys(*values):
 def key_at(share):
     """A content key that lies at this share of the range."""
     return np.array([int(share * 2**64)], np.uint64).view(np.int64)[0]
+
+
+def sides_by_hash(cluster, split, known, epoch_rows):
+    return rules.sides_by_hash(cluster, split, opened(in_range(cluster, split), known, epoch_rows))
 
 
 def names(found):

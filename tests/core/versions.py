@@ -26,7 +26,9 @@ def register(model: str, versions: tuple[str, ...], state: State, tracker: Any, 
             "a": [float(i % 7) for i in range(_ROWS)],
         }
     )
-    snapshot = snapshots.write(model, rows, lineage=lineage, epoch_rows=1, last=None, inherits=None)
+    snapshot = snapshots.write(
+        model, rows.sort_by("key").to_reader(), lineage=lineage, epoch_rows=1, last=None, inherits=None
+    )
     state.save_snapshot(snapshot)
     fitted = toys.logistic(["a"]).fit(_FEATURES, ["yes", "no", "yes", "no"])
     run = tracker.start_run(tracker.create_experiment(model), "test")

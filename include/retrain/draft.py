@@ -1,0 +1,101 @@
+"""Rows on their way into a snapshot: on which side each falls is known when all of them have come."""
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from retrain.content import content_keys
+from retrain.split import SIDES, Epochs, Lineage, Sides, Span, in_range, opened, sides_by_hash, sides_by_time
+
+# With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
+CONTENT, GROUP, SIDE, EPOCH = "retrain.content", "retrain.group", "retrain.side", "retrain.epoch"
+_NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SIDE, EPOCH}
+_NAMES = pa.array([side.value for side in SIDES], pa.string())
+
+
+def features_of(table: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
+    return table.select([name for name in table.schema.names if name not in _NO_FEATURES])
+
+
+def clusters_of(table: pa.Table | pa.RecordBatch) -> NDArray[np.int64]:
+    """What counts as one: rows of one group where split by group, and otherwise of one content. Shape (rows,)."""
+    return np.asarray(table.column(GROUP if GROUP in table.schema.names else CONTENT).to_numpy(), np.int64)
+
+
+def schema_of(rows: pa.Schema) -> pa.Schema:
+    """Of a snapshot of these rows: with what is said of each."""
+    fields = [pa.field(GROUP, pa.int64()) if field.name == GROUP else field for field in rows]
+    ours = [(CONTENT, pa.int64()), (SIDE, pa.string()), (EPOCH, pa.int64())]
+    return pa.schema([*fields, *(pa.field(*each) for each in ours)], metadata=rows.metadata)
+
+
+def ahead(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
+    """The same batches; while one is worked on, another thread waits for the next."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
+
+
+@dataclass(frozen=True)
+class Divided:
+    """The rows with the side of each, and what is the same for all."""
+
+    epoch: int
+    """That judges."""
+    span: Span | None
+    """Split by time: its first and last label time."""
+    batches: Iterator[tuple[pa.RecordBatch, Sides]]
+
+
+class Draft:
+    """Holds the rows in a file. In memory is 64 bits of each that may judge; split by time, 128 of each."""
+
+    def __init__(self, file: IO[bytes], rows: pa.Schema, lineage: Lineage) -> None:
+        self._file, self._lineage, self._schema = file, lineage, schema_of(rows)
+        self._kept = pa.schema([field for field in self._schema if field.name not in (SIDE, EPOCH)], rows.metadata)
+        # It is read once, soon: time counts for more than room.
+        self._writer = pa.ipc.new_stream(file, self._kept, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        self._may_judge = [np.empty(0, np.int64)]
+        self._content, self._times = [np.empty(0, np.int64)], [np.empty(0, "datetime64[us]")]
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """batch: as `Source.labelled` gives it."""
+        salt, split = self._lineage.salt, self._lineage.split
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        columns[CONTENT] = pa.array(content_keys(features_of(batch), salt))
+        if split.by == "group":
+            columns[GROUP] = pa.array(content_keys(batch.select([GROUP]), salt))
+        kept = pa.RecordBatch.from_arrays([columns[name] for name in self._kept.names], schema=self._kept)
+        self._writer.write_batch(kept)
+        if split.by == "time":
+            self._content.append(clusters_of(kept))
+            self._times.append(batch.column("label_time").to_numpy(zero_copy_only=False))
+        else:
+            self._may_judge.append(in_range(clusters_of(kept), split))
+
+    def divided(self, known: Epochs, epoch_rows: int) -> Divided:
+        """known: the epochs of the last consumed snapshot. epoch_rows: see `opened` and `sides_by_time`."""
+        split = self._lineage.split
+        if split.by == "time":
+            times = np.concatenate(self._times)
+            whole = sides_by_time(np.concatenate(self._content), times, split, known, epoch_rows)
+            return Divided(whole.current, whole.span, self._with(lambda _, start, stop: whole.part(start, stop)))
+        epochs = opened(np.unique(np.concatenate(self._may_judge)), known, epoch_rows)
+        return Divided(epochs.current, None, self._with(lambda cluster, *_: sides_by_hash(cluster, split, epochs)))
+
+    def _with(self, sides: Callable[[NDArray[np.int64], int, int], Sides]) -> Iterator[tuple[pa.RecordBatch, Sides]]:
+        self._writer.close()
+        self._file.seek(0)
+        start = 0
+        for batch in pa.ipc.open_stream(self._file):
+            found = sides(clusters_of(batch), start, start + batch.num_rows)
+            columns = [*batch.columns, _NAMES.take(pa.array(found.code)), pa.array(found.epoch)]
+            yield pa.RecordBatch.from_arrays(columns, schema=self._schema), found
+            start += batch.num_rows

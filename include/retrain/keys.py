@@ -1,0 +1,94 @@
+"""Rows come in the order of their keys, so that one look at each finds doubles, and what an earlier snapshot held."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retrain.errors import SourceMismatchError
+from retrain.key_order import KEY_ORDER, NUMBERS, TEXT
+
+
+def order_of(schema: pa.Schema) -> bytes:
+    return cast("bytes", (schema.metadata or {}).get(KEY_ORDER, TEXT))
+
+
+class KeyCheck:
+    """Of the keys of one table, batch by batch."""
+
+    def __init__(self, order: bytes) -> None:
+        self._order = order
+        self._last: pa.Array | None = None
+
+    def check(self, keys: pa.Array) -> None:
+        """Raises SourceMismatchError where a row has no key, or another one's."""
+        if keys.null_count:
+            raise SourceMismatchError(f"{keys.null_count:,} rows have no key; the key must identify a row")
+        if not len(keys):
+            return
+        together = keys if self._last is None else pa.concat_arrays([self._last, keys])
+        self._last = keys.slice(len(keys) - 1)
+        former, latter = together.slice(0, len(together) - 1), together.slice(1)
+        doubles = pc.unique(latter.filter(pc.equal(former, latter))).to_pylist()
+        if doubles:
+            raise SourceMismatchError(
+                f"{len(doubles):,} keys occur more than once (e.g. {', '.join(doubles[:3])}); "
+                "the key must identify a row"
+            )
+        if not pc.all(pc.less(_sortable(former, self._order), _sortable(latter, self._order)), min_count=0).as_py():
+            raise SourceMismatchError("rows did not come in the order of their keys; is the key's index damaged?")
+
+
+class Before:
+    """The (key, label) pairs of an earlier snapshot, read along with the rows of a later one."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        """batches: of columns `key` and `label`, in the order that the schema names."""
+        self._batches = batches
+        self._held: pa.Table | None = None
+        self._order: bytes | None = None
+
+    def count_new(self, batch: pa.RecordBatch, order: bytes) -> int:
+        """How many of the rows it does not hold. The batches come in this order of their keys."""
+        if not batch.num_rows:
+            return 0
+        self._read_to(batch.column("key"), order)
+        if self._held is None:
+            return int(batch.num_rows)
+        held, keys, labels = self._held, batch.column("key"), batch.column("label")
+        place = pc.index_in(keys, held["key"])
+        then = held["label"].take(place)
+        if then.type != labels.type:
+            then, labels = then.cast(pa.string()), labels.cast(pa.string())
+        same = pc.fill_null(pc.equal(labels, then), False)
+        if self._order == order:
+            last = keys[len(keys) - 1]
+            self._held = held.filter(pc.greater(_sortable(held["key"], order), _sortable(last, order)))
+        return int(pc.sum(pc.invert(same), min_count=0).as_py())
+
+    def finish(self) -> None:
+        """Read what is left of it."""
+        for _ in self._batches:
+            pass
+
+    def _read_to(self, keys: pa.Array, order: bytes) -> None:
+        """Hold all pairs up to the last of these keys; where it has another order, all."""
+        last, reach = _last(keys, order), None
+        while reach is None or self._order != order or last > reach:
+            batch = next(self._batches, None)
+            if batch is None:
+                return
+            self._order = order_of(batch.schema)
+            pairs = pa.Table.from_batches([batch.select(["key", "label"])])
+            self._held = pairs if self._held is None else pa.concat_tables([self._held, pairs])
+            reach = _last(batch.column("key"), order) if batch.num_rows else None
+
+
+def _last(keys: pa.Array, order: bytes) -> Any:
+    return _sortable(keys[len(keys) - 1], order).as_py()
+
+
+def _sortable(keys: pa.Array | pa.ChunkedArray | pa.Scalar, order: bytes) -> pa.Array | pa.ChunkedArray | pa.Scalar:
+    """What Arrow compares as the order says: by itself it compares text by its bytes."""
+    return keys.cast(pa.int64()) if order == NUMBERS else keys
