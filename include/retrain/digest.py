@@ -1,7 +1,12 @@
-"""A digest of rows in a fixed order, however they come in batches."""
+"""Digests of rows in a fixed order, however they come in batches, and of each column by itself.
 
+A column can so be checked without reading the others: the seal names the digest of each, and the rows' own digest is
+that of the seal.
+"""
+
+import json
 from collections.abc import Iterator
-from hashlib import blake2b
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
@@ -9,15 +14,14 @@ import pyarrow.compute as pc
 
 
 class Digest:
-    """BLAKE2b (RFC 7693) over the values of each column, and over which of them there are.
+    """SHA-256 over the values of each column, and over which of them there are.
 
-    No two tables of rows have one digest: a value's length is counted apart from its bytes, so that none can slide into
-    the next one, and the columns' names and types count.
+    A value's length is counted apart from its bytes, so that none can slide into the next one.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._types = {name: schema.field(name).type for name in sorted(schema.names)}
-        self._parts = {name: [blake2b(digest_size=16) for _ in range(2)] for name in self._types}
+        self._types = {name: str(schema.field(name).type) for name in sorted(schema.names)}
+        self._parts = {name: (sha256(), sha256()) for name in self._types}
 
     def update(self, batch: pa.RecordBatch) -> None:
         """batch: of the same columns, in whatever order."""
@@ -25,13 +29,21 @@ class Digest:
             for part, data in zip(parts, _bytes(batch.column(name)), strict=True):
                 part.update(data)
 
-    def hexdigest(self) -> str:
-        """128 bits."""
-        whole = blake2b(repr([(name, str(type_)) for name, type_ in self._types.items()]).encode(), digest_size=16)
-        for parts in self._parts.values():
-            for part in parts:
-                whole.update(part.digest())
-        return whole.hexdigest()
+    def seal(self) -> str:
+        """Name, type and digest of each column, as JSON: the same for the same rows."""
+        digests = {name: [part.hexdigest() for part in parts] for name, parts in self._parts.items()}
+        return json.dumps([[name, type_, *digests[name]] for name, type_ in self._types.items()])
+
+
+def is_part(seal: str, whole: str) -> bool:
+    """Whether one seals columns of the other, and all of their rows."""
+    sealed = json.loads(whole or "[]")
+    return all(each in sealed for each in json.loads(seal))
+
+
+def digest_of(seal: str) -> str:
+    """128 bits, in hex."""
+    return sha256(seal.encode()).hexdigest()[:32]
 
 
 def _bytes(column: pa.Array) -> Iterator[memoryview]:

@@ -57,14 +57,16 @@ class Before:
         if self._held is None:
             return int(batch.num_rows)
         held, keys, labels = self._held, batch.column("key"), batch.column("label")
-        place = pc.index_in(keys, held["key"])
+        same_order = self._order == order
+        # Whole numbers are found ten times as fast as their texts.
+        known = _sortable(held["key"], order) if same_order else held["key"]
+        place = pc.index_in(_sortable(keys, order) if same_order else keys, known)
         then = held["label"].take(place)
         if then.type != labels.type:
             then, labels = then.cast(pa.string()), labels.cast(pa.string())
         same = pc.fill_null(pc.equal(labels, then), False)
-        if self._order == order:
-            last = keys[len(keys) - 1]
-            self._held = held.filter(pc.greater(_sortable(held["key"], order), _sortable(last, order)))
+        if same_order:
+            self._held = held.filter(pc.greater(known, _last(keys, order)))
         return int(pc.sum(pc.invert(same), min_count=0).as_py())
 
     def finish(self) -> None:

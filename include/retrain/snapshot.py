@@ -6,7 +6,8 @@ key is: what decides the side (`retrain.split`), and what counts as one when a m
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from pyarrow import fs
 
 from retrain.content import as_seen, content_keys
-from retrain.digest import Digest
+from retrain.digest import Digest, digest_of, is_part
 from retrain.draft import CONTENT, EPOCH, GROUP, SIDE, Draft, ahead, clusters_of, features_of, schema_of
 from retrain.errors import SnapshotError
 from retrain.keys import Before, KeyCheck, order_of
@@ -31,6 +32,8 @@ from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, Sides, no_epochs
 
 _DRAFT = ".draft"
 _ABANDONED = timedelta(hours=1)
+_SEAL = b"retrain.seal"
+"""In a file's metadata: see `retrain.digest`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,7 @@ class SnapshotStore:
         occurs twice, SnapshotError where one of the two is gone or changed. Memory: see `Draft`.
         """
         order, new_rows, reach = order_of(rows.schema), 0, None
-        keys, before = KeyCheck(order), None if last is None else Before(self._batches(last))
+        keys, before = KeyCheck(order), None if last is None else Before(self._batches(last, ["key", "label"]))
         with tempfile.TemporaryFile() as file:
             draft = Draft(file, rows.schema, lineage)
             with closing(ahead(rows)) as batches:
@@ -109,7 +112,9 @@ class SnapshotStore:
                     draft.add(batch)
             if before is not None:
                 before.finish()
-            known = no_epochs(lineage.after_epoch) if inherits is None else self._epochs(inherits)
+            known = no_epochs(lineage.after_epoch)
+            if inherits is not None:
+                known = self._epochs(inherits, GROUP if lineage.split.by == "group" else CONTENT)
             divided = draft.divided(known, epoch_rows)
             digest, uri, count = self._put(model, schema_of(rows.schema), divided.batches)
         return Snapshot(
@@ -176,31 +181,39 @@ class SnapshotStore:
         kept = [batch if which is None else batch.filter(which(batch)) for batch in batches]
         return pa.Table.from_batches(kept)
 
-    def _epochs(self, snapshot: Snapshot) -> Epochs:
+    def _epochs(self, snapshot: Snapshot, cluster: str) -> Epochs:
         held = [
             (clusters_of(batch), batch.column(EPOCH).to_numpy())
-            for batch in (each.filter(pc.greater(each.column(EPOCH), UNASSIGNED)) for each in self._batches(snapshot))
+            for batch in (
+                each.filter(pc.greater(each.column(EPOCH), UNASSIGNED))
+                for each in self._batches(snapshot, [cluster, EPOCH])
+            )
         ]
         clusters, epochs = (np.concatenate(each) for each in zip(*held, strict=True))
         span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
         return Epochs(clusters, epochs, snapshot.epoch, span)
 
-    def _batches(self, snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
-        """All of its rows, at least one batch. Raises SnapshotError where the file is gone, and, after the last one,
-        where it was changed.
+    def _batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """All of its rows, or some columns of all, in at least one batch. Raises SnapshotError where the file is gone,
+        and, after the last one, where what was read has changed.
         """
         try:
             with self._files.open_input_file(self._path(snapshot.uri)) as file:
                 parquet = pq.ParquetFile(file)
+                seal = (parquet.metadata.metadata or {}).get(_SEAL, b"").decode()
                 schema = parquet.schema_arrow
+                if columns is not None:
+                    schema = pa.schema([schema.field(name) for name in columns], schema.metadata)
                 digest, empty = Digest(schema), True
-                for batch in parquet.iter_batches():
+                for batch in parquet.iter_batches(columns=columns):
                     digest.update(batch)
                     empty = False
                     yield batch
         except (OSError, pa.ArrowException) as error:
             raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
-        if digest.hexdigest() != snapshot.id:
+        found = digest.seal()
+        whole = found == seal if columns is None else is_part(found, seal)
+        if digest_of(seal) != snapshot.id or not whole:
             raise SnapshotError(f"{snapshot.uri}: is not what was stored: its digest differs; put the file back")
         if empty:
             yield pa.RecordBatch.from_pylist([], schema)
@@ -220,12 +233,18 @@ class SnapshotStore:
             self._files.create_dir(self._path(folder), recursive=True)
             self._sweep(self._path(folder))
             try:
-                with pq.ParquetWriter(draft, schema, filesystem=self._files, compression="lz4") as writer:
+                with (
+                    ThreadPoolExecutor(1) as pool,
+                    pq.ParquetWriter(draft, schema, filesystem=self._files, compression="lz4") as writer,
+                ):
                     for batch, sides in rows:
+                        done = pool.submit(digest.update, batch)
                         writer.write_batch(batch)
-                        digest.update(batch)
                         count += np.bincount(sides.code, minlength=len(SIDES))
-                uri = f"{folder}/{digest.hexdigest()}.parquet"
+                        done.result()
+                    seal = digest.seal()
+                    writer.add_key_value_metadata({_SEAL: seal})
+                uri = f"{folder}/{digest_of(seal)}.parquet"
                 self._files.move(draft, self._path(uri))
             except OSError:
                 with suppress(OSError):
@@ -233,7 +252,7 @@ class SnapshotStore:
                 raise
         except OSError as error:
             raise SnapshotError(f"{folder}: cannot be written: {error}") from error
-        return digest.hexdigest(), uri, count
+        return digest_of(seal), uri, count
 
     def _sweep(self, folder: str) -> None:
         """Delete what killed writers left; one that is at work has written within the hour."""
