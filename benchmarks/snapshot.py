@@ -150,9 +150,10 @@ def _source(dsn: str, table: str) -> Source:
     return Source(lambda: psycopg2.connect(dsn), spec.Source(**told))
 
 
-_WORDS = """
-영화 정말 재미있다 배우 연기가 최고 별로 지루하다 감동 추천 다시 보고 싶은 스토리 너무 좋았어요 그냥 시간 아깝다 기대
-""".split()
+_WORDS = [
+    *("영화", "정말", "재미있다", "배우", "연기가", "최고", "별로", "지루하다", "감동", "추천"),
+    *("다시", "보고", "싶은", "스토리", "너무", "좋았어요", "그냥", "시간", "아깝다", "기대"),
+]
 _PART = 100_000
 
 
@@ -166,7 +167,7 @@ def _filled(dsn: str, rows: int) -> str:
         for start in range(0, rows, _PART):
             texts = words[rng.integers(0, len(words), (min(_PART, rows - start), 24))]
             lines = (
-                f"{number}\t{' '.join(text)} {number}\t{'good' if number % 3 else 'bad'}\t2026-01-01 00:00:{number % 60}Z\n"
+                f"{number}\t{' '.join(text)} {number}\t{('good', 'bad')[number % 2]}\t2026-01-01 00:00:{number % 60}Z\n"
                 for number, text in enumerate(texts, start)
             )
             cursor.copy_expert(f"COPY {name} FROM STDIN", io.StringIO("".join(lines)))
