@@ -116,7 +116,7 @@ def _check_sources(folder: Path, dsn: str, connection: str | None) -> list[str]:
         if connection not in (None, file.spec.source.connection):
             continue
         try:
-            plan = Source(lambda: psycopg2.connect(dsn), file.spec.source, file.sql).count_plan()
+            plan = Source(lambda: psycopg2.connect(dsn), file.spec.source, file.sql, file.spec.snapshot).count_plan()
             print(f"{file.path.name}: {plan}")
         except RetrainError as error:
             faults += [f"{file.path.name}: {line}" for line in str(error).splitlines()]

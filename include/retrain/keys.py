@@ -1,13 +1,14 @@
 """Rows come in the order of their keys, so that one look at each finds doubles, and what an earlier snapshot held."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from retrain.about_rows import KEY_ORDER, NUMBERS, TEXT
 from retrain.errors import SourceMismatchError
-from retrain.key_order import KEY_ORDER, NUMBERS, TEXT
 
 
 def order_of(schema: pa.Schema) -> bytes:
@@ -43,14 +44,20 @@ class KeyCheck:
 class Before:
     """The (key, label) pairs of an earlier snapshot, read along with the rows of a later one."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        """batches: of columns `key` and `label`, in the order that the schema names."""
-        self._batches = batches
+    def __init__(self, batches: Iterator[pa.RecordBatch], since: datetime | None = None) -> None:
+        """batches: of columns `key` and `label`, in the order that the schema names. since: as in the snapshot."""
+        self._batches, self._since = batches, since
         self._held: pa.Table | None = None
         self._order: bytes | None = None
 
     def count_new(self, batch: pa.RecordBatch, order: bytes) -> int:
-        """How many of the rows it does not hold. The batches come in this order of their keys."""
+        """How many of the rows it does not hold; but none that it left out because it was labelled too long ago.
+
+        The batches come in this order of their keys.
+        """
+        if self._since is not None:
+            late = pc.greater(batch.column("label_time"), pa.scalar(self._since, batch.column("label_time").type))
+            batch = batch.filter(late)
         if not batch.num_rows:
             return 0
         self._read_to(batch.column("key"), order)

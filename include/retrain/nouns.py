@@ -53,6 +53,8 @@ class Snapshot(Noun):
     """Rows whose (key, label) the last consumed snapshot did not hold."""
     after: str | None = None
     """Id of that snapshot; None before the first."""
+    since: datetime | None = None
+    """Only rows that were labelled after this were taken; None where all were."""
     sides: dict[Side, int]
     epoch: int
     """The holdout epoch that this snapshot judges in, from 1."""
@@ -60,6 +62,8 @@ class Snapshot(Noun):
     """Which of the model's ways to split, from 1: snapshots of one lineage inherit its epochs."""
     span: tuple[datetime, datetime] | None = None
     """Split by time: the first and the last label time of the epoch, as they were when it opened."""
+    content: str | None = None
+    """Digest of the file where rows were erased from it since; None where it is the id."""
 
 
 class Candidate(Noun):

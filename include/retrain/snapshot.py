@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from uuid import uuid4
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
+from retrain.about_rows import SINCE
 from retrain.content import as_seen, content_keys
 from retrain.digest import Digest, digest_of, is_part
 from retrain.draft import CONTENT, EPOCH, GROUP, SIDE, Draft, ahead, clusters_of, features_of, schema_of
@@ -32,6 +34,8 @@ from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, Sides, no_epochs
 
 _DRAFT = ".draft"
 _ABANDONED = timedelta(hours=1)
+_ARROWS = {"file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"}
+"""URIs that Arrow reads by itself, which is faster."""
 _SEAL = b"retrain.seal"
 """In a file's metadata: see `retrain.digest`."""
 
@@ -73,13 +77,13 @@ class Rows:
 
 
 class SnapshotStore:
-    """Parquet files below one URI: `file://`, `s3://` or whatever Arrow reads. Written once, never changed."""
+    """Parquet files below one URI: `file://`, `s3://`, or whatever else Arrow or fsspec knows. Written once."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri.rstrip("/")
         try:
-            self._files, self._root = fs.FileSystem.from_uri(self._uri)
-        except (pa.ArrowInvalid, OSError) as error:
+            self._files, self._root = _file_system(self._uri)
+        except (pa.ArrowInvalid, ImportError, OSError, ValueError) as error:
             raise SnapshotError(
                 f"{uri}: is not a place for snapshots: {error}; use e.g. file:///var/retrain"
             ) from error
@@ -101,7 +105,10 @@ class SnapshotStore:
         occurs twice, SnapshotError where one of the two is gone or changed. Memory: see `Draft`.
         """
         order, new_rows, reach = order_of(rows.schema), 0, None
-        keys, before = KeyCheck(order), None if last is None else Before(self._batches(last, ["key", "label"]))
+        keys, before = (
+            KeyCheck(order),
+            None if last is None else Before(self._batches(last, ["key", "label"]), last.since),
+        )
         with tempfile.TemporaryFile() as file:
             draft = Draft(file, rows.schema, lineage)
             with closing(ahead(rows)) as batches:
@@ -125,6 +132,7 @@ class SnapshotStore:
             rows=int(count.sum()),
             new_rows=new_rows,
             after=None if last is None else last.id,
+            since=_since(rows.schema),
             sides=dict(zip(SIDES, count.tolist(), strict=True)),
             epoch=divided.epoch,
             lineage=lineage.number,
@@ -213,7 +221,7 @@ class SnapshotStore:
             raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
         found = digest.seal()
         whole = found == seal if columns is None else is_part(found, seal)
-        if digest_of(seal) != snapshot.id or not whole:
+        if digest_of(seal) != (snapshot.content or snapshot.id) or not whole:
             raise SnapshotError(f"{snapshot.uri}: is not what was stored: its digest differs; put the file back")
         if empty:
             yield pa.RecordBatch.from_pylist([], schema)
@@ -274,6 +282,19 @@ def _as_datetime(time: np.datetime64) -> datetime:
 
 def _as_time(time: datetime) -> np.datetime64:
     return np.datetime64(time.replace(tzinfo=None), "us")
+
+
+def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
+    scheme, found, _ = uri.partition("://")
+    if not found or scheme in _ARROWS:
+        return fs.FileSystem.from_uri(uri)
+    files, root = fsspec.core.url_to_fs(uri)
+    return fs.PyFileSystem(fs.FSSpecHandler(files)), str(root)
+
+
+def _since(schema: pa.Schema) -> datetime | None:
+    said = (schema.metadata or {}).get(SINCE)
+    return None if said is None else datetime.fromisoformat(said.decode())
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

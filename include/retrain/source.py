@@ -12,10 +12,10 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from retrain import spec
+from retrain.about_rows import KEY_ORDER, NUMBERS, SINCE, TEXT
 from retrain.arrow_stream import reading, selected, told
 from retrain.count_plan import CountPlan, described, is_bounded_by, leaves, reads_all
 from retrain.errors import SourceMismatchError
-from retrain.key_order import KEY_ORDER, NUMBERS, TEXT
 
 LABEL_TIME = pa.timestamp("us", tz="UTC")
 
@@ -34,10 +34,20 @@ class Source:
     Every method raises SourceError when the table is not as the spec says, or cannot be reached.
     """
 
-    def __init__(self, connect: Callable[[], connection], source: spec.Source, query: str | None = None) -> None:
-        """connect: opens a connection to the database. query: text of the spec's query file, where it names one."""
+    def __init__(
+        self,
+        connect: Callable[[], connection],
+        source: spec.Source,
+        query: str | None = None,
+        snapshot: spec.SnapshotSpec | None = None,
+    ) -> None:
+        """connect: opens a connection to the database. query: text of the spec's query file, where it names one.
+
+        snapshot: how many of the rows are looked at; all by default.
+        """
         self._connect = connect
         self._spec = source
+        self._part = snapshot or spec.SnapshotSpec()
         self._relation = _relation(source, query)
         self._name = source.table or source.query or ""
 
@@ -86,12 +96,13 @@ class Source:
         """Every labelled row in the order of keys, in batches: columns `key` (text), `label`, `label_time` (UTC or
         null), then the features. Where the spec has a group column, `retrain.group` (text) comes before the features.
 
-        Whole numbers are in the order of numbers, other keys in that of their text's bytes: `KEY_ORDER` in the
-        schema's metadata says which.
+        Whole numbers are in the order of numbers, other keys in that of their text's bytes. The schema's metadata says
+        which (`KEY_ORDER`), and after which label time rows were taken, where not all were (`SINCE`).
         """
         with closing(self._session()) as session:
             with reading(session, self._name) as cursor:
                 types = self._types(cursor)
+                since = self._since(cursor)
             columns, numbers = self._columns(types), types[self._spec.key] in _INTEGERS
             key = sql.Identifier(self._spec.key)
             statement = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
@@ -100,12 +111,13 @@ class Source:
                     for place, (expression, _) in enumerate(columns.values())
                 ),
                 self._relation,
-                self._labelled,
+                self._labelled if since is None else self._labelled_after(since),
                 # By itself a whole number's order is that of its index; a text's is that of its language.
                 key if numbers else sql.SQL('{}::text COLLATE "C"').format(key),
             )
             schema = pa.schema([(name, type_) for name, (_, type_) in columns.items()])
-            schema = schema.with_metadata({KEY_ORDER: NUMBERS if numbers else TEXT})
+            about = {KEY_ORDER: NUMBERS if numbers else TEXT}
+            schema = schema.with_metadata(about if since is None else about | {SINCE: since.isoformat().encode()})
             with selected(session, statement, schema, self._name) as reader:
                 yield reader
 
@@ -118,8 +130,34 @@ class Source:
     def _labelled(self) -> sql.Composable:
         return sql.SQL("{} IS NOT NULL").format(sql.Identifier(self._spec.label))
 
+    @property
+    def _time(self) -> sql.Composable:
+        return sql.Identifier(self._spec.label_time or "")
+
+    def _labelled_after(self, time: datetime) -> sql.Composable:
+        return sql.SQL("{} AND {} > {}").format(self._labelled, self._time, sql.Literal(time))
+
+    def _since(self, cursor: Any) -> datetime | None:
+        """After which label time rows are taken, by the database's clock; None where all are."""
+        begin: datetime | None = None
+        if self._part.window is not None:
+            cursor.execute("SELECT now() - %s", (self._part.window,))
+            (begin,) = cursor.fetchone()
+        if self._part.max_rows is None:
+            return begin
+        cursor.execute(
+            sql.SQL(
+                "SELECT {time}::timestamptz FROM {} WHERE {} AND {time} IS NOT NULL "
+                "ORDER BY {time} DESC OFFSET {} LIMIT 1"
+            ).format(self._relation, self._labelled, sql.Literal(self._part.max_rows), time=self._time)
+        )
+        first_too_many = [time for (time,) in cursor.fetchall()]
+        return max((time for time in (begin, *first_too_many) if time is not None), default=None)
+
     def _count(self, after: datetime | None, at_most: int) -> sql.Composable:
         rows = sql.SQL("SELECT 1 FROM {} WHERE {}").format(self._relation, self._labelled)
+        if self._part.window is not None:
+            rows += sql.SQL(" AND {} > now() - {}").format(self._time, sql.Literal(self._part.window))
         if after is not None and self._spec.label_time is not None:
             # In the index's order: by itself the planner may take new rows to lie everywhere, and look for so few of
             # them from the table's beginning, while they are at its end.

@@ -178,6 +178,22 @@ class Split(_Part):
         return self
 
 
+class SnapshotSpec(_Part):
+    """Which rows a snapshot takes, and how long it is kept."""
+
+    window: Duration | None = None
+    """Only rows that were labelled within this time; all by default. What has aged out is never new again."""
+    max_rows: int | None = Field(None, ge=1)
+    """Only the newest rows by label time, so many or a few less: rows of one moment stay together. All by default."""
+    keep: int = Field(10, ge=1)
+    """Newest snapshots whose rows are kept. Those of Production, of what a rollback would put there, and of the last
+    verdict are kept beside them."""
+
+    @property
+    def takes_all(self) -> bool:
+        return self.window is None and self.max_rows is None
+
+
 class CandidateSpec(_Part):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     estimator: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
@@ -375,6 +391,7 @@ class Spec(_Part):
     threshold: Threshold = Threshold()
     # The default as well, because a group column must not be left unused.
     split: Split = Field(Split(), validate_default=True)
+    snapshot: SnapshotSpec = Field(SnapshotSpec())
     task: Task = Task.CLASSIFICATION
     candidates: Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
     gate: Gate = Gate()
@@ -401,6 +418,16 @@ class Spec(_Part):
         if split.by != "group" and source.group is not None:
             raise PydanticCustomError("group", "does not use source.group; say by: group, or remove source.group")
         return split
+
+    @field_validator("snapshot")
+    @classmethod
+    def _can_tell_new_from_old(cls, snapshot: SnapshotSpec, info: ValidationInfo) -> SnapshotSpec:
+        source: Source | None = info.data.get("source")
+        if source is not None and source.label_time is None and not snapshot.takes_all:
+            raise PydanticCustomError(
+                "label_time", "window and max_rows need source.label_time; name the column, or remove them"
+            )
+        return snapshot
 
     @model_validator(mode="after")
     def _measures_what_it_learns(self) -> Self:
@@ -489,6 +516,7 @@ def _did_you_mean(loc: tuple[str | int, ...]) -> str:
         "source": Source,
         "threshold": Threshold,
         "split": Split,
+        "snapshot": SnapshotSpec,
         "candidates": CandidateSpec,
         "gate": Gate,
         "channels": Channels,

@@ -51,7 +51,7 @@ class World:
 
     @property
     def source(self) -> Source:
-        return Source(self.database.connect, self.spec.source)
+        return Source(self.database.connect, self.spec.source, snapshot=self.spec.snapshot)
 
     def feed(self, rows: int, **how: Any) -> None:
         """Let `rows` more labelled rows arrive."""

@@ -39,7 +39,7 @@ LAYERS = (
         {
             "retrain": set(),
             "retrain.errors": set(),
-            "retrain.key_order": set(),
+            "retrain.about_rows": set(),
             "retrain.nouns": set(),
             "retrain.spec": set(),
             "retrain.spec_files": {"yaml"},
@@ -74,7 +74,7 @@ LAYERS = (
         "1: each with a library of its own",
         {
             "retrain.source": {"psycopg2", "pyarrow"},
-            "retrain.snapshot": {"pandas", "pyarrow"},
+            "retrain.snapshot": {"pandas", "pyarrow", "fsspec"},
             "retrain.state": {"psycopg2"},
             "retrain.tracker": set(),
             "retrain.tracker.*": {"mlflow", "pandas", "requests"},

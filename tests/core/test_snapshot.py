@@ -1,5 +1,6 @@
 """A snapshot is the rows as they were: found again by their content, and refused when they are not the same."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrain.about_rows import KEY_ORDER, NUMBERS, SINCE
 from retrain.content import content_keys
-from retrain.errors import SnapshotError, SourceError
+from retrain.errors import SnapshotError, SourceError, SourceMismatchError
 from retrain.nouns import Side, Snapshot
 from retrain.snapshot import SnapshotStore
 from retrain.source import LABEL_TIME
@@ -374,6 +376,39 @@ def test_a_row_counts_as_new_when_its_text_is_edited_only_if_its_label_is(store)
     assert take(store, rows(["1", "2"], ["good", "bad"], text=["a", "b"]), last=last).new_rows == 1
 
 
+def by_number(count):
+    """Keys of whole numbers, in their order."""
+    return numbered(count).replace_schema_metadata({KEY_ORDER: NUMBERS}).to_reader(max_chunksize=7)
+
+
+def test_new_rows_are_found_in_the_order_of_numbers_and_after_the_order_has_changed(store):
+    def written(rows, last):
+        return store.write(MODEL, rows, lineage=LINEAGE, epoch_rows=3, last=last, inherits=last)
+
+    numbers = written(by_number(102), written(by_number(100), None))
+    texts = take(store, numbered(105), numbers)
+    again = written(by_number(110), texts)
+
+    assert [each.new_rows for each in (numbers, texts, again)] == [2, 3, 5]
+
+
+def test_rows_that_do_not_come_in_the_order_of_their_keys_are_refused(store):
+    with pytest.raises(SourceMismatchError, match="did not come in the order of their keys"):
+        store.write(MODEL, rows(["1", "3", "2"]).to_reader(), lineage=LINEAGE, epoch_rows=3, last=None, inherits=None)
+
+
+def test_what_has_aged_out_is_not_new_when_the_window_is_widened_again(store):
+    def taken(days, since, last=None):
+        about = {SINCE: (JANUARY + timedelta(days=since, hours=-1)).isoformat()}
+        return take(store, dated(days).replace_schema_metadata(about), last)
+
+    narrow = taken(range(10, 20), since=10)
+    wide = taken(range(22), since=0, last=narrow)
+
+    assert narrow.since == JANUARY + timedelta(days=10, hours=-1)
+    assert (wide.rows, wide.new_rows) == (22, 2)
+
+
 @settings(deadline=None, max_examples=25)
 @given(sizes=st.lists(st.integers(0, 40), min_size=2, max_size=5), epoch_rows=st.integers(1, 12))
 def test_no_row_that_has_trained_is_holdout_in_a_later_snapshot(tmp_path_factory, sizes, epoch_rows):
@@ -657,6 +692,37 @@ def test_taking_the_same_rows_again_puts_a_damaged_file_right(store, folder):
 
     assert again == snapshot
     assert len(store.read(snapshot, EVERY)) == 5
+
+
+def test_what_a_killed_writer_left_is_deleted_and_what_one_at_work_writes_is_not(store, folder):
+    snapshot = take(store, numbered(5))
+    left, at_work = (file_of(folder).with_name(f"{name}.draft") for name in ("left", "at work"))
+    for draft in (left, at_work):
+        draft.write_bytes(b"PAR1")
+    os.utime(left, (0, 0))
+
+    assert take(store, numbered(5)) == snapshot
+    assert (left.exists(), at_work.exists()) == (False, True)
+
+
+def test_a_writer_that_fails_leaves_nothing(store, folder):
+    def failing():
+        yield from numbered(9).to_batches(max_chunksize=4)
+        raise SourceError("letters: server closed the connection")
+
+    broken = pa.RecordBatchReader.from_batches(numbered(1).schema, failing())
+    with pytest.raises(SourceError, match="server closed"):
+        store.write(MODEL, broken, lineage=LINEAGE, epoch_rows=3, last=None, inherits=None)
+    assert not folder.exists()
+
+
+def test_an_object_store_that_only_fsspec_knows_holds_snapshots():
+    store = SnapshotStore("memory://snapshots")
+    snapshot = take(store, numbered(20))
+
+    assert snapshot.uri.startswith("memory://snapshots/letters/")
+    assert len(store.read(snapshot, EVERY)) == 20
+    assert take(store, numbered(22), snapshot).new_rows == 2
 
 
 def test_a_snapshot_of_another_store_is_refused(store, tmp_path):

@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from math import isnan
 from types import SimpleNamespace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg2
 import pyarrow as pa
@@ -17,8 +17,10 @@ from psycopg2.extensions import make_dsn
 from pydantic import ValidationError
 
 from retrain import spec
+from retrain.about_rows import KEY_ORDER, NUMBERS, SINCE, TEXT
 from retrain.errors import SourceError, SourceMismatchError
 from retrain.source import LABEL_TIME, Source
+from retrain.spec import SnapshotSpec
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 
@@ -28,10 +30,10 @@ def execute(database, statement, values=None):
         cursor.execute(statement, values)
 
 
-def source(database, query=None, **fields):
+def source(database, query=None, *, part=None, **fields):
     told = {"key": "id", "label": "label", "features": ("text",)} | fields
     told |= {"query": "letters.sql"} if query is not None else {"table": told.get("table", "letters")}
-    return Source(database.connect, spec.Source(**told), query)
+    return Source(database.connect, spec.Source(**told), query, part)
 
 
 @pytest.fixture(params=["adbc", "copy"])
@@ -307,6 +309,57 @@ def test_a_label_time_that_is_no_time_is_refused(letters):
 
 def test_rows_without_a_label_are_not_read(letters):
     assert sorted(source(letters).read_labelled()["key"].to_pylist()) == ["1", "2"]
+
+
+def test_only_rows_within_the_window_are_read_and_counted(letters):
+    execute(letters, "UPDATE letters SET labelled_at = now() - id * interval '10 days' WHERE label IS NOT NULL")
+    windows = ["9d", "19d", "21d"]
+    within = [source(letters, label_time="labelled_at", part=SnapshotSpec(window=window)) for window in windows]
+
+    assert [each.read_labelled()["key"].to_pylist() for each in within] == [[], ["1"], ["1", "2"]]
+    assert [each.count_labelled(None, at_most=9) for each in within] == [0, 1, 2]
+    assert [each.count_labelled(NOON - timedelta(days=9_999), at_most=9) for each in within] == [0, 1, 2]
+
+
+def test_of_more_rows_than_are_wanted_the_newest_are_read_and_those_of_one_moment_stay_together(letters):
+    execute(
+        letters,
+        "INSERT INTO letters SELECT n, 'x', 'good', '2026-03-09Z'::timestamptz + (n / 2) * interval '1 day' "
+        "FROM generate_series(4, 9) AS n; INSERT INTO letters VALUES (10, 'no time', 'good', NULL)",
+    )
+
+    def newest(count):
+        return source(letters, label_time="labelled_at", part=SnapshotSpec(max_rows=count))
+
+    kept = [newest(count).read_labelled()["key"].to_pylist() for count in (1, 2, 3, 4, 7, 8)]
+    # One without a label time is the oldest of all.
+    assert kept == [[], ["8", "9"], ["8", "9"], ["6", "7", "8", "9"], ["2", *"456789"], ["1", "2", *"456789", "10"]]
+
+
+def test_where_not_all_rows_are_read_it_is_said_since_when(letters):
+    with source(letters, label_time="labelled_at", part=SnapshotSpec(max_rows=1)).labelled() as reader:
+        assert reader.schema.metadata[SINCE] == b"2026-03-08T12:00:00+00:00"
+    with source(letters, label_time="labelled_at").labelled() as reader:
+        assert SINCE not in reader.schema.metadata
+
+
+@pytest.mark.parametrize(
+    ("type_", "keys", "order"),
+    [
+        ("int", ["10", "9", "-1"], ["-1", "9", "10"]),
+        ("text", ["b", "나", "가", "B", "9", "10"], ["10", "9", "B", "b", "가", "나"]),
+        ("numeric", ["10", "9"], ["10", "9"]),
+        ("uuid", [f"{1:032x}", f"{0:032x}"], [str(UUID(int=0)), str(UUID(int=1))]),
+    ],
+)
+def test_rows_come_in_the_order_of_numbers_or_of_bytes_whatever_the_language(database, type_, keys, order):
+    execute(database, f"CREATE TABLE letters (id {type_}, text text, label int)")
+    for key in keys:
+        execute(database, "INSERT INTO letters VALUES (%s, 'x', 1)", (key,))
+
+    with source(database).labelled() as reader:
+        assert reader.schema.metadata[KEY_ORDER] == (NUMBERS if type_ == "int" else TEXT)
+        assert reader.read_all()["key"].to_pylist() == order
 
 
 def test_an_empty_table_gives_no_rows_of_the_right_types(letters):

@@ -42,6 +42,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "source": {**SOURCE, "connection": "postgres_default", "query": None, "label_time": None, "group": None},
         "threshold": {"rows": 1000, "max_wait": None, "min_rows": 1},
         "split": {"by": "hash", "validation": 0.2, "holdout": 0.2, "gap": "0d"},
+        "snapshot": {"window": None, "max_rows": None, "keep": 10},
         "task": "classification",
         "candidates": [{**LINEAR, "params": {}}],
         "gate": {
@@ -300,7 +301,7 @@ def test_a_feature_that_tells_the_label_is_refused(role):
         (
             {"owner": "hr"},
             'owner = "hr": is not a field; remove it, or use one of model, description, source, threshold, split, '
-            "task, candidates, gate, trust, mode, schedule, wake, channels",
+            "snapshot, task, candidates, gate, trust, mode, schedule, wake, channels",
         ),
     ],
 )

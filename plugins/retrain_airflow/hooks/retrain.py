@@ -45,7 +45,8 @@ class RetrainHook(BaseHook):
         from retrain.source import Source
         from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-        return Source(Psycopg2Hook(self.spec.source.connection).get_conn, self.spec.source, self._file.sql)
+        connect = Psycopg2Hook(self.spec.source.connection).get_conn
+        return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot)
 
     @cached_property
     def state(self) -> "State":
