@@ -274,13 +274,15 @@ def _fallen_rows(limit: ShareCheck, data: _Data) -> Check:
 
 def _check(name: str, limit: ShareCheck, share: float, says: str, *, at_fault: Mask, keys: pa.ChunkedArray) -> Check:
     """at_fault: which of the rows with these `keys`, both of shape (rows,)."""
+    passed = share <= limit.max
+    allowed = f"at most {100 * limit.max:g}% may be" if limit.max else "none may be"
     return Check(
         name=name,
-        passed=share <= limit.max,
+        passed=passed,
         blocks=limit.on_fail == "block",
-        says=f"{says}; at most {limit.max:.1%} may be",
+        says=f"{says}; {allowed}",
         count=int(at_fault.sum()),
-        keys=_taken(keys, np.flatnonzero(at_fault)),
+        keys=() if passed else _taken(keys, np.flatnonzero(at_fault)),
     )
 
 

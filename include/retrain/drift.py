@@ -42,6 +42,8 @@ class Drift(Noun):
     """Share of the words that the reference never holds."""
     js_distance: float | None = None
     """Jensen–Shannon distance between the frequencies of words, between 0 and 1."""
+    of_classes: bool = False
+    """Whether the bins are classes."""
     bins: tuple[str, ...]
     reference: tuple[float, ...]
     current: tuple[float, ...]
@@ -205,7 +207,10 @@ def _of_classes(name: str, was: pa.ChunkedArray, now: pa.ChunkedArray) -> Drift:
     # By name: which one comes first says nothing.
     order = np.argsort(np.array(classes.to_pylist()), kind="stable")
     return Drift(
-        name=name, **_psi(counts[0][order], counts[1][order]), bins=tuple(classes.take(pa.array(order)).to_pylist())
+        name=name,
+        of_classes=True,
+        bins=tuple(classes.take(pa.array(order)).to_pylist()),
+        **_psi(counts[0][order], counts[1][order]),
     )
 
 

@@ -75,7 +75,7 @@ class Check(Noun):
     count: int
     """Rows that it is about; columns, where it is about columns."""
     keys: tuple[str, ...] = ()
-    """Of some of these rows."""
+    """Of some of these rows, where it failed."""
 
     @property
     def result(self) -> Literal["passed", "warned", "blocked"]:

@@ -5,7 +5,7 @@ them apart. A *group key* is the same of its group column. Split by group it is 
 key is: what decides the side (`retrain.split`), and what counts as one when a model is judged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -144,6 +144,14 @@ class SnapshotStore:
             clusters=_clusters(table),
             snapshot=snapshot,
         )
+
+    def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows, with the columns as they are stored; some columns where they are named, in that order.
+
+        Raises SnapshotError where the file is gone or changed.
+        """
+        table = self._table(snapshot)
+        return table if columns is None else table.select(list(columns))
 
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.bool_]:
         """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which

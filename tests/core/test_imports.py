@@ -57,7 +57,15 @@ LAYERS = (
         CORE,
         sideways=True,
     ),
-    Layer("1: below the others", {"retrain.scorers": {"sklearn"}}, CORE),
+    Layer(
+        "1: below the others",
+        {
+            "retrain.scorers": {"sklearn"},
+            "retrain.drift": {"pyarrow", "scipy"},
+            "retrain.figures": {"matplotlib", "pylopdf_fonts_ko"},
+        },
+        CORE,
+    ),
     Layer(
         "1: each with a library of its own",
         {
@@ -69,14 +77,23 @@ LAYERS = (
             "retrain.training": {"pandas", "sklearn"},
             "retrain.channels": {"httpx"},
             "retrain.judging": {"pandas"},
-            "retrain.plots": {"matplotlib", "pylopdf_fonts_ko"},
+            "retrain.checks": {"pyarrow"},
+            "retrain.plots": {"matplotlib"},
+            "retrain.drift_plot": {"matplotlib"},
         },
         CORE,
     ),
     Layer("1b: what a cycle works with", {"retrain.cycle": set(), "retrain.answering": {"pandas"}}, CORE),
+    Layer("1b: its runs in MLflow", {"retrain.runs": set()}, CORE),
     Layer(
         "1b: parts of the verbs",
-        {"retrain.apply": set(), "retrain.fitting": set(), "retrain.measuring": set(), "retrain.sensing": set()},
+        {
+            "retrain.apply": set(),
+            "retrain.checking": {"pyarrow"},
+            "retrain.fitting": set(),
+            "retrain.measuring": set(),
+            "retrain.sensing": set(),
+        },
         CORE,
     ),
     Layer("1b: what a person does", {"retrain.registry": set()}, CORE),
