@@ -25,7 +25,7 @@ _CONTENT = "retrain.content"
 _EXAMPLES = 5
 _FEW = 100
 """Of new rows: the shares of labels among fewer of them move by chance."""
-_NOTHING = "there is no snapshot to compare with"
+_NOTHING = "there is nothing to compare with"
 
 
 def run(
