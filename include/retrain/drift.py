@@ -6,6 +6,7 @@ missing. Nothing here decides anything.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ ENOUGH = 500
 """New rows that are compared by themselves. Without any drift PSI is (bins − 1)(1/n + 1/m) on average: 0.02 where 500
 rows in 11 bins are compared with many."""
 _BINS = 10
+_FEW = 100
 _WORDS = 1_000
 """The most frequent ones, which are compared one by one."""
 
@@ -92,17 +94,18 @@ def new_or_all(rows: pa.Table, known: pa.ChunkedArray) -> pa.Table:
 
 def _of_numbers(name: str, was: Floats, now: Floats) -> Drift:
     """was, now: shape (rows,), NaN where missing."""
-    edges = _edges(was[~np.isnan(was)])
-    counts = [_counts(values, edges) for values in (was, now)]
     known = [values[~np.isnan(values)] for values in (was, now)]
-    test = stats.ks_2samp(*known, method="asymp") if all(map(len, known)) else None
-    return Drift(
-        name=name,
-        **_psi(*counts),
-        ks=None if test is None else float(test.statistic),
-        p_value=None if test is None else float(test.pvalue),
-        bins=_names(edges),
-    )
+    if not all(map(len, known)):
+        return Drift(name=name, **_binned(was, now))
+    # The exact p takes long where rows are many, and the asymptotic one is undefined where they are very few.
+    test = stats.ks_2samp(*known, method="asymp" if max(map(len, known)) > _FEW else "exact")
+    return Drift(name=name, ks=float(test.statistic), p_value=float(test.pvalue), **_binned(was, now))
+
+
+def _binned(was: Floats, now: Floats) -> dict[str, Any]:
+    """PSI, the bins, and the share of both in each."""
+    edges = _edges(was[~np.isnan(was)])
+    return {**_psi(_counts(was, edges), _counts(now, edges)), "bins": _names(edges)}
 
 
 def _edges(values: Floats) -> Floats:
@@ -137,7 +140,7 @@ def _counts(values: Floats, edges: Floats) -> NDArray[np.int64]:
     return np.append(np.bincount(bins, minlength=len(edges) + 1), missing.sum())
 
 
-def _psi(was: NDArray[np.int64], now: NDArray[np.int64]) -> dict[str, float | tuple[float, ...]]:
+def _psi(was: NDArray[np.int64], now: NDArray[np.int64]) -> dict[str, Any]:
     """was, now: rows in each bin, shape (bins,)."""
     # Half a row more in each bin that either has rows in: an empty one would make it infinite.
     used = (was + now) > 0
@@ -153,17 +156,12 @@ def _psi(was: NDArray[np.int64], now: NDArray[np.int64]) -> dict[str, float | tu
 
 
 def _of_text(name: str, was: pa.ChunkedArray, now: pa.ChunkedArray) -> Drift:
-    length = _of_numbers(name, *(_floats(pc.utf8_length(column)) for column in (was, now)))
     words = [_words(column) for column in (was, now)]
-    known = pa.array(words[0].field("values"))
     return Drift(
         name=name,
-        psi=length.psi,
-        unseen_words=_unseen(words[1], known),
+        unseen_words=_unseen(words[1], words[0].field("values")),
         js_distance=_js_distance(*words),
-        bins=length.bins,
-        reference=length.reference,
-        current=length.current,
+        **_binned(*(_floats(pc.utf8_length(column)) for column in (was, now))),
     )
 
 
