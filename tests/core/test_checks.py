@@ -155,6 +155,12 @@ def test_an_old_row_that_was_emptied_since_is_a_new_one():
     assert check.says == "years is empty in 100.0% of 60 new rows; at most 50% may be"
 
 
+def test_where_no_row_is_new_all_are_asked():
+    empty = table(years=pa.array([None] * 150 + [1.0] * 50))
+
+    assert run(empty, empty)["null_share"].says == "years is empty in 75.0% of 200 rows; at most 50% may be"
+
+
 @pytest.mark.parametrize("blank", ["", "  ", "\t\n", "\u3000"])
 def test_a_text_of_nothing_but_white_space_is_empty(blank):
     check = run(table(100, letter=[blank] * 11 + ["글"] * 89))["empty_texts"]
