@@ -10,6 +10,7 @@ from retrain import spec_files
 from retrain.spec_files import SpecFile
 from retrain_airflow import assets, on_call
 from retrain_airflow.notifiers.incident import IncidentNotifier
+from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
 from retrain_airflow.operators.take import TakeSnapshotOperator
@@ -21,6 +22,7 @@ NOT_WORTH_A_RETRY = [
     "SettingsError",
     "SpecError",
     "SourceMismatchError",
+    "BlockedDataError",
     "EstimatorError",
     "UntrustedModelError",
     "StaleVerdictError",
@@ -94,6 +96,9 @@ def retrain(file: SpecFile) -> DAG:
         take = TakeSnapshotOperator(
             task_id="take", doc_md=on_call.TAKE, spec=path, ignore_threshold=dag.param("ignore_threshold")
         )
+        check = CheckDataOperator(
+            task_id="check", doc_md=on_call.CHECK, spec=path, snapshot=take.output, note=dag.param("note")
+        )
         train = TrainCandidateOperator.partial(
             task_id="train",
             doc_md=on_call.TRAIN,
@@ -129,7 +134,7 @@ def retrain(file: SpecFile) -> DAG:
         tell = TellOperator(
             task_id="tell", doc_md=on_call.TELL, spec=path, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
         )
-        sense >> take >> train >> evaluate >> [promote, hold] >> tell
+        sense >> take >> check >> train >> evaluate >> [promote, hold] >> tell
     dag.validate()  # type: ignore[no-untyped-call]
     return dag
 

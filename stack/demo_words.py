@@ -31,6 +31,9 @@ def of_task(task: Task, result: Any) -> str:
             snapshot = Snapshot.from_json(result)
             sides = ", ".join(f"{rows:,} {side}" for side, rows in snapshot.sides.items() if rows)
             said = f"snapshot of {snapshot.rows:,} rows, {snapshot.new_rows:,} of them new: {sides}"
+        case "check", "success":
+            failed = [f"{name} {found}" for name, found in result.items() if found != "passed"]
+            said = f"{len(result)} checks: {', '.join(failed) or 'all passed'}"
         case "train", "success":
             candidate = Candidate.from_json(result)
             said = f"{candidate.name}: {candidate.metric} {candidate.validation_score:.4f} on validation rows"

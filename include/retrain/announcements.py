@@ -1,6 +1,8 @@
 """What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
 
-from retrain.nouns import Announcement, Incident, Promotion, Verdict
+from collections.abc import Sequence
+
+from retrain.nouns import Announcement, Check, Incident, Promotion, Snapshot, Verdict
 from retrain.split import Lineage
 
 
@@ -40,6 +42,25 @@ def of_incident(incident: Incident) -> Announcement:
         headline=f"{incident.model}: {incident.what} {incident.remedy}",
         facts=incident.to_json(),
     )
+
+
+def of_blocked(snapshot: Snapshot, blocked: Sequence[Check], where: str, facts: dict[str, str]) -> Announcement:
+    """Checks of the spec have ended a cycle. where: which cycle it was; facts: where to look."""
+    fields = " and ".join(f"checks.{check.name}.on_fail" for check in blocked)
+    return of_incident(
+        Incident(
+            model=snapshot.model,
+            what=f"the data is blocked in {where}. {' '.join(map(_found, blocked))}",
+            remedy="Nothing was trained, no row counts as used, and Production stays as it is. Put the source right; "
+            f"or where this is as it should be, let {fields} be warn for one cycle.",
+            facts={"snapshot": snapshot.id, "checks": [check.to_json() for check in blocked], **facts},
+        )
+    )
+
+
+def _found(check: Check) -> str:
+    keys = f" (e.g. key {', '.join(check.keys)})" if check.keys else ""
+    return f"{check.name}: {check.says}{keys}."
 
 
 def of_lineage(model: str, before: Lineage, lineage: Lineage) -> Announcement:

@@ -6,6 +6,7 @@ RetrainError
 ├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
 ├── SourceError          the user's table cannot be read
 │   └── SourceMismatchError  it is not as the spec says: reading it again gives the same
+├── BlockedDataError     the rows are not ones to train on, as a check of the spec says
 ├── SnapshotError        a stored snapshot is missing or not what its digest says
 ├── StateError           Retrain's own tables cannot be reached or are of another version
 ├── TrackerError         MLflow refused, or did not answer in time
@@ -39,6 +40,10 @@ class SourceError(RetrainError):
 
 class SourceMismatchError(SourceError):
     """The user's table is not as the spec says: reading it again gives the same."""
+
+
+class BlockedDataError(RetrainError):
+    """The rows are not ones to train on, as a check of the spec says. Whoever raises it has told the team already."""
 
 
 class SnapshotError(RetrainError):

@@ -2,20 +2,17 @@
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from retrain import training
 from retrain.cycle import Cycle
-from retrain.errors import TrackerError
 from retrain.metrics import described
 from retrain.nouns import Side, Snapshot
 from retrain.snapshot import Rows
 from retrain.spec import Spec
 from retrain.state import ModelFile
-from retrain.tracker import ExperimentTracker, LoggedModel
+from retrain.tracker import LoggedModel
 
 log = logging.getLogger(__name__)
 
@@ -83,18 +80,3 @@ def _figures(side: str, estimator: Any, rows: Rows, spec: Spec) -> dict[str, flo
     said = training.answer(estimator, rows.features, spec.task, probabilities=more)
     found = training.scores(spec.gate, spec.task, rows.labels, said)
     return {f"{side}_{name}": score for name, score in found.items()}
-
-
-@contextmanager
-def recorded(tracker: ExperimentTracker, *runs: str) -> Iterator[None]:
-    """The runs say RUNNING while the block runs, also where an earlier try had failed, and FAILED if it raises."""
-    for run_id in runs:
-        if tracker.get_run(run_id).status != "RUNNING":
-            tracker.end_run(run_id, "RUNNING")
-    try:
-        yield
-    except Exception:
-        for run_id in runs:
-            with suppress(TrackerError):
-                tracker.end_run(run_id, "FAILED")
-        raise

@@ -66,6 +66,28 @@ class Snapshot(Noun):
     """Digest of the file where rows were erased from it since; None where it is the id."""
 
 
+class Check(Noun):
+    """What one check found in a snapshot, before anything is trained on it."""
+
+    name: str
+    """As the spec's section `checks` calls it."""
+    passed: bool
+    blocks: bool
+    """Whether it ends the cycle where it fails."""
+    says: str
+    """What was found, where, and the limit."""
+    count: int
+    """Rows that it is about; columns, where it is about columns."""
+    keys: tuple[str, ...] = ()
+    """Of some of these rows, where it failed."""
+
+    @property
+    def result(self) -> Literal["passed", "warned", "blocked"]:
+        if self.passed:
+            return "passed"
+        return "blocked" if self.blocks else "warned"
+
+
 class Candidate(Noun):
     """One trained model, not yet a registered version."""
 

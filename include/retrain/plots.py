@@ -1,36 +1,29 @@
 """The picture of a verdict: both scores, their difference, and where the two models are right and wrong."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import matplotlib as mpl
 import numpy as np
-import pylopdf_fonts_ko
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.font_manager import FontProperties, fontManager
 from numpy.typing import NDArray
 
+from retrain.figures import BLUE, GREY, PURPLE, VERMILION, new_figure, save, short, style
 from retrain.metrics import Codes, Floats, described, reliability
 from retrain.nouns import Verdict
 from retrain.scores import Answers, Scores
 from retrain.spec import Gate
 
-# Okabe and Ito: told apart with any colour vision. The two also differ in shape and in place.
-_COLOURS = {"challenger": "#0072B2", "Production": "#D55E00"}
-_PURPLE, _GREY = "#CC79A7", "#666666"
+# The two also differ in shape and in place.
+_COLOURS = {"challenger": BLUE, "Production": VERMILION}
 _SHAPES = {"challenger": "o", "Production": "s"}
 _MOST_CLASSES = 20
 _MOST_POINTS = 5_000
 _ROOMY = 12
 """Of classes: with more, there is no room for numbers in a matrix."""
-_DPI = 100
 _WIDTH = 12.0
 
 
@@ -44,9 +37,8 @@ def draw(scores: Scores, gate: Gate, verdict: Verdict) -> Figure:
     below = bool(models) and len(scores.labels) > 0
     rows = 1 + len(verdict.slices)
     heights = [2.6 + 0.42 * rows, _height_of_answers(scores) if below else 0.0]
-    with _style():
-        figure = Figure(figsize=(_WIDTH, 1.3 + sum(heights)), dpi=_DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+    with style():
+        figure = new_figure(_WIDTH, 1.3 + sum(heights))
         figure.suptitle(_title(verdict), x=0.01, ha="left", fontsize=11, linespacing=1.4)
         parts = figure.subfigures(1 + below, 1, height_ratios=heights[: 1 + below], hspace=0.06, squeeze=False)[:, 0]
         _draw_figures(parts[0], scores, gate, verdict, models)
@@ -57,12 +49,7 @@ def draw(scores: Scores, gate: Gate, verdict: Verdict) -> Figure:
 
 def write(scores: Scores, gate: Gate, verdict: Verdict, folder: Path) -> list[Path]:
     """The picture as `verdict.png` and `verdict.svg` in this folder. The same verdict gives the same files."""
-    figure = draw(scores, gate, verdict)
-    paths = [folder / "verdict.png", folder / "verdict.svg"]
-    with _style():
-        figure.savefig(paths[0])
-        figure.savefig(paths[1], metadata={"Date": None})
-    return paths
+    return save(draw(scores, gate, verdict), folder, "verdict")
 
 
 # ── figures
@@ -110,7 +97,7 @@ def _draw_scores(axes: Axes, gate: Gate, verdict: Verdict) -> None:
     limit = gate.limit
     for bound, word in ((limit.floor, "floor"), (limit.ceiling, "ceiling")):
         if bound is not None:
-            axes.axvline(bound, color=_GREY, linestyle="--", linewidth=1, label=f"{word} {bound:g}")
+            axes.axvline(bound, color=GREY, linestyle="--", linewidth=1, label=f"{word} {bound:g}")
     words = described(gate.metric).words + (f" of {gate.positive}" if gate.positive is not None else "")
     axes.set_xlabel(f"{words}, with 95% interval" if verdict.score_interval else words)
     axes.set_title("Scores")
@@ -130,7 +117,7 @@ def _draw_difference(axes: Axes, gate: Gate, verdict: Verdict) -> None:
             axes.plot(ends, (place, place), color="black", linewidth=2)
         if difference is not None:
             axes.plot(difference, place, "D", color="black")
-    axes.axvline(0, color=_GREY, linewidth=1)
+    axes.axvline(0, color=GREY, linewidth=1)
     _mark(axes, [0], [sign * gate.threshold], "--", "what the gain must exceed")
     if verdict.slices:
         margins = [-sign * each.margin for each in gate.slices]
@@ -142,13 +129,13 @@ def _draw_difference(axes: Axes, gate: Gate, verdict: Verdict) -> None:
 
 def _mark(axes: Axes, places: Sequence[int], bounds: Sequence[float], style: Literal["--", ":"], label: str) -> None:
     low, high = ([place + side for place in places] for side in (-0.35, 0.35))
-    axes.vlines(bounds, low, high, color=_PURPLE, linestyle=style, linewidth=2, label=label)
+    axes.vlines(bounds, low, high, color=PURPLE, linestyle=style, linewidth=2, label=label)
 
 
 def _rows(axes: Axes, verdict: Verdict) -> range:
     names = [f"all {verdict.rows:,} rows", *(f"{each.name} ({each.rows:,})" for each in verdict.slices)]
     places = range(len(names))
-    axes.set_yticks(places, [_short(name, 32) for name in names])
+    axes.set_yticks(places, [short(name, 32) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)  # the first one above
     axes.grid(axis="x")
     return places
@@ -156,7 +143,7 @@ def _rows(axes: Axes, verdict: Verdict) -> range:
 
 def _draw_calibration(axes: Axes, scores: Scores, verdict: Verdict, models: dict[str, Answers]) -> None:
     """Whether the most probable class is right as often as the model says, in bins of equal width."""
-    axes.plot((0, 1), (0, 1), color=_GREY, linewidth=1)
+    axes.plot((0, 1), (0, 1), color=GREY, linewidth=1)
     for name, answers in models.items():
         if answers.probabilities is None:
             continue
@@ -212,8 +199,8 @@ def _draw_matrices(part: SubFigure, axes: NDArray[np.object_], scores: Scores, m
         if not flat:
             turned["rotation_mode"] = "anchor"
             turned["va"] = "center" if len(columns) > _ROOMY else "top"
-        ax.set_xticks(range(len(columns)), [_short(each, 16) for each in columns], **turned)
-        ax.set_yticks(range(len(names)), [_short(each, 16) for each in names])
+        ax.set_xticks(range(len(columns)), [short(each, 16) for each in columns], **turned)
+        ax.set_yticks(range(len(names)), [short(each, 16) for each in names])
         ax.set(xlabel=f"what {_the(name)} says", title=f"Confusion matrix of {_the(name)}")
     axes[0].set_ylabel("true class")
     part.colorbar(picture, ax=list(axes[: len(said)]), label="share of the true class", pad=0.01)
@@ -243,7 +230,7 @@ def _draw_numbers(axes: NDArray[np.object_], truth: Floats, models: dict[str, An
     ends = (every.min(), every.max()) if len(every) else (0.0, 1.0)
     room = 0.03 * ((ends[1] - ends[0]) or 1.0)
     for ax, (name, said) in zip(axes, known.items(), strict=False):
-        ax.plot(ends, ends, color=_GREY, linewidth=1)
+        ax.plot(ends, ends, color=GREY, linewidth=1)
         # As an image in the SVG: thousands of circles make a browser wait.
         ax.plot(
             *(truth[::step], said[::step], "o"),
@@ -260,7 +247,7 @@ def _draw_numbers(axes: NDArray[np.object_], truth: Floats, models: dict[str, An
         ax.grid()
 
 
-# ── words and style
+# ── words
 
 
 def _title(verdict: Verdict) -> str:
@@ -276,39 +263,3 @@ def _named(name: str, verdict: Verdict) -> str:
 
 def _the(name: str) -> str:
     return "the challenger" if name == "challenger" else name
-
-
-def _short(text: str, most: int) -> str:
-    """Without its middle where it is long: long names often differ at their end."""
-    text = " ".join(text.split())
-    end = most // 3
-    return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[-end:]}"
-
-
-@cache
-def _fonts() -> list[str]:
-    """Korean first, as it holds Latin too; what it lacks is taken from matplotlib's own."""
-    path = pylopdf_fonts_ko.sans_path()
-    fontManager.addfont(path)
-    return [FontProperties(fname=path).get_name(), "DejaVu Sans"]
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """What a person set up for matplotlib does not matter, and neither does a dollar sign in a class name."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(
-            {
-                "font.family": _fonts(),
-                "font.size": 9,
-                "axes.titlesize": 10,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "axes.axisbelow": True,
-                "grid.color": "#DDDDDD",
-                "text.parse_math": False,
-                "svg.hashsalt": "retrain",
-            }
-        )
-        yield

@@ -154,6 +154,13 @@ class SnapshotStore:
             snapshot=snapshot,
         )
 
+    def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows, with the columns as they are stored; some columns where they are named, in that order.
+
+        Raises SnapshotError where the file is gone or changed.
+        """
+        return pa.Table.from_batches(self._batches(snapshot, columns))
+
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.bool_]:
         """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which
         a row keeps when it is edited or the spec's features change. Split by group, also those of a group that is
@@ -287,9 +294,10 @@ def _as_time(time: datetime) -> np.datetime64:
 def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
     scheme, found, _ = uri.partition("://")
     if not found or scheme in _ARROWS:
-        return fs.FileSystem.from_uri(uri)
-    files, root = fsspec.core.url_to_fs(uri)
-    return fs.PyFileSystem(fs.FSSpecHandler(files)), str(root)
+        files, root = fs.FileSystem.from_uri(uri)
+        return files, str(root)
+    known, root = fsspec.core.url_to_fs(uri)
+    return fs.PyFileSystem(fs.FSSpecHandler(known)), str(root)
 
 
 def _since(schema: pa.Schema) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The verbs: sense, take, train, evaluate, promote, tell. Each takes the noun before it and gives the next.
+"""The verbs: sense, take, check, train, evaluate, promote, tell. Each takes the noun before it and gives the next.
 
 They run in a task of Airflow as in a notebook. Run again after a kill at any point, each gives the same result once:
 what it makes in MLflow is made under a key that it claims first (DESIGN rule 7).
@@ -7,18 +7,20 @@ what it makes in MLflow is made under a key that it claims first (DESIGN rule 7)
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from retrain import announcements, plots, training
+from retrain import announcements, plots, runs, training
 from retrain.apply import apply
+from retrain.checking import check
 from retrain.cycle import Cycle
 from retrain.errors import EstimatorError, RetrainError
-from retrain.fitting import fit_once, recorded
+from retrain.fitting import fit_once
 from retrain.gate import judge
 from retrain.measuring import measure
 from retrain.metrics import described
 from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
+from retrain.runs import recorded
 from retrain.scores import Scores
 from retrain.sensing import recount, sense
 from retrain.snapshot import Rows, SnapshotStore
@@ -26,7 +28,7 @@ from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
 
-__all__ = ["evaluate", "may_promote", "promote", "recount", "sense", "take", "tell", "train"]
+__all__ = ["check", "evaluate", "may_promote", "promote", "recount", "sense", "take", "tell", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +58,12 @@ def train(cycle: Cycle, name: str, snapshot: Snapshot) -> Candidate:
     Raises SpecError or EstimatorError, before it makes anything, where the candidate is unknown or cannot be built.
     """
     spec, tracker = cycle.spec, cycle.tracker
-    candidate = spec.candidate(name)
-    training.build(candidate)
-    parent = _run_once(cycle, cycle.run_id, cycle.key("cycle", snapshot.id), snapshot)
-    _log_data_once(cycle, parent, snapshot)
-    run_id = _run_once(cycle, name, cycle.key("train", snapshot.id, name), snapshot, parent, candidate=name)
+    checked = runs.made_of_cycle(cycle, snapshot)
+    with recorded(tracker, *([checked] if checked else [])):
+        candidate = spec.candidate(name)
+        training.build(candidate)
+    parent = runs.of_cycle(cycle, snapshot)
+    run_id = runs.of_candidate(cycle, name, snapshot, parent)
     with recorded(tracker, run_id, parent):
         tracker.log_params(run_id, {"estimator": candidate.estimator, **candidate.params})
         tracker.log_dataset(run_id, snapshot)
@@ -141,28 +144,6 @@ def tell(model: str, deliver: Callable[[str, Announcement], None], *, state: Sta
         told += 1
 
 
-def _run_once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:
-    experiment = cycle.tracker.create_experiment(cycle.spec.model)
-    known = {"snapshot": snapshot.id, "dag_id": cycle.dag_id, "dag_run": cycle.run_id, **tags}
-    return cycle.state.once(
-        key,
-        find=lambda: cycle.tracker.find_run(experiment, key),
-        create=lambda: cycle.tracker.start_run(
-            experiment, run_name, _ours(known), key=key, parent=parent, note=cycle.note
-        ),
-    )
-
-
-def _log_data_once(cycle: Cycle, parent: str, snapshot: Snapshot) -> None:
-    """MLflow refuses one of two runs that name a new data set at the same time: so the cycle's run names it first."""
-
-    def log() -> str:
-        cycle.tracker.log_dataset(parent, snapshot)
-        return snapshot.id
-
-    cycle.state.once(cycle.key("data", snapshot.id), find=lambda: None, create=log)
-
-
 def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
     """The best validation score; of equal ones, that which the spec names first."""
     if not candidates:
@@ -237,10 +218,6 @@ def _log_verdict(cycle: Cycle, verdict: Verdict, parent: str) -> None:
     name = f"test_{verdict.metric}"
     if verdict.score is not None and name not in tracker.get_run(trial.run_id).metrics:
         tracker.log_metrics(trial.run_id, {name: verdict.score})
-    told = _ours({"verdict": verdict.outcome, "reason": verdict.reason, "version": trial.version or ""})
+    told = runs.ours({"verdict": verdict.outcome, "reason": verdict.reason, "version": trial.version or ""})
     for run_id in (trial.run_id, parent):
         tracker.set_tags(run_id, told)
-
-
-def _ours(tags: Mapping[str, str]) -> dict[str, str]:
-    return {f"retrain.{name}": text for name, text in tags.items()}

@@ -21,6 +21,19 @@ Reads every labelled row and stores it as Parquet, with the side (train, validat
 right and clear the task: a snapshot that was stored in part is not used.
 """
 
+CHECK = """
+Holds the snapshot to the checks of the spec, beside the last one that counted as used, and measures how far the rows
+have drifted from those that Production was trained on. A check that fails and only warns is in the log, and a tag on
+the cycle's run in MLflow, as is each that passes.
+
+**Red with "the data is blocked"**: a check failed that blocks. The team was told which, how many rows, and some of
+their keys; of the same rows it is told once. Nothing was trained, and no row counts as used. Put the source right and
+trigger the DAG again. Where the data is as it should be, let that check's `on_fail` be `warn` in the spec and clear the
+task; set it back when the cycle is done.
+
+**Red otherwise**: MLflow, the place for snapshots or Retrain's own database does not answer. Clear the task.
+"""
+
 TRAIN = """
 Fits one candidate on the training rows and scores it on the validation rows. One run in MLflow, below the cycle's run.
 
@@ -69,7 +82,7 @@ for the next cycle.
 CYCLE = """
 {description}
 
-**sense → take → train → evaluate → promote or hold → tell**
+**sense → take → check → train → evaluate → promote or hold → tell**
 
 New labelled rows in `{source}` start a cycle when there are {threshold} of them. The best of {candidates} replaces
 Production where it is better in {metric} beyond chance on rows that neither has seen.

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from retrain.tracker import ExperimentTracker
 from stack.local import Running
 from tests.airflow.conftest import DAG_FILE, Model
+from tests.inbox import Inbox
 
 Make = Callable[..., Model]
 
@@ -51,6 +52,7 @@ def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: Ex
     assert states(done) == {
         "sense": "success",
         "take": "success",
+        "check": "success",
         "half": "success",
         "whole": "success",
         "evaluate": "success",
@@ -72,6 +74,7 @@ def test_a_cycle_is_what_the_trigger_form_says(
     assert states(done) == {
         "sense": "success",
         "take": "success",
+        "check": "success",
         "half": "skipped",
         "whole": "success",
         "evaluate": "success",
@@ -93,6 +96,7 @@ def test_what_no_retry_can_help_fails_at_once_and_the_team_is_told(model: Make, 
     assert states(done) == {
         "sense": "success",
         "take": "success",
+        "check": "success",
         "gone": "failed",
         "evaluate": "upstream_failed",
         "promote": "upstream_failed",
@@ -103,6 +107,33 @@ def test_what_no_retry_can_help_fails_at_once_and_the_team_is_told(model: Make, 
     assert "task train of run" in incident.headline
     assert "tests.core.toys has no function gone" in incident.headline
     assert incident.facts["facts"]["log_url"].startswith("http")
+
+
+def test_data_that_is_blocked_ends_the_run_and_is_told_once_however_often_it_is_run(
+    model: Make, run: Run, tracker: ExperimentTracker, channel: Inbox
+) -> None:
+    toy = model(channels={"webhook": "team"})
+    toy.feed(500)
+    with toy.database.connect() as session:
+        session.cursor().execute("UPDATE rows SET labelled_at = now() + interval '30 days' WHERE id = 7")
+    for form in ({"dry_run": True}, {}):
+        done = run(**form)
+        assert done.state == "failed"
+        assert {name: state for name, state in states(done).items() if state != "upstream_failed"} == {
+            "sense": "success",
+            "take": "success",
+            "check": "failed",
+        }
+        # Only the cycle's run: nothing was trained.
+        runs = tracker.search_runs([tracker.create_experiment(toy.name)])
+        assert {each.status for each in runs} == {"FAILED"}
+        assert [each.tags["retrain.check.future_labels"] for each in runs] == ["blocked"] * len(runs)
+    assert len(runs) == 2
+    (headline,) = channel.headlines
+    assert headline.startswith(f"{toy.name}: the data is blocked in retrain_toy, run ")
+    assert "1 of 500 rows were labelled more than 1d in the future; none may be (e.g. key 7)." in headline
+    assert toy.waiting() == []
+    assert toy.state.last_consumed(toy.name) is None
 
 
 def test_what_the_verdict_did_not_go_on_to_stays_skipped_when_it_is_cleared(model: Make, run: Run) -> None:

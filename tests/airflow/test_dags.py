@@ -21,7 +21,7 @@ from retrain_airflow.triggers.new_rows import NewRowsTrigger
 from tests.airflow.conftest import DAG_FILE, REFUSED_FILE, python, toy_spec
 
 SHIPPED = ["retrain_breast_cancer", "retrain_cover_letters", "retrain_reviews"]
-TASKS = ["evaluate", "hold", "promote", "sense", "take", "tell", "train"]
+TASKS = ["check", "evaluate", "hold", "promote", "sense", "take", "tell", "train"]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,8 @@ def test_each_spec_makes_one_dag_without_error_or_warning(shipped: DagBag) -> No
 def test_a_dag_is_the_line_of_the_design(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
         "sense": ["take"],
-        "take": ["evaluate", "train"],
+        "take": ["check", "evaluate", "train"],
+        "check": ["train"],
         "train": ["evaluate"],
         "evaluate": ["hold", "promote"],
         "promote": ["tell"],
@@ -82,7 +83,7 @@ def test_a_dag_is_the_line_of_the_design(dag: DAG) -> None:
 def test_what_is_skipped_before_them_does_not_skip_evaluate_and_tell(dag: DAG) -> None:
     lenient = {task.task_id for task in dag.tasks if task.trigger_rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS}
     strict = {task.task_id for task in dag.tasks if task.trigger_rule == TriggerRule.ALL_SUCCESS}
-    assert (lenient, strict) == ({"evaluate", "tell"}, {"sense", "take", "train", "promote", "hold"})
+    assert (lenient, strict) == ({"evaluate", "tell"}, {"sense", "take", "check", "train", "promote", "hold"})
 
 
 def test_each_candidate_is_trained_side_by_side_under_its_name(dag: DAG) -> None:
@@ -151,7 +152,15 @@ def test_tasks_outlast_an_outage_of_half_an_hour(dag: DAG) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["SettingsError", "SpecError", "SourceMismatchError", "EstimatorError", "UntrustedModelError", "StaleVerdictError"],
+    [
+        "SettingsError",
+        "SpecError",
+        "SourceMismatchError",
+        "BlockedDataError",
+        "EstimatorError",
+        "UntrustedModelError",
+        "StaleVerdictError",
+    ],
 )
 def test_what_no_retry_can_help_fails_at_once(dag: DAG, name: str) -> None:
     error = getattr(errors, name)("it is as it is")

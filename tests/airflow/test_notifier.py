@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from retrain import announcements
+from retrain.errors import BlockedDataError
+from retrain.nouns import Incident
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from tests.airflow.conftest import Model, Ti, connection_to
 from tests.inbox import Inbox
@@ -52,6 +55,14 @@ def test_each_try_and_each_mapped_task_is_told_once(model: Make, channel: Inbox)
     for fields in tries + tries:
         notifier(failed(**fields))
     assert len(keys(channel)) == len(set(keys(channel))) == len(tries)
+
+
+def test_what_the_core_has_told_of_is_delivered_and_not_told_again(model: Make, channel: Inbox) -> None:
+    toy = model(channels=TEAM)
+    blocked = Incident(model=toy.name, what="the data is blocked.", remedy="Look at it.")
+    toy.state.announce("blocked/1", announcements.of_incident(blocked))
+    IncidentNotifier(spec=toy.spec)({"ti": Ti(task_id="check"), "exception": BlockedDataError("the data is blocked.")})
+    assert keys(channel) == ["blocked/1"]
 
 
 def test_without_a_web_hook_it_is_told_in_the_log(model: Make, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,11 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from mlflow import MlflowClient
 
 from retrain import announcements
-from retrain.errors import ChannelError, RetrainError, SpecError
+from retrain.errors import BlockedDataError, ChannelError, RetrainError, SpecError
 from retrain.nouns import Candidate, Incident, Outcome, Promotion, Snapshot, Verdict
 from retrain.tracker import ExperimentTracker
 from retrain_airflow import assets
+from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
 from retrain_airflow.operators.take import TakeSnapshotOperator
@@ -33,6 +34,10 @@ CONTEXT: dict[str, Any] = {"dag": SimpleNamespace(dag_id="retrain_toy"), "run_id
 
 def take(model: Model, **how: Any) -> dict[str, Any]:
     return TakeSnapshotOperator(task_id="take", spec=model.spec, **how).execute(CONTEXT)
+
+
+def check(model: Model, **how: Any) -> dict[str, str]:
+    return CheckDataOperator(task_id="check", spec=model.spec, **how).execute(CONTEXT)
 
 
 def train(model: Model, **how: Any) -> dict[str, Any]:
@@ -75,6 +80,8 @@ def test_each_takes_the_noun_before_and_gives_the_next(
     toy.feed(1000)
     snapshot = take(toy)
     assert Snapshot.from_json(snapshot).rows == 1000
+    results = check(toy, snapshot=snapshot, note="autumn")
+    assert set(results.values()) == {"passed"}
     candidate = train(toy, snapshot=snapshot, only="whole", note="autumn")
     assert Candidate.from_json(candidate).name == "whole"
     verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=[candidate])
@@ -87,7 +94,7 @@ def test_each_takes_the_noun_before_and_gives_the_next(
     assert tell(toy) == 2
     assert [post.body["kind"] for post in channel.posts] == ["verdict", "promotion"]
     # Nothing larger than a noun crosses from task to task.
-    assert max(len(json.dumps(noun)) for noun in (snapshot, candidate, verdict, promotion)) < 4000
+    assert max(len(json.dumps(noun)) for noun in (snapshot, results, candidate, verdict, promotion)) < 4000
     runs = [MlflowClient(mlflow_server.mlflow_url).get_run(candidate[name]) for name in ("run_id", "parent_run_id")]
     assert [run.data.tags["mlflow.note.content"] for run in runs] == ["autumn", "autumn"]
 
@@ -134,6 +141,21 @@ def test_without_the_threshold_any_number_of_rows_is_taken(model: Make) -> None:
     toy = model()
     toy.feed(20)
     assert take(toy, ignore_threshold=True)["rows"] == 20
+
+
+# ── check
+
+
+def test_what_only_warns_goes_on_and_what_blocks_does_not(model: Make, tracker: ExperimentTracker) -> None:
+    toy = model()
+    toy.feed(500)
+    with toy.database.connect() as session:
+        session.cursor().execute("UPDATE rows SET b = 'NaN' WHERE id < 400")
+    assert check(toy, snapshot=take(toy))["null_share"] == "warned"
+    with toy.database.connect() as session:
+        session.cursor().execute("UPDATE rows SET labelled_at = now() + interval '2 days' WHERE id < 3")
+    with pytest.raises(BlockedDataError, match=r"future_labels: 3 of 500 rows .* \(e.g. key \d, \d, \d\)"):
+        check(toy, snapshot=take(toy))
 
 
 # ── train
@@ -206,6 +228,7 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     ("operator", "fields"),
     [
         (TakeSnapshotOperator, ("spec", "ignore_threshold")),
+        (CheckDataOperator, ("spec", "snapshot", "note")),
         (TrainCandidateOperator, ("spec", "candidate", "snapshot", "only", "note")),
         (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note", "force")),
         (PromoteOperator, ("spec", "verdict", "force", "by")),

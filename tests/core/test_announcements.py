@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from retrain import announcements
-from retrain.nouns import Incident, Outcome, Promotion, Trial, Verdict
+from retrain.nouns import Check, Incident, Outcome, Promotion, Snapshot, Trial, Verdict
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 
@@ -110,6 +110,28 @@ def test_an_incident_is_told_with_its_remedy():
     incident = Incident(model="letters", what="Task train failed.", remedy="Read its log.")
 
     assert announcements.of_incident(incident).headline == "letters: Task train failed. Read its log."
+
+
+def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
+    snapshot = Snapshot(
+        id="s1", model="자소서", uri="file:///s1", reach=None, rows=9, new_rows=9, sides={}, epoch=1, after=None
+    )
+    gone = Check(name="fallen_rows", passed=False, blocks=True, says="8 of 9 rows are gone", count=8, keys=("3", "4"))
+    typed = Check(name="column_types", passed=False, blocks=True, says="years is string, and was double", count=1)
+
+    told = announcements.of_blocked(snapshot, [typed, gone], "retrain_letters, run 7", {"mlflow_run": "r1"})
+
+    assert told.headline == (
+        "자소서: the data is blocked in retrain_letters, run 7. column_types: years is string, and was double. "
+        "fallen_rows: 8 of 9 rows are gone (e.g. key 3, 4). Nothing was trained, no row counts as used, and Production "
+        "stays as it is. Put the source right; or where this is as it should be, let checks.column_types.on_fail and "
+        "checks.fallen_rows.on_fail be warn for one cycle."
+    )
+    assert told.facts["facts"] == {
+        "snapshot": "s1",
+        "mlflow_run": "r1",
+        "checks": [typed.to_json(), gone.to_json()],
+    }
 
 
 @pytest.mark.parametrize(

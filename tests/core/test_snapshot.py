@@ -115,6 +115,23 @@ def test_rows_are_read_in_an_order_that_does_not_depend_on_how_they_came(store):
     assert found.content.tolist() == expected.content.tolist()
 
 
+def test_the_whole_table_is_there_as_it_is_stored_or_the_columns_that_are_named(store):
+    snapshot = take(store, numbered(20))
+
+    whole = store.table(snapshot)
+    assert whole.num_rows == 20
+    assert {"key", "label", "label_time", "text", "retrain.content", "retrain.side"} <= set(whole.column_names)
+    assert store.table(snapshot, ["retrain.side", "key"]).equals(whole.select(["retrain.side", "key"]))
+
+
+def test_a_table_that_was_changed_is_refused(store, folder):
+    snapshot = take(store, numbered(20))
+    pq.write_table(pq.read_table(file_of(folder)).slice(1), file_of(folder))
+
+    with pytest.raises(SnapshotError, match="its digest differs"):
+        store.table(snapshot, ["key"])
+
+
 def test_features_keep_the_order_of_the_spec(store):
     snapshot = take(store, rows(["1"], zebra=["z"], ant=["a"]))
 

@@ -44,6 +44,20 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "split": {"by": "hash", "validation": 0.2, "holdout": 0.2, "gap": "0d"},
         "snapshot": {"window": None, "max_rows": None, "keep": 10},
         "task": "classification",
+        "checks": {
+            "column_types": {"on_fail": "block"},
+            "null_share": {"max": 0.5, "on_fail": "warn"},
+            "empty_texts": {"max": 0.1, "on_fail": "warn"},
+            "duplicates": {"max": 0.5, "on_fail": "warn"},
+            "conflicting_labels": {"max": 0.05, "on_fail": "warn"},
+            "unseen_labels": {"max": 0, "on_fail": "warn"},
+            "vanished_labels": {"max": 0, "on_fail": "warn"},
+            "moved_labels": {"max": 0.2, "on_fail": "warn"},
+            "future_labels": {"max": 0, "on_fail": "block", "ahead": "1d"},
+            "resequenced_keys": {"max": 0.3, "on_fail": "block"},
+            "changed_rows": {"max": 0.5, "on_fail": "warn"},
+            "fallen_rows": {"max": 0.5, "on_fail": "block"},
+        },
         "candidates": [{**LINEAR, "params": {}}],
         "gate": {
             "metric": "f1_macro",
@@ -75,6 +89,16 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "wake": "schedule",
         "channels": {"webhook": None},
     }
+
+
+def test_what_a_check_does_not_say_is_its_own_default():
+    checks = spec(
+        checks={"null_share": {"max": 0.1}, "fallen_rows": {"max": 0.2}, "duplicates": {"on_fail": "block"}}
+    ).checks
+    assert (checks.null_share.max, checks.null_share.on_fail) == (0.1, "warn")
+    assert (checks.fallen_rows.max, checks.fallen_rows.on_fail) == (0.2, "block")
+    assert (checks.duplicates.max, checks.duplicates.on_fail) == (0.5, "block")
+    assert checks.future_labels == spec().checks.future_labels
 
 
 @pytest.mark.parametrize(
@@ -255,6 +279,19 @@ def test_a_candidate_that_the_spec_does_not_name_is_refused_with_those_that_it_d
         ({"candidates": LINEAR}, "input should be a valid array"),
         ({"mode": "enforced"}, "mode = \"enforced\": input should be 'enforce' or 'observe'"),
         ({"schedule": 5}, "schedule = 5: input should be a valid string"),
+        (
+            {"checks": {"fallen_rows": {"max": 1.5}}},
+            "checks.fallen_rows.max = 1.5: input should be less than or equal to 1",
+        ),
+        (
+            {"checks": {"fallen_rows": {"on_fail": "ignore"}}},
+            "checks.fallen_rows.on_fail = \"ignore\": input should be 'block' or 'warn'",
+        ),
+        ({"checks": {"fallen_rows": None}}, "checks.fallen_rows = null: input should be an object"),
+        (
+            {"checks": {"future_labels": {"ahead": 1}}},
+            "checks.future_labels.ahead = 1: is no duration; write a whole number and d, h or m, as in 7d",
+        ),
         ({"channels": {"webhook": ""}}, 'channels.webhook = "": string should have at least 1 character'),
     ],
 )
@@ -293,6 +330,15 @@ def test_a_feature_that_tells_the_label_is_refused(role):
         ({"threshold": {"row": 3}}, "threshold.row = 3: is not a field; did you mean rows?"),
         ({"split": {"validations": 0.2}}, "split.validations = 0.2: is not a field; did you mean validation?"),
         ({"gate": {"floors": 1}}, "gate.floors = 1: is not a field; did you mean floor?"),
+        ({"checks": {"null_shares": {}}}, "checks.null_shares = {}: is not a field; did you mean null_share?"),
+        (
+            {"checks": {"column_types": {"max": 1}}},
+            "checks.column_types.max = 1: is not a field; remove it, or use one of on_fail",
+        ),
+        (
+            {"checks": {"future_labels": {"a_head": 3}}},
+            "checks.future_labels.a_head = 3: is not a field; did you mean ahead?",
+        ),
         ({"channels": {"web_hook": "x"}}, 'channels.web_hook = "x": is not a field; did you mean webhook?'),
         (
             {"candidates": [LINEAR, {**LINEAR, "name": "strict", "parms": {}}]},
@@ -301,7 +347,7 @@ def test_a_feature_that_tells_the_label_is_refused(role):
         (
             {"owner": "hr"},
             'owner = "hr": is not a field; remove it, or use one of model, description, source, threshold, split, '
-            "snapshot, task, candidates, gate, trust, mode, schedule, wake, channels",
+            "snapshot, task, candidates, checks, gate, trust, mode, schedule, wake, channels",
         ),
     ],
 )

@@ -36,5 +36,5 @@ def test_the_page_of_a_dag_shows_its_tasks(browser: Chrome, stack: Running) -> N
     _log_in(browser, stack)
     _text(browser, "Dags")
     browser.get(f"{stack.airflow_url}/dags/{DAG}/tasks")
-    for task in ("sense", "take", "evaluate", "promote", "hold", "tell"):
+    for task in ("sense", "take", "check", "evaluate", "promote", "hold", "tell"):
         assert _text(browser, task).is_displayed()

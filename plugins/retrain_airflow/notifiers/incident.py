@@ -2,13 +2,16 @@ from typing import Any
 
 from airflow.sdk import BaseNotifier, Context
 
-from retrain.errors import ChannelError
+from retrain.errors import BlockedDataError, ChannelError
 from retrain.nouns import Incident
 from retrain_airflow.hooks.retrain import RetrainHook
 
 
 class IncidentNotifier(BaseNotifier):
-    """Tells the team that a task has failed for good: as `on_failure_callback`."""
+    """Tells the team that a task has failed for good: as `on_failure_callback`.
+
+    It delivers what else waits, because the task that would do so does not run after a failure.
+    """
 
     template_fields = ("spec",)
 
@@ -21,7 +24,9 @@ class IncidentNotifier(BaseNotifier):
         from retrain import announcements, steps
 
         hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
-        hook.state.announce(_key(context), announcements.of_incident(_incident(hook.spec.model, context)))
+        # Of data that is blocked the core has told already, once for the same rows: it only waits to be delivered.
+        if not isinstance(context.get("exception"), BlockedDataError):
+            hook.state.announce(_key(context), announcements.of_incident(_incident(hook.spec.model, context)))
         try:
             steps.tell(hook.spec.model, hook.deliver, state=hook.state)
         except ChannelError as error:

@@ -1,0 +1,67 @@
+"""A cycle's runs in MLflow: one for the cycle, and one below it for each candidate. Each is made once."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from retrain.cycle import Cycle
+from retrain.errors import TrackerError
+from retrain.nouns import Snapshot
+from retrain.tracker import ExperimentTracker
+
+
+def of_cycle(cycle: Cycle, snapshot: Snapshot) -> str:
+    """The cycle's run, with the snapshot as its data set."""
+    run_id = _once(cycle, cycle.run_id, _key_of_cycle(cycle, snapshot), snapshot)
+
+    def log() -> str:
+        cycle.tracker.log_dataset(run_id, snapshot)
+        return snapshot.id
+
+    # MLflow refuses one of two runs that name a new data set at the same time: so the cycle's run names it first.
+    cycle.state.once(cycle.key("data", snapshot.id), find=lambda: None, create=log)
+    return run_id
+
+
+def of_candidate(cycle: Cycle, name: str, snapshot: Snapshot, parent: str) -> str:
+    """The run of one candidate, below the cycle's run."""
+    return _once(cycle, name, cycle.key("train", snapshot.id, name), snapshot, parent, candidate=name)
+
+
+def made_of_cycle(cycle: Cycle, snapshot: Snapshot) -> str | None:
+    """The cycle's run; None where nothing has made it yet."""
+    return cycle.state.made(_key_of_cycle(cycle, snapshot))
+
+
+def ours(tags: Mapping[str, str]) -> dict[str, str]:
+    return {f"retrain.{name}": text for name, text in tags.items()}
+
+
+@contextmanager
+def recorded(tracker: ExperimentTracker, *runs: str) -> Iterator[None]:
+    """The runs say RUNNING while the block runs, also where an earlier try had failed, and FAILED if it raises."""
+    for run_id in runs:
+        if tracker.get_run(run_id).status != "RUNNING":
+            tracker.end_run(run_id, "RUNNING")
+    try:
+        yield
+    except Exception:
+        for run_id in runs:
+            with suppress(TrackerError):
+                tracker.end_run(run_id, "FAILED")
+        raise
+
+
+def _key_of_cycle(cycle: Cycle, snapshot: Snapshot) -> str:
+    return cycle.key("cycle", snapshot.id)
+
+
+def _once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:
+    experiment = cycle.tracker.create_experiment(cycle.spec.model)
+    known = {"snapshot": snapshot.id, "dag_id": cycle.dag_id, "dag_run": cycle.run_id, **tags}
+    return cycle.state.once(
+        key,
+        find=lambda: cycle.tracker.find_run(experiment, key),
+        create=lambda: cycle.tracker.start_run(
+            experiment, run_name, ours(known), key=key, parent=parent, note=cycle.note
+        ),
+    )

@@ -1,0 +1,24 @@
+from typing import Any
+
+from airflow.sdk import Context
+
+from retrain.nouns import Snapshot
+from retrain_airflow.operators.spec import SpecOperator
+
+
+class CheckDataOperator(SpecOperator):
+    """Holds a Snapshot to the checks of the spec; gives the result of each, by its name."""
+
+    template_fields = ("spec", "snapshot", "note")
+
+    def __init__(self, *, snapshot: Any, note: Any = None, **kwargs: Any) -> None:
+        """note: for the cycle's run in MLflow."""
+        super().__init__(**kwargs)
+        self.snapshot = snapshot
+        self.note = note
+
+    def execute(self, context: Context) -> dict[str, str]:
+        from retrain import steps
+
+        found = steps.check(self.hook.cycle(context, self.note), Snapshot.from_json(self.snapshot))
+        return {check.name: check.result for check in found}
