@@ -74,6 +74,9 @@ def _checked(cycle: Cycle, snapshot: Snapshot, read: Read) -> tuple[Check, ...]:
     # The one that the snapshot names, not the last one now: run again, the step compares with the same.
     last = None if snapshot.after is None else cycle.state.snapshot(snapshot.model, snapshot.after)
     rows, before = read(snapshot), None if last is None else read(last)
+    if before is not None and snapshot.since is not None:
+        # What has aged out since is neither gone nor another.
+        before = before.filter(pc.greater(before["label_time"], pa.scalar(snapshot.since, before["label_time"].type)))
     return checks.run(
         cycle.spec,
         rows,

@@ -1,7 +1,8 @@
-"""`retrain check`, `retrain migrate` and `retrain judge`: what an engineer runs from a shell, without Airflow."""
+"""`retrain check`, `migrate`, `forget` and `judge`: what an engineer runs from a shell, without Airflow."""
 
 import argparse
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,22 @@ def main() -> int:
     migrate.add_argument(
         "--dsn", default="", help="libpq connection string of a role that may create; default: libpq's variables"
     )
+    erase = commands.add_parser(
+        "forget",
+        help="erase rows from every snapshot of a model",
+        description="Erase the rows of these keys from every snapshot of a model. Delete them from the source before, "
+        "or the next snapshot takes them again.",
+    )
+    erase.add_argument("--model", required=True, help="as in its spec")
+    erase.add_argument("--key", required=True, nargs="+", help="of the rows, as the source has them")
+    erase.add_argument("--dsn", default="", help="of schema `retrain`: libpq connection string; default: its variables")
+    erase.add_argument(
+        "--snapshots",
+        default=os.environ.get("RETRAIN_SNAPSHOTS_URI"),
+        required="RETRAIN_SNAPSHOTS_URI" not in os.environ,
+        metavar="URI",
+        help="where snapshots are; default: RETRAIN_SNAPSHOTS_URI",
+    )
     _add_judge(
         commands.add_parser(
             "judge",
@@ -73,6 +90,8 @@ def main() -> int:
     try:
         if arguments.command == "migrate":
             faults = _migrate(arguments.dsn)
+        elif arguments.command == "forget":
+            faults = _forget(arguments.model, arguments.key, arguments.dsn, arguments.snapshots)
         else:
             faults = _check(arguments.folder)
             if arguments.source is not None:
@@ -126,6 +145,21 @@ def _check_sources(folder: Path, dsn: str, connection: str | None) -> list[str]:
 def _migrate(dsn: str) -> list[str]:
     done = State(lambda: psycopg2.connect(dsn)).migrate()
     print(f"Ran {', '.join(done)}." if done else "Nothing to do.")
+    return []
+
+
+def _forget(model: str, keys: list[str], dsn: str, uri: str) -> list[str]:
+    from retrain.retention import forget  # pyarrow, which `migrate` does not need
+    from retrain.snapshot import SnapshotStore
+
+    state = State(lambda: psycopg2.connect(dsn))
+    state.check()
+    forgotten = forget(model, keys, snapshots=SnapshotStore(uri), state=state)
+    for each in forgotten:
+        versions = f"; version {', '.join(each.versions)} cannot be reproduced any more" if each.versions else ""
+        print(f"{each.rows:,} rows erased from snapshot {each.snapshot.id}{versions}")
+    if not forgotten:
+        print(f"No snapshot of {model} holds these keys.")
     return []
 
 

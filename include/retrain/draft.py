@@ -15,14 +15,16 @@ from retrain.split import SIDES, Epochs, Lineage, Sides, Span, in_range, opened,
 # With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
 CONTENT, GROUP, SIDE, EPOCH = "retrain.content", "retrain.group", "retrain.side", "retrain.epoch"
 _NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SIDE, EPOCH}
-_NAMES = pa.array([side.value for side in SIDES], pa.string())
+Codes = NDArray[np.int64]
+
+SIDE_NAMES = pa.array([side.value for side in SIDES], pa.string())
 
 
 def features_of(table: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
     return table.select([name for name in table.schema.names if name not in _NO_FEATURES])
 
 
-def clusters_of(table: pa.Table | pa.RecordBatch) -> NDArray[np.int64]:
+def clusters_of(table: pa.Table | pa.RecordBatch) -> Codes:
     """What counts as one: rows of one group where split by group, and otherwise of one content. Shape (rows,)."""
     return np.asarray(table.column(GROUP if GROUP in table.schema.names else CONTENT).to_numpy(), np.int64)
 
@@ -51,7 +53,8 @@ class Divided:
     """That judges."""
     span: Span | None
     """Split by time: its first and last label time."""
-    batches: Iterator[tuple[pa.RecordBatch, Sides]]
+    batches: Iterator[tuple[pa.RecordBatch, Codes]]
+    """Each with the place of every row's side in `SIDES`."""
 
 
 class Draft:
@@ -90,12 +93,12 @@ class Draft:
         epochs = opened(np.unique(np.concatenate(self._may_judge)), known, epoch_rows)
         return Divided(epochs.current, None, self._with(lambda cluster, *_: sides_by_hash(cluster, split, epochs)))
 
-    def _with(self, sides: Callable[[NDArray[np.int64], int, int], Sides]) -> Iterator[tuple[pa.RecordBatch, Sides]]:
+    def _with(self, sides: Callable[[Codes, int, int], Sides]) -> Iterator[tuple[pa.RecordBatch, Codes]]:
         self._writer.close()
         self._file.seek(0)
         start = 0
         for batch in pa.ipc.open_stream(self._file):
             found = sides(clusters_of(batch), start, start + batch.num_rows)
-            columns = [*batch.columns, _NAMES.take(pa.array(found.code)), pa.array(found.epoch)]
-            yield pa.RecordBatch.from_arrays(columns, schema=self._schema), found
+            columns = [*batch.columns, SIDE_NAMES.take(pa.array(found.code)), pa.array(found.epoch)]
+            yield pa.RecordBatch.from_arrays(columns, schema=self._schema), found.code
             start += batch.num_rows

@@ -6,12 +6,13 @@ key is: what decides the side (`retrain.split`), and what counts as one when a m
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import chain
 from uuid import uuid4
 
 import fsspec
@@ -26,11 +27,23 @@ from pyarrow import fs
 from retrain.about_rows import SINCE
 from retrain.content import as_seen, content_keys
 from retrain.digest import Digest, digest_of, is_part
-from retrain.draft import CONTENT, EPOCH, GROUP, SIDE, Draft, ahead, clusters_of, features_of, schema_of
+from retrain.draft import (
+    CONTENT,
+    EPOCH,
+    GROUP,
+    SIDE,
+    SIDE_NAMES,
+    Codes,
+    Draft,
+    ahead,
+    clusters_of,
+    features_of,
+    schema_of,
+)
 from retrain.errors import SnapshotError
 from retrain.keys import Before, KeyCheck, order_of
 from retrain.nouns import Side, Snapshot
-from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, Sides, no_epochs
+from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, no_epochs
 
 _DRAFT = ".draft"
 _ABANDONED = timedelta(hours=1)
@@ -161,6 +174,37 @@ class SnapshotStore:
         """
         return pa.Table.from_batches(self._batches(snapshot, columns))
 
+    def without(self, snapshot: Snapshot, keys: Collection[str]) -> Snapshot:
+        """The same snapshot without the rows of these keys, in a file beside the old one; itself where it holds none.
+
+        Raises SnapshotError where the file is gone or changed.
+        """
+        names = pa.array(sorted(keys), pa.string())
+        found = [pc.any(pc.is_in(batch.column("key"), names)).as_py() for batch in self._batches(snapshot, ["key"])]
+        if not any(found):
+            return snapshot
+        kept = (batch.filter(pc.invert(pc.is_in(batch.column("key"), names))) for batch in self._batches(snapshot))
+        first = next(kept)
+        codes = ((batch, _codes(batch)) for batch in chain([first], kept))
+        digest, uri, count = self._put(snapshot.model, first.schema, codes)
+        return snapshot.model_copy(
+            update={
+                "content": digest,
+                "uri": uri,
+                "rows": int(count.sum()),
+                "sides": dict(zip(SIDES, count.tolist(), strict=True)),
+            }
+        )
+
+    def delete(self, uri: str) -> None:
+        """Delete a file, if it is there. Raises SnapshotError where that cannot be done."""
+        path = self._path(uri)
+        try:
+            if self._files.get_file_info(path).type != fs.FileType.NotFound:
+                self._files.delete_file(path)
+        except OSError as error:
+            raise SnapshotError(f"{uri}: cannot be deleted: {error}") from error
+
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Side]) -> NDArray[np.bool_]:
         """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which
         a row keeps when it is edited or the spec's features change. Split by group, also those of a group that is
@@ -234,9 +278,11 @@ class SnapshotStore:
             yield pa.RecordBatch.from_pylist([], schema)
 
     def _put(
-        self, model: str, schema: pa.Schema, rows: Iterator[tuple[pa.RecordBatch, Sides]]
-    ) -> tuple[str, str, NDArray[np.int64]]:
-        """Write them to where their digest says: that, the URI, and how many are on each side.
+        self, model: str, schema: pa.Schema, rows: Iterator[tuple[pa.RecordBatch, Codes]]
+    ) -> tuple[str, str, Codes]:
+        """Write them to where their digest says: that, the URI, and how many rows are on each side.
+
+        rows: with the place of every row's side in `SIDES`.
 
         Written also where it is there already: that puts right a file that was damaged.
         """
@@ -252,10 +298,10 @@ class SnapshotStore:
                     ThreadPoolExecutor(1) as pool,
                     pq.ParquetWriter(draft, schema, filesystem=self._files, compression="lz4") as writer,
                 ):
-                    for batch, sides in rows:
+                    for batch, code in rows:
                         done = pool.submit(digest.update, batch)
                         writer.write_batch(batch)
-                        count += np.bincount(sides.code, minlength=len(SIDES))
+                        count += np.bincount(code, minlength=len(SIDES))
                         done.result()
                     seal = digest.seal()
                     writer.add_key_value_metadata({_SEAL: seal})
@@ -298,6 +344,10 @@ def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
         return files, str(root)
     known, root = fsspec.core.url_to_fs(uri)
     return fs.PyFileSystem(fs.FSSpecHandler(known)), str(root)
+
+
+def _codes(batch: pa.RecordBatch) -> Codes:
+    return np.asarray(pc.index_in(batch.column(SIDE), SIDE_NAMES).to_numpy(), np.int64)
 
 
 def _since(schema: pa.Schema) -> datetime | None:

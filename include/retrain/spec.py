@@ -185,7 +185,7 @@ class SnapshotSpec(_Part):
     """Only rows that were labelled within this time; all by default. What has aged out is never new again."""
     max_rows: int | None = Field(None, ge=1)
     """Only the newest rows by label time, so many or a few less: rows of one moment stay together. All by default."""
-    keep: int = Field(10, ge=1)
+    keep: int = Field(10, ge=2)
     """Newest snapshots whose rows are kept. Those of Production, of what a rollback would put there, and of the last
     verdict are kept beside them."""
 

@@ -160,7 +160,10 @@ class State:
                     f"{snapshot.model}: the spec's split was changed while snapshot {snapshot.id} was taken; take again"
                 )
             cursor.execute(
-                "INSERT INTO retrain.snapshots (model, id, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                # One that is taken again is a new one: its file has just been written.
+                "INSERT INTO retrain.snapshots (model, id, body) VALUES (%s, %s, %s) ON CONFLICT (model, id) DO UPDATE "
+                "SET body = excluded.body, taken_at = now(), dropped_at = NULL "
+                "WHERE snapshots.dropped_at IS NOT NULL OR snapshots.body ? 'content'",
                 (snapshot.model, snapshot.id, _json(snapshot.to_json())),
             )
 
@@ -170,6 +173,58 @@ class State:
         if found is None:
             raise StateError(f"{model}: snapshot {snapshot_id} is not in the ledger")
         return Snapshot.from_json(found)
+
+    def kept_snapshots(self, model: str) -> list[Snapshot]:
+        """Those whose rows are there, the newest first."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT body FROM retrain.snapshots WHERE model = %s AND dropped_at IS NULL ORDER BY taken_at DESC, id",
+                (model,),
+            )
+            return [Snapshot.from_json(row["body"]) for row in cursor.fetchall()]
+
+    def drop_snapshot(self, snapshot: Snapshot) -> None:
+        """Its rows are gone; that it was there stays known."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.snapshots SET dropped_at = now() WHERE (model, id) = (%s, %s)",
+                (snapshot.model, snapshot.id),
+            )
+
+    def replace_snapshot(self, snapshot: Snapshot, erased: int) -> None:
+        """The same snapshot without some rows, in another file. erased: how many more of its rows are gone."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.snapshots SET body = %s, erased_rows = erased_rows + %s, "
+                "erased_files = erased_files || (body->>'uri') WHERE (model, id) = (%s, %s)",
+                (_json(snapshot.to_json()), erased, snapshot.model, snapshot.id),
+            )
+
+    def erased_files(self, model: str) -> list[str]:
+        """URIs of files that still hold rows which were erased."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT unnest(erased_files) AS uri FROM retrain.snapshots WHERE model = %s ORDER BY uri", (model,)
+            )
+            return [row["uri"] for row in cursor.fetchall()]
+
+    def erased(self, model: str, uri: str) -> None:
+        """This file is gone."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.snapshots SET erased_files = array_remove(erased_files, %s) WHERE model = %s",
+                (uri, model),
+            )
+
+    def versions_of(self, snapshot: Snapshot) -> list[str]:
+        """The versions that were trained on it."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT version FROM retrain.candidates WHERE (model, snapshot) = (%s, %s) AND version IS NOT NULL "
+                "ORDER BY logged_at",
+                (snapshot.model, snapshot.id),
+            )
+            return [row["version"] for row in cursor.fetchall()]
 
     def last_consumed(self, model: str, lineage: int | None = None) -> Snapshot | None:
         """The snapshot that the last verdict consumed; dry runs consume nothing. lineage: only ask for one of it."""

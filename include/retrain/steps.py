@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from retrain import announcements, plots, runs, training
+from retrain import announcements, plots, retention, runs, training
 from retrain.apply import apply
 from retrain.checking import check
 from retrain.cycle import Cycle
@@ -37,7 +37,7 @@ _EXAMPLES = 50
 
 
 def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) -> Snapshot:
-    """Every labelled row as it is now, stored, with the side of each."""
+    """Every labelled row as it is now, stored, with the side of each. The rows of old snapshots are deleted."""
     lineage = state.begin_model(spec.model, spec.split, spec.source.group)
     with source.labelled() as rows:
         snapshot = snapshots.write(
@@ -49,6 +49,10 @@ def take(spec: Spec, *, source: Source, snapshots: SnapshotStore, state: State) 
             inherits=state.last_consumed(spec.model, lineage.number),
         )
     state.save_snapshot(snapshot)
+    for old in retention.drop_old(spec, snapshots=snapshots, state=state):
+        log.info(
+            "%s: the rows of snapshot %s are deleted; snapshot.keep is %s.", spec.model, old.id, spec.snapshot.keep
+        )
     return snapshot
 
 

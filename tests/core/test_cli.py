@@ -172,7 +172,11 @@ def test_migrating_again_changes_nothing_and_either_way_of_naming_the_database_d
     first = retrain("migrate", "--dsn", database.dsn)
     again = retrain("migrate", **variables)
 
-    assert (first.returncode, first.stdout, first.stderr) == (0, "Ran 0001_ledger, 0002_adopted, 0003_lineages.\n", "")
+    assert (first.returncode, first.stdout, first.stderr) == (
+        0,
+        "Ran 0001_ledger, 0002_adopted, 0003_lineages, 0004_retention.\n",
+        "",
+    )
     assert (again.returncode, again.stdout, again.stderr) == (0, "Nothing to do.\n", "")
 
 

@@ -98,6 +98,7 @@ LAYERS = (
             "retrain.checking": {"pyarrow"},
             "retrain.fitting": set(),
             "retrain.measuring": set(),
+            "retrain.retention": set(),
             "retrain.sensing": set(),
         },
         CORE,

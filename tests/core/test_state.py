@@ -26,7 +26,7 @@ from retrain.state import MIGRATIONS, TASK_ROLE, ModelFile, State
 
 MODEL = "letters"
 
-MIGRATED = ["0001_ledger", "0002_adopted", "0003_lineages"]
+MIGRATED = ["0001_ledger", "0002_adopted", "0003_lineages", "0004_retention"]
 
 
 def execute(database, statement, values=None):
