@@ -32,7 +32,7 @@ def test_of_reviews_that_come_month_by_month_every_one_is_accounted_for(
     file = load(PROJECT / "include" / "specs" / "reviews.yaml")
     source = Source(database.connect, file.spec.source, file.sql)
     store = SnapshotStore((tmp_path / "snapshots").as_uri())
-    rows = pd.concat([feed.read(each) for each in sorted(reviews.glob("*.tsv.gz"))], ignore_index=True)
+    rows = pd.concat([feed.read(each, "written_on") for each in sorted(reviews.glob("*.tsv.gz"))], ignore_index=True)
     months = [month for _, month in rows.groupby(rows["written_on"].dt.strftime("%Y-%m"))]
     new, warned = list[int](), dict[str, int]()
     reference: Snapshot | None = None
