@@ -118,10 +118,8 @@ class SnapshotStore:
         occurs twice, SnapshotError where one of the two is gone or changed. Memory: see `Draft`.
         """
         order, new_rows, reach = order_of(rows.schema), 0, None
-        keys, before = (
-            KeyCheck(order),
-            None if last is None else Before(self._batches(last, ["key", "label"]), last.since),
-        )
+        keys = KeyCheck(order)
+        before = None if last is None else Before(self._batches(last, ["key", "label"]), last.since)
         with tempfile.TemporaryFile() as file:
             draft = Draft(file, rows.schema, lineage)
             with closing(ahead(rows)) as batches:
@@ -267,7 +265,7 @@ class SnapshotStore:
                 for batch in parquet.iter_batches(columns=columns):
                     digest.update(batch)
                     empty = False
-                    yield batch
+                    yield batch if columns is None else batch.select(columns)
         except (OSError, pa.ArrowException) as error:
             raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
         found = digest.seal()
@@ -307,7 +305,7 @@ class SnapshotStore:
                     writer.add_key_value_metadata({_SEAL: seal})
                 uri = f"{folder}/{digest_of(seal)}.parquet"
                 self._files.move(draft, self._path(uri))
-            except OSError:
+            except BaseException:
                 with suppress(OSError):
                     self._files.delete_file(draft)
                 raise

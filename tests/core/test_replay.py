@@ -37,7 +37,7 @@ def test_of_reviews_that_come_month_by_month_every_one_is_accounted_for(
     new, warned = list[int](), dict[str, int]()
     reference: Snapshot | None = None
     for number, month in enumerate(months):
-        with closing(database.connect()) as session, session:
+        with closing(database.connect()) as session:
             feed.load(session, "reviews", month, key="review_id")
         last = state.last_consumed(file.spec.model)
         snapshot = _taken(file.spec, source, store, state, f"trial {number}")

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import psycopg2
 import pytest
 
 from retrain import announcements, spec
@@ -100,6 +101,16 @@ def test_of_rows_that_four_write_at_once_none_is_missed_and_none_counts_twice(
     # That the test could fail: the naive way does.
     assert sum(naive) < int(str(rows))
     print(f"{rows} rows in {len(ours)} cycles; a watermark missed {int(str(rows)) - sum(naive)}")
+
+
+def test_rows_are_copied_through_a_proxy_that_pools_transactions(
+    letters: Database, pooled: str, tmp_path: Path
+) -> None:
+    _run(letters, "INSERT INTO letters (text, label) SELECT n::text, 'good' FROM generate_series(1, 1000) AS n")
+    source = Source(lambda: psycopg2.connect(pooled), LETTERS)
+
+    assert source.read_labelled()["text"].to_pylist() == [str(number) for number in range(1, 1001)]
+    assert source.count_labelled(None, at_most=2_000) == 1_000
 
 
 def _consumed(source: Source, store: SnapshotStore, state: State, trial: str) -> Snapshot:
