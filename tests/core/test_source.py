@@ -196,6 +196,13 @@ def test_text_arrives_as_it_was_written(letters):
     assert texts_of(letters, texts) == texts
 
 
+def test_texts_of_a_megabyte_arrive(letters):
+    texts = [f"{number}{'가' * 350_000}" for number in range(20)]
+    execute(letters, "TRUNCATE letters")
+
+    assert texts_of(letters, texts) == texts
+
+
 def test_line_breaks_arrive_where_one_block_of_the_parser_ends_and_the_next_begins(letters, monkeypatch):
     monkeypatch.setattr("retrain.arrow_stream._BLOCK", 10_000)
     texts = ["one\nline\n" * 300] * 20
