@@ -1,7 +1,7 @@
 """What the tests stand on: a real PostgreSQL, a real MLflow server, a whole stack, each started when first asked for.
 
-One session has at most one of each. They are separate stacks, each in a folder and on ports of its own: a PostgreSQL
-more costs two seconds, and a test that needs only that one does not wait for the rest.
+One session has at most one of each. The whole stack is apart, in a folder and on ports of its own. PostgreSQL alone is
+for a session that wants no more: there a test does not wait for the rest.
 """
 
 import json
@@ -41,11 +41,17 @@ class Database:
         return psycopg2.connect(self.dsn)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own, which heeds the groups, would come before
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one."""
+    """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one.
+
+    xdist begins with the largest group, which is that one. The other process begins with the demos: a test of a minute
+    that came last would leave one of the two idle.
+    """
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("stack"))
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
 
 
 @pytest.fixture
@@ -56,9 +62,12 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Running]:
-    """PostgreSQL alone, with empty databases airflow, mlflow, retrain, source."""
-    yield from _running("postgres")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """PostgreSQL, for databases of a test's own; that of the MLflow server where one is wanted in this session."""
+    if any("mlflow_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield request.getfixturevalue("mlflow_server")
+    else:
+        yield from _running("postgres")
 
 
 @pytest.fixture(scope="session")
@@ -117,12 +126,24 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
     )
 
 
-def _running(*services: str, **how: Any) -> Iterator[Running]:
+def _running(*services: str, fill: local.Fill | None = None, **how: Any) -> Iterator[Running]:
+    def prepare(running: Running) -> None:
+        _forget_disks(running)
+        if fill is not None:
+            fill(running)
+
     with (
         tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder,
-        local.running(Path(folder) / "home", services=services or ALL, **how) as running,
+        local.running(Path(folder) / "home", services=services or ALL, fill=prepare, **how) as running,
     ):
         yield running
+
+
+def _forget_disks(running: Running) -> None:
+    """What is to survive a power cut waits for the disk at every commit; these databases end with their session."""
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        _execute(running, sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+    _execute(running, sql.SQL("SELECT pg_reload_conf()"))
 
 
 @pytest.fixture
