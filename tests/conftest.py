@@ -10,12 +10,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import psycopg2
 import pytest
 from psycopg2 import sql
@@ -29,6 +30,23 @@ from stack.samples import tables
 from stack.services import ALL
 from tests.inbox import Inbox
 from tests.tap import Tap
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names that nobody guesses
+_ROOM = 4 * 2**30
+"""Bytes, of which the tests take a tenth."""
+
+
+@contextmanager
+def short_lived(prefix: str = "retrain-") -> Iterator[Path]:
+    """A folder for as long as the block runs: in memory where there is room, as deleting a stack from a disk takes
+    longer than starting it. Its path is short, as a Unix socket's must be, and PostgreSQL's user can reach it.
+    """
+    roomy = 0
+    if _SHARED_MEMORY.is_dir():
+        roomy = min(psutil.disk_usage(str(_SHARED_MEMORY)).free, psutil.virtual_memory().available // 2)
+    where = _SHARED_MEMORY if roomy >= _ROOM else None
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=where, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @dataclass(frozen=True)
@@ -56,9 +74,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder for a stack. Not `tmp_path`: a Unix socket's path must be short, and PostgreSQL's user must reach it."""
-    with tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder) / "home"
+    """A folder for a stack, which does not exist yet."""
+    with short_lived() as folder:
+        yield folder / "home"
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +131,7 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
             "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(PROJECT / "plugins"), str(users))),
             "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
             "AIRFLOW_CONN_TEAM": inbox.url,
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
                 [
                     {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
@@ -133,8 +152,8 @@ def _running(*services: str, fill: local.Fill | None = None, **how: Any) -> Iter
             fill(running)
 
     with (
-        tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder,
-        local.running(Path(folder) / "home", services=services or ALL, fill=prepare, **how) as running,
+        short_lived() as folder,
+        local.running(folder / "home", services=services or ALL, fill=prepare, **how) as running,
     ):
         yield running
 
