@@ -168,11 +168,18 @@ def _forget_disks(running: Running) -> None:
 @pytest.fixture
 def database(postgres: Running) -> Iterator[Database]:
     """A fresh, empty database."""
-    name = f"test_{uuid4().hex}"
-    _execute(postgres, sql.SQL("CREATE DATABASE {} STRATEGY wal_log").format(sql.Identifier(name)))
-    yield Database(make_dsn(postgres.dsn("postgres"), dbname=name))
+    with new_database(postgres) as database:
+        yield database
+
+
+@contextmanager
+def new_database(postgres: Running, like: str = "template1") -> Iterator[Database]:
+    """A database for as long as the block runs; like: name of the one that it is a copy of."""
+    name = sql.Identifier(f"test_{uuid4().hex}")
+    _execute(postgres, sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(name, sql.Identifier(like)))
+    yield Database(make_dsn(postgres.dsn("postgres"), dbname=name.string))
     # By force: a test that failed may have left a connection open.
-    _execute(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    _execute(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 @pytest.fixture
