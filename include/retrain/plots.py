@@ -62,8 +62,8 @@ def write(scores: Scores, gate: Gate, verdict: Verdict, folder: Path) -> list[Pa
     paths = [folder / "verdict.png", folder / "verdict.svg"]
     with _style():
         # Not `savefig`: for a figure with a layout that draws each one twice, and drawing is all that takes time here.
-        FigureCanvasAgg(figure).print_png(paths[0])
-        FigureCanvasSVG(figure).print_svg(paths[1], metadata={"Date": None})
+        FigureCanvasAgg(figure).print_png(paths[0])  # type: ignore[no-untyped-call]
+        FigureCanvasSVG(figure).print_svg(paths[1], metadata={"Date": None})  # type: ignore[no-untyped-call]
     return paths
 
 
