@@ -1,7 +1,7 @@
 """What the tests stand on: a real PostgreSQL, a real MLflow server, a whole stack, each started when first asked for.
 
-One session has at most one of each. They are separate stacks, each in a folder and on ports of its own: a PostgreSQL
-more costs two seconds, and a test that needs only that one does not wait for the rest.
+One session has at most one of each. The whole stack is apart, in a folder and on ports of its own. PostgreSQL alone is
+for a session that wants no more: there a test does not wait for the rest.
 """
 
 import json
@@ -10,12 +10,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import psycopg2
 import pytest
 from psycopg2 import sql
@@ -30,6 +31,23 @@ from stack.services import ALL
 from tests.inbox import Inbox
 from tests.tap import Tap
 
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names that nobody guesses
+_ROOM = 4 * 2**30
+"""Bytes, of which the tests take a tenth."""
+
+
+@contextmanager
+def short_lived(prefix: str = "retrain-") -> Iterator[Path]:
+    """A folder for as long as the block runs: in memory where there is room, as deleting a stack from a disk takes
+    longer than starting it. Its path is short, as a Unix socket's must be, and PostgreSQL's user can reach it.
+    """
+    roomy = 0
+    if _SHARED_MEMORY.is_dir():
+        roomy = min(psutil.disk_usage(str(_SHARED_MEMORY)).free, psutil.virtual_memory().available // 2)
+    where = _SHARED_MEMORY if roomy >= _ROOM else None
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=where, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
 
 @dataclass(frozen=True)
 class Database:
@@ -41,24 +59,33 @@ class Database:
         return psycopg2.connect(self.dsn)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own, which heeds the groups, would come before
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one."""
+    """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one.
+
+    xdist begins with the largest group, which is that one. The other process begins with the demos: a test of a minute
+    that came last would leave one of the two idle.
+    """
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("stack"))
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder for a stack. Not `tmp_path`: a Unix socket's path must be short, and PostgreSQL's user must reach it."""
-    with tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder) / "home"
+    """A folder for a stack, which does not exist yet."""
+    with short_lived() as folder:
+        yield folder / "home"
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Running]:
-    """PostgreSQL alone, with empty databases airflow, mlflow, retrain, source."""
-    yield from _running("postgres")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """PostgreSQL, for databases of a test's own; that of the MLflow server where one is wanted in this session."""
+    if any("mlflow_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield request.getfixturevalue("mlflow_server")
+    else:
+        yield from _running("postgres")
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +131,7 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
             "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(PROJECT / "plugins"), str(users))),
             "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
             "AIRFLOW_CONN_TEAM": inbox.url,
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
                 [
                     {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
@@ -117,22 +145,41 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
     )
 
 
-def _running(*services: str, **how: Any) -> Iterator[Running]:
+def _running(*services: str, fill: local.Fill | None = None, **how: Any) -> Iterator[Running]:
+    def prepare(running: Running) -> None:
+        _forget_disks(running)
+        if fill is not None:
+            fill(running)
+
     with (
-        tempfile.TemporaryDirectory(prefix="retrain-", ignore_cleanup_errors=True) as folder,
-        local.running(Path(folder) / "home", services=services or ALL, **how) as running,
+        short_lived() as folder,
+        local.running(folder / "home", services=services or ALL, fill=prepare, **how) as running,
     ):
         yield running
+
+
+def _forget_disks(running: Running) -> None:
+    """What is to survive a power cut waits for the disk at every commit; these databases end with their session."""
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        _execute(running, sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+    _execute(running, sql.SQL("SELECT pg_reload_conf()"))
 
 
 @pytest.fixture
 def database(postgres: Running) -> Iterator[Database]:
     """A fresh, empty database."""
-    name = f"test_{uuid4().hex}"
-    _execute(postgres, sql.SQL("CREATE DATABASE {} STRATEGY wal_log").format(sql.Identifier(name)))
-    yield Database(make_dsn(postgres.dsn("postgres"), dbname=name))
+    with new_database(postgres) as database:
+        yield database
+
+
+@contextmanager
+def new_database(postgres: Running, like: str = "template1") -> Iterator[Database]:
+    """A database for as long as the block runs; like: name of the one that it is a copy of."""
+    name = sql.Identifier(f"test_{uuid4().hex}")
+    _execute(postgres, sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(name, sql.Identifier(like)))
+    yield Database(make_dsn(postgres.dsn("postgres"), dbname=name.string))
     # By force: a test that failed may have left a connection open.
-    _execute(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    _execute(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 @pytest.fixture

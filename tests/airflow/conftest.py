@@ -3,12 +3,11 @@
 import atexit
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from retrain.nouns import Announcement
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
 from stack.local import Running
-from tests.conftest import Database
+from tests.conftest import Database, short_lived
 from tests.core import toys
 from tests.inbox import Inbox
 
@@ -32,8 +31,9 @@ DAG_FILE = PROJECT / "dags" / "retrain.py"
 REFUSED_FILE = PROJECT / "dags" / "refused.py"
 
 # Airflow reads these when it is first imported, and no test elsewhere does: a stack's environment is cleaned of them.
-_HOME = Path(tempfile.mkdtemp(prefix="retrain-airflow-"))
-atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+_folders = ExitStack()
+_HOME = _folders.enter_context(short_lived("retrain-airflow-"))
+atexit.register(_folders.close)
 (_HOME / "dags").mkdir()
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW__", "AIRFLOW_CONFIG"))]:
     del os.environ[_name]

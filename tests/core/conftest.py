@@ -1,12 +1,14 @@
 """A model with all that its cycle needs: source table, Retrain's tables, snapshots, and a real MLflow server."""
 
+import re
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
-from psycopg2.extensions import make_dsn
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from retrain import measuring, registry, spec, steps
 from retrain.answering import FreshProcess
@@ -29,7 +31,7 @@ from retrain.threshold import Sensed
 from retrain.tracker import ExperimentTracker
 from stack.local import Running
 from stack.postgres import system_user
-from tests.conftest import Database
+from tests.conftest import Database, new_database
 from tests.core import toys
 
 
@@ -101,6 +103,10 @@ class World:
         return headlines
 
 
+Make = Callable[..., World]
+Build = Callable[[Make], World]
+
+
 @pytest.fixture
 def tracker(mlflow_server: Running) -> ExperimentTracker:
     return ExperimentTracker(mlflow_server.mlflow_url)
@@ -161,29 +167,94 @@ def world(
     state: State,
     tracker: ExperimentTracker,
     tmp_path: Path,
-) -> Callable[..., World]:
+) -> Make:
     """Makes the model of a test; its arguments replace fields of the spec."""
+    return partial(_world, database, state, tracker, tmp_path)
 
-    def make(**fields: Any) -> World:
-        data = {
-            "model": f"toy-{uuid4().hex[:8]}",
-            "source": {
-                "table": "rows",
-                "key": "id",
-                "label": "label",
-                "label_time": "labelled_at",
-                "features": ["a", "b"],
-            },
-            "threshold": {"rows": 500},
-            "candidates": [
-                {"name": "half", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a"]}},
-                {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}},
-            ],
-            "gate": {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100},
-        }
-        with database.connect() as session:
-            toys.create(session, "rows")
-        snapshots = SnapshotStore((tmp_path / "snapshots").as_uri())
-        return World(spec.parse({**data, **fields}, "toy.yaml"), database, snapshots, state, tracker)
 
-    return make
+def _world(database: Database, state: State, tracker: ExperimentTracker, folder: Path, /, **fields: Any) -> World:
+    data = {
+        "model": f"toy-{uuid4().hex[:8]}",
+        "source": {
+            "table": "rows",
+            "key": "id",
+            "label": "label",
+            "label_time": "labelled_at",
+            "features": ["a", "b"],
+        },
+        "threshold": {"rows": 500},
+        "candidates": [
+            {"name": "half", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a"]}},
+            {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}},
+        ],
+        "gate": {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100},
+    }
+    with database.connect() as session:
+        toys.create(session, "rows")
+    snapshots = SnapshotStore((folder / "snapshots").as_uri())
+    return World(spec.parse({**data, **fields}, "toy.yaml"), database, snapshots, state, tracker)
+
+
+@dataclass(frozen=True)
+class Mould:
+    """A world as it was built. Each test that wants one gets its own: a copy of the database, and MLflow's versions
+    registered anew. Runs, files of models and snapshots are shared: a test may add to them, and must change none.
+    """
+
+    built: World
+    versions: list[Any]
+    production: str | None
+
+    @staticmethod
+    def of(built: World) -> "Mould":
+        found = built.tracker._client.search_model_versions(f"name = '{built.model}'")
+        versions = sorted(found, key=lambda version: int(version.version))
+        return Mould(built, versions, built.tracker.production(built.model))
+
+    def cast(self, database: Database) -> World:
+        model, tracker = self.built.model, self.built.tracker
+        tracker._client.delete_registered_model(model)
+        tracker._client.create_registered_model(model)
+        for each in self.versions:
+            (logged,) = re.findall(r"/(m-\w+)", each.source)  # MLflow wants to know it, and does not keep it
+            made = tracker._client.create_model_version(
+                model, each.source, each.run_id, tags=each.tags, await_creation_for=0, model_id=logged
+            )
+            assert made.version == each.version
+            if each.current_stage != "None":
+                tracker.transition_model_stage(model, each.version, each.current_stage)
+        if self.production is not None:
+            tracker.set_production(model, self.production)
+        # `_runs` is one for all: what a cycle makes in MLflow is found again by its run's id.
+        return replace(self.built, database=database, state=State(database.connect))
+
+
+@pytest.fixture(scope="session")
+def _moulds() -> Iterator[tuple[ExitStack, dict[Build, Mould]]]:
+    with ExitStack() as databases:
+        yield databases, {}
+
+
+@pytest.fixture
+def cast(
+    one_fresh_process: None,
+    postgres: Running,
+    tracker: ExperimentTracker,
+    _moulds: tuple[ExitStack, dict[Build, Mould]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[Build], World]]:
+    """What a function makes with `world`, for tests that begin with the same cycles: they are run once."""
+    databases, moulds = _moulds
+    with ExitStack() as own:
+
+        def cast(build: Build) -> World:
+            if build not in moulds:
+                database = databases.enter_context(new_database(postgres))
+                state = State(database.connect)
+                state.migrate()
+                folder = tmp_path_factory.mktemp("mould")
+                moulds[build] = Mould.of(build(partial(_world, database, state, tracker, folder)))
+            like = parse_dsn(moulds[build].built.database.dsn)["dbname"]
+            return moulds[build].cast(own.enter_context(new_database(postgres, like)))
+
+        yield cast

@@ -1,11 +1,16 @@
-"""`python -m tests.core.racer '{…}'`: a process that changes Production as it is told, a line of JSON for each change.
+"""`python -m tests.core.racer`: each connection to it is a process that changes Production as it is told.
 
-In: `{"does": "promote", "version": "2", "expects": "1"}`, or `"rollback"`. Out: the number of the ledger's row, or why
-there is none.
+In: a line of what it needs to know, which is answered with the id of its process; then a line for each change, such as
+`{"does": "promote", "version": "2", "expects": "1"}`, or `"rollback"`. Out: the number of the ledger's row, or why
+there is none. The processes are forks of one that has imported all this, as that takes seconds, and done nothing else.
 """
 
 import json
+import os
+import signal
+import socket
 import sys
+from typing import IO
 
 import psycopg2
 
@@ -24,11 +29,30 @@ class Unproven(Registry):
 
 
 def main() -> None:
-    how = json.loads(sys.argv[1])
+    """The argument is the path of a Unix socket; a line says that it is there."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(sys.argv[1])
+        server.listen()
+        print("listening", flush=True)
+        while True:
+            connection, _ = server.accept()
+            if os.fork() == 0:
+                server.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                with connection.makefile("rw") as told:
+                    _race(told)
+                os._exit(0)
+            connection.close()
+
+
+def _race(told: IO[str]) -> None:
+    how = json.loads(told.readline())
+    print(os.getpid(), file=told, flush=True)
     state = State(lambda: psycopg2.connect(how["dsn"]), patience=how.get("patience", 300))
     registry = Unproven(state, ExperimentTracker(how["mlflow"]), SnapshotStore(how["snapshots"]))
-    for line in sys.stdin:
-        print(_change(registry, how["model"], how["name"], **json.loads(line)), flush=True)
+    for line in told:
+        print(_change(registry, how["model"], how["name"], **json.loads(line)), file=told, flush=True)
 
 
 def _change(registry: Registry, model: str, by: str, *, does: str, expects: str | None, version: str | None) -> object:

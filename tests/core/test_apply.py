@@ -8,17 +8,14 @@ from retrain import steps
 from retrain.apply import apply
 from retrain.errors import NoAnswerError, TrackerError
 from retrain.tracker import ExperimentTracker
-from tests.core.conftest import World
-
-Make = Callable[..., World]
+from tests.core.conftest import Build, Make, World
 
 
 class Killed(BaseException):
     """The process ends here: nothing after it is run, and no `except Exception` sees it."""
 
 
-@pytest.fixture
-def decided(world: Make) -> World:
+def _decided(world: Make) -> World:
     """A model whose first promotion stands in the ledger and is not applied yet."""
     model = world()
     model.feed(1000)
@@ -26,6 +23,11 @@ def decided(world: Make) -> World:
     model.state.open_promotion(verdict, by=str(cycle), why="test")
     model.told()
     return model
+
+
+@pytest.fixture
+def decided(cast: Callable[[Build], World]) -> World:
+    return cast(_decided)
 
 
 def _kill_at(monkeypatch: pytest.MonkeyPatch, verb: str, *, after: bool) -> None:

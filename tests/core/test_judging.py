@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from retrain import comparing, resampling
 from retrain.errors import JudgingError
 from retrain.gate import judge
 from retrain.judging import Columns, gate_of, judge_files, told
@@ -153,9 +154,12 @@ def test_a_class_is_what_it_is_called(write):
         assert verdict.score == verdict.production_score == pytest.approx(0.9)
 
 
-def test_a_scorer_of_scikit_learn_takes_what_the_files_give(write):
+def test_a_scorer_of_scikit_learn_takes_what_the_files_give(write, monkeypatch):
+    # The intervals, which take thousands of its calls, are not looked at here.
+    for module, draws in ((resampling, "_SLOW_DRAWS"), (comparing, "_INTERVAL_DRAWS")):
+        monkeypatch.setattr(module, draws, 50)
     ours = np.where(LABELS == 1, 0.9, 0.1)
-    options = {"metric": "sklearn:roc_auc", "floor": 0.5}
+    options = {"metric": "sklearn:roc_auc", "floor": 0.5, "tests": 1}
     probabilities = write("p.csv", table(BETTER, p_pass=ours, p_fail=1 - ours))
     scored = write("s.csv", table(BETTER, score=ours))
 

@@ -3,14 +3,16 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from retrain.apply import apply
@@ -21,7 +23,7 @@ from retrain.state import State
 from retrain.tracker import ExperimentTracker
 from stack.home import PROJECT
 from stack.local import Running
-from tests.conftest import Database
+from tests.conftest import Database, short_lived
 from tests.core import versions
 from tests.core.racer import Unproven
 from tests.tap import Tap
@@ -31,38 +33,54 @@ ALIAS, STAGE = "registered-models/alias", "model-versions/transition-stage"
 
 
 class Racer:
-    """A process of its own that changes Production when it is told."""
+    """A process of its own that changes Production when it is told; `track` is where such processes come from."""
 
-    def __init__(self, **how: Any) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.core.racer", json.dumps(how)],
-            cwd=PROJECT,
-            env=os.environ | {"PYTHONPATH": f"{PROJECT / 'include'}{os.pathsep}{PROJECT}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self, track: Path, **how: Any) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(track))
+        self._lines = self._socket.makefile("rw")
+        self._tell(how)
+        self.process = psutil.Process(int(self.said()))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+        with suppress(psutil.NoSuchProcess):
+            self.process.kill()
+        self.process.wait()
+        with suppress(BrokenPipeError):
+            self._lines.close()
+        self._socket.close()
 
     def start(self, does: str, *, expects: str | None, version: str | None = None) -> None:
-        assert self.process.stdin is not None
-        print(json.dumps({"does": does, "expects": expects, "version": version}), file=self.process.stdin, flush=True)
+        self._tell({"does": does, "expects": expects, "version": version})
 
     def said(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        return self._lines.readline().strip()
+
+    def _tell(self, what: dict[str, Any]) -> None:
+        print(json.dumps(what), file=self._lines, flush=True)
+
+
+@pytest.fixture(scope="module")
+def track() -> Iterator[Path]:
+    with short_lived() as folder:
+        path = folder / "socket"
+        command = [sys.executable, "-m", "tests.core.racer", str(path)]
+        env = os.environ | {"PYTHONPATH": f"{PROJECT / 'include'}{os.pathsep}{PROJECT}"}
+        with subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "listening\n"
+            yield path
+            process.kill()
 
 
 class Model:
     """Three versions on a real MLflow server, the first of them in Production."""
 
-    def __init__(self, database: Database, state: State, mlflow: Running, snapshots: Path) -> None:
+    def __init__(self, database: Database, state: State, mlflow: Running, snapshots: Path, track: Path) -> None:
+        self._track = track
         self.name = f"toy-{uuid4().hex[:8]}"
         self.database, self.state = database, state
         self.tracker = ExperimentTracker(mlflow.mlflow_url)
@@ -76,6 +94,7 @@ class Model:
 
     def racer(self, dsn: str | None = None, mlflow: str | None = None, **how: Any) -> Racer:
         return Racer(
+            self._track,
             dsn=dsn or self.database.dsn,
             mlflow=mlflow or self.tracker._uri,
             snapshots=self.snapshots,
@@ -101,8 +120,8 @@ class Model:
 
 
 @pytest.fixture
-def model(database: Database, state: State, mlflow_server: Running, tmp_path: Path) -> Model:
-    return Model(database, state, mlflow_server, tmp_path / "snapshots")
+def model(database: Database, state: State, mlflow_server: Running, tmp_path: Path, track: Path) -> Model:
+    return Model(database, state, mlflow_server, tmp_path / "snapshots", track)
 
 
 @pytest.fixture

@@ -14,14 +14,12 @@ from retrain import steps
 from retrain.errors import RetrainError, StaleVerdictError, StateError, TrackerError, UntrustedModelError
 from retrain.nouns import Move, Outcome, Side
 from stack.local import Running
-from tests.core.conftest import World
+from tests.core.conftest import Build, Make, World
 
-Make = Callable[..., World]
 PERSON = {"by": "kim", "why": "customers complain"}
 
 
-@pytest.fixture
-def two(world: Make) -> World:
+def _two(world: Make) -> World:
     """A model whose second version has replaced the first."""
     model = world()
     model.feed(1000)
@@ -30,6 +28,11 @@ def two(world: Make) -> World:
     model.promote()
     model.told()
     return model
+
+
+@pytest.fixture
+def two(cast: Callable[[Build], World]) -> World:
+    return cast(_two)
 
 
 def test_the_version_before_goes_back_into_production(two: World) -> None:
@@ -69,7 +72,8 @@ def test_a_version_can_be_named(two: World) -> None:
         two.registry.rollback(two.model, expects="2", to="2", **PERSON)
 
 
-def test_a_target_whose_files_were_changed_is_not_put_back(two: World, mlflow_server: Running) -> None:
+def test_a_target_whose_files_were_changed_is_not_put_back(world: Make, mlflow_server: Running) -> None:
+    two = _two(world)
     file = two.state.model_file_of_version(two.model, "1")
     assert file is not None
     (stored,) = mlflow_server.home.artifacts.rglob(f"{file.uri.removeprefix('models:/')}/**/model.skops")
@@ -148,20 +152,24 @@ mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1],
 """
 
 
-@pytest.fixture
-def foreign(world: Make, mlflow_server: Running) -> World:
+def _foreign(world: Make) -> World:
     """A model whose second version was logged by MLflow's own call, and put into Production by hand."""
     model = world(trust="pickle")
     model.feed(1000)
     model.promote()
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FOREIGN, model.model],
-        env=os.environ | {"MLFLOW_TRACKING_URI": mlflow_server.mlflow_url},
+        env=os.environ | {"MLFLOW_TRACKING_URI": model.tracker._uri},
         check=True,
         capture_output=True,
     )
     model.tracker.set_production(model.model, "2")
     return model
+
+
+@pytest.fixture
+def foreign(cast: Callable[[Build], World]) -> World:
+    return cast(_foreign)
 
 
 def test_a_version_that_somebody_else_logged_is_adopted_and_judged_on_later_rows(foreign: World) -> None:
@@ -198,7 +206,8 @@ def test_what_is_not_trusted_or_does_not_score_is_not_adopted(foreign: World) ->
     assert foreign.state.model_file_of_version(foreign.model, "2") is None
 
 
-def test_an_adopted_version_whose_files_were_changed_is_not_loaded(foreign: World, mlflow_server: Running) -> None:
+def test_an_adopted_version_whose_files_were_changed_is_not_loaded(world: Make, mlflow_server: Running) -> None:
+    foreign = _foreign(world)
     foreign.registry.adopt(foreign.model, "2", **PERSON)
     stored = max(mlflow_server.home.artifacts.rglob("model.pkl"), key=lambda path: path.stat().st_mtime)
     stored.write_bytes(stored.read_bytes() + b" ")

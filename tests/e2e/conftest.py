@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import psycopg2
 import pytest
 import yaml
@@ -98,12 +99,21 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
         spec = {"model": name, "source": source, "candidates": candidates, "gate": gate, **fields}
         path.write_text(yaml.safe_dump(spec))
         loaded = spec_files.load(path)
+        _look_now(api)
         api.wait_for_dag(loaded.dag_id)
         return loaded
 
     yield add
     for path in added:
         path.unlink()
+
+
+def _look_now(api: AirflowApi) -> None:
+    """Airflow looks for new specs every ten seconds by itself, as test_a_spec_that_breaks… shows."""
+    token = api._get("/dags/retrain_cover_letters")["file_token"]
+    asked = api._http.put(f"/parseDagFile/{token}")
+    if asked.status_code != httpx.codes.CONFLICT:  # that it has been asked already
+        asked.raise_for_status()
 
 
 @pytest.fixture

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from stack import feed
+from stack import demo, feed
 from stack.home import PROJECT
 
 Left = Callable[[Path], list[str]]
@@ -32,10 +35,10 @@ def _where(home: Path) -> dict[str, Any]:
 
 
 def test_two_batches_end_in_two_promotions_and_nothing_is_left_running(home: Path, left: Left) -> None:
-    demo = _demo(home)
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert demo.stderr == ""
-    first, second = demo.stdout.split("Cycle 1")[1].split("Cycle 2")
+    done = _demo(home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    first, second = done.stdout.split("Cycle 1")[1].split("Cycle 2")
     for candidate in ("words", "characters", "bayes"):
         assert f"{candidate} " in first
         assert f"{candidate} " in second
@@ -47,30 +50,73 @@ def test_two_batches_end_in_two_promotions_and_nothing_is_left_running(home: Pat
     assert left(home) == []
 
 
-def test_a_file_of_ones_own_is_fed_in_batches_by_date(home: Path, left: Left, reviews: Path, tmp_path: Path) -> None:
+def test_a_file_of_ones_own_is_fed_in_batches_by_date_until_ctrl_c_leaves_nothing_running(
+    home: Path, left: Left, reviews: Path, tmp_path: Path
+) -> None:
+    """The first two of its six batches; how it goes on and ends, the next test shows without a stack."""
     rows = feed.read(reviews / "reviews-2003-2010.tsv.gz").head(12_000)
     rows.to_csv(tmp_path / "reviews.tsv.gz", sep="\t", index=False, quoting=3, escapechar="\\")
     fewer = {"threshold": {"rows": 1000}, "gate": {"metric": "f1_macro", "floor": 0.55, "epoch_rows": 200}}
     spec = yaml.safe_load(REVIEWS.read_text()) | fewer
     (tmp_path / "reviews.yaml").write_text(yaml.safe_dump(spec))
     (tmp_path / "reviews.sql").write_text(REVIEWS.with_suffix(".sql").read_text())
-    demo = _demo(home, "--data", tmp_path / "reviews.tsv.gz", "--spec", tmp_path / "reviews.yaml")
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert demo.stdout.count("2,000 rows have arrived in table reviews") == 6
-    assert all(f"Cycle {number}" in demo.stdout for number in range(1, 7))
-    assert left(home) == []
+    words = ("--data", tmp_path / "reviews.tsv.gz", "--spec", tmp_path / "reviews.yaml")
+    # In the middle of a cycle: rows have arrived for the third time, and a task has ended.
+    printed = _interrupted(home, left, "Batch 3", "  sense", words=words)
+    assert [line for line in printed if line.startswith("Batch ")] == [
+        f"Batch {number}: 2,000 rows have arrived in table reviews.\n" for number in (1, 2, 3)
+    ]
+    assert len([line for line in printed if line.startswith("  evaluate  ")]) == 2
 
 
-@pytest.mark.parametrize("line", ["Starting PostgreSQL", "Starting Airflow's scheduler", "Batch 1"])
+def test_a_file_of_ones_own_ends_after_six_batches_and_says_how_its_stack_comes_back(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = pd.date_range("2026-01-01", periods=20).astype(str)
+    rows = pd.DataFrame({"review_id": range(20), "written_on": days}).sample(frac=1, random_state=0)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    running = SimpleNamespace(airflow_url="", user="", password="", mlflow_page="")
+    fed: list[tuple[int, pd.DataFrame]] = []
+    monkeypatch.setenv("RETRAIN_HOME", str(home))
+    monkeypatch.setattr(demo, "_stack", lambda *_, **__: nullcontext(running))
+    monkeypatch.setattr(demo, "AirflowApi", lambda _: StringIO())
+    monkeypatch.setattr(demo, "_cycle", lambda *given, number: fed.append((number, given[-1])))
+    monkeypatch.setattr(demo.demo_words, "of_cycle", lambda _: [])
+
+    assert demo._own(tmp_path / "rows.csv", REVIEWS) == 0
+
+    assert [(number, len(batch)) for number, batch in fed] == [(1, 3), (2, 4), (3, 3), (4, 3), (5, 4), (6, 3)]
+    assert [day for _, batch in fed for day in batch["written_on"].dt.strftime("%Y-%m-%d")] == list(days)
+    said = capsys.readouterr().out
+    assert all(f"Cycle {number}" in said for number in range(1, 7))
+    assert f"`RETRAIN_SPECS={REVIEWS.parent} make up` brings it back as it is" in said
+
+
+@pytest.mark.parametrize("line", ["Starting PostgreSQL", "Starting Airflow's scheduler"])
 def test_after_ctrl_c_nothing_is_left_running(home: Path, left: Left, line: str) -> None:
-    with subprocess.Popen(_words(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **_where(home)) as demo:
-        assert demo.stdout is not None
-        assert any(said.startswith(line) for said in demo.stdout)
-        demo.send_signal(signal.SIGINT)
-        _, said = demo.communicate()
-    assert demo.returncode == 130
+    _interrupted(home, left, line)
+
+
+def _interrupted(home: Path, left: Left, *lines: str, words: tuple[object, ...] = ()) -> list[str]:
+    """What a demo has printed that is interrupted when it has printed these lines, or their beginnings, in turn."""
+    printed = []
+    with subprocess.Popen(
+        _words(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **_where(home)
+    ) as running:
+        assert running.stdout is not None
+        for line in lines:
+            for said in running.stdout:
+                printed.append(said)
+                if said.startswith(line):
+                    break
+            else:
+                pytest.fail(f"did not print {line!r}: {''.join(printed)}{running.communicate()[1]}")
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate()
+    assert running.returncode == 130
     assert said == "Interrupted: what was started has been ended.\n"
     assert left(home) == []
+    return printed
 
 
 def test_a_file_without_its_spec_is_refused(home: Path, tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import tempfile
 from contextlib import closing
 from http.client import HTTPConnection
-from pathlib import Path
 
 import psutil
 import psycopg2
@@ -15,6 +13,7 @@ from sqlalchemy import create_engine, text
 from stack import local, ports
 from stack.errors import StackError
 from stack.home import Home
+from tests.conftest import short_lived
 
 PART = ("postgres", "mlflow")
 
@@ -23,10 +22,7 @@ PART = ("postgres", "mlflow")
 def part():
     # Blanks and percent signs mean something in URLs, in shells and in configuration files.
     prefix = "retrain 100% "
-    with (
-        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
-        local.running(Path(folder) / "home", services=PART) as running,
-    ):
+    with short_lived(prefix) as folder, local.running(folder / "home", services=PART) as running:
         yield running
 
 
