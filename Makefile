@@ -27,7 +27,7 @@ reset: have-venv ## end it and delete all that it stored
 	@exec .venv/bin/python -m stack reset
 
 test: venv ## the tests
-	@exec .venv/bin/pytest -n 2 --dist loadgroup -m "not soak"
+	@exec .venv/bin/pytest -n 2 --dist loadscope -m "not soak"
 
 soak: venv ## the tests that take minutes each
 	@exec .venv/bin/pytest -m soak

@@ -31,6 +31,7 @@ from stack.services import ALL
 from tests.inbox import Inbox
 from tests.tap import Tap
 
+_WITH_STACK = ("tests/e2e/", "tests/stack/test_command.py")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names that nobody guesses
 _ROOM = 4 * 2**30
 """Bytes, of which the tests take a tenth."""
@@ -59,16 +60,28 @@ class Database:
         return psycopg2.connect(self.dsn)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist's own, which heeds the groups, would come before
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one.
 
-    xdist begins with the largest group, which is that one. The other process begins with the demos: a test of a minute
-    that came last would leave one of the two idle.
+    Groups by mark, `xdist_group`, are not heeded with pytest 9.2 (pytest-xdist#1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneStack(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "stack" if nodeid.startswith(_WITH_STACK) else nodeid
+
+    return OneStack(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the demos: xdist begins with the tests that want the stack, as they are the largest group, and a test
+    of a minute that came last would leave one of its processes idle.
     """
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("stack"))
+        if "stack" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(_WITH_STACK):
+            raise pytest.UsageError(f"{item.nodeid} wants the whole stack: put it where those are, {_WITH_STACK}")
     items.sort(key=lambda item: item.path.name != "test_demo.py")
 
 
