@@ -163,7 +163,7 @@ class State:
                 # One that is taken again is a new one: its file has just been written.
                 "INSERT INTO retrain.snapshots (model, id, body) VALUES (%s, %s, %s) ON CONFLICT (model, id) DO UPDATE "
                 "SET body = excluded.body, taken_at = now(), dropped_at = NULL "
-                "WHERE snapshots.dropped_at IS NOT NULL OR snapshots.body ? 'content'",
+                "WHERE snapshots.dropped_at IS NOT NULL OR snapshots.body->>'content' IS NOT NULL",
                 (snapshot.model, snapshot.id, _json(snapshot.to_json())),
             )
 

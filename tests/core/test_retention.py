@@ -106,6 +106,15 @@ def test_one_that_was_killed_between_the_file_and_the_ledger_is_finished(state, 
     assert sizes(state) == [7, 6]
 
 
+def test_a_snapshot_that_is_taken_again_stays_as_it_was_known(state, store, taken):
+    first = taken(5, consumed=True)
+
+    assert taken(5).new_rows == 0
+
+    assert first.new_rows == 5
+    assert state.last_consumed(MODEL) == first
+
+
 # ── forget
 
 

@@ -855,7 +855,9 @@ def test_two_who_migrate_at_once_run_each_migration_once(database):
 
 
 def test_a_database_without_tables_says_how_to_make_them(database):
-    with pytest.raises(StateError, match=r"^schema retrain lacks 0001_ledger, .*0003_lineages; run `retrain migrate`$"):
+    with pytest.raises(
+        StateError, match=r"^schema retrain lacks 0001_ledger, .*0004_retention; run `retrain migrate`$"
+    ):
         State(database.connect).check()
 
 
