@@ -265,7 +265,9 @@ class SnapshotStore:
                 for batch in parquet.iter_batches(columns=columns):
                     digest.update(batch)
                     empty = False
-                    yield batch if columns is None else batch.select(columns)
+                    # Read by parts, it has lost in which order its keys are.
+                    part = batch if columns is None else batch.select(columns)
+                    yield part.replace_schema_metadata(schema.metadata)
         except (OSError, pa.ArrowException) as error:
             raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
         found = digest.seal()

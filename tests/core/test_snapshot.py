@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from retrain.about_rows import KEY_ORDER, NUMBERS, SINCE
 from retrain.content import content_keys
 from retrain.errors import SnapshotError, SourceError, SourceMismatchError
+from retrain.keys import Before
 from retrain.nouns import Side, Snapshot
 from retrain.snapshot import SnapshotStore
 from retrain.source import LABEL_TIME
@@ -407,6 +408,33 @@ def test_new_rows_are_found_in_the_order_of_numbers_and_after_the_order_has_chan
     again = written(by_number(110), texts)
 
     assert [each.new_rows for each in (numbers, texts, again)] == [2, 3, 5]
+
+
+@pytest.mark.parametrize("columns", [None, ["label", "key"]])
+def test_a_snapshot_says_in_which_order_its_keys_are_whatever_is_read_of_it(store, columns):
+    snapshot = store.write(MODEL, by_number(20), lineage=LINEAGE, epoch_rows=3, last=None, inherits=None)
+
+    table = store.table(snapshot, columns)
+
+    assert table.schema.metadata[KEY_ORDER] == NUMBERS
+    assert columns is None or table.column_names == columns
+
+
+def test_of_an_earlier_snapshot_no_more_is_held_than_a_batch_needs():
+    batches = [numbered_batch(start) for start in range(0, 100, 10)]
+    before = Before(iter(batches))
+
+    held = []
+    for batch in batches:
+        assert before.count_new(batch, NUMBERS) == 0
+        held.append(len(before._held))
+
+    assert max(held) == 0
+
+
+def numbered_batch(start):
+    keys = [str(number) for number in range(start, start + 10)]
+    return pa.record_batch({"key": keys, "label": ["good"] * 10}, metadata={KEY_ORDER: NUMBERS})
 
 
 def test_rows_that_do_not_come_in_the_order_of_their_keys_are_refused(store):
