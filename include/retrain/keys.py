@@ -49,6 +49,7 @@ class Before:
         self._batches, self._since = batches, since
         self._held: pa.Table | None = None
         self._order: bytes | None = None
+        self._reach: Any = None
 
     def count_new(self, batch: pa.RecordBatch, order: bytes) -> int:
         """How many of the rows it does not hold; but none that it left out because it was labelled too long ago.
@@ -83,15 +84,16 @@ class Before:
 
     def _read_to(self, keys: pa.Array, order: bytes) -> None:
         """Hold all pairs up to the last of these keys; where it has another order, all."""
-        last, reach = _last(keys, order), None
-        while reach is None or self._order != order or last > reach:
+        last = _last(keys, order)
+        while self._reach is None or self._order != order or last > self._reach:
             batch = next(self._batches, None)
             if batch is None:
                 return
             self._order = order_of(batch.schema)
             pairs = pa.Table.from_batches([batch.select(["key", "label"])])
             self._held = pairs if self._held is None else pa.concat_tables([self._held, pairs])
-            reach = _last(batch.column("key"), order) if batch.num_rows else None
+            if batch.num_rows:
+                self._reach = _last(batch.column("key"), order)
 
 
 def _last(keys: pa.Array, order: bytes) -> Any:
