@@ -1,4 +1,7 @@
-"""What a source says of the rows that it gives, in the metadata of their schema."""
+"""The names of our own columns among the user's, and what a source says of its rows in the metadata of their schema."""
+
+# With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
+CONTENT, GROUP, SIDE, EPOCH = "retrain.content", "retrain.group", "retrain.side", "retrain.epoch"
 
 KEY_ORDER = b"retrain.key_order"
 """In which order they come."""

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrain import announcements, checks, drift_plot, runs
+from retrain.about_rows import SIDE
 from retrain.cycle import Cycle
 from retrain.drift import Drift, drift, new_or_all, sample
 from retrain.errors import BlockedDataError
@@ -136,7 +137,7 @@ def _beside(
 ) -> _Drifted:
     spec, rows, known = cycle.spec, read(snapshot), read(trained_on)
     sides = pa.array([side.value for side in file.sides], pa.string())
-    reference = known.filter(pc.is_in(known["retrain.side"], sides))
+    reference = known.filter(pc.is_in(known[SIDE], sides))
     current = new_or_all(rows, known["key"])
     says = f"{len(current):,} {'new ' if len(current) < len(rows) else ''}rows beside the {len(reference):,} that "
     says += f"version {version} was trained on"

@@ -14,14 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from retrain.about_rows import CONTENT
 from retrain.nouns import Check
 from retrain.spec import ShareCheck, Spec, Task, duration_text
 
 Mask = NDArray[np.bool_]
 Codes = NDArray[np.int64]
 
-_CONTENT = "retrain.content"
-"""The column of a snapshot that holds the content key of each row."""
 _EXAMPLES = 5
 _FEW = 100
 """Of new rows: the shares of labels among fewer of them move by chance."""
@@ -100,7 +99,7 @@ class _Data:
         if self.before is None:
             return None
         if self.same_contents:
-            return self.rows[_CONTENT].to_numpy(), self.before[_CONTENT].to_numpy()
+            return self.rows[CONTENT].to_numpy(), self.before[CONTENT].to_numpy()
         # Each lineage has a salt of its own: then the features that both have, as they are.
         common = [
             name
@@ -123,7 +122,7 @@ class _Data:
     @cached_property
     def content_of_row(self) -> tuple[Codes, Codes]:
         """Of each row the number of its content, from 0, shape (rows,); of each content the first row that has it."""
-        _, first, number = np.unique(self.rows[_CONTENT].to_numpy(), return_index=True, return_inverse=True)
+        _, first, number = np.unique(self.rows[CONTENT].to_numpy(), return_index=True, return_inverse=True)
         return number, first
 
     def said(self, which: Mask) -> str:

@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from retrain.about_rows import CONTENT, EPOCH, GROUP, SIDE
 from retrain.content import content_keys
 from retrain.split import SIDES, Epochs, Lineage, Sides, Span, in_range, opened, sides_by_hash, sides_by_time
 
-# With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
-CONTENT, GROUP, SIDE, EPOCH = "retrain.content", "retrain.group", "retrain.side", "retrain.epoch"
 _NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SIDE, EPOCH}
 Codes = NDArray[np.int64]
 

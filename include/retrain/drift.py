@@ -166,7 +166,7 @@ def _of_text(name: str, was: pa.ChunkedArray, now: pa.ChunkedArray) -> Drift:
 
 
 def _words(texts: pa.ChunkedArray) -> pa.StructArray:
-    """Each word with how often it occurs. Texts are normalised as those of a content key are (`retrain.snapshot`)."""
+    """Each word with how often it occurs. Texts are normalised as those of a content key are (`retrain.content`)."""
     normal = pc.utf8_lower(pc.utf8_normalize(texts.cast(pa.large_string()), form="NFKC"))
     words = pc.list_flatten(pc.utf8_split_whitespace(normal))
     return pc.value_counts(words.filter(pc.not_equal(words, "")))

@@ -24,22 +24,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
-from retrain.about_rows import SINCE
+from retrain.about_rows import CONTENT, EPOCH, GROUP, SIDE, SINCE
 from retrain.content import as_seen, content_keys
 from retrain.digest import Digest, digest_of, is_part
-from retrain.draft import (
-    CONTENT,
-    EPOCH,
-    GROUP,
-    SIDE,
-    SIDE_NAMES,
-    Codes,
-    Draft,
-    ahead,
-    clusters_of,
-    features_of,
-    schema_of,
-)
+from retrain.draft import SIDE_NAMES, Codes, Draft, ahead, clusters_of, features_of, schema_of
 from retrain.errors import SnapshotError
 from retrain.keys import Before, KeyCheck, order_of
 from retrain.nouns import Side, Snapshot

@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from retrain import spec
-from retrain.about_rows import KEY_ORDER, NUMBERS, SINCE, TEXT
+from retrain.about_rows import GROUP, KEY_ORDER, NUMBERS, SINCE, TEXT
 from retrain.arrow_stream import reading, selected, told
 from retrain.count_plan import CountPlan, described, is_bounded_by, leaves, reads_all
 from retrain.errors import SourceMismatchError
@@ -221,8 +221,7 @@ class Source:
             when = sql.SQL("(extract(epoch FROM {}::timestamptz) * 1000000)::bigint")
             columns["label_time"] = (when.format(sql.Identifier(self._spec.label_time)), LABEL_TIME)
         if self._spec.group is not None:
-            # With a dot, so that a feature may be called "group".
-            columns["retrain.group"] = _text(self._spec.group)
+            columns[GROUP] = _text(self._spec.group)
         for name in self._spec.features:
             if name in columns:
                 raise SourceMismatchError(
