@@ -20,12 +20,16 @@ from retrain import model_files
 from retrain.errors import TrackerError
 from retrain.nouns import Snapshot
 from retrain.tracker import (
+    Artifact,
     Condition,
     Experiment,
     LoggedModel,
+    MetricPoint,
     MetricStats,
     ModelVersion,
     Order,
+    Page,
+    RegisteredModel,
     Run,
     RunStatus,
     Stage,
@@ -60,7 +64,8 @@ class FakeTracker:
         self._production, self._staging = production_alias, staging_alias
         self._experiments: dict[str, Experiment] = {}
         self._runs: dict[str, Run] = {}
-        self._history: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
+        self._history: dict[tuple[str, str], list[MetricPoint]] = defaultdict(list)
+        self._artifacts: dict[str, dict[str, int]] = defaultdict(dict)
         self._logged: dict[tuple[str, str], str] = {}
         self._models_of: dict[str, set[str]] = defaultdict(set)
         self._models: dict[str, _Model] = {}
@@ -92,6 +97,15 @@ class FakeTracker:
 
     def list_experiments(self, view: View = "ACTIVE") -> list[Experiment]:
         return [each for each in self._experiments.values() if view == "ALL" or each.deleted == (view == "DELETED")]
+
+    def page_of_experiments(self, view: View = "ACTIVE", size: int = 100, token: str | None = None) -> Page[Experiment]:
+        return _page(self.list_experiments(view), size, token)
+
+    def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        found = self.get_experiment(experiment_id)
+        if found.deleted:
+            raise TrackerError(f"experiment {experiment_id} is deleted")
+        self._experiments[experiment_id] = replace(found, tags={**found.tags, **checks.tags(tags)})
 
     def delete_experiment(self, experiment_id: str) -> None:
         if self.get_experiment(experiment_id).deleted:
@@ -155,6 +169,17 @@ class FakeTracker:
             found = rest + nan + missing
         return found[:max_results]
 
+    def page_of_runs(
+        self,
+        experiment_ids: Sequence[str],
+        filter: Sequence[Condition] = (),
+        order_by: Sequence[Order] = (),
+        size: int = 100,
+        token: str | None = None,
+    ) -> Page[Run]:
+        found = self.search_runs(experiment_ids, filter)
+        return _page(self.search_runs(experiment_ids, filter, order_by, len(found)), size, token)
+
     def end_run(self, run_id: str, status: RunStatus = "FINISHED") -> None:
         if status not in get_args(RunStatus):
             raise TrackerError(f"{status!r} is no status of a run")
@@ -166,31 +191,54 @@ class FakeTracker:
 
     # ── logging
 
-    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+    def log_params(self, run_id: str, params: Mapping[str, Any], *, tags: Mapping[str, str] | None = None) -> None:
         texts, run = checks.params(params), self._open(run_id)
         for name, text in texts.items():
             if run.params.get(name, text) != text:
                 raise TrackerError(f"parameter {name!r} is {run.params[name]!r} and cannot become {text!r}")
-        self._runs[run_id] = replace(run, params={**run.params, **texts})
+        self._runs[run_id] = replace(run, params={**run.params, **texts}, tags={**run.tags, **checks.tags(tags or {})})
 
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float | Sequence[float]], step: int = 0) -> None:
-        points, run = checks.metrics(metrics), self._open(run_id)
+    def log_metrics(
+        self,
+        run_id: str,
+        metrics: Mapping[str, float | Sequence[float]],
+        step: int = 0,
+        *,
+        at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        points, run, when = checks.metrics(metrics), self._open(run_id), _to_milliseconds(at or datetime.now(UTC))
         for name, place, value in points:
-            self._history[run_id, name].append((step + place, value))
-        last = {name: max(self._history[run_id, name][::-1], key=lambda point: point[0])[1] for name, _, _ in points}
-        self._runs[run_id] = replace(run, metrics={**run.metrics, **last})
+            point = MetricPoint(step + place, value, when)
+            if point not in self._history[run_id, name]:
+                self._history[run_id, name].append(point)
+        last = {
+            name: max(self._history[run_id, name][::-1], key=lambda point: point.step).value for name, _, _ in points
+        }
+        self._runs[run_id] = replace(run, metrics={**run.metrics, **last}, tags={**run.tags, **checks.tags(tags or {})})
 
-    def metric_history(self, run_id: str, name: str) -> list[tuple[int, float]]:
+    def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
         return sorted(self._history.get((run_id, name), []))
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         given, run = checks.tags(tags), self._open(run_id)
         self._runs[run_id] = replace(run, tags={**run.tags, **given})
 
-    def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:  # noqa: ARG002
+    def list_artifacts(self, run_id: str, folder: str | None = None) -> list[Artifact]:
+        self.get_run(run_id)
+        inside = f"{folder}/" if folder else ""
+        found = {}
+        for path, size in self._artifacts[run_id].items():
+            if path.startswith(inside):
+                name, _, below = path.removeprefix(inside).partition("/")
+                found[inside + name] = Artifact(inside + name, bool(below), None if below else size)
+        return [found[path] for path in sorted(found)]
+
+    def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         self.get_run(run_id)
         if not path.exists():
             raise TrackerError(f"{path} is not there")
+        self._artifacts[run_id][f"{folder}/{path.name}" if folder else path.name] = path.stat().st_size
 
     def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:  # noqa: ARG002
         self._open(run_id)
@@ -252,10 +300,7 @@ class FakeTracker:
 
     def register_model(self, run_id: str, model_name: str, uri: str | None = None, *, key: str | None = None) -> str:
         checks.name("model", model_name)
-        logged = {f"models:/{made}" for made in self._models_of[run_id]}
-        if uri is None and len(logged) != 1:
-            raise TrackerError(f"run {run_id} has logged {len(logged)} models; name the one to register")
-        uri = uri or logged.pop()
+        uri = uri or self.model_of_run(run_id)
         key = _key(key or f"{run_id}{uri}".replace("models:/m-", ""))
         if not model_name or "/" in model_name or ":" in model_name:
             raise TrackerError(f"{model_name!r} cannot be the name of a model")
@@ -269,6 +314,23 @@ class FakeTracker:
         tags = {_KEY: key}
         model.versions[version] = ModelVersion(model_name, version, "None", (), run_id, uri, tags, _now())
         return version
+
+    def model_of_run(self, run_id: str) -> str:
+        logged = self._models_of[self.get_run(run_id).id]
+        if len(logged) != 1:
+            raise TrackerError(f"run {run_id} has logged {len(logged)} models; name the one to register")
+        return f"models:/{next(iter(logged))}"
+
+    def page_of_models(self, size: int = 100, token: str | None = None) -> Page[RegisteredModel]:
+        return _page([self.get_model(name) for name in sorted(self._models)], size, token)
+
+    def get_model(self, model_name: str) -> RegisteredModel:
+        aliases = _known(self._models, model_name, "model").aliases
+        return RegisteredModel(model_name, aliases.get(self._production), aliases.get(self._staging), {})
+
+    def set_version_tags(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
+        found = self.get_model_version(model_name, version)
+        self._models[model_name].versions[version] = replace(found, tags={**found.tags, **checks.tags(tags)})
 
     def get_model_version(
         self, model_name: str, version: str | None = None, stage: Stage | None = None
@@ -339,8 +401,18 @@ def _key(key: str) -> str:
     return key
 
 
+def _page(items: Sequence[Any], size: int, token: str | None) -> Page[Any]:
+    begin = int(token or 0)
+    end = begin + size
+    return Page(tuple(items[begin:end]), str(end) if end < len(items) else None)
+
+
 def _now() -> datetime:
-    return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)
+    return _to_milliseconds(datetime.now(UTC))
+
+
+def _to_milliseconds(time: datetime) -> datetime:
+    return datetime.fromtimestamp(int(time.timestamp() * 1000) / 1000, UTC)
 
 
 def _value(run: Run, field: Condition | Order) -> Any:

@@ -9,7 +9,9 @@ RetrainError
 ├── BlockedDataError     the rows are not ones to train on, as a check of the spec says
 ├── SnapshotError        a stored snapshot is missing or not what its digest says
 ├── StateError           Retrain's own tables cannot be reached or are of another version
+│   └── NotInLedgerError     they are there, and do not hold what was asked for
 ├── TrackerError         MLflow refused, or did not answer in time
+│   ├── NotFoundError    MLflow has no such thing
 │   ├── NoAnswerError    MLflow did not answer in time: what was asked may or may not have happened
 │   └── UntrustedModelError  a model file's digest or types are not ones that we load
 ├── StaleVerdictError    Production changed after the verdict: it is not applied
@@ -20,6 +22,12 @@ RetrainError
 
 class RetrainError(Exception):
     """Root of every error that Retrain raises on purpose."""
+
+    def __init__(self, said: str, *, where: str | None = None) -> None:
+        """where: the address of what has failed."""
+        super().__init__(said if where is None else f"{said} ({where})")
+        self.said = said
+        """For who may not know addresses."""
 
 
 class SettingsError(RetrainError):
@@ -54,8 +62,16 @@ class StateError(RetrainError):
     """Retrain's own tables cannot be reached, or are of another version than this code."""
 
 
+class NotInLedgerError(StateError):
+    """Retrain's own tables do not hold what was asked for."""
+
+
 class TrackerError(RetrainError):
     """MLflow refused a call, or did not answer within its deadline."""
+
+
+class NotFoundError(TrackerError):
+    """MLflow has no such thing."""
 
 
 class NoAnswerError(TrackerError):

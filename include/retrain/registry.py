@@ -37,6 +37,7 @@ class Registry:
             return self._move(model, Move.FORWARD, version, expects=expects, by=by, why=why)
         if self.tracker.production(model) == version:
             raise TrackerError(f"{model}: version {version} is in Production; put another one there, or roll back")
+        self.tracker.set_version_tags(model, version, _said("stage_", by, why))
         self.tracker.transition_model_stage(model, version, stage)
         return None
 
@@ -96,18 +97,41 @@ class Registry:
         with FreshProcess() as process:
             process.ask(self.tracker, file, rows.features.head(_ROWS), self.trust)
 
-    def delete_run(self, run_id: str) -> None:
-        """Raises TrackerError for a run that has made what is in Production, or what a rollback would put there."""
+    def register_model(
+        self, run_id: str, model: str, uri: str | None = None, *, key: str | None = None, by: str, why: str = ""
+    ) -> str:
+        """Make a model that the run has logged a version of `model`, once; gives its number.
+
+        uri: None for the run's only one. key: as in `ExperimentTracker.register_model`. A file that Retrain logged is
+        from then on known as this version, so that it can be put into Production.
+        """
+        uri = uri or self.tracker.model_of_run(run_id)
+        version = self.state.version_of(uri, model) or self.tracker.register_model(run_id, model, uri, key=key)
+        self.tracker.set_version_tags(model, version, _said("", by, why))
+        self.state.link_version(uri, version, model)
+        return version
+
+    def delete_run(self, run_id: str, *, by: str, why: str) -> None:
+        """MLflow keeps it as deleted, with tags that say by whom and why; one that is deleted stays as it is.
+
+        Raises TrackerError for a run that has made what is in Production, or what a rollback would put there.
+        """
+        if self.tracker.get_run(run_id).deleted:
+            return
         for file in self.state.model_files_in_use():
             if file.run_id == run_id:
                 raise TrackerError(f"run {run_id} has made a version that {file.model} needs; it is not deleted")
+        self.tracker.set_tags(run_id, _said("deleted_", by, why))
         self.tracker.delete_run(run_id)
 
-    def delete_experiment(self, experiment_id: str) -> None:
-        """Raises TrackerError for an experiment with such a run."""
+    def delete_experiment(self, experiment_id: str, *, by: str, why: str) -> None:
+        """The same. Raises TrackerError for an experiment with such a run."""
+        if self.tracker.get_experiment(experiment_id).deleted:
+            return
         for file in self.state.model_files_in_use():
             if file.run_id and self.tracker.get_run(file.run_id).experiment_id == experiment_id:
                 raise TrackerError(f"experiment {experiment_id} holds a run that {file.model} needs; it is not deleted")
+        self.tracker.set_experiment_tags(experiment_id, _said("deleted_", by, why))
         self.tracker.delete_experiment(experiment_id)
 
     def _move(self, model: str, kind: Move, wanted: str | None, *, expects: str | None, by: str, why: str) -> Promotion:
@@ -132,6 +156,11 @@ class Registry:
             row = ledger.append(expects, version, kind=kind, verdict=None, by=by, why=why)
         apply(model, self.state, self.tracker)
         return next(each for each in self.state.history(model) if each.seq == row.seq)
+
+
+def _said(what: str, by: str, why: str) -> dict[str, str]:
+    """Tags that say who has done something, and why."""
+    return {f"retrain.{what}by": by, f"retrain.{what}why": why}
 
 
 def _before(ledger: Ledger, model: str, version: str | None) -> str:

@@ -18,7 +18,7 @@ from psycopg2.extensions import connection
 from psycopg2.extras import RealDictCursor
 
 from retrain import announcements
-from retrain.errors import StaleVerdictError, StateError
+from retrain.errors import NotInLedgerError, StaleVerdictError, StateError
 from retrain.nouns import Announcement, Move, Promotion, Side, Snapshot, Verdict
 from retrain.spec import Split
 from retrain.split import Lineage
@@ -171,7 +171,7 @@ class State:
         """Raises StateError where there is none."""
         found = self._value("SELECT body FROM retrain.snapshots WHERE model = %s AND id = %s", (model, snapshot_id))
         if found is None:
-            raise StateError(f"{model}: snapshot {snapshot_id} is not in the ledger")
+            raise NotInLedgerError(f"{model}: snapshot {snapshot_id} is not in the ledger")
         return Snapshot.from_json(found)
 
     def kept_snapshots(self, model: str) -> list[Snapshot]:
@@ -274,7 +274,7 @@ class State:
         """Raises StateError for a file that we did not log."""
         file = self._model_file("uri = %s", (uri,))
         if file is None:
-            raise StateError(f"{uri}: is not in the ledger")
+            raise NotInLedgerError(f"{uri}: is not in the ledger")
         return file
 
     def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
@@ -299,7 +299,22 @@ class State:
         with self._transaction() as cursor:
             cursor.execute("UPDATE retrain.candidates SET version = %s WHERE uri = %s", (version, uri))
             if cursor.rowcount == 0:
-                raise StateError(f"{uri}: is not in the ledger, so it cannot be version {version}")
+                raise NotInLedgerError(f"{uri}: is not in the ledger, so it cannot be version {version}")
+
+    def link_version(self, uri: str, version: str, model: str) -> None:
+        """Say of a file which version it is, where it is in the ledger as one of this model, and is no version yet."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.candidates SET version = %s WHERE uri = %s AND model = %s AND version IS NULL",
+                (version, uri, model),
+            )
+
+    def version_of(self, uri: str, model: str) -> str | None:
+        """Which version of this model a file of the ledger is; None where it is none, or is not there."""
+        found: str | None = self._value(
+            "SELECT version FROM retrain.candidates WHERE uri = %s AND model = %s", (uri, model)
+        )
+        return found
 
     def _model_file(self, condition: str, values: tuple[str, ...]) -> ModelFile | None:
         with self._transaction() as cursor:
@@ -321,6 +336,23 @@ class State:
     def verdict(self, verdict_id: str) -> Verdict | None:
         found = self._value("SELECT body FROM retrain.verdicts WHERE id = %s", (verdict_id,))
         return None if found is None else Verdict.from_json(found)
+
+    def last_verdict(self, model: str) -> tuple[Verdict, datetime] | None:
+        """The newest one and when it was made, dry runs included; None before the first."""
+        return self._verdict("model = %s", (model,))
+
+    def verdict_of_version(self, model: str, version: str) -> tuple[Verdict, datetime] | None:
+        """The newest one that judged this version, and when it was made; None where none did."""
+        return self._verdict("model = %s AND body->'trial'->>'version' = %s", (model, version))
+
+    def _verdict(self, condition: str, values: tuple[str, ...]) -> tuple[Verdict, datetime] | None:
+        with self._transaction() as cursor:
+            cursor.execute(
+                f"SELECT body, at FROM retrain.verdicts WHERE {condition} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - conditions are ours
+                values,
+            )
+            row = cursor.fetchone()
+        return None if row is None else (Verdict.from_json(row["body"]), row["at"])
 
     def save_verdict(self, verdict: Verdict, announcement: Announcement, *, of: Snapshot | None = None) -> Verdict:
         """Write a verdict once, and with it consume its snapshot, spend its test and tell the team.
@@ -407,7 +439,7 @@ class State:
         with self._transaction() as cursor:
             promotion = Ledger(cursor, verdict.trial.model).of_verdict(verdict.trial.id)
         if promotion is None:
-            raise StateError(f"{verdict.trial.model}: verdict {verdict.trial.id} has promoted nothing")
+            raise NotInLedgerError(f"{verdict.trial.model}: verdict {verdict.trial.id} has promoted nothing")
         return promotion
 
     def history(self, model: str) -> list[Promotion]:
@@ -498,7 +530,7 @@ class State:
         # Not FOR UPDATE: rows that refer to the model, a new snapshot say, need not wait for a promotion.
         cursor.execute("SELECT 1 FROM retrain.models WHERE model = %s FOR NO KEY UPDATE", (model,))
         if cursor.fetchone() is None:
-            raise StateError(f"{model}: has no snapshot yet, so there is nothing to decide")
+            raise NotInLedgerError(f"{model}: has no snapshot yet, so there is nothing to decide")
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:

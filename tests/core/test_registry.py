@@ -124,12 +124,48 @@ def test_what_production_or_a_rollback_needs_cannot_be_deleted(two: World) -> No
     assert len(needed) == 2
     for run_id in needed:
         with pytest.raises(TrackerError, match=f"run {run_id} has made a version that {two.model} needs"):
-            two.registry.delete_run(run_id)
+            two.registry.delete_run(run_id, **PERSON)
     with pytest.raises(TrackerError, match=f"holds a run that {two.model} needs; it is not deleted"):
-        two.registry.delete_experiment(runs[0].experiment_id)
+        two.registry.delete_experiment(runs[0].experiment_id, **PERSON)
     other = next(run for run in runs if run.name == "half")
-    two.registry.delete_run(other.id)
-    assert two.tracker.get_run(other.id).deleted
+    for _ in range(2):
+        two.registry.delete_run(other.id, **PERSON)
+    gone = two.tracker.get_run(other.id)
+    assert gone.deleted
+    assert gone.tags.items() >= {("retrain.deleted_by", "kim"), ("retrain.deleted_why", "customers complain")}
+
+
+def test_who_set_a_stage_is_on_the_version(two: World) -> None:
+    two.registry.transition_model_stage(two.model, "1", "Staging", expects="2", **PERSON)
+    tags = two.tracker.get_model_version(two.model, "1").tags
+    assert (tags["retrain.stage_by"], tags["retrain.stage_why"]) == ("kim", "customers complain")
+
+
+def test_a_file_that_retrain_logged_is_registered_once_and_can_be_put_into_production(two: World) -> None:
+    one = two.state.model_file_of_version(two.model, "1")
+    assert one is not None
+    assert two.registry.register_model(one.run_id, two.model, one.uri, **PERSON) == "1"
+    _, verdict = two.judge(dry_run=True)
+    with two.database.connect() as session, session.cursor() as cursor:
+        ours = "SELECT uri FROM retrain.candidates WHERE run_id = %s AND 'validation' = ANY (sides)"
+        cursor.execute(ours, (verdict.trial.run_id,))
+        ((waiting,),) = cursor.fetchall()
+    version = two.registry.register_model(verdict.trial.run_id, two.model, waiting, **PERSON)
+    assert version == "3"
+    row = two.registry.transition_model_stage(two.model, version, "Production", expects="2", **PERSON)
+    assert row is not None
+    assert two.tracker.production(two.model) == "3"
+
+
+def test_the_verdict_behind_a_version_and_the_last_one_are_found(two: World) -> None:
+    behind = two.state.verdict_of_version(two.model, "2")
+    last = two.state.last_verdict(two.model)
+    assert behind is not None
+    assert last is not None
+    assert behind[0].trial.version == "2"
+    assert behind == last
+    assert two.state.verdict_of_version(two.model, "9") is None
+    assert two.state.last_verdict("none") is None
 
 
 def test_history_says_what_was_in_production_when(two: World) -> None:

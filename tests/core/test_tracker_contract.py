@@ -4,6 +4,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 from retrain import model_files
 from retrain.errors import NoAnswerError, TrackerError, UntrustedModelError
 from retrain.nouns import Snapshot
-from retrain.tracker import Condition, ExperimentTracker, LoggedModel, Order
+from retrain.tracker import Artifact, Condition, ExperimentTracker, LoggedModel, Order
 from stack.local import Running
 from tests.core import toys
 from tests.fake_tracker import FakeTracker
@@ -303,11 +304,74 @@ def test_what_a_backend_would_cut_off_or_break_on_is_refused_before_anything_is_
     assert tracker.get_run(tracker.start_run(experiment, "x" * 250)).name == "x" * 250
 
 
+def test_who_logs_can_set_tags_in_the_same_call(tracker: Tracker, run: str) -> None:
+    tracker.log_params(run, {"c": 1}, tags={"by": "kim"})
+    tracker.log_metrics(run, {"f1": 0.5}, tags={"by": "lee", "also": "x"})
+    found = tracker.get_run(run)
+    assert (found.tags["by"], found.tags["also"]) == ("lee", "x")
+    _refused(lambda: tracker.log_metrics(run, {"loss": 1.0}, tags={"note": "x" * 8001}), "8,001 characters")
+    assert "loss" not in tracker.get_run(run).metrics
+
+
+def test_a_point_that_is_logged_again_with_its_time_is_there_once(tracker: Tracker, run: str) -> None:
+    time_of_it = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+    for _ in range(2):
+        tracker.log_metrics(run, {"loss": [0.5, 0.25]}, step=3, at=time_of_it)
+    assert tracker.metric_history(run, "loss") == [(3, 0.5, time_of_it), (4, 0.25, time_of_it)]
+
+
+def test_artifacts_are_listed_folder_by_folder(tracker: Tracker, run: str, tmp_path: Path) -> None:
+    file = tmp_path / "보고서.txt"
+    file.write_text("하나")
+    tracker.log_artifact(run, file)
+    tracker.log_artifact(run, file, "a/b")
+    assert tracker.list_artifacts(run) == [Artifact("a", True, None), Artifact("보고서.txt", False, 6)]
+    assert tracker.list_artifacts(run, "a") == [Artifact("a/b", True, None)]
+    assert tracker.list_artifacts(run, "a/b") == [Artifact("a/b/보고서.txt", False, 6)]
+    assert tracker.list_artifacts(run, "none") == []
+    _refused(lambda: tracker.list_artifacts(NOWHERE))
+
+
+def test_experiments_come_in_pages(tracker: Tracker, name: str) -> None:
+    made = [tracker.create_experiment(f"{name}-{number}") for number in range(5)]
+    found, token = list[str](), None
+    while True:
+        page = tracker.page_of_experiments("ACTIVE", 2, token)
+        assert len(page.items) <= 2
+        found += [each.id for each in page.items]
+        token = page.next
+        if token is None:
+            break
+    assert [each for each in found if each in made] == made
+    assert found == [each.id for each in tracker.list_experiments()]
+
+
+def test_runs_come_in_pages_in_the_order_that_was_asked_for(
+    tracker: Tracker, experiment: str, finished: Callable[..., str]
+) -> None:
+    runs = [finished(f1=value) for value in (0.3, 0.1, 0.5, 0.4, 0.2)]
+    best_first = [Order("metric", "f1", ascending=False)]
+    good = [Condition("metric", "f1", ">", 0.15)]
+    first = tracker.page_of_runs([experiment], good, best_first, 3)
+    second = tracker.page_of_runs([experiment], good, best_first, 3, first.next)
+    assert [each.id for each in first.items + second.items] == [runs[2], runs[3], runs[0], runs[4]]
+    assert second.next is None
+    assert [each.id for each in tracker.page_of_runs([experiment], size=2).items] == runs[:2]
+    assert tracker.page_of_runs([]).items == ()
+
+
+def test_an_experiment_keeps_tags_until_it_is_deleted(tracker: Tracker, experiment: str) -> None:
+    tracker.set_experiment_tags(experiment, {"team": "자소서", "more": "x"})
+    assert tracker.get_experiment(experiment).tags.items() >= {("team", "자소서"), ("more", "x")}
+    tracker.delete_experiment(experiment)
+    _refused(lambda: tracker.set_experiment_tags(experiment, {"team": "y"}))
+
+
 def test_metrics_have_steps_take_nan_and_refuse_what_mlflow_would_twist(tracker: Tracker, run: str) -> None:
     tracker.log_metrics(run, {"loss": [0.5, 0.25], "f1": 0.8}, step=3)
     tracker.log_metrics(run, {"loss": 0.1}, step=9)
     tracker.log_metrics(run, {"loss": 0.2}, step=8)
-    assert tracker.metric_history(run, "loss") == [(3, 0.5), (4, 0.25), (8, 0.2), (9, 0.1)]
+    assert [point[:2] for point in tracker.metric_history(run, "loss")] == [(3, 0.5), (4, 0.25), (8, 0.2), (9, 0.1)]
     assert tracker.metric_history(run, "none") == []
     time.sleep(0.002)
     tracker.log_metrics(run, {"loss": 0.05}, step=9)
@@ -488,3 +552,26 @@ def test_the_alias_of_production_has_one_owner_and_stays_with_it(tracker: Tracke
     assert tracker.get_model_version(registered, "2").aliases == ("production", "staging")
     _refused(lambda: tracker.set_production(registered, "4"))
     assert tracker.production(registered) == "2"
+
+
+def test_a_model_says_who_owns_its_aliases_and_is_found_page_by_page(tracker: Tracker, registered: str) -> None:
+    tracker.set_production(registered, "2")
+    tracker.transition_model_stage(registered, "1", "Staging")
+    found = tracker.get_model(registered)
+    assert (found.name, found.production, found.staging) == (registered, "2", "1")
+    listed, token = list[str](), None
+    while True:
+        page = tracker.page_of_models(1, token)
+        listed += [each.name for each in page.items]
+        token = page.next
+        if token is None:
+            break
+    assert listed == sorted(listed)
+    assert listed.count(registered) == 1
+    _refused(lambda: tracker.get_model("none"))
+
+
+def test_a_version_keeps_tags(tracker: Tracker, registered: str) -> None:
+    tracker.set_version_tags(registered, "2", {"retrain.stage_why": "이유"})
+    assert tracker.get_model_version(registered, "2").tags["retrain.stage_why"] == "이유"
+    _refused(lambda: tracker.set_version_tags(registered, "4", {"a": "b"}))

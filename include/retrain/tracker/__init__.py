@@ -7,18 +7,35 @@ Each call is sent once: after an answer that was lost, MLflow's own retries woul
 
 from retrain.tracker.answers import DEADLINE
 from retrain.tracker.client import ExperimentTracker
-from retrain.tracker.entities import Experiment, LoggedModel, MetricStats, ModelVersion, Run, RunStatus, Stage, View
+from retrain.tracker.entities import (
+    Artifact,
+    Experiment,
+    LoggedModel,
+    MetricPoint,
+    MetricStats,
+    ModelVersion,
+    Page,
+    RegisteredModel,
+    Run,
+    RunStatus,
+    Stage,
+    View,
+)
 from retrain.tracker.filters import Condition, Order
 
 __all__ = [
     "DEADLINE",
+    "Artifact",
     "Condition",
     "Experiment",
     "ExperimentTracker",
     "LoggedModel",
+    "MetricPoint",
     "MetricStats",
     "ModelVersion",
     "Order",
+    "Page",
+    "RegisteredModel",
     "Run",
     "RunStatus",
     "Stage",

@@ -15,7 +15,7 @@ from mlflow.tracking.request_auth.registry import _request_auth_provider_registr
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from retrain.errors import NoAnswerError, TrackerError
+from retrain.errors import NoAnswerError, NotFoundError, TrackerError
 
 DEADLINE = 60
 """Seconds until a call without an answer fails; a write that was sent lands within this time or not at all."""
@@ -23,10 +23,6 @@ DEADLINE = 60
 
 class AlreadyExistsError(TrackerError):
     """Somebody else was faster. Told apart from other refusals within this package only."""
-
-
-class MissingError(TrackerError):
-    """MLflow has no such thing. Told apart from other refusals within this package only."""
 
 
 _OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -39,16 +35,16 @@ def answer(server: str, what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        said = f"{what}: {' '.join(str(error).split())[:1000]} ({server})"
+        said = f"{what}: {' '.join(str(error).split())[:1000]}"
         code = error.error_code if isinstance(error, MlflowException) else "INTERNAL_ERROR"
         if code == "RESOURCE_ALREADY_EXISTS":
-            raise AlreadyExistsError(said) from error
+            raise AlreadyExistsError(said, where=server) from error
         if code == "RESOURCE_DOES_NOT_EXIST":
-            raise MissingError(said) from error
+            raise NotFoundError(said, where=server) from error
         refused = isinstance(error, RestException) and error.get_http_status_code() < 500  # type: ignore[no-untyped-call]
         if refused or code != "INTERNAL_ERROR" or isinstance(error, _OF_FILES):
-            raise TrackerError(said) from error
-        raise NoAnswerError(said) from error
+            raise TrackerError(said, where=server) from error
+        raise NoAnswerError(said, where=server) from error
 
 
 class _Logins(RequestAuthProvider, AuthBase):

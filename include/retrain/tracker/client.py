@@ -19,16 +19,31 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersion as TheirVersion
+from mlflow.entities.model_registry import RegisteredModel as TheirModel
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.store.entities import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from retrain import model_files
-from retrain.errors import NoAnswerError, TrackerError
+from retrain.errors import NoAnswerError, NotFoundError, TrackerError
 from retrain.nouns import Snapshot
 from retrain.tracker import analysis, answers, checks, filters, saving
-from retrain.tracker.answers import DEADLINE, AlreadyExistsError, MissingError
-from retrain.tracker.entities import Experiment, LoggedModel, MetricStats, ModelVersion, Run, RunStatus, Stage, View
+from retrain.tracker.answers import DEADLINE, AlreadyExistsError
+from retrain.tracker.entities import (
+    Artifact,
+    Experiment,
+    LoggedModel,
+    MetricPoint,
+    MetricStats,
+    ModelVersion,
+    Page,
+    RegisteredModel,
+    Run,
+    RunStatus,
+    Stage,
+    View,
+)
 from retrain.tracker.filters import Condition, Order
 
 KEY = "retrain.key"
@@ -84,7 +99,7 @@ class ExperimentTracker:
 
     def check(self) -> None:
         """Raises where the server does not do its work: MLflow's own health page says OK with its database down."""
-        with self._answer("experiment 0"), suppress(MissingError):
+        with self._answer("experiment 0"), suppress(NotFoundError):
             self._client.get_experiment("0")
 
     # ── experiments
@@ -113,17 +128,27 @@ class ExperimentTracker:
 
     def list_experiments(self, view: View = "ACTIVE") -> list[Experiment]:
         """The oldest first."""
-        found: list[theirs.Experiment] = []
-        token = None
+        found: list[Experiment] = []
+        token: str | None = None
+        while True:
+            page = self.page_of_experiments(view, _AT_MOST, token)
+            found += page.items
+            token = page.next
+            if token is None:
+                return list({each.id: each for each in found}.values())
+
+    def page_of_experiments(self, view: View = "ACTIVE", size: int = 100, token: str | None = None) -> Page[Experiment]:
+        """The oldest first. token: of the page before."""
         with self._answer("experiments"):
-            while True:
-                page = self._client.search_experiments(
-                    _VIEWS[view], max_results=_AT_MOST, order_by=["creation_time ASC"], page_token=token
-                )
-                found.extend(page)
-                token = page.token
-                if not token:
-                    return [_experiment(each) for each in {each.experiment_id: each for each in found}.values()]
+            page = self._client.search_experiments(
+                _VIEWS[view], max_results=size, order_by=["creation_time ASC"], page_token=token
+            )
+        return Page(tuple(_experiment(each) for each in page), page.token or None)
+
+    def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        with self._answer(f"tags of experiment {experiment_id}"):
+            for name, text in checks.tags(tags).items():
+                self._client.set_experiment_tag(experiment_id, name, text)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """MLflow keeps it as deleted, and its name with it."""
@@ -184,21 +209,38 @@ class ExperimentTracker:
             return list(islice(self._all_runs(experiment_ids, filter), max_results))
         return [_run(each) for each in self._page(experiment_ids, filter, max_results, order_by or [_STARTED])]
 
+    def page_of_runs(
+        self,
+        experiment_ids: Sequence[str],
+        filter: Sequence[Condition] = (),
+        order_by: Sequence[Order] = (),
+        size: int = 100,
+        token: str | None = None,
+    ) -> Page[Run]:
+        """A part of what `search_runs` finds, in its order. token: of the page before.
+
+        Pages count rows, as MLflow's do: one that is added or deleted meanwhile shifts those that follow.
+        """
+        if not experiment_ids:
+            return Page((), None)
+        page = self._page(experiment_ids, filter, size, order_by or [_STARTED], token)
+        return Page(tuple(_run(each) for each in page), page.token or None)
+
     def _page(
         self,
         experiment_ids: Sequence[str],
         conditions: Sequence[Condition],
         size: int,
         order: Sequence[Order] = (_STARTED,),
-    ) -> list[theirs.Run]:
+        token: str | None = None,
+    ) -> PagedList[theirs.Run]:
         with self._answer("search for runs"):
-            return list(
-                self._client.search_runs(
-                    list(experiment_ids),
-                    filters.to_text(conditions),
-                    max_results=size,
-                    order_by=[each.to_text() for each in order],
-                )
+            return self._client.search_runs(
+                list(experiment_ids),
+                filters.to_text(conditions),
+                max_results=size,
+                order_by=[each.to_text() for each in order],
+                page_token=token,
             )
 
     def _all_runs(self, experiment_ids: Sequence[str], conditions: Sequence[Condition]) -> Iterator[Run]:
@@ -236,17 +278,18 @@ class ExperimentTracker:
 
     # ── logging
 
-    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+    def log_params(self, run_id: str, params: Mapping[str, Any], *, tags: Mapping[str, str] | None = None) -> None:
         """Log parameters; what is no text becomes JSON. All are checked before any is sent.
 
-        Raises TrackerError for a value that changed, with both, and for what MLflow would cut off.
+        tags: of the run, set in the same call. Raises TrackerError for a value that changed, with both, and for what
+        MLflow would cut off.
         """
-        texts = checks.params(params)
+        texts, also = checks.params(params), _tags(tags)
         try:
             with self._answer(f"parameters of run {run_id}"):
                 for part in _parts(list(texts.items()), _TEXTS_AT_ONCE):
-                    self._client.log_batch(run_id, params=[theirs.Param(name, text) for name, text in part])
-        except MissingError:
+                    self._client.log_batch(run_id, params=[theirs.Param(name, text) for name, text in part], tags=also)
+        except NotFoundError:
             raise
         except TrackerError:
             known = self.get_run(run_id).params
@@ -256,30 +299,46 @@ class ExperimentTracker:
                 if known.get(name, text) != text
             ]
             if changed:
-                raise TrackerError(f"run {run_id}: parameter {'; '.join(changed)} ({self._server})") from None
+                raise TrackerError(f"run {run_id}: parameter {'; '.join(changed)}", where=self._server) from None
             raise
 
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float | Sequence[float]], step: int = 0) -> None:
+    def log_metrics(
+        self,
+        run_id: str,
+        metrics: Mapping[str, float | Sequence[float]],
+        step: int = 0,
+        *,
+        at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         """Log metrics, a thousand points in one call. A sequence is the values of `step`, `step + 1`, …
 
-        Takes NaN, and raises TrackerError for infinity and for names that MLflow refuses, before any is sent.
+        at: the time of the points, by default now; logged twice with one time, a point is there once. tags: of the run,
+        set in the same call. Takes NaN, and raises TrackerError for infinity and for names that MLflow refuses, before
+        any is sent.
         """
-        now = int(time.time() * 1000)
-        points = [theirs.Metric(name, value, now, step + place) for name, place, value in checks.metrics(metrics)]
+        when, also = int((time.time() if at is None else at.timestamp()) * 1000), _tags(tags)
+        points = [theirs.Metric(name, value, when, step + place) for name, place, value in checks.metrics(metrics)]
         with self._answer(f"metrics of run {run_id}"):
             for part in _parts(points, _METRICS_AT_ONCE):
-                self._client.log_batch(run_id, metrics=part)
+                self._client.log_batch(run_id, metrics=part, tags=also)
 
-    def metric_history(self, run_id: str, name: str) -> list[tuple[int, float]]:
-        """Step and value of each point that was logged, by step."""
+    def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
+        """Each point that was logged, by step."""
         with self._answer(f"metric {name!r} of run {run_id}"):
             points = self._client.get_metric_history(run_id, name)
-        return sorted((point.step, _number(point.value)) for point in points)
+        return sorted(MetricPoint(point.step, _number(point.value), _time(point.timestamp)) for point in points)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         with self._answer(f"tags of run {run_id}"):
             for part in _parts(list(checks.tags(tags).items()), _TEXTS_AT_ONCE):
                 self._client.log_batch(run_id, tags=[theirs.RunTag(name, text) for name, text in part])
+
+    def list_artifacts(self, run_id: str, folder: str | None = None) -> list[Artifact]:
+        """What is in a folder of the run's artifacts, by name; nothing where there is no such folder."""
+        with self._answer(f"artifacts of run {run_id}"):
+            found = self._client.list_artifacts(run_id, folder)
+        return [Artifact(each.path, each.is_dir, None if each.is_dir else each.file_size) for each in found]
 
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Upload a file; folder: where in the run's artifacts."""
@@ -343,7 +402,7 @@ class ExperimentTracker:
             location = self._location(_model_id(uri))
             # A download of files that are gone fails as one from a server that is down.
             if not mlflow.artifacts.list_artifacts(artifact_uri=location, tracking_uri=self._uri):
-                raise TrackerError(f"model {uri}: its files are gone ({self._server})")
+                raise TrackerError(f"model {uri}: its files are gone", where=self._server)
             return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=self._uri))
 
     def _location(self, model: str) -> str:
@@ -373,7 +432,7 @@ class ExperimentTracker:
             found |= {run.id: run for run in self._runs(part)}
         unknown = [run_id for run_id in run_ids if run_id not in found]
         if unknown:
-            raise TrackerError(f"there is no run {', '.join(dict.fromkeys(unknown))} ({self._server})")
+            raise NotFoundError(f"there is no run {', '.join(dict.fromkeys(unknown))}", where=self._server)
         return analysis.table([found[run_id] for run_id in run_ids], metric_keys)
 
     def _runs(self, run_ids: Sequence[str]) -> list[Run]:
@@ -426,7 +485,7 @@ class ExperimentTracker:
         """
         checks.name("model", model_name)
         with self._answer(f"model {model_name!r}"):
-            uri = uri or self._only_model(run_id)
+            uri = uri or self.model_of_run(run_id)
             key = key or hashlib.sha256(f"{run_id} {uri}".encode()).hexdigest()
             found = self._client.search_model_versions(
                 f"name = {filters.quoted(model_name)} AND {_tagged(key).to_text()}", max_results=1
@@ -446,8 +505,10 @@ class ExperimentTracker:
             )
         return str(made.version)
 
-    def _only_model(self, run_id: str) -> str:
-        outputs = cast(theirs.RunOutputs, self._client.get_run(run_id).outputs).model_outputs
+    def model_of_run(self, run_id: str) -> str:
+        """URI of the only model that the run has logged. Raises TrackerError where there is none, or are several."""
+        with self._answer(f"run {run_id}"):
+            outputs = cast(theirs.RunOutputs, self._client.get_run(run_id).outputs).model_outputs
         models = sorted({output.model_id for output in outputs})
         if len(models) != 1:
             raise TrackerError(f"run {run_id} has logged {len(models)} models; name the one to register")
@@ -467,8 +528,28 @@ class ExperimentTracker:
                 return _version(self._client.get_model_version(model_name, version))
         found = [each for each in self.list_model_versions(model_name) if each.stage == stage]
         if not found:
-            raise TrackerError(f"model {model_name!r} has no version in stage {stage} ({self._server})")
+            raise NotFoundError(f"model {model_name!r} has no version in stage {stage}", where=self._server)
         return found[-1]
+
+    def page_of_models(self, size: int = 100, token: str | None = None) -> Page[RegisteredModel]:
+        """The registered models, by name. token: of the page before."""
+        with self._answer("models"):
+            page = self._client.search_registered_models(max_results=size, order_by=["name ASC"], page_token=token)
+        return Page(tuple(self._model(each) for each in page), page.token or None)
+
+    def get_model(self, model_name: str) -> RegisteredModel:
+        with self._answer(f"model {model_name!r}"):
+            return self._model(self._client.get_registered_model(model_name))
+
+    def _model(self, found: TheirModel) -> RegisteredModel:
+        owners = {alias: str(version) for alias, version in found.aliases.items()}
+        production, staging = (owners.get(self._aliases[stage]) for stage in ("Production", "Staging"))
+        return RegisteredModel(found.name, production, staging, dict(found.tags))
+
+    def set_version_tags(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
+        with self._answer(f"tags of {model_name!r} version {version}"):
+            for name, text in checks.tags(tags).items():
+                self._client.set_model_version_tag(model_name, version, name, text)
 
     def list_model_versions(self, model_name: str) -> list[ModelVersion]:
         """The first one first."""
@@ -500,7 +581,7 @@ class ExperimentTracker:
         try:
             with self._answer(f"model {model_name!r}"):
                 return str(self._client.get_model_version_by_alias(model_name, alias).version)
-        except MissingError:
+        except NotFoundError:
             return None
         except TrackerError as error:
             if "alias" in str(error) and "not found" in str(error):  # of a model that is there: INVALID_PARAMETER_VALUE
@@ -584,6 +665,10 @@ def _version(found: TheirVersion, aliases: Mapping[str, tuple[str, ...]] | None 
         tags=dict(found.tags),
         registered_at=_time(found.creation_timestamp),
     )
+
+
+def _tags(given: Mapping[str, str] | None) -> list[theirs.RunTag]:
+    return [theirs.RunTag(name, text) for name, text in checks.tags(given or {}).items()]
 
 
 def _number(kept: float) -> float:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+_Item = TypeVar("_Item")
 
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 Stage = Literal["None", "Staging", "Production", "Archived"]
@@ -34,6 +36,24 @@ class Run:
     tags: Mapping[str, str]
 
 
+class MetricPoint(NamedTuple):
+    step: int
+    value: float
+    at: datetime
+    """When it was logged, by the clock of who logged it."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file or a folder among a run's artifacts."""
+
+    path: str
+    """From the root of the run's artifacts."""
+    is_folder: bool
+    size: int | None
+    """Bytes; None of a folder."""
+
+
 @dataclass(frozen=True)
 class LoggedModel:
     """A model file in MLflow's artifact store."""
@@ -42,6 +62,15 @@ class LoggedModel:
     """`models:/m-…`."""
     digest: str
     """SHA-256 over its files, as they were when we uploaded them."""
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    name: str
+    production: str | None
+    staging: str | None
+    """The versions that own the aliases."""
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,6 +83,13 @@ class ModelVersion:
     source: str
     tags: Mapping[str, str]
     registered_at: datetime
+
+
+@dataclass(frozen=True)
+class Page(Generic[_Item]):
+    items: tuple[_Item, ...]
+    next: str | None
+    """What asks for the page after this one; None for the last."""
 
 
 @dataclass(frozen=True)
