@@ -11,3 +11,7 @@ class RetrainPlugin(AirflowPlugin):
     @classmethod
     def on_load(cls, *args: object, **kwargs: object) -> None:  # noqa: ARG003 - Airflow's signature
         preload.where_tasks_are_forked()
+        if preload.is_api_server():
+            from retrain_airflow.api import in_airflow
+
+            cls.fastapi_apps = [{"app": in_airflow.create(), "url_prefix": "/api/experiments", "name": "Retrain"}]

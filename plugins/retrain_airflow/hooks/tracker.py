@@ -1,4 +1,5 @@
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
@@ -24,9 +25,11 @@ class TrackerHook(BaseHook):
     conn_type = "mlflow"
     hook_name = "MLflow"
 
-    def __init__(self, tracker_conn_id: str = default_conn_name) -> None:
+    def __init__(self, tracker_conn_id: str = default_conn_name, *, at_most: float | None = None) -> None:
+        """at_most: seconds for one answer, where the connection would wait longer."""
         super().__init__()
         self.tracker_conn_id = tracker_conn_id
+        self.at_most = at_most
 
     @cached_property
     def tracker(self) -> "ExperimentTracker":
@@ -39,7 +42,7 @@ class TrackerHook(BaseHook):
             username=connection.login,
             password=connection.password,
             name=f"connection {self.tracker_conn_id}",
-            deadline=self._seconds(extra.get("deadline", DEADLINE)),
+            deadline=min(self._seconds(extra.get("deadline", DEADLINE)), self.at_most or inf),
             **{name: extra[name] for name in _TEXTS if name in extra},
         )
 

@@ -1,0 +1,79 @@
+"""Makes the API: an application that can be mounted into Airflow's API server, or run by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+from fastapi import FastAPI
+
+from retrain_airflow.api import experiments, models, problems, runs, specs, stream
+from retrain_airflow.api.access import Identify
+from retrain_airflow.api.backend import Backend, Using
+from retrain_airflow.api.calls import Calls
+from retrain_airflow.api.limits import Limits
+
+PREFIX = "/api/experiments"
+DEADLINE = 7
+"""Seconds that a tracker of the API may wait for one answer. With the wait for a thread, a server that is dead is told
+within ten."""
+
+_VERSION = "1.0"
+_ABOUT = """\
+The tracker of Retrain: experiments, runs, models, and the cycles that keep models good.
+
+Log in with a token of `POST /auth/token`. Reading takes the right to read DAGs, logging that to start them, promoting
+that to edit connections and the model's DAG, deleting an administrator.
+"""
+
+
+def create_app(backend: Backend, identify: Identify) -> FastAPI:
+    """backend: what it works with, its tracker made with `DEADLINE`. identify: who sends a request, and what he may."""
+    app = FastAPI(
+        title="Retrain",
+        version=_VERSION,
+        description=_ABOUT,
+        responses=problems.responses(401, 403, 422, 503),
+        lifespan=_lifespan,
+    )
+    app.state.identify = identify
+    app.state.using = Using(
+        backend,
+        quick=Calls("quick", at_once=16, wait=1.5, seconds=8),
+        slow=Calls("slow", at_once=4, wait=1.5, seconds=60),
+    )
+    # In this order: a path that says `health` or `runs` is no id of an experiment.
+    for each in (specs, models, stream, runs, experiments):
+        app.include_router(each.router)
+    app.add_middleware(Limits)
+    problems.handle(app)
+    _document_problems(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    # MLflow takes seconds to import: the first request should not wait for it, and the server's start neither.
+    loading = asyncio.get_running_loop().run_in_executor(None, import_module, "retrain.registry")
+    yield
+    loading.cancel()
+
+
+def _document_problems(app: FastAPI) -> None:
+    """FastAPI documents every answer as the type that the routes give."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            for path in made()["paths"].values():
+                for operation in path.values():
+                    if "requestBody" in operation:
+                        operation["responses"]["413"] = {"description": "Too large"}
+                    for status, answer in operation["responses"].items():
+                        if status >= "400":
+                            schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+                            answer["content"] = {problems.MEDIA_TYPE: schema}
+        return made()
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,84 @@
+"""Experiments, and whether MLflow answers."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from retrain_airflow.api import paging
+from retrain_airflow.api.access import Permission, Who, needs
+from retrain_airflow.api.backend import Use
+from retrain_airflow.api.bodies import (
+    Experiment,
+    Experiments,
+    Health,
+    InPath,
+    NewExperiment,
+    PageToken,
+    Size,
+    Stats,
+    WhyInQuery,
+)
+from retrain_airflow.api.once import IdempotencyKey, once
+from retrain_airflow.api.problems import responses
+
+router = APIRouter(tags=["experiments"])
+
+
+@router.get("/health", dependencies=[needs(Permission.READ)])
+async def health(use: Use) -> Health:
+    """Whether the API and its MLflow server answer, the server's database included."""
+    await use.quick(lambda: use.tracker().check())
+    return Health()
+
+
+@router.post("/create", status_code=201, dependencies=[needs(Permission.LOG)])
+async def create_experiment(body: NewExperiment, caller: Who, use: Use, key: IdempotencyKey = None) -> Experiment:
+    """The experiment of this name, made now unless it is there; tags are those of the first."""
+
+    def create() -> Experiment:
+        tags = {**body.tags, "retrain.by": caller.name}
+        made = once(use.backend.state, caller, key, body, lambda _: use.tracker().create_experiment(body.name, tags))
+        return Experiment.model_validate(use.tracker().get_experiment(made))
+
+    return await use.quick(create)
+
+
+@router.get("/", dependencies=[needs(Permission.READ)])
+async def list_experiments(
+    use: Use,
+    view: Annotated[Literal["ACTIVE", "DELETED", "ALL"], Query()] = "ACTIVE",
+    max_results: Size = 100,
+    page_token: PageToken = None,
+) -> Experiments:
+    """The oldest first."""
+    after = paging.place(page_token, "experiments", view, max_results)
+    page = await use.quick(lambda: use.tracker().page_of_experiments(view, max_results, after))
+    return Experiments(
+        experiments=[Experiment.model_validate(each) for each in page.items],
+        next_page_token=paging.token(page.next, "experiments", view, max_results),
+    )
+
+
+@router.get("/stats/{experiment_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def experiment_stats(experiment_id: InPath, use: Use) -> Stats:
+    """Of each metric over the experiment's finished runs."""
+
+    def stats() -> Stats:
+        use.tracker().get_experiment(experiment_id)
+        return Stats.model_validate({"metrics": use.tracker().experiment_stats(experiment_id)})
+
+    return await use.slow(stats)
+
+
+@router.get("/{experiment_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def get_experiment(experiment_id: InPath, use: Use) -> Experiment:
+    found = await use.quick(lambda: use.tracker().get_experiment(experiment_id))
+    return Experiment.model_validate(found)
+
+
+@router.delete(
+    "/{experiment_id}", status_code=204, dependencies=[needs(Permission.DELETE)], responses=responses(404, 409)
+)
+async def delete_experiment(experiment_id: InPath, why: WhyInQuery, caller: Who, use: Use) -> None:
+    """MLflow keeps it as deleted, and its name with it. One that Production or a rollback needs is not deleted."""
+    await use.slow(lambda: use.backend.registry().delete_experiment(experiment_id, by=caller.name, why=why))

@@ -1,0 +1,97 @@
+"""The API as a part of Airflow's API server: its login, its connections, its scheduler."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+from airflow.api_fastapi.app import cached_app
+from fastapi import FastAPI, Request
+
+from retrain import spec_files
+from retrain.spec_files import SpecFile, SpecFolder
+from retrain_airflow.api import app
+from retrain_airflow.api.access import NotAllowedError
+from retrain_airflow.api.airflow_access import identify
+from retrain_airflow.api.backend import Backend, Schedule
+from retrain_airflow.api.problems import UnprocessableError
+from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.hooks.tracker import TrackerHook
+
+if TYPE_CHECKING:
+    from retrain.source import Source
+    from retrain.tracker import ExperimentTracker
+
+_KEPT = 60
+"""Seconds for which a connection is taken to be as it was."""
+
+
+def create() -> FastAPI:
+    hook = RetrainHook("")
+    return app.create_app(
+        Backend(
+            tracker=_tracker,
+            state=lambda: hook.state,
+            snapshots=lambda: hook.snapshots,
+            source=_source,
+            specs=_specs,
+            scheduler=AirflowItself(),
+        ),
+        identify,
+    )
+
+
+def _tracker() -> "ExperimentTracker":
+    return _tracker_of(int(time.monotonic() // _KEPT))
+
+
+@lru_cache(maxsize=1)
+def _tracker_of(_: int) -> "ExperimentTracker":
+    return TrackerHook(at_most=app.DEADLINE).tracker
+
+
+def _source(file: SpecFile) -> "Source":
+    return RetrainHook(str(file.path)).source
+
+
+def _specs() -> SpecFolder:
+    return spec_files.load_folder(spec_files.folder())
+
+
+class AirflowItself:
+    """Asks the application around this one, without a network: its public API, with the caller's own login."""
+
+    async def schedule(self, request: Request, dag_id: str) -> Schedule | None:
+        answer = await self._ask(request, "GET", f"/api/v2/dags/{quote(dag_id, safe='')}")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        found = _told(answer)
+        at = found["next_dagrun_run_after"]
+        return Schedule(None if at is None else datetime.fromisoformat(at), bool(found["is_paused"]))
+
+    async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
+        path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns"
+        answer = await self._ask(request, "POST", path, {"logical_date": None, "dag_run_id": run_id, "conf": conf})
+        if answer.status_code == HTTPStatus.CONFLICT and run_id is not None:
+            return run_id
+        return str(_told(answer)["dag_run_id"])
+
+    async def _ask(self, request: Request, method: str, path: str, body: Any = None) -> httpx.Response:
+        login = {name: request.headers[name] for name in ("authorization", "cookie") if name in request.headers}
+        transport = httpx.ASGITransport(cached_app(), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=login) as airflow:
+            return await airflow.request(method, path, json=body)
+
+
+def _told(answer: httpx.Response) -> Any:
+    """Raises for what Airflow refuses, in its own words where they are for the caller."""
+    if answer.is_success:
+        return answer.json()
+    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise NotAllowedError(answer.status_code, "Airflow does not allow it")
+    detail = answer.json().get("detail") if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else None
+    raise UnprocessableError(f"Airflow refuses: {detail or answer.status_code}")

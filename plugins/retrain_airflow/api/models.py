@@ -1,0 +1,131 @@
+"""The registry: versions, what was in Production when and why, and back."""
+
+from fastapi import APIRouter
+
+from retrain.nouns import Promotion
+from retrain_airflow.api import paging
+from retrain_airflow.api.access import Permission, Who, allow, needs
+from retrain_airflow.api.backend import Use
+from retrain_airflow.api.bodies import (
+    History,
+    JudgedVersion,
+    ModelInPath,
+    ModelVersion,
+    ModelVersions,
+    NewVersion,
+    PageToken,
+    RegisteredModel,
+    RegisteredModels,
+    Rollback,
+    Size,
+    Transition,
+    Transitioned,
+    VersionInPath,
+)
+from retrain_airflow.api.once import IdempotencyKey, once
+from retrain_airflow.api.problems import responses
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.post("/register", status_code=201, dependencies=[needs(Permission.LOG)], responses=responses(404, 409))
+async def register_model(body: NewVersion, caller: Who, use: Use, key: IdempotencyKey = None) -> ModelVersion:
+    """A model that a run has logged becomes a version, once."""
+
+    def make(claim: str | None) -> str:
+        return use.backend.registry().register_model(
+            body.run_id, body.model_name, body.model_uri, key=claim, by=caller.name, why=body.why
+        )
+
+    def register() -> ModelVersion:
+        version = once(use.backend.state, caller, key, body, make)
+        return ModelVersion.model_validate(use.tracker().get_model_version(body.model_name, version))
+
+    return await use.quick(register)
+
+
+@router.post("/transition-stage", dependencies=[needs(Permission.PROMOTE)], responses=responses(404, 409))
+async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitioned:
+    """Production is changed by way of the ledger: the version must load and score rows first."""
+
+    def change() -> Transitioned:
+        allow(caller, Permission.PROMOTE, use.backend.dag_of(body.model_name))
+        use.tracker().get_model_version(body.model_name, body.version)
+        promotion = use.backend.registry(body.model_name).transition_model_stage(
+            body.model_name, body.version, body.stage, expects=body.expects, by=caller.name, why=body.why
+        )
+        found = use.tracker().get_model_version(body.model_name, body.version)
+        return Transitioned(version=ModelVersion.model_validate(found), promotion=promotion)
+
+    return await use.slow(change)
+
+
+@router.get("/", dependencies=[needs(Permission.READ)])
+async def list_models(use: Use, max_results: Size = 100, page_token: PageToken = None) -> RegisteredModels:
+    """By name."""
+    after = paging.place(page_token, "models", max_results)
+    page = await use.quick(lambda: use.tracker().page_of_models(max_results, after))
+    return RegisteredModels(
+        models=[RegisteredModel.model_validate(each) for each in page.items],
+        next_page_token=paging.token(page.next, "models", max_results),
+    )
+
+
+@router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def get_model(model_name: ModelInPath, use: Use) -> RegisteredModel:
+    return RegisteredModel.model_validate(await use.quick(lambda: use.tracker().get_model(model_name)))
+
+
+@router.get("/{model_name}/versions", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def list_versions(
+    model_name: ModelInPath, use: Use, max_results: Size = 100, page_token: PageToken = None
+) -> ModelVersions:
+    """The first one first."""
+
+    def versions() -> ModelVersions:
+        found = use.tracker().list_model_versions(model_name)
+        page, after = paging.part(found, lambda each: int(each.version), max_results, page_token, model_name)
+        return ModelVersions(versions=[ModelVersion.model_validate(each) for each in page], next_page_token=after)
+
+    return await use.quick(versions)
+
+
+@router.get("/{model_name}/versions/{version}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use) -> JudgedVersion:
+    """With the verdict behind it."""
+
+    def judged() -> JudgedVersion:
+        found = ModelVersion.model_validate(use.tracker().get_model_version(model_name, version))
+        verdict, at = use.backend.state().verdict_of_version(model_name, version) or (None, None)
+        return JudgedVersion(**found.model_dump(), verdict=verdict, judged_at=at)
+
+    return await use.quick(judged)
+
+
+@router.post("/{model_name}/rollback", dependencies=[needs(Permission.PROMOTE)], responses=responses(404, 409))
+async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Use) -> Promotion:
+    """Put the version before, or a chosen one, back into Production. It must load and score rows first.
+
+    Sent again, it gives the ledger's row of the first time.
+    """
+
+    def back() -> Promotion:
+        allow(caller, Permission.PROMOTE, use.backend.dag_of(model_name))
+        use.tracker().get_model(model_name)
+        registry = use.backend.registry(model_name)
+        return registry.rollback(model_name, expects=body.expects, to=body.to, by=caller.name, why=body.why)
+
+    return await use.slow(back)
+
+
+@router.get("/{model_name}/history", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def history(model_name: ModelInPath, use: Use, max_results: Size = 100, page_token: PageToken = None) -> History:
+    """What was in Production, when and why: the first change first."""
+
+    def changes() -> History:
+        use.tracker().get_model(model_name)
+        found = use.backend.state().history(model_name)
+        page, after = paging.part(found, lambda each: each.seq, max_results, page_token, model_name)
+        return History(promotions=page, next_page_token=after)
+
+    return await use.quick(changes)

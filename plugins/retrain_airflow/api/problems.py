@@ -1,0 +1,159 @@
+"""What is told of an error: problem details (RFC 9457), from one table. No address, path, SQL or trace is in them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from retrain import errors
+from retrain_airflow.api.access import NotAllowedError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER = 5
+"""Seconds after which one may ask again."""
+
+
+class BusyError(errors.RetrainError):
+    """As many calls as may be are under way, or this one has taken too long."""
+
+
+class TooLargeError(errors.RetrainError):
+    """What was sent is larger than what is taken."""
+
+
+class UnprocessableError(errors.RetrainError):
+    """What was sent is well-formed, and cannot be done."""
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with what was sent."""
+
+    field: str
+    says: str
+
+
+class Problem(BaseModel):
+    """RFC 9457, application/problem+json."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Not found",
+                    "status": 404,
+                    "detail": "run 0af1: no run with this id",
+                }
+            ]
+        }
+    )
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] | None = None
+    """Of 422: each field that is wrong."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    error: type[Exception]
+    status: int
+    title: str
+    says: str | None = None
+    """In place of the error's own words, where these may hold an address."""
+
+
+# The first one that fits.
+_TABLE = (
+    _Row(errors.NoAnswerError, 503, "MLflow does not answer", "try again; what was asked may or may not have happened"),
+    _Row(errors.NotFoundError, 404, "Not found"),
+    _Row(errors.UntrustedModelError, 409, "The model's files are not trusted"),
+    _Row(errors.TrackerError, 422, "MLflow does not take this"),
+    _Row(errors.NotInLedgerError, 404, "Not in the ledger"),
+    _Row(errors.StateError, 503, "Retrain's database does not answer", "try again"),
+    _Row(errors.StaleVerdictError, 409, "Production has changed"),
+    _Row(errors.SourceMismatchError, 409, "The source is not as the spec says"),
+    _Row(errors.SourceError, 503, "The source does not answer", "try again"),
+    _Row(
+        errors.SnapshotError, 409, "The snapshot cannot be read", "its rows are gone or changed: see the server's log"
+    ),
+    _Row(errors.EstimatorError, 409, "The version does not work", "it does not load and score: see the server's log"),
+    _Row(errors.SettingsError, 503, "Retrain is not set up", "see the server's log"),
+    _Row(BusyError, 503, "Too much is asked at once"),
+    _Row(TooLargeError, 413, "Too large"),
+    _Row(UnprocessableError, 422, "This cannot be done"),
+    _Row(errors.RetrainError, 409, "This cannot be done now"),
+)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the documentation of a route: what it may answer instead."""
+    return {
+        status: {"description": HTTPStatus(status).phrase, "model": Problem, "content": {MEDIA_TYPE: {}}}
+        for status in statuses
+    }
+
+
+def handle(app: FastAPI) -> None:
+    """An app that is mounted has none of the handlers of the app around it."""
+    for each in (errors.RetrainError, NotAllowedError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(each, answer)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, NotAllowedError):
+        return _problem(error.status, HTTPStatus(error.status).phrase, error.says)
+    if isinstance(error, RequestValidationError):
+        return _problem(422, "This is not what the route takes", "see errors", _faults(error))
+    if isinstance(error, HTTPException):
+        return _problem(
+            error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers=error.headers
+        )
+    for row in _TABLE:
+        if isinstance(error, row.error):
+            if row.says is not None:
+                log.warning("%s %s: %s", request.method, request.url.path, error)
+            said = error.said if isinstance(error, errors.RetrainError) else str(error)
+            return _problem(row.status, row.title, row.says or said)
+    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    return _problem(500, "Internal error", "see the server's log")
+
+
+def _problem(
+    status: int, title: str, detail: str, faults: Sequence[Fault] | None = None, headers: Any = None
+) -> Response:
+    told = Problem(title=title, status=status, detail=detail, errors=None if faults is None else list(faults))
+    also = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        also["Retry-After"] = str(_RETRY_AFTER)
+    if status == HTTPStatus.UNAUTHORIZED:
+        also["WWW-Authenticate"] = "Bearer"
+    # What a client sent may hold half a character, which UTF-8 cannot say.
+    body = told.model_dump(exclude_none=True)
+    body["detail"] = _sayable(body["detail"])
+    return JSONResponse(body, status, also, MEDIA_TYPE)
+
+
+def _faults(error: RequestValidationError) -> list[Fault]:
+    """Without what was sent: it may be a megabyte."""
+    found = []
+    for each in error.errors()[:20]:
+        where = [str(part) for part in each["loc"] if part != "body"]
+        found.append(Fault(field=_sayable(".".join(where))[:300] or "body", says=_sayable(str(each["msg"]))[:300]))
+    return found
+
+
+def _sayable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

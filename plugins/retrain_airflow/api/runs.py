@@ -1,0 +1,288 @@
+"""Runs: what they are told, what they hold, and which are the best."""
+
+import tempfile
+import unicodedata
+from datetime import UTC, datetime
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InUrl
+from pydantic import AfterValidator, StringConstraints
+
+from retrain.errors import NotFoundError
+from retrain_airflow.api import paging
+from retrain_airflow.api.access import Permission, Who, needs
+from retrain_airflow.api.backend import Use
+from retrain_airflow.api.bodies import (
+    Artifact,
+    Artifacts,
+    Comparison,
+    InPath,
+    Logged,
+    MetricHistory,
+    MetricPoint,
+    Metrics,
+    Name,
+    NewRun,
+    PageToken,
+    Params,
+    Run,
+    RunEnd,
+    RunInPath,
+    Runs,
+    RunTags,
+    Search,
+    Size,
+    Table,
+    WhyInQuery,
+)
+from retrain_airflow.api.once import IdempotencyKey, once
+from retrain_airflow.api.problems import TooLargeError, responses
+
+if TYPE_CHECKING:
+    from retrain.tracker import Condition, Order
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+LARGEST_FILE = 64 << 20
+"""Bytes."""
+
+
+def _inside(path: str) -> str:
+    """Of what stays in the run's folder however often somebody below decodes or normalises it."""
+    written = path
+    while True:
+        parts = unicodedata.normalize("NFKC", written).replace("\\", "/").split("/")
+        if any(part in ("", ".", "..") for part in parts) or any(ord(letter) < ord(" ") for letter in written):
+            raise ValueError("a path has names between /, none of them . or .., and no control characters")
+        decoded = unquote(written, errors="replace")
+        if decoded == written:
+            return path
+        written = decoded
+
+
+ArtifactPath = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_inside)]
+
+
+# ── one after the other
+
+
+@router.post("/start", status_code=201, dependencies=[needs(Permission.LOG)], responses=responses(404))
+async def start_run(body: NewRun, caller: Who, use: Use, key: IdempotencyKey = None) -> Run:
+    tags = {**body.tags, "retrain.by": caller.name, "mlflow.user": caller.name}
+
+    def make(claim: str | None) -> str:
+        tracker = use.tracker()
+        return (claim and tracker.find_run(body.experiment_id, claim)) or tracker.start_run(
+            body.experiment_id, body.run_name, tags, key=claim, parent=body.parent_run_id, note=body.note
+        )
+
+    def start() -> Run:
+        if body.parent_run_id is not None:
+            use.tracker().get_run(body.parent_run_id)
+        return Run.model_validate(use.tracker().get_run(once(use.backend.state, caller, key, body, make)))
+
+    return await use.quick(start)
+
+
+@router.post("/log-params", dependencies=[needs(Permission.LOG)], responses=responses(404))
+async def log_params(body: Params, caller: Who, use: Use) -> Logged:
+    """What is no text is kept as JSON. A parameter that is there already cannot be changed."""
+    await use.quick(lambda: use.tracker().log_params(body.run_id, body.params, tags=_logged_by(caller)))
+    return Logged(run_id=body.run_id, logged=len(body.params))
+
+
+@router.post("/log-metrics", dependencies=[needs(Permission.LOG)], responses=responses(404))
+async def log_metrics(body: Metrics, caller: Who, use: Use, key: IdempotencyKey = None) -> Logged:
+    """A list is the values of `step`, `step + 1`, …; NaN is written as text. Infinity is refused."""
+    metrics = body.numbers()
+
+    def log() -> None:
+        # MLflow keeps a point once that comes with the same time again.
+        at = once(use.backend.state, caller, key, body, lambda _: datetime.now(UTC).isoformat())
+        use.tracker().log_metrics(
+            body.run_id, metrics, body.step, at=datetime.fromisoformat(at), tags=_logged_by(caller)
+        )
+
+    await use.quick(log)
+    return Logged(run_id=body.run_id, logged=body.points)
+
+
+@router.post("/search", dependencies=[needs(Permission.READ)])
+async def search_runs(body: Search, use: Use) -> Runs:
+    """All conditions must fit: MLflow has no OR. Pages count runs: one that comes or goes meanwhile shifts the next."""
+    question = body.model_dump(mode="json", exclude={"page_token"})
+    after = paging.place(body.page_token, question)
+
+    def search() -> Runs:
+        page = use.tracker().page_of_runs(
+            body.experiment_ids, _conditions(body), _orders(body), body.max_results, after
+        )
+        return Runs(
+            runs=[Run.model_validate(each) for each in page.items],
+            next_page_token=paging.token(page.next, question),
+        )
+
+    return await use.quick(search)
+
+
+@router.post("/compare", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def compare_runs(body: Comparison, use: Use) -> Table:
+    """The runs side by side, in the order asked; what one has not is null."""
+
+    def compare() -> Table:
+        frame = use.tracker().compare_runs(body.run_ids, body.metric_keys)
+        rows = [[_said(value) for value in row] for row in frame.astype(object).to_numpy().tolist()]
+        return Table(columns=list(frame.columns), rows=rows)
+
+    return await use.slow(compare)
+
+
+@router.get("/best/{experiment_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def best_run(
+    experiment_id: InPath, metric_key: Annotated[Name, Query(examples=["f1"])], use: Use, ascending: bool = False
+) -> Run:
+    """The finished run with the greatest value, of equal ones the earliest; the smallest where `ascending`."""
+
+    def best() -> Run:
+        use.tracker().get_experiment(experiment_id)
+        found = use.tracker().get_best_run(experiment_id, metric_key, ascending)
+        if found is None:
+            raise NotFoundError(f"experiment {experiment_id} has no finished run with a finite {metric_key!r}")
+        return Run.model_validate(found)
+
+    return await use.quick(best)
+
+
+# ── of one run
+
+
+@router.get("/{run_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def get_run(run_id: RunInPath, use: Use) -> Run:
+    return Run.model_validate(await use.quick(lambda: use.tracker().get_run(run_id)))
+
+
+@router.delete("/{run_id}", status_code=204, dependencies=[needs(Permission.DELETE)], responses=responses(404))
+async def delete_run(run_id: RunInPath, why: WhyInQuery, caller: Who, use: Use) -> None:
+    """MLflow keeps it as deleted. One that Production or a rollback needs is not deleted."""
+    await use.quick(lambda: use.backend.registry().delete_run(run_id, by=caller.name, why=why))
+
+
+@router.post("/{run_id}/end", dependencies=[needs(Permission.LOG)], responses=responses(404))
+async def end_run(run_id: RunInPath, body: RunEnd, caller: Who, use: Use) -> Run:
+    """RUNNING takes a run up again that has failed."""
+
+    def end() -> Run:
+        use.tracker().set_tags(run_id, {"retrain.ended_by": caller.name})
+        use.tracker().end_run(run_id, body.status)
+        return Run.model_validate(use.tracker().get_run(run_id))
+
+    return await use.quick(end)
+
+
+@router.patch("/{run_id}/tags", dependencies=[needs(Permission.LOG)], responses=responses(404))
+async def set_tags(run_id: RunInPath, body: RunTags, caller: Who, use: Use) -> Run:
+    """Those that are not named stay."""
+
+    def patch() -> Run:
+        use.tracker().set_tags(run_id, {**body.tags, **_logged_by(caller)})
+        return Run.model_validate(use.tracker().get_run(run_id))
+
+    return await use.quick(patch)
+
+
+@router.get("/{run_id}/metrics/{name:path}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def metric_history(
+    run_id: RunInPath,
+    name: Annotated[Name, InUrl()],
+    use: Use,
+    max_results: Size = 1_000,
+    page_token: PageToken = None,
+) -> MetricHistory:
+    """Each point that was logged, by step."""
+
+    def history() -> MetricHistory:
+        use.tracker().get_run(run_id)
+        points = list(enumerate(use.tracker().metric_history(run_id, name)))
+        page, after = paging.part(points, lambda each: each[0], max_results, page_token, run_id, name)
+        return MetricHistory(
+            points=[MetricPoint.model_validate(point._asdict()) for _, point in page], next_page_token=after
+        )
+
+    return await use.quick(history)
+
+
+@router.get("/{run_id}/artifacts", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def list_artifacts(
+    run_id: RunInPath,
+    use: Use,
+    path: Annotated[ArtifactPath | None, Query(description="A folder of the run's; none for all.")] = None,
+    max_results: Size = 1_000,
+    page_token: PageToken = None,
+) -> Artifacts:
+    def listed() -> Artifacts:
+        found = list(enumerate(use.tracker().list_artifacts(run_id, path)))
+        page, after = paging.part(found, lambda each: each[0], max_results, page_token, run_id, path)
+        return Artifacts(artifacts=[Artifact.model_validate(each) for _, each in page], next_page_token=after)
+
+    return await use.quick(listed)
+
+
+@router.put(
+    "/{run_id}/artifacts/{path:path}",
+    status_code=201,
+    dependencies=[needs(Permission.LOG)],
+    responses=responses(404),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def log_artifact(
+    run_id: RunInPath, path: Annotated[ArtifactPath, InUrl()], request: Request, caller: Who, use: Use
+) -> Artifact:
+    """Upload a file, of 64 MiB at most, to this path among the run's artifacts; in place of one that is there."""
+    folder, _, name = path.rpartition("/")
+    with tempfile.TemporaryDirectory(prefix="retrain-") as place:
+        # Under a name of ours: theirs may be longer than this machine's files may be called.
+        file, size = Path(place) / "uploaded", 0
+        with file.open("wb") as stream:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > LARGEST_FILE:
+                    raise TooLargeError(f"a file has at most {LARGEST_FILE:,} bytes")
+                stream.write(chunk)
+
+        def upload() -> None:
+            named = file.rename(file.with_name(name))
+            use.tracker().log_artifact(run_id, named, folder or None)
+            use.tracker().set_tags(run_id, _logged_by(caller))
+
+        await use.slow(upload)
+    return Artifact(path=path, is_folder=False, size=size)
+
+
+def _said(value: Any) -> Any:
+    """What a run has not is NaN in a table."""
+    return None if isinstance(value, float) and isnan(value) else value
+
+
+def _logged_by(caller: Who) -> dict[str, str]:
+    return {"retrain.logged_by": caller.name}
+
+
+def _conditions(body: Search) -> "list[Condition]":
+    from retrain.tracker import Condition
+
+    return [Condition(each.kind, each.name, each.comparison, each.value) for each in body.filter]
+
+
+def _orders(body: Search) -> "list[Order]":
+    from retrain.tracker import Order
+
+    return [Order(each.kind, each.name, each.ascending) for each in body.order_by]

@@ -1,0 +1,154 @@
+"""The API by itself, over real HTTP, with a real MLflow server and a real PostgreSQL behind it."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+
+from retrain import spec_files
+from retrain.snapshot import SnapshotStore
+from retrain.spec_files import SpecFolder
+from retrain.state import State
+from retrain.tracker import ExperimentTracker
+from retrain_airflow.api.access import NotAllowedError, Permission
+from retrain_airflow.api.app import DEADLINE, PREFIX, create_app
+from retrain_airflow.api.backend import Backend, Schedule
+from stack import ports
+from stack.local import Running
+
+EVERYTHING = frozenset(Permission)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who may what is in his token: `kim:read,log`."""
+
+    name: str
+    permissions: frozenset[Permission]
+
+    def may(self, permission: Permission, dag_id: str | None = None) -> bool:
+        return permission in self.permissions
+
+
+async def identify(_: Request, token: str | None) -> Person:
+    if token is None:
+        raise NotAllowedError(401, "Not authenticated")
+    name, _, permissions = token.partition(":")
+    return Person(name, frozenset(Permission(each) for each in permissions.split(",") if each) or EVERYTHING)
+
+
+class NoScheduler:
+    """Where no Airflow is around the API."""
+
+    async def schedule(self, request: Request, dag_id: str) -> Schedule | None:
+        return None
+
+    async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
+        return run_id or f"{dag_id}-{uuid4().hex}"
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Its address, for as long as the block runs."""
+    port = ports.free().airflow
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        for _ in range(200):
+            if server.started:
+                break
+            threading.Event().wait(0.05)
+        assert server.started
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def mounted(backend: Backend) -> FastAPI:
+    """As Airflow mounts it: the paths below its own."""
+    around = FastAPI()
+    around.mount(PREFIX, create_app(backend, identify))
+    return around
+
+
+@pytest.fixture(scope="session")
+def backend(mlflow_server: Running, tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    import psycopg2
+
+    folder = tmp_path_factory.mktemp("api")
+    tracker = ExperimentTracker(mlflow_server.mlflow_url, deadline=DEADLINE)
+    state = State(lambda: psycopg2.connect(mlflow_server.dsn("retrain")))
+    return Backend(
+        tracker=lambda: tracker,
+        state=lambda: state,
+        snapshots=lambda: SnapshotStore((folder / "snapshots").as_uri()),
+        source=_no_source,
+        specs=lambda: SpecFolder((), ()),
+        scheduler=NoScheduler(),
+    )
+
+
+def _no_source(file: spec_files.SpecFile) -> Any:
+    raise AssertionError(f"no test here reads the source of {file.path}")
+
+
+@pytest.fixture(scope="session")
+def address(backend: Backend) -> Iterator[str]:
+    with serving(mounted(backend)) as address:
+        yield address + PREFIX
+
+
+As = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def as_person(address: str) -> Iterator[As]:
+    """A client that is logged in; by default as one who may everything."""
+    opened = []
+
+    def open_(name: str = "kim", *permissions: Permission, address: str = address) -> httpx.Client:
+        token = f"{name}:{','.join(permissions)}"
+        client = httpx.Client(
+            base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
+        )
+        opened.append(client)
+        return client
+
+    yield open_
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def api(as_person: As) -> httpx.Client:
+    return as_person()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"자소서 {uuid4().hex}"
+
+
+@pytest.fixture
+def experiment(api: httpx.Client, name: str) -> str:
+    return str(api.post("/create", json={"name": name}).json()["id"])
+
+
+@pytest.fixture
+def run(api: httpx.Client, experiment: str) -> str:
+    return str(api.post("/runs/start", json={"experiment_id": experiment, "run_name": "실행"}).json()["id"])
+
+
+@pytest.fixture
+def tracker(backend: Backend) -> ExperimentTracker:
+    return backend.tracker()
