@@ -240,7 +240,7 @@ class FakeTracker:
             raise TrackerError(f"{path} is not there")
         self._artifacts[run_id][f"{folder}/{path.name}" if folder else path.name] = path.stat().st_size
 
-    def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:  # noqa: ARG002
+    def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:
         self._open(run_id)
 
     def log_model(
@@ -252,7 +252,7 @@ class FakeTracker:
         *,
         key: str,
         trust: tuple[str, ...] = (),
-        step: int = 0,  # noqa: ARG002
+        step: int = 0,
     ) -> LoggedModel:
         where = self._open(run_id).experiment_id
         made = self._logged.setdefault((where, key), f"m-{uuid4().hex}")

@@ -92,7 +92,7 @@ class Odd(ClassifierMixin, BaseEstimator):
             raise AttributeError("no attribute '_fill_dtype'")
         super().__setstate__(state)
 
-    def fit(self, features: Any, labels: Any) -> "Odd":  # noqa: ARG002
+    def fit(self, features: Any, labels: Any) -> "Odd":
         self.classes_ = np.unique(labels)
         return self
 
