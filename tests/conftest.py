@@ -32,6 +32,8 @@ from tests.inbox import Inbox
 from tests.tap import Tap
 
 _WITH_STACK = ("tests/e2e/", "tests/stack/test_command.py")
+ROLES = ("viewer", "user", "op", "admin")
+"""Users of `stack`, by the names of their roles, from the one that may least."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names that nobody guesses
 _ROOM = 4 * 2**30
 """Bytes, of which the tests take a tenth."""
@@ -144,6 +146,7 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
             "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(PROJECT / "plugins"), str(users))),
             "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
             "AIRFLOW_CONN_TEAM": inbox.url,
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{each}:{each}" for each in ROLES),
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
                 [

@@ -361,10 +361,7 @@ class FakeTracker:
     def transition_model_stage(
         self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
     ) -> None:
-        if stage not in get_args(Stage):
-            raise TrackerError(f"{stage!r} is no stage")
-        if stage == "Production" and not archive_existing_versions:
-            raise TrackerError("Production without archive_existing_versions would leave two versions there")
+        checks.stage(stage, archive_existing_versions)
         self.get_model_version(model_name, version)
         model = self._models[model_name]
         if archive_existing_versions and stage in ("Staging", "Production"):

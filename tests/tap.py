@@ -65,6 +65,8 @@ class Tap:
         self.upstream: int | None = None
         """Port of the server; to be set before the first request."""
         self._rule: _Rule | None = None
+        self._speaks = threading.Event()
+        self._speaks.set()
         self._lock = threading.Lock()
         tap = self
 
@@ -120,6 +122,15 @@ class Tap:
             yield
 
     @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Answer nothing at all until the block ends, as a server that hangs."""
+        self._speaks.clear()
+        try:
+            yield
+        finally:
+            self._speaks.set()
+
+    @contextmanager
     def _rules(self, rule: _Rule) -> Iterator[None]:
         with self._lock:
             self._rule = rule
@@ -142,6 +153,7 @@ class Tap:
 
     def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        self._speaks.wait(_SECONDS)
         self._catch(request, body, after=False)
         server = HTTPConnection("127.0.0.1", self.upstream, timeout=_SECONDS)
         try:

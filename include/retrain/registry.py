@@ -11,7 +11,7 @@ from retrain.errors import RetrainError, StaleVerdictError, TrackerError
 from retrain.nouns import Move, Promotion, Side
 from retrain.snapshot import SnapshotStore
 from retrain.state import Ledger, ModelFile, State
-from retrain.tracker import ExperimentTracker, Stage
+from retrain.tracker import ExperimentTracker, Stage, checks
 
 _ROWS = 100
 """Rows that a version must score before it goes into Production again."""
@@ -26,19 +26,28 @@ class Registry:
     """Types that a model file may hold beyond our own list: the spec's."""
 
     def transition_model_stage(
-        self, model: str, version: str, stage: Stage, *, expects: str | None, by: str, why: str
+        self,
+        model: str,
+        version: str,
+        stage: Stage,
+        archive_existing_versions: bool = True,
+        *,
+        expects: str | None,
+        by: str,
+        why: str,
     ) -> Promotion | None:
-        """Set a version's stage. Production goes through the ledger, as a change by that person, and gives its row.
+        """Set a version's stage, as the tracker does. Production goes through the ledger, as a change by that person, and gives its row.
 
         expects: the version that is in Production, as the caller knows it; None for none. Raises StaleVerdictError
         where another one is, and TrackerError for a version that would leave Production with nothing in its place.
         """
+        checks.stage(stage, archive_existing_versions)
         if stage == "Production":
             return self._move(model, Move.FORWARD, version, expects=expects, by=by, why=why)
         if self.tracker.production(model) == version:
             raise TrackerError(f"{model}: version {version} is in Production; put another one there, or roll back")
         self.tracker.set_version_tags(model, version, _said("stage_", by, why))
-        self.tracker.transition_model_stage(model, version, stage)
+        self.tracker.transition_model_stage(model, version, stage, archive_existing_versions)
         return None
 
     def rollback(self, model: str, *, expects: str, by: str, why: str, to: str | None = None) -> Promotion:

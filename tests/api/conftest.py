@@ -22,26 +22,29 @@ from retrain_airflow.api.app import DEADLINE, PREFIX, create_app
 from retrain_airflow.api.backend import Backend, Schedule
 from stack import ports
 from stack.local import Running
+from tests.core.conftest import _moulds, cast, one_fresh_process  # noqa: F401 - fixtures
 
 EVERYTHING = frozenset(Permission)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who may what is in his token: `kim:read,log`."""
+    """Who may what is in his token: `kim:read,log`; as `kim@toy:…`, he may it only with what that DAG keeps."""
 
     name: str
     permissions: frozenset[Permission]
+    dag: str = ""
 
     def may(self, permission: Permission, dag_id: str | None = None) -> bool:
-        return permission in self.permissions
+        return permission in self.permissions and (not self.dag or dag_id in (None, self.dag))
 
 
 async def identify(_: Request, token: str | None) -> Person:
     if token is None:
         raise NotAllowedError(401, "Not authenticated")
-    name, _, permissions = token.partition(":")
-    return Person(name, frozenset(Permission(each) for each in permissions.split(",") if each) or EVERYTHING)
+    who, _, permissions = token.partition(":")
+    name, _, dag = who.partition("@")
+    return Person(name, frozenset(Permission(each) for each in permissions.split(",") if each) or EVERYTHING, dag)
 
 
 class NoScheduler:

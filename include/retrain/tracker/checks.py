@@ -5,9 +5,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 from retrain.errors import TrackerError
+from retrain.tracker.entities import Stage
 
 _LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6_000, 8_000, 250
 _NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
@@ -35,6 +36,14 @@ def tags(given: Mapping[str, str]) -> dict[str, str]:
 def name(what: str, given: str) -> str:
     """The name of an experiment, a run or a model: MLflow has SQLite keep names that PostgreSQL refuses."""
     return _text(f"name of {what} {given[:50]!r}", given, _LONGEST_NAME)
+
+
+def stage(stage: str, archive_existing_versions: bool) -> None:
+    """Raises TrackerError for what is no stage, and where Production would have two owners."""
+    if stage not in get_args(Stage):
+        raise TrackerError(f"{stage!r} is no stage: there are {', '.join(get_args(Stage))}")
+    if stage == "Production" and not archive_existing_versions:
+        raise TrackerError("Production without archive_existing_versions would leave two versions there; set it")
 
 
 def metrics(given: Mapping[str, float | Sequence[float]]) -> list[tuple[str, int, float]]:

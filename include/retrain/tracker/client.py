@@ -601,10 +601,7 @@ class ExperimentTracker:
 
         The alias of Staging goes with its stage; that of Production is moved by `set_production` alone.
         """
-        if stage not in get_args(Stage):
-            raise TrackerError(f"{stage!r} is no stage: there are {', '.join(get_args(Stage))}")
-        if stage == "Production" and not archive_existing_versions:
-            raise TrackerError("Production without archive_existing_versions would leave two versions there; set it")
+        checks.stage(stage, archive_existing_versions)
         # MLflow archives the existing ones of Staging and Production, and refuses to be asked for others.
         archive = archive_existing_versions and stage in ("Staging", "Production")
         staging = self._aliases["Staging"]

@@ -1,8 +1,8 @@
 """Makes the API: an application that can be mounted into Airflow's API server, or run by itself."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +19,7 @@ DEADLINE = 7
 """Seconds that a tracker of the API may wait for one answer. With the wait for a thread, a server that is dead is told
 within ten."""
 
+_HEAVY = ("retrain.registry", "retrain.sensing")
 _VERSION = "1.0"
 _ABOUT = """\
 The tracker of Retrain: experiments, runs, models, and the cycles that keep models good.
@@ -28,14 +29,17 @@ that to edit connections and the model's DAG, deleting an administrator.
 """
 
 
-def create_app(backend: Backend, identify: Identify) -> FastAPI:
-    """backend: what it works with, its tracker made with `DEADLINE`. identify: who sends a request, and what he may."""
+def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...] = ()) -> FastAPI:
+    """backend: what it works with, its tracker made with `DEADLINE`. identify: who sends a request, and what he may.
+
+    also_import: modules that the backend will need, imported before the server begins.
+    """
     app = FastAPI(
         title="Retrain",
         version=_VERSION,
         description=_ABOUT,
         responses=problems.responses(401, 403, 422, 503),
-        lifespan=_lifespan,
+        lifespan=partial(_lifespan, (*_HEAVY, *also_import)),
     )
     app.state.identify = identify
     app.state.using = Using(
@@ -53,11 +57,11 @@ def create_app(backend: Backend, identify: Identify) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    # MLflow takes seconds to import: the first request should not wait for it, and the server's start neither.
-    loading = asyncio.get_running_loop().run_in_executor(None, import_module, "retrain.registry")
+async def _lifespan(heavy: Sequence[str], _: FastAPI) -> AsyncIterator[None]:
+    # MLflow takes seconds to import, in which a server that has begun would answer nobody.
+    for name in heavy:
+        import_module(name)
     yield
-    loading.cancel()
 
 
 def _document_problems(app: FastAPI) -> None:

@@ -42,6 +42,7 @@ def create() -> FastAPI:
             scheduler=AirflowItself(),
         ),
         identify,
+        also_import=("retrain_airflow.hooks.postgres",),
     )
 
 
@@ -75,9 +76,12 @@ class AirflowItself:
 
     async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
         path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns"
+        # Looked for first: Airflow logs a trace of each conflict.
+        if run_id is not None and (await self._ask(request, "GET", f"{path}/{run_id}")).is_success:
+            return run_id
         answer = await self._ask(request, "POST", path, {"logical_date": None, "dag_run_id": run_id, "conf": conf})
         if answer.status_code == HTTPStatus.CONFLICT and run_id is not None:
-            return run_id
+            return run_id  # somebody has sent the same at the same time
         return str(_told(answer)["dag_run_id"])
 
     async def _ask(self, request: Request, method: str, path: str, body: Any = None) -> httpx.Response:

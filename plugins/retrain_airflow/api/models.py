@@ -52,7 +52,13 @@ async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitio
         allow(caller, Permission.PROMOTE, use.backend.dag_of(body.model_name))
         use.tracker().get_model_version(body.model_name, body.version)
         promotion = use.backend.registry(body.model_name).transition_model_stage(
-            body.model_name, body.version, body.stage, expects=body.expects, by=caller.name, why=body.why
+            body.model_name,
+            body.version,
+            body.stage,
+            body.archive_existing_versions,
+            expects=body.expects,
+            by=caller.name,
+            why=body.why,
         )
         found = use.tracker().get_model_version(body.model_name, body.version)
         return Transitioned(version=ModelVersion.model_validate(found), promotion=promotion)

@@ -1,0 +1,184 @@
+"""The REST API inside Airflow's API server: real logins of each role, Airflow's own trigger, a tracker that hangs."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from retrain.tracker import ExperimentTracker
+from stack.airflow_api import AirflowApi
+from stack.local import Running
+from tests.conftest import ROLES
+from tests.tap import Tap
+
+NOWHERE = "0" * 32
+MODEL = "CoverLetterClassifier"
+
+# What the least role is that gets an answer, for each route. What is asked for is not there, so nothing is changed.
+LEAST: list[tuple[str, str, dict[str, Any], str]] = [
+    ("GET", "/health", {}, "viewer"),
+    ("GET", "/", {}, "viewer"),
+    ("GET", "/999999", {}, "viewer"),
+    ("GET", "/stats/999999", {}, "viewer"),
+    ("POST", "/runs/search", {"json": {"experiment_ids": ["999999"]}}, "viewer"),
+    ("POST", "/runs/compare", {"json": {"run_ids": [NOWHERE]}}, "viewer"),
+    ("GET", "/runs/best/999999?metric_key=f1", {}, "viewer"),
+    ("GET", f"/runs/{NOWHERE}", {}, "viewer"),
+    ("GET", f"/runs/{NOWHERE}/stream", {}, "viewer"),
+    ("GET", f"/runs/{NOWHERE}/artifacts", {}, "viewer"),
+    ("GET", f"/runs/{NOWHERE}/metrics/f1", {}, "viewer"),
+    ("GET", "/models/", {}, "viewer"),
+    ("GET", "/models/none", {}, "viewer"),
+    ("GET", "/models/none/versions", {}, "viewer"),
+    ("GET", "/models/none/versions/1", {}, "viewer"),
+    ("GET", "/models/none/history", {}, "viewer"),
+    ("GET", "/specs/", {}, "viewer"),
+    ("GET", f"/specs/{MODEL}", {}, "viewer"),
+    ("POST", "/create", {"json": {"name": ""}}, "user"),
+    ("POST", "/runs/start", {"json": {"experiment_id": "999999", "run_name": "x"}}, "user"),
+    ("POST", f"/runs/{NOWHERE}/end", {"json": {}}, "user"),
+    ("PATCH", f"/runs/{NOWHERE}/tags", {"json": {"tags": {"a": "b"}}}, "user"),
+    ("POST", "/runs/log-params", {"json": {"run_id": NOWHERE, "params": {"a": 1}}}, "user"),
+    ("POST", "/runs/log-metrics", {"json": {"run_id": NOWHERE, "metrics": {"a": 1}}}, "user"),
+    ("PUT", f"/runs/{NOWHERE}/artifacts/a.txt", {"content": b"x"}, "user"),
+    ("POST", "/models/register", {"json": {"run_id": NOWHERE, "model_name": "none"}}, "user"),
+    ("POST", "/specs/none/cycles", {"json": {}}, "user"),
+    (
+        "POST",
+        "/models/transition-stage",
+        {"json": {"model_name": "none", "version": "1", "stage": "Production", "why": "a test"}},
+        "op",
+    ),
+    ("POST", "/models/none/rollback", {"json": {"expects": "1", "why": "a test"}}, "op"),
+    ("DELETE", f"/runs/{NOWHERE}?why=a+test", {}, "admin"),
+    ("DELETE", "/999999?why=a+test", {}, "admin"),
+]
+
+
+@pytest.fixture(scope="module")
+def clients(stack: Running) -> Iterator[dict[str, httpx.Client]]:
+    """By role, logged in with passwords that Airflow made."""
+    passwords = json.loads((stack.home.airflow / "passwords.json").read_text())
+    opened = {}
+    for role in ROLES:
+        login = {"username": role, "password": passwords[role]}
+        answer = httpx.post(f"{stack.airflow_url}/auth/token", json=login, timeout=30, trust_env=False)
+        token = answer.raise_for_status().json()["access_token"]
+        opened[role] = httpx.Client(
+            base_url=f"{stack.airflow_url}/api/experiments",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
+        )
+    yield opened
+    for client in opened.values():
+        client.close()
+
+
+def test_the_table_below_names_every_route(clients: dict[str, httpx.Client]) -> None:
+    paths = clients["viewer"].get("/openapi.json").json()["paths"]
+    assert len(LEAST) == sum(len(operations) for operations in paths.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "how", "least"), LEAST, ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_each_route_answers_from_its_role_upwards_and_nobody_without_a_login(
+    stack: Running, clients: dict[str, httpx.Client], method: str, path: str, how: dict[str, Any], least: str
+) -> None:
+    unknown = httpx.request(method, f"{stack.airflow_url}/api/experiments{path}", timeout=30, trust_env=False, **how)
+    assert (unknown.status_code, unknown.headers["content-type"]) == (401, "application/problem+json")
+    for role in ROLES:
+        answer = clients[role].request(method, path, **how)
+        if ROLES.index(role) < ROLES.index(least):
+            assert answer.status_code == 403, (role, answer.text)
+        else:
+            assert answer.status_code in (200, 404, 422), (role, answer.text)
+
+
+def test_a_token_that_is_none_and_one_that_is_forged_are_refused(stack: Running) -> None:
+    url = f"{stack.airflow_url}/api/experiments/health"
+    for token in ("none", "a.b.c", f"{stack.token[:-4]}AAAA"):
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False)
+        assert answer.status_code in (401, 403)
+
+
+def test_a_session_of_airflows_pages_is_a_login_too(stack: Running) -> None:
+    url = f"{stack.airflow_url}/api/experiments/health"
+    assert httpx.get(url, cookies={"_token": stack.token}, timeout=30, trust_env=False).status_code == 200
+
+
+def test_who_did_it_is_on_what_was_made(clients: dict[str, httpx.Client], tracker: ExperimentTracker) -> None:
+    experiment = clients["user"].post("/create", json={"name": f"실험 {uuid4().hex}"}).json()["id"]
+    run = clients["user"].post("/runs/start", json={"experiment_id": experiment, "run_name": "실행"}).json()["id"]
+    clients["op"].post("/runs/log-metrics", json={"run_id": run, "metrics": {"f1": 0.5}}).raise_for_status()
+    clients["admin"].delete(f"/runs/{run}", params={"why": "연습"}).raise_for_status()
+    found = tracker.get_run(run)
+    assert found.deleted
+    expected = {
+        "retrain.by": "user",
+        "mlflow.user": "user",
+        "retrain.logged_by": "op",
+        "retrain.deleted_by": "admin",
+        "retrain.deleted_why": "연습",
+    }
+    assert found.tags.items() >= expected.items()
+
+
+def test_a_cycle_is_started_by_airflows_own_trigger_once_for_a_key(
+    clients: dict[str, httpx.Client], api: AirflowApi, eventually: Callable[..., None]
+) -> None:
+    before = len(api.runs("retrain_reviews"))
+    key = {"Idempotency-Key": uuid4().hex}
+    answers = [
+        clients["user"].post("/specs/ReviewSentiment/cycles", json={"note": "손으로"}, headers=key) for _ in range(2)
+    ]
+    assert [each.status_code for each in answers] == [202, 202]
+    started = answers[0].json()
+    assert answers[1].json() == started
+    assert len(api.runs("retrain_reviews")) == before + 1
+    run = api._get(f"/dags/{started['dag_id']}/dagRuns/{started['dag_run_id']}")
+    assert (run["conf"]["note"], run["triggering_user_name"]) == ("손으로", "user")
+    refused = clients["user"].post("/specs/ReviewSentiment/cycles", json={"candidates": ["nobody"]})
+    assert refused.status_code == 422
+    assert "nobody" in refused.json()["detail"]
+
+
+def test_the_state_of_a_spec_says_what_is_waiting_and_when_it_runs(clients: dict[str, httpx.Client]) -> None:
+    names = [each["model"] for each in clients["viewer"].get("/specs/").json()["specs"]]
+    assert MODEL in names
+    state = clients["viewer"].get(f"/specs/{MODEL}").json()
+    assert (state["dag_id"], state["paused"]) == ("retrain_cover_letters", False)
+    assert 0 <= state["rows_waiting"] <= state["rows_needed"]
+    assert state["next_run"] is not None
+
+
+def test_a_tracker_that_hangs_is_told_within_ten_seconds_while_airflows_pages_stay_quick(
+    stack: Running, clients: dict[str, httpx.Client], tap: Tap
+) -> None:
+    def ask(number: int) -> tuple[int, str | None, float]:
+        begun = time.monotonic()
+        path = "/health" if number % 2 else f"/stats/{number}"
+        answer = clients["viewer"].get(path)
+        return answer.status_code, answer.headers.get("retry-after"), time.monotonic() - begun
+
+    def airflow() -> float:
+        begun = time.monotonic()
+        headers = {"Authorization": f"Bearer {stack.token}"}
+        httpx.get(f"{stack.airflow_url}/api/v2/dags", headers=headers, trust_env=False, timeout=30).raise_for_status()
+        return time.monotonic() - begun
+
+    with tap.silence(), ThreadPoolExecutor(40) as threads:
+        waiting = [threads.submit(ask, number) for number in range(40)]
+        time.sleep(1)
+        pages = [airflow() for _ in range(5)]
+        answers = [each.result() for each in waiting]
+    assert {(status, retry) for status, retry, _ in answers} == {(503, "5")}
+    assert max(seconds for _, _, seconds in answers) < 10
+    assert max(pages) < 3
+    assert clients["viewer"].get("/health").status_code == 200
