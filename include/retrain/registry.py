@@ -36,7 +36,8 @@ class Registry:
         by: str,
         why: str,
     ) -> Promotion | None:
-        """Set a version's stage, as the tracker does. Production goes through the ledger, as a change by that person, and gives its row.
+        """Set a version's stage, as the tracker does. Production goes through the ledger, as a change by that person,
+        and gives its row.
 
         expects: the version that is in Production, as the caller knows it; None for none. Raises StaleVerdictError
         where another one is, and TrackerError for a version that would leave Production with nothing in its place.

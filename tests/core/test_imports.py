@@ -109,6 +109,18 @@ LAYERS = (
     Layer(
         "2: hooks", {"retrain_airflow.hooks": set(), "retrain_airflow.hooks.*": {"psycopg2"}}, AIRFLOW, sideways=True
     ),
+    Layer(
+        "3: the API",
+        {"retrain_airflow.api": set(), "retrain_airflow.api.*": {"fastapi", "starlette"}},
+        CORE,
+        sideways=True,
+    ),
+    Layer(
+        "3: the API inside Airflow",
+        {"retrain_airflow.api.airflow_access": {"fastapi"}, "retrain_airflow.api.in_airflow": {"fastapi", "httpx"}},
+        AIRFLOW,
+        sideways=True,
+    ),
     Layer("3: triggers", {"retrain_airflow.triggers": set(), "retrain_airflow.triggers.*": set()}, AIRFLOW),
     Layer(
         "3: below the operators",
@@ -260,6 +272,11 @@ def test_who_only_counts_rows_imports_little():
     assert {name for name in closure("retrain.sensing") if name.split(".")[0] in SLOW} == {"pyarrow"}
 
 
+@pytest.mark.parametrize("module", ["retrain_airflow.api.in_airflow", "retrain_airflow.api.app"])
+def test_the_api_is_made_without_importing_anything_slow(module):
+    assert {name for name in closure(module) if name.split(".")[0] in SLOW} == set()
+
+
 def test_state_alone_names_the_tables_of_retrain():
     tables = {table for file in MIGRATIONS.glob("*.sql") for table in _tables(file.read_text(encoding="utf-8"))}
 
@@ -301,6 +318,9 @@ def _tables(migration: str) -> set[str]:
         ("retrain_airflow.hooks.tracker", "retrain_airflow.operators.train"),
         ("retrain_airflow.triggers.new_rows", "retrain_airflow.sensors.new_rows"),
         ("retrain_airflow.hooks.tracker", "mlflow"),
+        ("retrain_airflow.api.runs", "mlflow"),
+        ("retrain_airflow.api.app", "airflow.models"),
+        ("retrain_airflow.api.models", "retrain_airflow.operators.promote"),
         ("dags.retrain", "pandas"),
         ("dags.retrain", "retrain.steps"),
         ("dags.retrain", "stack"),

@@ -1,6 +1,8 @@
 """The REST API inside Airflow's API server: real logins of each role, Airflow's own trigger, a tracker that hangs."""
 
 import json
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,9 @@ import httpx
 import pytest
 
 from retrain.tracker import ExperimentTracker
+from retrain_airflow.api.bodies import Rollback, Transition
 from stack.airflow_api import AirflowApi
+from stack.home import PROJECT
 from stack.local import Running
 from tests.conftest import ROLES
 from tests.tap import Tap
@@ -182,3 +186,28 @@ def test_a_tracker_that_hangs_is_told_within_ten_seconds_while_airflows_pages_st
     assert max(seconds for _, _, seconds in answers) < 10
     assert max(pages) < 3
     assert clients["viewer"].get("/health").status_code == 200
+
+
+def _commands_of_the_readme() -> str:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (commands,) = [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "auth/token" in block]
+    return str(commands)
+
+
+def test_the_commands_in_the_readme_log_a_run_and_find_the_best(stack: Running, tracker: ExperimentTracker) -> None:
+    first, _, rest = _commands_of_the_readme().partition("\n")
+    assert first.startswith("AIRFLOW=")
+    script = (
+        f"set -eu\nAIRFLOW={stack.airflow_url} PASSWORD={stack.password}\n"
+        + rest.partition('ask "$API/models/transition-stage"')[0]
+    )
+    ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    best = json.loads(ended.stdout[ended.stdout.rindex('{"id"') :])
+    found = tracker.get_run(best["id"])
+    assert (found.status, found.params, found.metrics) == ("FINISHED", {"C": "1.0"}, {"f1": 0.81})
+
+
+def test_what_the_readme_sends_to_promote_and_to_roll_back_is_what_the_routes_take() -> None:
+    sent = re.findall(r"-d '(\{[^']*\"why\"[^']*\})'", _commands_of_the_readme())
+    assert Transition.model_validate_json(sent[0]).stage == "Production"
+    assert Rollback.model_validate_json(sent[1]).expects == "3"
