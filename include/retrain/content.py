@@ -1,5 +1,6 @@
 """Content keys: what two rows share when a model cannot tell them apart."""
 
+from collections.abc import Iterator
 from hashlib import blake2b
 from unicodedata import normalize
 
@@ -7,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pandas.util import hash_array
 
 
 def content_keys(features: pa.Table | pa.RecordBatch, salt: bytes) -> NDArray[np.int64]:
-    """Keyed 64-bit hash (BLAKE2b, RFC 7693) of each row's normalised features, shape (rows,).
+    """Keyed 64-bit hash (SipHash-2-4, as `pandas.util.hash_array` spreads it) of each row's normalised features, shape
+    (rows,).
 
     Text is normalised by NFKC, lower case and single spaces, so that "같은  글" and "같은 글" are one content. The
     columns count in the order of their names, so that a spec may list them in another order.
@@ -18,10 +21,12 @@ def content_keys(features: pa.Table | pa.RecordBatch, salt: bytes) -> NDArray[np
     whole = features.combine_chunks().to_batches() if isinstance(features, pa.Table) else [features]
     if not whole:
         return np.empty(0, np.int64)
-    columns = [_encoded(_normalised(whole[0].column(name))) for name in sorted(features.schema.names)]
-    encoded = pc.binary_join_element_wise(*columns, "").cast(pa.binary())
-    hashes = [blake2b(row, digest_size=8, key=salt).digest() for row in encoded.to_pylist()]
-    return np.frombuffer(b"".join(hashes), np.dtype("<i8"))
+    columns = [part for name in sorted(features.schema.names) for part in _encoded(_normalised(whole[0].column(name)))]
+    rows = pc.binary_join_element_wise(*columns, "", null_handling="replace").cast(pa.binary())
+    # The key is text to pandas: in this encoding each byte is a character.
+    key = blake2b(salt, digest_size=16).digest().decode("latin-1")
+    hashes = hash_array(rows.to_numpy(zero_copy_only=False), encoding="latin-1", hash_key=key, categorize=False)
+    return hashes.view(np.int64)
 
 
 def as_seen(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -45,8 +50,7 @@ _NORMAL = r"^$|^[가-힣!-@\[-~]+(?: [가-힣!-@\[-~]+)*$"
 """Texts that normalising leaves as they are: syllables, ASCII without capitals, single spaces in between."""
 
 
-def _encoded(column: pa.Array) -> pa.Array:
+def _encoded(column: pa.Array) -> Iterator[pa.Array | str]:
     """Length, colon, value: no two rows of values give the same bytes. A null has no length."""
     text = column.cast(pa.string())
-    length = pc.binary_length(text).cast(pa.string())
-    return pc.fill_null(pc.binary_join_element_wise(length, text, ":"), "-")
+    yield from (pc.fill_null(pc.binary_length(text).cast(pa.string()), "-"), ":", text)
