@@ -1,6 +1,5 @@
 """Content keys: what two rows share when a model cannot tell them apart."""
 
-from collections.abc import Iterator
 from hashlib import blake2b
 from unicodedata import normalize
 
@@ -21,8 +20,8 @@ def content_keys(features: pa.Table | pa.RecordBatch, salt: bytes) -> NDArray[np
     whole = features.combine_chunks().to_batches() if isinstance(features, pa.Table) else [features]
     if not whole:
         return np.empty(0, np.int64)
-    columns = [part for name in sorted(features.schema.names) for part in _encoded(_normalised(whole[0].column(name)))]
-    rows = pc.binary_join_element_wise(*columns, "", null_handling="replace").cast(pa.binary())
+    first, *others = (_encoded(_normalised(whole[0].column(name))) for name in sorted(features.schema.names))
+    rows = pc.binary_join_element_wise(first, *others, _BETWEEN) if others else first
     # The key is text to pandas: in this encoding each byte is a character.
     key = blake2b(salt, digest_size=16).digest().decode("latin-1")
     hashes = hash_array(rows.to_numpy(zero_copy_only=False), encoding="latin-1", hash_key=key, categorize=False)
@@ -42,6 +41,8 @@ def _normalised(column: pa.Array) -> pa.Array:
         return pc.add(as_seen(column), 0.0)  # -0.0 becomes 0.0
     # Most texts are as they should be, and to see that costs a fifth of doing it.
     others = pc.invert(pc.fill_null(pc.match_substring_regex(column, _NORMAL), True))
+    if not pc.any(others, min_count=0).as_py():
+        return column
     normal = [" ".join(normalize("NFKC", text).lower().split()) for text in column.filter(others).to_pylist()]
     return pc.replace_with_mask(column, others, pa.array(normal, pa.string()))
 
@@ -50,7 +51,9 @@ _NORMAL = r"^$|^[가-힣!-@\[-~]+(?: [가-힣!-@\[-~]+)*$"
 """Texts that normalising leaves as they are: syllables, ASCII without capitals, single spaces in between."""
 
 
-def _encoded(column: pa.Array) -> Iterator[pa.Array | str]:
-    """Length, colon, value: no two rows of values give the same bytes. A null has no length."""
-    text = column.cast(pa.string())
-    yield from (pc.fill_null(pc.binary_length(text).cast(pa.string()), "-"), ":", text)
+_NULL, _BETWEEN = pa.scalar(b"\xfe"), pa.scalar(b"\xff")
+"""Bytes that no text has in UTF-8: no two rows of values give the same."""
+
+
+def _encoded(column: pa.Array) -> pa.Array:
+    return pc.fill_null(column.cast(pa.string()).cast(pa.binary()), _NULL)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from retrain.content import content_keys
 from retrain.split import SIDES, Epochs, Lineage, Sides, Span, in_range, opened, sides_by_hash, sides_by_time
 
 _NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SIDE, EPOCH}
+_Batch = TypeVar("_Batch")
 Codes = NDArray[np.int64]
 
 SIDE_NAMES = pa.array([side.value for side in SIDES], pa.string())
@@ -35,7 +36,7 @@ def schema_of(rows: pa.Schema) -> pa.Schema:
     return pa.schema([*fields, *(pa.field(*each) for each in ours)], metadata=rows.metadata)
 
 
-def ahead(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
+def ahead(batches: Iterator[_Batch]) -> Generator[_Batch]:
     """The same batches; while one is worked on, another thread waits for the next."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
