@@ -63,8 +63,8 @@ class Draft:
     def __init__(self, file: IO[bytes], rows: pa.Schema, lineage: Lineage) -> None:
         self._file, self._lineage, self._schema = file, lineage, schema_of(rows)
         self._kept = pa.schema([field for field in self._schema if field.name not in (SIDE, EPOCH)], rows.metadata)
-        # It is read once, soon: time counts for more than room.
-        self._writer = pa.ipc.new_stream(file, self._kept, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        # As it is: it is read once, soon, and to compress it takes longer than to write it.
+        self._writer = pa.ipc.new_stream(file, self._kept)
         self._may_judge = [np.empty(0, np.int64)]
         self._content, self._times = [np.empty(0, np.int64)], [np.empty(0, "datetime64[us]")]
 
