@@ -441,6 +441,24 @@ def test_of_an_earlier_snapshot_no_more_is_held_than_a_batch_needs():
     assert max(held) < 30
 
 
+@given(
+    st.dictionaries(st.integers(-20, 20), st.sampled_from(["good", "bad"])),
+    st.dictionaries(st.integers(-20, 20), st.sampled_from(["good", "bad"])),
+    st.integers(1, 9),
+)
+def test_of_whole_numbers_those_are_new_that_were_not_there_with_their_label(then, now, size):
+    def batches(labels):
+        keys, columns = sorted(labels), {"key": pa.string(), "label": pa.string()}
+        table = pa.table(
+            [[str(key) for key in keys], [labels[key] for key in keys]], pa.schema(columns, {KEY_ORDER: NUMBERS})
+        )
+        return iter(table.to_batches(size))
+
+    before = Before(batches(then))
+
+    assert sum(before.count_new(batch, NUMBERS) for batch in batches(now)) == len(now.items() - then.items())
+
+
 def test_rows_that_do_not_come_in_the_order_of_their_keys_are_refused(store):
     with pytest.raises(SourceMismatchError, match="did not come in the order of their keys"):
         store.write(MODEL, rows(["1", "3", "2"]).to_reader(), lineage=LINEAGE, epoch_rows=3, last=None, inherits=None)
