@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retrain.about_rows import CONTENT, EPOCH, GROUP, SIDE
 from retrain.content import content_keys
-from retrain.split import SIDES, Epochs, Lineage, Sides, Span, in_range, opened, sides_by_hash, sides_by_time
+from retrain.split import SIDES, Epochs, Lineage, Sides, Span, distinct, in_range, opened, sides_by_hash, sides_by_time
 
 _NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SIDE, EPOCH}
 _Batch = TypeVar("_Batch")
@@ -90,7 +90,7 @@ class Draft:
             times = np.concatenate(self._times)
             whole = sides_by_time(np.concatenate(self._content), times, split, known, epoch_rows)
             return Divided(whole.current, whole.span, self._with(lambda _, start, stop: whole.part(start, stop)))
-        epochs = opened(np.unique(np.concatenate(self._may_judge)), known, epoch_rows)
+        epochs = opened(distinct(np.concatenate(self._may_judge)), known, epoch_rows)
         return Divided(epochs.current, None, self._with(lambda cluster, *_: sides_by_hash(cluster, split, epochs)))
 
     def _with(self, sides: Callable[[Codes, int, int], Sides]) -> Iterator[tuple[pa.RecordBatch, Codes]]:
