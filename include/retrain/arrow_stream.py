@@ -26,6 +26,8 @@ _BATCH = 8 << 20
 """Bytes, about; of rows that are larger, a batch holds one."""
 _BLOCK = 64 << 20
 """Bytes that the parser of CSV takes at once; no row may be longer."""
+_FIRST_TIME = -210_866_803_200_000_000
+"""PostgreSQL's first, in microseconds since 1970."""
 _SETTINGS = "SET LOCAL TIME ZONE 'UTC'; SET LOCAL datestyle = ISO"
 """So that the role's own settings do not change what is read."""
 
@@ -56,9 +58,9 @@ def told(error: psycopg2.Error, name: str) -> SourceError:
 def selected(session: connection, statement: sql.Composable, schema: pa.Schema, name: str) -> Iterator[Any]:
     """What the statement gives, as a `pyarrow.RecordBatchReader` of this schema.
 
-    session: where to connect, and as whom. statement: gives 64-bit whole numbers, doubles, booleans and text, and a
-    time as microseconds since 1970. name: of what is read, for errors. The reader's own errors, and those on the way
-    to it, are SourceMismatchError where no retry can help, and otherwise SourceError.
+    session: where to connect, and as whom. statement: gives 64-bit whole numbers, doubles, booleans, text and
+    `timestamptz`. name: of what is read, for errors. The reader's own errors, and those on the way to it, are
+    SourceMismatchError where no retry can help, and otherwise SourceError.
     """
     text = statement.as_string(session)
     batches = (_by_adbc if _has_adbc() else _by_copy)(session, text, schema, name)
@@ -75,7 +77,7 @@ def _by_adbc(session: connection, statement: str, schema: pa.Schema, name: str) 
     import adbc_driver_manager
     from adbc_driver_postgresql import StatementOptions, dbapi
 
-    # The role's own encoding is of no use: Arrow's text is UTF-8.
+    # The role's own encoding is of no use: Arrow's text is UTF-8. That it is, PostgreSQL sees to, also in SQL_ASCII.
     secret = {"password": session.info.password} if session.info.password else {}
     dsn = make_dsn(**{**session.info.dsn_parameters, **secret, "client_encoding": "UTF8"})
     try:
@@ -101,23 +103,34 @@ def _message(error: Exception) -> str:
 
 
 def _as(batch: pa.RecordBatch, schema: pa.Schema, name: str) -> pa.RecordBatch:
-    try:
-        batch.validate(full=True)  # a database in SQL_ASCII gives any bytes for text
-    except pa.ArrowInvalid as error:
-        raise SourceMismatchError(f"{name}: cannot be read: {error}") from error
     columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    for column in columns:
+        if pa.types.is_timestamp(column.type):
+            _refuse_overflow(column, name)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def _refuse_overflow(times: pa.Array, name: str) -> None:
+    """The driver counts from 1970 without looking whether 64 bits hold that: what they do not hold turns negative."""
+    if times.cast(pa.int64()).fill_null(0).to_numpy().min(initial=0) < _FIRST_TIME:
+        raise SourceMismatchError(f"{name}: a time is infinite, or out of range; leave its row out in a query file")
+
+
 def _by_copy(session: connection, statement: str, schema: pa.Schema, name: str) -> Generator[pa.RecordBatch]:
+    times = {field.name for field in schema if pa.types.is_timestamp(field.type)}
+    places = [f"c{place}" for place in range(len(schema))]
+    # Microseconds as a number: exact, and no date format to agree on.
+    parts = [
+        f"(extract(epoch FROM {place}) * 1000000)::bigint" if field.name in times else place
+        for place, field in zip(places, schema, strict=True)
+    ]
+    rows = f"SELECT {', '.join(parts)} FROM ({statement}) AS selected ({', '.join(places)})"  # noqa: S608 - names of ours
     with tempfile.TemporaryFile() as file:
         with reading(session, name) as cursor:
-            copy = f"COPY ({statement}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ENCODING 'UTF8')"
-            cursor.copy_expert(copy, file)
+            cursor.copy_expert(f"COPY ({rows}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ENCODING 'UTF8')", file)
         if file.tell() == 0:
             return  # an empty CSV has no columns, so pyarrow refuses it
         file.seek(0)
-        times = {field.name for field in schema if pa.types.is_timestamp(field.type)}
         try:
             yield from (
                 _as(batch, schema, name)

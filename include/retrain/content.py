@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pandas.util import hash_array
 
 
 def content_keys(features: pa.Table | pa.RecordBatch, salt: bytes) -> NDArray[np.int64]:
-    """Keyed 64-bit hash (BLAKE2b, RFC 7693) of each row's normalised features, shape (rows,).
+    """Keyed 64-bit hash (SipHash-2-4, as `pandas.util.hash_array` spreads it) of each row's normalised features, shape
+    (rows,).
 
     Text is normalised by NFKC, lower case and single spaces, so that "같은  글" and "같은 글" are one content. The
     columns count in the order of their names, so that a spec may list them in another order.
@@ -18,10 +20,12 @@ def content_keys(features: pa.Table | pa.RecordBatch, salt: bytes) -> NDArray[np
     whole = features.combine_chunks().to_batches() if isinstance(features, pa.Table) else [features]
     if not whole:
         return np.empty(0, np.int64)
-    columns = [_encoded(_normalised(whole[0].column(name))) for name in sorted(features.schema.names)]
-    encoded = pc.binary_join_element_wise(*columns, "").cast(pa.binary())
-    hashes = [blake2b(row, digest_size=8, key=salt).digest() for row in encoded.to_pylist()]
-    return np.frombuffer(b"".join(hashes), np.dtype("<i8"))
+    first, *others = (_encoded(_normalised(whole[0].column(name))) for name in sorted(features.schema.names))
+    rows = pc.binary_join_element_wise(first, *others, _BETWEEN) if others else first
+    # The key is text to pandas: in this encoding each byte is a character.
+    key = blake2b(salt, digest_size=16).digest().decode("latin-1")
+    hashes = hash_array(rows.to_numpy(zero_copy_only=False), encoding="latin-1", hash_key=key, categorize=False)
+    return hashes.view(np.int64)
 
 
 def as_seen(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -37,6 +41,8 @@ def _normalised(column: pa.Array) -> pa.Array:
         return pc.add(as_seen(column), 0.0)  # -0.0 becomes 0.0
     # Most texts are as they should be, and to see that costs a fifth of doing it.
     others = pc.invert(pc.fill_null(pc.match_substring_regex(column, _NORMAL), True))
+    if not pc.any(others, min_count=0).as_py():
+        return column
     normal = [" ".join(normalize("NFKC", text).lower().split()) for text in column.filter(others).to_pylist()]
     return pc.replace_with_mask(column, others, pa.array(normal, pa.string()))
 
@@ -45,8 +51,9 @@ _NORMAL = r"^$|^[가-힣!-@\[-~]+(?: [가-힣!-@\[-~]+)*$"
 """Texts that normalising leaves as they are: syllables, ASCII without capitals, single spaces in between."""
 
 
+_NULL, _BETWEEN = pa.scalar(b"\xfe"), pa.scalar(b"\xff")
+"""Bytes that no text has in UTF-8: no two rows of values give the same."""
+
+
 def _encoded(column: pa.Array) -> pa.Array:
-    """Length, colon, value: no two rows of values give the same bytes. A null has no length."""
-    text = column.cast(pa.string())
-    length = pc.binary_length(text).cast(pa.string())
-    return pc.fill_null(pc.binary_join_element_wise(length, text, ":"), "-")
+    return pc.fill_null(column.cast(pa.string()).cast(pa.binary()), _NULL)

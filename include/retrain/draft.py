@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from retrain.about_rows import CONTENT, EPOCH, GROUP, SIDE
 from retrain.content import content_keys
-from retrain.split import SIDES, Epochs, Lineage, Sides, Span, in_range, opened, sides_by_hash, sides_by_time
+from retrain.split import SIDES, Epochs, Lineage, Sides, Span, distinct, in_range, opened, sides_by_hash, sides_by_time
 
 _NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SIDE, EPOCH}
+_Batch = TypeVar("_Batch")
 Codes = NDArray[np.int64]
 
 SIDE_NAMES = pa.array([side.value for side in SIDES], pa.string())
@@ -35,7 +36,7 @@ def schema_of(rows: pa.Schema) -> pa.Schema:
     return pa.schema([*fields, *(pa.field(*each) for each in ours)], metadata=rows.metadata)
 
 
-def ahead(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
+def ahead(batches: Iterator[_Batch]) -> Generator[_Batch]:
     """The same batches; while one is worked on, another thread waits for the next."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
@@ -62,8 +63,8 @@ class Draft:
     def __init__(self, file: IO[bytes], rows: pa.Schema, lineage: Lineage) -> None:
         self._file, self._lineage, self._schema = file, lineage, schema_of(rows)
         self._kept = pa.schema([field for field in self._schema if field.name not in (SIDE, EPOCH)], rows.metadata)
-        # It is read once, soon: time counts for more than room.
-        self._writer = pa.ipc.new_stream(file, self._kept, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        # As it is: it is read once, soon, and to compress it takes longer than to write it.
+        self._writer = pa.ipc.new_stream(file, self._kept)
         self._may_judge = [np.empty(0, np.int64)]
         self._content, self._times = [np.empty(0, np.int64)], [np.empty(0, "datetime64[us]")]
 
@@ -89,7 +90,7 @@ class Draft:
             times = np.concatenate(self._times)
             whole = sides_by_time(np.concatenate(self._content), times, split, known, epoch_rows)
             return Divided(whole.current, whole.span, self._with(lambda _, start, stop: whole.part(start, stop)))
-        epochs = opened(np.unique(np.concatenate(self._may_judge)), known, epoch_rows)
+        epochs = opened(distinct(np.concatenate(self._may_judge)), known, epoch_rows)
         return Divided(epochs.current, None, self._with(lambda cluster, *_: sides_by_hash(cluster, split, epochs)))
 
     def _with(self, sides: Callable[[Codes, int, int], Sides]) -> Iterator[tuple[pa.RecordBatch, Codes]]:

@@ -37,6 +37,8 @@ _DRAFT = ".draft"
 _ABANDONED = timedelta(hours=1)
 _ARROWS = {"file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"}
 """URIs that Arrow reads by itself, which is faster."""
+_PARQUET = {"compression": "lz4", "dictionary_pagesize_limit": 64 << 10}
+"""Most texts and every key occur once: a dictionary of them is soon given up."""
 _SEAL = b"retrain.seal"
 """In a file's metadata: see `retrain.digest`."""
 
@@ -284,9 +286,10 @@ class SnapshotStore:
             try:
                 with (
                     ThreadPoolExecutor(1) as pool,
-                    pq.ParquetWriter(draft, schema, filesystem=self._files, compression="lz4") as writer,
+                    pq.ParquetWriter(draft, schema, filesystem=self._files, **_PARQUET) as writer,
+                    closing(ahead(rows)) as coming,
                 ):
-                    for batch, code in rows:
+                    for batch, code in coming:
                         done = pool.submit(digest.update, batch)
                         writer.write_batch(batch)
                         count += np.bincount(code, minlength=len(SIDES))

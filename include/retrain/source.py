@@ -210,16 +210,15 @@ class Source:
         columns: dict[str, tuple[sql.Composable, pa.DataType]] = {
             "key": _text(self._spec.key),
             "label": _class(self._spec.label, oids[self._spec.label]),
-            "label_time": (sql.SQL("NULL::bigint"), LABEL_TIME),
+            "label_time": (sql.SQL("NULL::timestamptz"), LABEL_TIME),
         }
         if self._spec.label_time is not None:
             if oids[self._spec.label_time] not in _TIMES:
                 raise SourceMismatchError(
                     f"{self._name}: {self._spec.label_time!r} is no time; cast it in a query file"
                 )
-            # Microseconds as a number: exact, and no date format to agree on. A time without a zone means UTC.
-            when = sql.SQL("(extract(epoch FROM {}::timestamptz) * 1000000)::bigint")
-            columns["label_time"] = (when.format(sql.Identifier(self._spec.label_time)), LABEL_TIME)
+            # A time without a zone means UTC.
+            columns["label_time"] = (sql.SQL("{}::timestamptz").format(self._time), LABEL_TIME)
         if self._spec.group is not None:
             columns[GROUP] = _text(self._spec.group)
         for name in self._spec.features:

@@ -89,7 +89,15 @@ def position(cluster: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def in_range(cluster: NDArray[np.int64], split: Split) -> NDArray[np.int64]:
     """Which clusters may judge, split by hash or by group. Shape (rows,) to (distinct such clusters,)."""
-    return np.unique(cluster[position(cluster) < split.holdout])
+    return distinct(cluster[position(cluster) < split.holdout])
+
+
+def distinct(cluster: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each once, in order. NumPy's own keeps a hash table, which takes several times the memory."""
+    ranked = np.sort(cluster)
+    first = np.ones(len(ranked), np.bool_)
+    first[1:] = ranked[1:] != ranked[:-1]
+    return ranked[first]
 
 
 def opened(may_judge: NDArray[np.int64], known: Epochs, epoch_rows: int) -> Epochs:

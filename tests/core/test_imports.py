@@ -67,7 +67,7 @@ LAYERS = (
             "retrain.arrow_stream": {"psycopg2", "pyarrow", "adbc_driver_manager", "adbc_driver_postgresql"},
             "retrain.keys": {"pyarrow"},
             "retrain.digest": {"pyarrow"},
-            "retrain.content": {"pyarrow"},
+            "retrain.content": {"pandas", "pyarrow"},
         },
         CORE,
     ),

@@ -242,6 +242,23 @@ def test_text_arrives_whatever_the_encoding_of_the_client(letters):
     assert table["text"][0].as_py() == "자기소개서"
 
 
+def test_bytes_that_are_no_text_are_refused_where_the_database_takes_any(postgres, monkeypatch):
+    name = f"test_{uuid4().hex}"
+    ascii_, admin = make_dsn(postgres.dsn("source"), dbname=name), psycopg2.connect(postgres.dsn("source"))
+    with closing(admin), admin.cursor() as cursor:
+        admin.autocommit = True
+        cursor.execute(f"CREATE DATABASE {name} ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0")
+        try:
+            database = SimpleNamespace(connect=lambda: psycopg2.connect(ascii_))
+            execute(database, "CREATE TABLE letters AS SELECT 1 AS id, E'\\xb0\\xa1' AS text, 1 AS label")
+            for has_adbc in (True, False):
+                monkeypatch.setattr("retrain.arrow_stream._has_adbc", lambda it=has_adbc: it)
+                with pytest.raises(SourceError, match=r"^letters: invalid byte sequence for encoding"):
+                    source(database).read_labelled()
+        finally:
+            cursor.execute(f"DROP DATABASE {name}")
+
+
 def test_what_is_read_does_not_depend_on_the_settings_of_the_role(database):
     def connect():
         session = database.connect()
@@ -301,6 +318,24 @@ def test_labels_of_the_hour_that_a_clock_shows_twice_are_counted_once_each(datab
     assert berlin.read_labelled().sort_by("key")["label_time"].to_pylist() == [before, after]
     assert berlin.count_labelled(before, at_most=9) == 1
     assert berlin.count_labelled(after, at_most=9) == 0
+
+
+@pytest.mark.parametrize("written", ["infinity", "-infinity", "294276-12-31 23:59:59+00"])
+def test_a_label_time_that_64_bits_do_not_hold_is_refused(database, written):
+    execute(database, "CREATE TABLE letters (id int, text text, label int, at timestamptz)")
+    execute(database, "INSERT INTO letters VALUES (1, 'a', 1, %s), (2, 'a', 1, now())", (written,))
+
+    with pytest.raises(SourceMismatchError, match=r"^letters: .*(infinit|out of range)"):
+        source(database, label_time="at").read_labelled()
+
+
+def test_the_first_of_all_times_is_read(database):
+    execute(database, "CREATE TABLE letters (id int, text text, label int, at timestamptz)")
+    execute(database, "INSERT INTO letters VALUES (1, 'a', 1, '4714-11-24 00:00:00+00 BC')")
+
+    column = source(database, label_time="at").read_labelled()["label_time"]
+
+    assert column.cast(pa.int64()).to_pylist() == [-210_866_803_200_000_000]
 
 
 def test_a_label_time_that_is_no_time_is_refused(letters):
