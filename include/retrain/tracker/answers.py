@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
 from mlflow.tracking.request_auth.registry import _request_auth_provider_registry
+from mlflow.tracking.request_header.databricks_request_header_provider import DatabricksRequestHeaderProvider
+from mlflow.tracking.request_header.registry import _request_header_provider_registry
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -68,6 +71,12 @@ class _Logins(RequestAuthProvider, AuthBase):
 
 _AUTH = "retrain"
 _request_auth_provider_registry.register(_Logins)  # type: ignore[no-untyped-call]
+
+for _each in _request_header_provider_registry:
+    if isinstance(_each, DatabricksRequestHeaderProvider):
+        # Before each request MLflow asks whether this is Databricks, by imports that fail: most of what a request costs
+        # here. What a process runs on does not change.
+        _each.in_context = cache(_each.in_context)  # type: ignore[method-assign]
 
 
 def _host(url: str) -> tuple[str, str]:
