@@ -88,6 +88,10 @@ def set_up(server: str, deadline: float, ca_bundle: str | None) -> None:
     """How this process sends its requests to the server from now on; MLflow takes that from the environment."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ceil(deadline)))
+    # Connections that are kept: the API asks in more threads than MLflow's ten.
+    os.environ.setdefault("MLFLOW_HTTP_POOL_MAXSIZE", "32")
+    # Else MLflow asks for a run once more before it ends it, to print where its page is.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     if ca_bundle is not None:
         if not Path(ca_bundle).is_file():
             raise TrackerError(f"{server}: there is no CA bundle {ca_bundle}; name a file that holds certificates")
