@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
 from mlflow.tracking.request_auth.registry import _request_auth_provider_registry
+from mlflow.tracking.request_header.databricks_request_header_provider import DatabricksRequestHeaderProvider
+from mlflow.tracking.request_header.registry import _request_header_provider_registry
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -69,6 +72,12 @@ class _Logins(RequestAuthProvider, AuthBase):
 _AUTH = "retrain"
 _request_auth_provider_registry.register(_Logins)  # type: ignore[no-untyped-call]
 
+for _each in _request_header_provider_registry:
+    if isinstance(_each, DatabricksRequestHeaderProvider):
+        # Before each request MLflow asks whether this is Databricks, by imports that fail: most of what a request costs
+        # here. What a process runs on does not change.
+        _each.in_context = cache(_each.in_context)  # type: ignore[method-assign]
+
 
 def _host(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
@@ -79,6 +88,10 @@ def set_up(server: str, deadline: float, ca_bundle: str | None) -> None:
     """How this process sends its requests to the server from now on; MLflow takes that from the environment."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ceil(deadline)))
+    # Connections that are kept: the API asks in more threads than MLflow's ten.
+    os.environ.setdefault("MLFLOW_HTTP_POOL_MAXSIZE", "32")
+    # Else MLflow asks for a run once more before it ends it, to print where its page is.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     if ca_bundle is not None:
         if not Path(ca_bundle).is_file():
             raise TrackerError(f"{server}: there is no CA bundle {ca_bundle}; name a file that holds certificates")

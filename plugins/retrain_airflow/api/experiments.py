@@ -64,8 +64,10 @@ async def experiment_stats(experiment_id: InPath, use: Use) -> Stats:
     """Of each metric over the experiment's finished runs."""
 
     def stats() -> Stats:
-        use.tracker().get_experiment(experiment_id)
-        return Stats.model_validate({"metrics": use.tracker().experiment_stats(experiment_id)})
+        found = use.tracker().experiment_stats(experiment_id)
+        if not found:
+            use.tracker().get_experiment(experiment_id)  # says so where there is no such experiment
+        return Stats.model_validate({"metrics": found})
 
     return await use.slow(stats)
 

@@ -148,9 +148,9 @@ async def best_run(
     """The finished run with the greatest value, of equal ones the earliest; the smallest where `ascending`."""
 
     def best() -> Run:
-        use.tracker().get_experiment(experiment_id)
         found = use.tracker().get_best_run(experiment_id, metric_key, ascending)
         if found is None:
+            use.tracker().get_experiment(experiment_id)  # says so where there is no such experiment
             raise NotFoundError(f"experiment {experiment_id} has no finished run with a finite {metric_key!r}")
         return Run.model_validate(found)
 
@@ -205,8 +205,9 @@ async def metric_history(
     """Each point that was logged, by step."""
 
     def history() -> MetricHistory:
-        use.tracker().get_run(run_id)
         points = list(enumerate(use.tracker().metric_history(run_id, name)))
+        if not points:
+            use.tracker().get_run(run_id)  # says so where there is no such run
         page, after = paging.part(points, lambda each: each[0], max_results, page_token, run_id, name)
         return MetricHistory(
             points=[MetricPoint.model_validate(point._asdict()) for _, point in page], next_page_token=after
