@@ -40,8 +40,8 @@ def create_app(backend: Backend, identify: Identify) -> FastAPI:
     app.state.identify = identify
     app.state.using = Using(
         backend,
-        quick=Calls("quick", at_once=16, wait=1.5, seconds=8),
-        slow=Calls("slow", at_once=4, wait=1.5, seconds=60),
+        quick=Calls("quick", at_once=16, wait=1.5, wait_in_all=15, seconds=8),
+        slow=Calls("slow", at_once=4, wait=1.5, wait_in_all=15, seconds=60),
     )
     # In this order: a path that says `health` or `runs` is no id of an experiment.
     for each in (specs, models, stream, runs, experiments):
