@@ -38,9 +38,9 @@ class Person:
 
 
 async def identify(_: Request, token: str | None) -> Person:
-    if token is None:
+    name, is_one, permissions = (token or "").partition(":")
+    if not is_one:
         raise NotAllowedError(401, "Not authenticated")
-    name, _, permissions = token.partition(":")
     return Person(name, frozenset(Permission(each) for each in permissions.split(",") if each) or EVERYTHING)
 
 
