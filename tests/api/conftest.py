@@ -26,6 +26,13 @@ from stack.local import Running
 EVERYTHING = frozenset(Permission)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Schemathesis gives the tests of all routes one id: of those, xdist runs one and says that all is well."""
+    for number, item in enumerate(each for each in items if each.path.name == "test_fuzz.py"):
+        if not item.nodeid.endswith("]"):
+            item._nodeid = f"{item.nodeid}[{item.name.partition('[')[2].rstrip(']') or number}]"
+
+
 @dataclass(frozen=True)
 class Person:
     """Who may what is in his token: `kim:read,log`."""

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx
@@ -55,25 +55,32 @@ EACH = settings(
 )
 
 
-Known = Mapping[str, Any]
+class Known(NamedTuple):
+    """What is there, by the names that the document has for it."""
+
+    kept: Mapping[str, Any]
+    doomed: Mapping[str, Any]
+    """What may be deleted."""
 
 
 @pytest.fixture(scope="module")
 def known(address: str, backend: Backend) -> Known:
-    """What is there, by the names that the document has for it."""
     name = f"무작위 {uuid4().hex}"
     with httpx.Client(base_url=address, headers=LOGIN, timeout=30, trust_env=False) as api:
 
         def post(path: str, **body: Any) -> Any:
             return api.post(path, json=body).raise_for_status().json()
 
-        experiment = post("/create", name=name)["id"]
-        run, second = (post("/runs/start", experiment_id=experiment, run_name=each)["id"] for each in ("가", "나"))
+        experiment, doomed = (post("/create", name=each)["id"] for each in (name, f"{name} 지울 것"))
+        run, second, third = (
+            post("/runs/start", experiment_id=where, run_name=each)["id"]
+            for each, where in (("가", experiment), ("나", experiment), ("다", doomed))
+        )
         post("/runs/log-metrics", run_id=run, metrics={"정확도": [0.5, 0.6]})
         rows = pd.DataFrame({"x": [0.0, 1.0]})
         backend.tracker().log_model(run, "model", LogisticRegression().fit(rows, [0, 1]), rows, key=uuid4().hex)
         version = post("/models/register", run_id=run, model_name=name)["version"]
-    return {
+    kept = {
         "experiment_id": experiment,
         "experiment_ids": [experiment],
         "run_id": run,
@@ -84,6 +91,7 @@ def known(address: str, backend: Backend) -> Known:
         "metric_key": "정확도",
         "name": "정확도",
     }
+    return Known(kept, {"experiment_id": doomed, "run_id": third})
 
 
 class Fuzz:
@@ -112,6 +120,7 @@ class Fuzz:
     def _acquaint(self, case: schemathesis.Case, number: int) -> None:
         """Only where the schema's rules are kept: a case that breaks one is about that."""
         assert case.meta is not None
+        known = self._known.doomed if case.method.upper() == "DELETE" else self._known.kept
         for location, given in (
             (ParameterLocation.PATH, case.path_parameters),
             (ParameterLocation.QUERY, case.query),
@@ -120,7 +129,7 @@ class Fuzz:
             if isinstance(given, dict) and not case.meta.is_negative_at(location):
                 # Names of new things stay as they are.
                 kept = {"name"} if location is ParameterLocation.BODY else set()
-                given.update({name: self._known[name] for name in given.keys() & (self._known.keys() - kept)})
+                given.update({name: known[name] for name in given.keys() & (known.keys() - kept)})
                 given.pop("page_token", None)  # which nobody can guess
         if "Idempotency-Key" in (case.headers or {}) and not case.meta.is_negative_at(ParameterLocation.HEADER):
             case.headers["Idempotency-Key"] = f"{uuid4().hex}-{number}"
@@ -132,10 +141,9 @@ def _is_out_of_reach(case: schemathesis.Case) -> bool:
 
 
 def _would_delete_what_others_need(case: schemathesis.Case, known: Known) -> bool:
-    given = case.path_parameters or {}
-    return case.method.upper() == "DELETE" and (
-        given.get("experiment_id") in ("0", known["experiment_id"]) or given.get("run_id") == known["run_id"]
-    )
+    """By chance: small numbers are ids of experiments."""
+    needed = ("0", known.kept["experiment_id"])
+    return case.method.upper() == "DELETE" and (case.path_parameters or {}).get("experiment_id") in needed
 
 
 def _excused(case: schemathesis.Case) -> set[str]:
