@@ -1,10 +1,10 @@
 # `make` or `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv have-venv demo up down reset test soak lint bench lock
+.PHONY: help venv have-venv demo up down reset test soak lint bench openapi lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 venv: ## make .venv from the lock; PYTHON=… chooses the Python
 	@PYTHON="$(PYTHON)" sh stack/venv.sh
@@ -39,6 +39,9 @@ lint: venv ## format, style and types, as CI checks them
 
 bench: venv ## each benchmark in its short form
 	@for file in benchmarks/*.py; do echo "== $$file"; .venv/bin/python "$$file" --short || exit 1; done
+
+openapi: venv ## write docs/openapi.json anew, when the API has changed
+	PYTHONPATH=include:plugins .venv/bin/python -m retrain_airflow.api.document docs/openapi.json
 
 lock: ## pin what requirements.txt asks for; needs uv
 	@command -v uv > /dev/null || { echo "uv is not installed: run \`pip install uv\`" >&2; exit 1; }

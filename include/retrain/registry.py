@@ -136,10 +136,12 @@ class Registry:
 
     def delete_experiment(self, experiment_id: str, *, by: str, why: str) -> None:
         """The same. Raises TrackerError for an experiment with such a run."""
-        if self.tracker.get_experiment(experiment_id).deleted:
+        found = self.tracker.get_experiment(experiment_id)
+        if found.deleted:
             return
         for file in self.state.model_files_in_use():
-            if file.run_id and self.tracker.get_run(file.run_id).experiment_id == experiment_id:
+            # Not the id that was given: MLflow takes 007 for 7.
+            if file.run_id and self.tracker.get_run(file.run_id).experiment_id == found.id:
                 raise TrackerError(f"experiment {experiment_id} holds a run that {file.model} needs; it is not deleted")
         self.tracker.set_experiment_tags(experiment_id, _said("deleted_", by, why))
         self.tracker.delete_experiment(experiment_id)

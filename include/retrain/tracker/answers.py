@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,7 +16,7 @@ from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestA
 from mlflow.tracking.request_auth.registry import _request_auth_provider_registry
 from mlflow.tracking.request_header.databricks_request_header_provider import DatabricksRequestHeaderProvider
 from mlflow.tracking.request_header.registry import _request_header_provider_registry
-from requests import PreparedRequest
+from requests import HTTPError, PreparedRequest
 from requests.auth import AuthBase
 
 from retrain.errors import NoAnswerError, NotFoundError, TrackerError
@@ -30,6 +31,10 @@ class AlreadyExistsError(TrackerError):
 
 _OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 """About a file on this machine: asking again gives the same."""
+_NO_ANSWER = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+"""The second one says that MLflow's database is down, or that another transaction was faster."""
+_NOT_FOR_ALL = re.compile(r"\[SQL|psycopg2|sqlite3|://|host=")
+"""Of addresses, and of what MLflow's database has said: it passes that on, the statement included."""
 
 
 @contextmanager
@@ -38,16 +43,33 @@ def answer(server: str, what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        said = f"{what}: {' '.join(str(error).split())[:1000]}"
+        said, where = f"{what}: {' '.join(str(error).split())[:1000]}", server
+        if isinstance(error, OSError) or _NOT_FOR_ALL.search(said):
+            said, where = f"{what}: {_in_short(error)}", f"{server}: {said}"
         code = error.error_code if isinstance(error, MlflowException) else "INTERNAL_ERROR"
         if code == "RESOURCE_ALREADY_EXISTS":
-            raise AlreadyExistsError(said, where=server) from error
+            raise AlreadyExistsError(said, where=where) from error
         if code == "RESOURCE_DOES_NOT_EXIST":
-            raise NotFoundError(said, where=server) from error
-        refused = isinstance(error, RestException) and error.get_http_status_code() < 500  # type: ignore[no-untyped-call]
-        if refused or code != "INTERNAL_ERROR" or isinstance(error, _OF_FILES):
-            raise TrackerError(said, where=server) from error
-        raise NoAnswerError(said, where=server) from error
+            raise NotFoundError(said, where=where) from error
+        if code not in _NO_ANSWER or 0 < _status(error) < 500 or isinstance(error, _OF_FILES):
+            raise TrackerError(said, where=where) from error
+        raise NoAnswerError(said, where=where) from error
+
+
+def _status(error: MlflowException | OSError) -> int:
+    """Of HTTP; 0 of an error that is no answer."""
+    if isinstance(error, RestException):
+        return int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+    # Artifacts: what the server answers there comes as it is.
+    response = error.response if isinstance(error, HTTPError) else None
+    return 0 if response is None else int(response.status_code)
+
+
+def _in_short(error: MlflowException | OSError) -> str:
+    if isinstance(error, MlflowException):
+        return str(error.error_code)
+    status = _status(error)
+    return f"MLflow answers with {status}" if status else error.strerror or "no connection"
 
 
 class _Logins(RequestAuthProvider, AuthBase):

@@ -109,11 +109,12 @@ class ExperimentTracker:
     ) -> str:
         """Id of the experiment of that name, made now unless it is there; tags and location are those of the first."""
         checks.name("experiment", name)
+        given = checks.tags(tags or {})
         with self._answer(f"experiment {name!r}"):
             found = self._client.get_experiment_by_name(name)
             if found is None:
                 with suppress(AlreadyExistsError), self._answer(f"experiment {name!r}"):
-                    return str(self._client.create_experiment(name, artifact_location, dict(tags or {})))
+                    return str(self._client.create_experiment(name, artifact_location, given))
                 found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
             raise TrackerError(
@@ -239,7 +240,7 @@ class ExperimentTracker:
                 list(experiment_ids),
                 filters.to_text(conditions),
                 max_results=size,
-                order_by=[each.to_text() for each in order],
+                order_by=[each.to_text() for each in _distinct(order)],
                 page_token=token,
             )
 
@@ -338,7 +339,8 @@ class ExperimentTracker:
         """What is in a folder of the run's artifacts, by name; nothing where there is no such folder."""
         with self._answer(f"artifacts of run {run_id}"):
             found = self._client.list_artifacts(run_id, folder)
-        return [Artifact(each.path, each.is_dir, None if each.is_dir else each.file_size) for each in found]
+        # MLflow leaves the size of an empty file out.
+        return [Artifact(each.path, each.is_dir, None if each.is_dir else each.file_size or 0) for each in found]
 
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Upload a file; folder: where in the run's artifacts."""
@@ -675,6 +677,14 @@ def _number(kept: float) -> float:
 
 def _time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _distinct(order: Sequence[Order]) -> list[Order]:
+    """A second one by the same field decides nothing, and MLflow's server breaks on it."""
+    found: dict[tuple[str, str], Order] = {}
+    for each in order:
+        found.setdefault((each.kind, each.name), each)
+    return list(found.values())
 
 
 def _tagged(key: str) -> Condition:

@@ -11,6 +11,9 @@ _bearer = HTTPBearer(
     auto_error=False, description="A token of Airflow's `POST /auth/token`; a session's cookie will do."
 )
 
+_KNOWN = "retrain_caller"
+"""Where in a request its caller is kept, beside what Airflow keeps there."""
+
 
 class Permission(StrEnum):
     READ = "read"
@@ -43,11 +46,20 @@ Identify = Callable[[Request, str | None], Awaitable[Caller]]
 """Says who sent a request; told the bearer token that came with it. Raises NotAllowedError."""
 
 
-async def _caller(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Caller:
-    identify: Identify = request.app.state.identify
-    return await identify(request, None if credentials is None else credentials.credentials)
+async def caller(request: Request) -> Caller:
+    """Asked once for each request. Raises NotAllowedError."""
+    known: Caller | None = getattr(request.state, _KNOWN, None)
+    if known is None:
+        identify: Identify = request.app.state.identify
+        credentials = await _bearer(request)
+        known = await identify(request, None if credentials is None else credentials.credentials)
+        setattr(request.state, _KNOWN, known)
+    return known
+
+
+async def _caller(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+    """Depends on what reads the token, so that the documentation says how to log in."""
+    return await caller(request)
 
 
 Who = Annotated[Caller, Depends(_caller)]

@@ -40,6 +40,10 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
         description=_ABOUT,
         responses=problems.responses(401, 403, 422, 503),
         lifespan=partial(_lifespan, (*_HEAVY, *also_import)),
+        # Nothing answers that the document does not name.
+        redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     app.state.identify = identify
     app.state.using = Using(

@@ -14,12 +14,8 @@ from retrain.nouns import Outcome, Promotion, Verdict
 
 _LONGEST_LIST, _LONGEST_NAME, _LONGEST_REASON = 1_000, 250, 1_000
 _MOST_POINTS = 10_000
-
-
-def _model_name(name: str) -> str:
-    if any(letter in "/:" or ord(letter) < ord(" ") for letter in name):
-        raise ValueError("a model's name has no /, no : and no control characters")
-    return name
+_NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL, and MLflow's server breaks on one."""
 
 
 def _ours_left_out(tags: dict[str, str]) -> dict[str, str]:
@@ -36,23 +32,31 @@ def said(number: float) -> float | str:
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-ExperimentId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$"), Field(examples=["7"])]
+_RUN, _OTHER_RUN = "6f0c1b7e2d3a4c5b8e9f0a1b2c3d4e5f", "0a1b2c3d4e5f6f0c1b7e2d3a4c5b8e9f"
+"""Of examples."""
+
+# One spelling for each: MLflow takes 007 for 7, and what is compared with 7 would not know it again.
+ExperimentId = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,17})$"), Field(examples=["7"])]
 RunId = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z_-]{0,63}$"),
-    Field(examples=["6f0c1b7e2d3a4c5b8e9f0a1b2c3d4e5f"]),
+    Field(examples=[_RUN]),
 ]
 Version = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$"), Field(examples=["3"])]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_NAME)]
-ModelName = Annotated[Name, AfterValidator(_model_name), Field(examples=["CoverLetterClassifier"])]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_NAME, pattern=_NO_NUL)]
+ModelName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^/:\x00-\x1f]+$"),
+    Field(examples=["CoverLetterClassifier"]),
+]
 Tags = Annotated[
-    dict[Name, Annotated[str, StringConstraints(max_length=8_000)]],
+    dict[Name, Annotated[str, StringConstraints(max_length=8_000, pattern=_NO_NUL)]],
     Field(max_length=100, examples=[{"팀": "자소서"}]),
     AfterValidator(_ours_left_out),
 ]
 Why = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=_LONGEST_REASON, strip_whitespace=True),
+    StringConstraints(min_length=1, max_length=_LONGEST_REASON, strip_whitespace=True, pattern=_NO_NUL),
     Field(description="Kept, with your name, on what you change.", examples=["customers complain"]),
 ]
 Number = Annotated[float, PlainSerializer(said, return_type=float | Literal["NaN", "Infinity", "-Infinity"])]
@@ -77,6 +81,11 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _like(**body: Any) -> ConfigDict:
+    """Of a body that is shown as an example."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class _Out(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -90,6 +99,8 @@ class _Page(_Out):
 
 
 class NewExperiment(_In):
+    model_config = _like(name="자소서 분류", tags={"팀": "채용"})
+
     name: Annotated[Name, Field(examples=["자소서 분류"])]
     tags: Tags = {}
 
@@ -110,19 +121,25 @@ class Experiments(_Page):
 
 
 class NewRun(_In):
+    model_config = _like(experiment_id="7", run_name="로지스틱 C=1", tags={"팀": "채용"})
+
     experiment_id: ExperimentId
     run_name: Annotated[Name, Field(examples=["로지스틱 C=1"])]
     tags: Tags = {}
     parent_run_id: RunId | None = None
-    note: Annotated[str, StringConstraints(max_length=8_000)] = ""
+    note: Annotated[str, StringConstraints(max_length=8_000, pattern=_NO_NUL)] = ""
     """What MLflow's page shows as the description."""
 
 
 class RunEnd(_In):
+    model_config = _like(status="FINISHED")
+
     status: Status = "FINISHED"
 
 
 class RunTags(_In):
+    model_config = _like(tags={"검토": "끝"})
+
     tags: Tags
 
 
@@ -145,6 +162,8 @@ class Runs(_Page):
 
 
 class Condition(_In):
+    model_config = _like(kind="metric", name="f1", comparison=">", value=0.8)
+
     kind: Literal["metric", "param", "tag", "attribute"]
     name: Annotated[Name, Field(examples=["f1"])]
     comparison: Literal["=", "!=", "<", "<=", ">", ">="]
@@ -152,6 +171,8 @@ class Condition(_In):
 
 
 class Order(_In):
+    model_config = _like(kind="metric", name="f1", ascending=False)
+
     kind: Literal["metric", "param", "tag", "attribute"]
     name: Annotated[Name, Field(examples=["f1"])]
     ascending: bool = True
@@ -159,6 +180,16 @@ class Order(_In):
 
 class Search(_In):
     """Runs that fit all conditions; without an order the oldest first."""
+
+    model_config = _like(
+        experiment_ids=["7"],
+        filter=[
+            {"kind": "metric", "name": "f1", "comparison": ">", "value": 0.8},
+            {"kind": "tag", "name": "팀", "comparison": "=", "value": "채용"},
+        ],
+        order_by=[{"kind": "metric", "name": "f1", "ascending": False}],
+        max_results=20,
+    )
 
     experiment_ids: Annotated[list[ExperimentId], Field(min_length=1, max_length=100)]
     filter: Annotated[list[Condition], Field(max_length=20)] = []
@@ -168,6 +199,8 @@ class Search(_In):
 
 
 class Params(_In):
+    model_config = _like(run_id=_RUN, params={"C": 1.0, "ngram": [1, 2], "classes": ["합격", "불합격"]})
+
     run_id: RunId
     params: Annotated[
         dict[Name, Any], Field(min_length=1, max_length=_LONGEST_LIST, examples=[{"C": 1.0, "classes": ["합격"]}])
@@ -176,6 +209,8 @@ class Params(_In):
 
 
 class Metrics(_In):
+    model_config = _like(run_id=_RUN, metrics={"f1": 0.81, "손실": [0.5, 0.4, "NaN"]}, step=10)
+
     run_id: RunId
     metrics: Annotated[
         dict[Name, Value | Annotated[list[Value], Field(min_length=1, max_length=_LONGEST_LIST)]],
@@ -233,6 +268,8 @@ class Artifacts(_Page):
 
 
 class Comparison(_In):
+    model_config = _like(run_ids=[_RUN, _OTHER_RUN], metric_keys=["f1"])
+
     run_ids: Annotated[list[RunId], Field(min_length=1, max_length=100)]
     metric_keys: Annotated[list[Name], Field(max_length=_LONGEST_LIST)] | None = None
     """None: all that any of the runs has."""
@@ -265,15 +302,21 @@ class Stats(BaseModel):
 
 
 class NewVersion(_In):
+    model_config = _like(run_id=_RUN, model_name="CoverLetterClassifier", why="the first one")
+
     run_id: RunId
     model_name: ModelName
     model_uri: Annotated[str, StringConstraints(pattern=r"^models:/m-[0-9a-f]{32}$")] | None = None
     """One of several models that the run has logged; None: its only one."""
-    why: Annotated[str, StringConstraints(max_length=_LONGEST_REASON)] = ""
+    why: Annotated[str, StringConstraints(max_length=_LONGEST_REASON, pattern=_NO_NUL)] = ""
 
 
 class Transition(_In):
     """Production goes through the ledger: `expects` is then the version that is there now, None for none."""
+
+    model_config = _like(
+        model_name="CoverLetterClassifier", version="3", stage="Production", expects="2", why="better on long letters"
+    )
 
     model_name: ModelName
     version: Version
@@ -284,6 +327,8 @@ class Transition(_In):
 
 
 class Rollback(_In):
+    model_config = _like(expects="3", why="customers complain")
+
     expects: Version
     """The version that is to be taken back: where another one is in Production, nothing happens."""
     to: Version | None = None
@@ -376,11 +421,13 @@ class SpecState(SpecName):
 class NewCycle(_In):
     """What the trigger form of the DAG asks for."""
 
+    model_config = _like(dry_run=True, note="표를 고친 뒤")
+
     ignore_threshold: bool = False
     dry_run: bool = False
     candidates: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = None
     """None: all of the spec."""
-    note: Annotated[str, StringConstraints(max_length=1_000)] | None = None
+    note: Annotated[str, StringConstraints(max_length=1_000, pattern=_NO_NUL)] | None = None
 
 
 class Cycle(BaseModel):

@@ -74,6 +74,7 @@ async def experiment_stats(experiment_id: InPath, use: Use) -> Stats:
 
 @router.get("/{experiment_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_experiment(experiment_id: InPath, use: Use) -> Experiment:
+    """Also one that is deleted."""
     found = await use.quick(lambda: use.tracker().get_experiment(experiment_id))
     return Experiment.model_validate(found)
 

@@ -79,6 +79,7 @@ async def list_models(use: Use, max_results: Size = 100, page_token: PageToken =
 
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_model(model_name: ModelInPath, use: Use) -> RegisteredModel:
+    """With the versions that are in Production and in Staging."""
     return RegisteredModel.model_validate(await use.quick(lambda: use.tracker().get_model(model_name)))
 
 

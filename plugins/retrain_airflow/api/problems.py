@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from retrain import errors
 from retrain_airflow.api.access import NotAllowedError
@@ -118,8 +119,11 @@ async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         return _problem(422, "This is not what the route takes", "see errors", _faults(error))
     if isinstance(error, HTTPException):
+        # 400 is FastAPI's word for a body that cannot be decoded; the document knows one word for what is wrong in it.
+        status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
+        allow = {"Allow": _allowed(request)} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
         return _problem(
-            error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers=error.headers
+            status, HTTPStatus(status).phrase, str(error.detail), headers={**(error.headers or {}), **allow}
         )
     for row in _TABLE:
         if isinstance(error, row.error):
@@ -129,6 +133,13 @@ async def answer(request: Request, error: Exception) -> Response:
             return _problem(row.status, row.title, row.says or said)
     log.error("%s %s", request.method, request.url.path, exc_info=error)
     return _problem(500, "Internal error", "see the server's log")
+
+
+def _allowed(request: Request) -> str:
+    """Starlette names the methods of the first route only that has this path."""
+    routes = [each for each in request.app.routes if isinstance(each, Route)]
+    path = next((each.path for each in routes if each.matches(request.scope)[0] != Match.NONE), None)
+    return ", ".join(sorted({method for each in routes if each.path == path for method in each.methods or ()}))
 
 
 def _problem(

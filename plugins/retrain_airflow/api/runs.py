@@ -1,12 +1,12 @@
 """Runs: what they are told, what they hold, and which are the best."""
 
+import re
 import tempfile
 import unicodedata
 from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InUrl
@@ -40,28 +40,32 @@ from retrain_airflow.api.bodies import (
     WhyInQuery,
 )
 from retrain_airflow.api.once import IdempotencyKey, once
-from retrain_airflow.api.problems import TooLargeError, responses
+from retrain_airflow.api.problems import TooLargeError, UnprocessableError, responses
 
 if TYPE_CHECKING:
-    from retrain.tracker import Condition, Order
+    from retrain.tracker import Condition, ExperimentTracker, Order
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 LARGEST_FILE = 64 << 20
 """Bytes."""
+_LONGEST_PART = 255
+"""Bytes that a file's name has at most, where MLflow keeps it and here."""
+_NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f\\%?#:\ufffd]")
+"""What others read as something else: an encoding, a drive, the end of a path. MLflow does not quote it in a URL."""
 
 
 def _inside(path: str) -> str:
-    """Of what stays in the run's folder however often somebody below decodes or normalises it."""
-    written = path
-    while True:
-        parts = unicodedata.normalize("NFKC", written).replace("\\", "/").split("/")
-        if any(part in ("", ".", "..") for part in parts) or any(ord(letter) < ord(" ") for letter in written):
-            raise ValueError("a path has names between /, none of them . or .., and no control characters")
-        decoded = unquote(written, errors="replace")
-        if decoded == written:
-            return path
-        written = decoded
+    """Of what stays in the run's folder, and under this name, whoever below decodes or normalises it."""
+    read = unicodedata.normalize("NFKC", path)
+    if found := _NOT_IN_A_PATH.search(read):
+        raise ValueError(f"a path has no {found.group()!r}")
+    parts = read.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise ValueError("a path has names between /, none of them . or ..")
+    if any(len(part.encode()) > _LONGEST_PART for part in (*parts, *path.split("/"))):
+        raise ValueError(f"a name in a path has at most {_LONGEST_PART} bytes")
+    return path
 
 
 ArtifactPath = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_inside)]
@@ -72,6 +76,8 @@ ArtifactPath = Annotated[str, StringConstraints(min_length=1, max_length=200), A
 
 @router.post("/start", status_code=201, dependencies=[needs(Permission.LOG)], responses=responses(404))
 async def start_run(body: NewRun, caller: Who, use: Use, key: IdempotencyKey = None) -> Run:
+    """Begin a run, which goes on until it is ended."""
+
     tags = {**body.tags, "retrain.by": caller.name, "mlflow.user": caller.name}
 
     def make(claim: str | None) -> str:
@@ -162,6 +168,7 @@ async def best_run(
 
 @router.get("/{run_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_run(run_id: RunInPath, use: Use) -> Run:
+    """Also one that is deleted."""
     return Run.model_validate(await use.quick(lambda: use.tracker().get_run(run_id)))
 
 
@@ -224,6 +231,8 @@ async def list_artifacts(
     max_results: Size = 1_000,
     page_token: PageToken = None,
 ) -> Artifacts:
+    """What is in one folder, by name; nothing where there is no such folder."""
+
     def listed() -> Artifacts:
         found = list(enumerate(use.tracker().list_artifacts(run_id, path)))
         page, after = paging.part(found, lambda each: each[0], max_results, page_token, run_id, path)
@@ -260,12 +269,25 @@ async def log_artifact(
                 stream.write(chunk)
 
         def upload() -> None:
+            _refuse_other_kind(use.tracker(), run_id, path)
             named = file.rename(file.with_name(name))
             use.tracker().log_artifact(run_id, named, folder or None)
             use.tracker().set_tags(run_id, _logged_by(caller))
 
         await use.slow(upload)
     return Artifact(path=path, is_folder=False, size=size)
+
+
+def _refuse_other_kind(tracker: "ExperimentTracker", run_id: str, path: str) -> None:
+    """MLflow's server breaks on a folder where a file is, and on a file where a folder is."""
+    names = path.split("/")
+    for depth in range(len(names)):
+        folder, here = "/".join(names[:depth]), "/".join(names[: depth + 1])
+        found = [each for each in tracker.list_artifacts(run_id, folder or None) if each.path == here]
+        if not found:
+            return
+        if found[0].is_folder != (here != path):
+            raise UnprocessableError(f"{here} is a {'folder' if found[0].is_folder else 'file'} already")
 
 
 def _said(value: Any) -> Any:
