@@ -23,7 +23,7 @@ RetrainError
 class RetrainError(Exception):
     """Root of every error that Retrain raises on purpose."""
 
-    def __init__(self, said: str, *, where: str | None = None) -> None:
+    def __init__(self, said: str = "", *, where: str | None = None) -> None:
         """where: the address of what has failed."""
         super().__init__(said if where is None else f"{said} ({where})")
         self.said = said
