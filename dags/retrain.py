@@ -1,14 +1,14 @@
 """One DAG `retrain_<spec>` for each spec file: source table ─▶ Snapshot ─▶ Candidate × n ─▶ Verdict ─▶ Promotion."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, ExceptionRetryPolicy, Param, RetryAction, RetryRule, TriggerRule
+from airflow.sdk import DAG, Param, TriggerRule
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
-from retrain_airflow import assets, on_call
+from retrain_airflow import assets, on_call, retrying
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
@@ -17,16 +17,6 @@ from retrain_airflow.operators.take import TakeSnapshotOperator
 from retrain_airflow.operators.tell import TellOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
 from retrain_airflow.sensors.new_rows import NewRowsSensor
-
-NOT_WORTH_A_RETRY = [
-    "SettingsError",
-    "SpecError",
-    "SourceMismatchError",
-    "BlockedDataError",
-    "EstimatorError",
-    "UntrustedModelError",
-    "StaleVerdictError",
-]
 
 
 def retrain(file: SpecFile) -> DAG:
@@ -78,17 +68,7 @@ def retrain(file: SpecFile) -> DAG:
                 "Production that cannot be loaded. What you write is kept in the ledger with your name.",
             ),
         },
-        default_args={
-            # Waits of 30 s, 1, 2, 4, 8 and 15 minutes: an outage of half an hour passes by itself.
-            "retries": 6,
-            "retry_delay": timedelta(seconds=30),
-            "retry_exponential_backoff": 2,
-            "max_retry_delay": timedelta(minutes=15),
-            "retry_policy": ExceptionRetryPolicy(
-                rules=[RetryRule([f"retrain.errors.{name}" for name in NOT_WORTH_A_RETRY], RetryAction.FAIL)]
-            ),
-            "on_failure_callback": IncidentNotifier(spec=path),
-        },
+        default_args={**retrying.DEFAULT_ARGS, "on_failure_callback": IncidentNotifier(spec=path)},
     ) as dag:
         sense = NewRowsSensor(
             task_id="sense", doc_md=on_call.SENSE, spec=path, ignore_threshold=dag.param("ignore_threshold")

@@ -15,6 +15,7 @@ RetrainError
 │   ├── NoAnswerError    MLflow did not answer in time: what was asked may or may not have happened
 │   └── UntrustedModelError  a model file's digest or types are not ones that we load
 ├── StaleVerdictError    Production changed after the verdict: it is not applied
+├── RollbackError        there is nothing to go back to, or not to that version
 ├── JudgingError         two files of predictions cannot be judged as asked
 └── ChannelError         an announcement could not be delivered
 """
@@ -84,6 +85,10 @@ class UntrustedModelError(TrackerError):
 
 class StaleVerdictError(RetrainError):
     """Production changed after the verdict was made: the verdict is not applied."""
+
+
+class RollbackError(RetrainError):
+    """There is nothing to go back to, or not to that version; the message names those that can be chosen."""
 
 
 class JudgingError(RetrainError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from retrain import model_files
 from retrain.answering import FreshProcess
 from retrain.apply import apply
-from retrain.errors import RetrainError, StaleVerdictError, TrackerError
+from retrain.errors import RetrainError, RollbackError, StaleVerdictError, TrackerError
 from retrain.nouns import Move, Promotion, Side
 from retrain.snapshot import SnapshotStore
 from retrain.state import Ledger, ModelFile, State
@@ -56,7 +56,7 @@ class Registry:
 
         expects: the version to be taken back; where another one is in Production, nothing happens and
         StaleVerdictError is raised. Called twice, the second call gives the row of the first. The target must load and
-        score rows first. Raises RetrainError where there is nothing to go back to.
+        score rows first. Raises RollbackError where there is nothing to go back to.
         """
         return self._move(model, Move.ROLLBACK, to, expects=expects, by=by, why=why)
 
@@ -178,5 +178,5 @@ def _said(what: str, by: str, why: str) -> dict[str, str]:
 def _before(ledger: Ledger, model: str, version: str | None) -> str:
     forward = ledger.forward_to(version) if version else None
     if forward is None or forward.from_version is None:
-        raise RetrainError(f"{model}: nothing was in Production before version {version}; name the one to go back to")
+        raise RollbackError(f"{model}: nothing was in Production before version {version}; name the one to go back to")
     return forward.from_version

@@ -14,12 +14,13 @@ from retrain import announcements, plots, retention, runs, training
 from retrain.apply import apply
 from retrain.checking import check
 from retrain.cycle import Cycle
-from retrain.errors import EstimatorError, RetrainError
+from retrain.errors import EstimatorError, RetrainError, RollbackError
 from retrain.fitting import fit_once
 from retrain.gate import judge
 from retrain.measuring import measure
 from retrain.metrics import described
 from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
+from retrain.registry import Registry
 from retrain.runs import recorded
 from retrain.scores import Scores
 from retrain.sensing import recount, sense
@@ -28,7 +29,7 @@ from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
 
-__all__ = ["check", "evaluate", "may_promote", "promote", "recount", "sense", "take", "tell", "train"]
+__all__ = ["check", "evaluate", "may_promote", "promote", "recount", "rollback", "sense", "take", "tell", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,30 @@ def promote(cycle: Cycle, verdict: Verdict, *, force: str | None = None, by: str
     state.open_promotion(verdict, by=f"{by or 'somebody'} in {cycle}" if forced else str(cycle), why=why)
     apply(model, state, cycle.tracker)
     return state.promotion_of(verdict)
+
+
+def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = None) -> Promotion:
+    """Put the version before, or the one that is named, back into Production; run again, it takes back nothing more.
+
+    Raises RollbackError where nothing is in Production, there is nothing to go back to, or `to` was never there.
+    """
+    model, state = cycle.spec.model, cycle.state
+
+    def in_production() -> str:
+        version = apply(model, state, cycle.tracker)
+        if version is None:
+            raise RollbackError(f"{model}: nothing is in Production, so there is nothing to take back")
+        return version
+
+    # What is to be taken back is what was there when this was first tried.
+    expects = state.once(cycle.key("rollback"), find=lambda: None, create=in_production)
+    were_there = {each.to_version for each in state.history(model) if each.applied_at and each.to_version} - {expects}
+    choice = ", ".join(sorted(were_there, key=int))
+    log.info("%s: version %s is taken back; it was or is preceded by %s.", model, expects, choice or "none")
+    if to is not None and to not in were_there:
+        raise RollbackError(f"{model}: version {to} cannot go back into Production; choose from {choice or 'none'}")
+    registry = Registry(state, cycle.tracker, cycle.snapshots, cycle.spec.trust)
+    return registry.rollback(model, expects=expects, to=to, by=f"{by or 'somebody'} in {cycle}", why=why)
 
 
 def tell(model: str, deliver: Callable[[str, Announcement], None], *, state: State) -> int:

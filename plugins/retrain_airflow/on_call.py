@@ -79,6 +79,23 @@ Delivers the model's announcements, oldest first, to the channels in the spec.
 for the next cycle.
 """
 
+ROLLBACK = """
+Puts the version before, or the one that was named, back into Production: it must load and score rows in a fresh process
+first. One row in the ledger, with the reason and the name of who started the run.
+
+**Red with "choose from"**: the message lists the versions that can go back. Nothing was changed.
+
+**Red with "look again"**: somebody was faster. Look at what is there now before trying again.
+
+**Red otherwise**: MLflow or Retrain's own database does not answer. Clear the task: it takes back nothing more.
+"""
+
+ROLLBACK_DAG = """
+Puts the version of `{model}` that was in Production before back there. *Trigger* asks why, and for which version.
+
+What was rolled back is not promoted again unless it wins anew on later rows.
+"""
+
 CYCLE = """
 {description}
 

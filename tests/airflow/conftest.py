@@ -24,10 +24,12 @@ from retrain.tracker import ExperimentTracker
 from stack.local import Running
 from tests.conftest import Database, short_lived
 from tests.core import toys
+from tests.core.conftest import one_fresh_process  # noqa: F401 - a fixture
 from tests.inbox import Inbox
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILE = PROJECT / "dags" / "retrain.py"
+ROLLBACK_FILE = PROJECT / "dags" / "rollback.py"
 REFUSED_FILE = PROJECT / "dags" / "refused.py"
 
 # Airflow reads these when it is first imported, and no test elsewhere does: a stack's environment is cleaned of them.

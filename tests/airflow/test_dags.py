@@ -160,6 +160,7 @@ def test_tasks_outlast_an_outage_of_half_an_hour(dag: DAG) -> None:
         "EstimatorError",
         "UntrustedModelError",
         "StaleVerdictError",
+        "RollbackError",
     ],
 )
 def test_what_no_retry_can_help_fails_at_once(dag: DAG, name: str) -> None:

@@ -21,6 +21,7 @@ from retrain_airflow import assets
 from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
+from retrain_airflow.operators.rollback import RollbackOperator
 from retrain_airflow.operators.take import TakeSnapshotOperator
 from retrain_airflow.operators.tell import TellOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
@@ -232,6 +233,7 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
         (TrainCandidateOperator, ("spec", "candidate", "snapshot", "only", "note")),
         (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note", "force")),
         (PromoteOperator, ("spec", "verdict", "force", "by")),
+        (RollbackOperator, ("spec", "to", "why", "by")),
         (TellOperator, ("spec",)),
     ],
 )

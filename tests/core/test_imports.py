@@ -130,6 +130,7 @@ LAYERS = (
             "retrain_airflow.on_call": set(),
             "retrain_airflow.preload": set(),
             "retrain_airflow.provider": set(),
+            "retrain_airflow.retrying": set(),
             "retrain_airflow.operators": set(),
             "retrain_airflow.operators.spec": set(),
             "retrain_airflow.sensors": set(),

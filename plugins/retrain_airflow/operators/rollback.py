@@ -1,0 +1,31 @@
+from typing import Any
+
+from airflow.sdk import Context
+
+from retrain.announcements import of_promotion
+from retrain_airflow import assets
+from retrain_airflow.operators.spec import SpecOperator
+
+
+class RollbackOperator(SpecOperator):
+    """Puts the version before, or a chosen one, back into Production, by way of the ledger; gives a Promotion.
+
+    With `assets.production` among its outlets, it wakes the DAGs that are scheduled on it.
+    """
+
+    template_fields = ("spec", "to", "why", "by")
+
+    def __init__(self, *, why: Any, to: Any = None, by: str = "", **kwargs: Any) -> None:
+        """why: for the ledger and the team. to: the version; None for the one before. by: who says so."""
+        super().__init__(**kwargs)
+        self.to = to
+        self.why = why
+        self.by = by
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from retrain import steps
+
+        promotion = steps.rollback(self.hook.cycle(context), to=self.to or None, why=self.why, by=self.by)
+        self.log.info("%s", of_promotion(promotion).headline)
+        assets.tell_production(promotion, context)
+        return promotion.to_json()
