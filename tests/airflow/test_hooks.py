@@ -297,7 +297,7 @@ def test_the_button_test_says_that_mlflow_answers(connect: Connect, listener: Li
 def test_the_button_test_says_which_connection_leads_nowhere(connect: Connect, closed_port: int) -> None:
     answers, message = connect("ours", port=closed_port).test_connection()
     assert not answers
-    assert f"(connection ours, http://127.0.0.1:{closed_port})" in message
+    assert f"(connection ours, http://127.0.0.1:{closed_port}" in message
 
 
 def test_the_button_test_says_where_the_login_was_refused(connect: Connect, listener: Listener) -> None:

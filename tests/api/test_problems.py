@@ -44,6 +44,7 @@ STATUSES = {
     "NoAnswerError": 503,
     "UntrustedModelError": 409,
     "StaleVerdictError": 409,
+    "RollbackError": 409,
     "JudgingError": 409,
     "ChannelError": 409,
     "BusyError": 503,
