@@ -12,6 +12,6 @@ class RetrainPlugin(AirflowPlugin):
     def on_load(cls, *args: object, **kwargs: object) -> None:  # noqa: ARG003 - Airflow's signature
         preload.where_tasks_are_forked()
         if preload.is_api_server():
-            from retrain_airflow.api import in_airflow
+            from retrain_airflow.api import app, in_airflow
 
-            cls.fastapi_apps = [{"app": in_airflow.create(), "url_prefix": "/api/experiments", "name": "Retrain"}]
+            cls.fastapi_apps = [{"app": in_airflow.create(), "url_prefix": app.PREFIX, "name": "Retrain"}]

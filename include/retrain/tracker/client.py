@@ -332,8 +332,8 @@ class ExperimentTracker:
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         with self._answer(f"tags of run {run_id}"):
-            for part in _parts(list(checks.tags(tags).items()), _TEXTS_AT_ONCE):
-                self._client.log_batch(run_id, tags=[theirs.RunTag(name, text) for name, text in part])
+            for part in _parts(_tags(tags), _TEXTS_AT_ONCE):
+                self._client.log_batch(run_id, tags=part)
 
     def list_artifacts(self, run_id: str, folder: str | None = None) -> list[Artifact]:
         """What is in a folder of the run's artifacts, by name; nothing where there is no such folder."""

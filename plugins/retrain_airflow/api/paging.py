@@ -46,5 +46,13 @@ def part(
     return rest[:size], token(str(key(rest[size - 1])), *question) if more else None
 
 
+def part_by_place(
+    items: Sequence[_Item], size: int, given: str | None, *question: Any
+) -> tuple[list[_Item], str | None]:
+    """The same, of a list whose items are told apart by their place in it alone."""
+    page, after = part(list(enumerate(items)), lambda each: each[0], size, given, *question)
+    return [item for _, item in page], after
+
+
 def _digest(question: tuple[Any, ...]) -> str:
     return hashlib.sha256(json.dumps(question, default=str).encode()).hexdigest()[:16]

@@ -212,12 +212,12 @@ async def metric_history(
     """Each point that was logged, by step."""
 
     def history() -> MetricHistory:
-        points = list(enumerate(use.tracker().metric_history(run_id, name)))
+        points = use.tracker().metric_history(run_id, name)
         if not points:
             use.tracker().get_run(run_id)  # says so where there is no such run
-        page, after = paging.part(points, lambda each: each[0], max_results, page_token, run_id, name)
+        page, after = paging.part_by_place(points, max_results, page_token, run_id, name)
         return MetricHistory(
-            points=[MetricPoint.model_validate(point._asdict()) for _, point in page], next_page_token=after
+            points=[MetricPoint.model_validate(point._asdict()) for point in page], next_page_token=after
         )
 
     return await use.quick(history)
@@ -234,9 +234,9 @@ async def list_artifacts(
     """What is in one folder, by name; nothing where there is no such folder."""
 
     def listed() -> Artifacts:
-        found = list(enumerate(use.tracker().list_artifacts(run_id, path)))
-        page, after = paging.part(found, lambda each: each[0], max_results, page_token, run_id, path)
-        return Artifacts(artifacts=[Artifact.model_validate(each) for _, each in page], next_page_token=after)
+        found = use.tracker().list_artifacts(run_id, path)
+        page, after = paging.part_by_place(found, max_results, page_token, run_id, path)
+        return Artifacts(artifacts=[Artifact.model_validate(each) for each in page], next_page_token=after)
 
     return await use.quick(listed)
 
@@ -259,8 +259,7 @@ async def log_artifact(
     """Upload a file, of 64 MiB at most, to this path among the run's artifacts; in place of one that is there."""
     folder, _, name = path.rpartition("/")
     with tempfile.TemporaryDirectory(prefix="retrain-") as place:
-        # Under a name of ours: theirs may be longer than this machine's files may be called.
-        file, size = Path(place) / "uploaded", 0
+        file, size = Path(place) / name, 0
         with file.open("wb") as stream:
             async for chunk in request.stream():
                 size += len(chunk)
@@ -270,8 +269,7 @@ async def log_artifact(
 
         def upload() -> None:
             _refuse_other_kind(use.tracker(), run_id, path)
-            named = file.rename(file.with_name(name))
-            use.tracker().log_artifact(run_id, named, folder or None)
+            use.tracker().log_artifact(run_id, file, folder or None)
             use.tracker().set_tags(run_id, _logged_by(caller))
 
         await use.slow(upload)

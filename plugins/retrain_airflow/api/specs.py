@@ -29,8 +29,8 @@ async def list_specs(use: Use, max_results: Size = 100, page_token: PageToken = 
 
     def listed() -> Specs:
         folder = use.backend.specs()
-        page, after = paging.part(list(enumerate(folder.files)), lambda each: each[0], max_results, page_token, "specs")
-        return Specs(specs=[_name(file) for _, file in page], faults=list(folder.faults), next_page_token=after)
+        page, after = paging.part_by_place(folder.files, max_results, page_token, "specs")
+        return Specs(specs=[_name(file) for file in page], faults=list(folder.faults), next_page_token=after)
 
     return await use.quick(listed)
 
