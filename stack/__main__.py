@@ -29,10 +29,10 @@ def main() -> int:
     run.add_argument("words", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     # Whoever ends us politely, or closes the terminal, must not leave half a stack behind.
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
-    home = Home.at()
     try:
+        signal.signal(signal.SIGTERM, interrupt)
+        signal.signal(signal.SIGHUP, interrupt)
+        home = Home.at()
         match arguments.command:
             case "up":
                 _up(home)

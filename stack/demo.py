@@ -47,9 +47,9 @@ def main() -> int:
         parser.error("DATA and SPEC go together: the rows, and the spec that they are for")
     # Progress is told as it is made, into a pipe as well.
     cast(TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
     try:
+        signal.signal(signal.SIGTERM, interrupt)
+        signal.signal(signal.SIGHUP, interrupt)
         return _own(arguments.data, arguments.spec) if arguments.data else _sample()
     except (RetrainError, OSError) as error:
         print(f"The demo has failed: {error}", file=sys.stderr)

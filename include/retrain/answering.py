@@ -134,6 +134,7 @@ class FreshProcess:
 
 def main() -> None:
     """The fresh process: a line is a folder with a question; how its fork has ended is the answer."""
+    model_files.skops()  # here, once, and not in each fork
     for line in sys.stdin:
         fork = os.fork()
         if fork == 0:

@@ -158,7 +158,7 @@ def _log_drift(cycle: Cycle, run_id: str, drifted: _Drifted) -> None:
         body = {"says": drifted.says, "drift": [each.to_json() for each in drifted.found]}
         files = [_written(folder / "drift.json", body)]
         try:
-            files += drift_plot.write(drifted.found, f"{cycle.spec.model}: {drifted.says}", folder)
+            files.append(drift_plot.write(drifted.found, f"{cycle.spec.model}: {drifted.says}", folder))
         except Exception:  # as above
             log.warning("%s: the drift could not be drawn.", cycle, exc_info=True)
         for file in files:

@@ -37,8 +37,8 @@ def draw(found: Sequence[Drift], title: str) -> Figure:
     return figure
 
 
-def write(found: Sequence[Drift], title: str, folder: Path) -> list[Path]:
-    """The picture as `drift.png` and `drift.svg` in this folder. The same drift gives the same files."""
+def write(found: Sequence[Drift], title: str, folder: Path) -> Path:
+    """The picture as `drift.png` in this folder. The same drift gives the same file."""
     return save(draw(found, title), folder, "drift")
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import matplotlib as mpl
 import pylopdf_fonts_ko
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 
@@ -25,14 +24,13 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """As `<name>.png` and `<name>.svg` in this folder. The same figure gives the same files."""
-    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """As `<name>.png` in this folder. The same figure gives the same file."""
+    path = folder / f"{name}.png"
     with style():
-        # Not `savefig`: for a figure with a layout that draws each one twice, and drawing is all that takes time here.
-        FigureCanvasAgg(figure).print_png(paths[0])  # type: ignore[no-untyped-call]
-        FigureCanvasSVG(figure).print_svg(paths[1], metadata={"Date": None})  # type: ignore[no-untyped-call]
-    return paths
+        # Not `savefig`: for a figure with a layout that draws twice, and drawing is all that takes time here.
+        FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]
+    return path
 
 
 def short(text: str, most: int) -> str:
@@ -65,7 +63,6 @@ def style() -> Iterator[None]:
                 "axes.axisbelow": True,
                 "grid.color": "#DDDDDD",
                 "text.parse_math": False,
-                "svg.hashsalt": "retrain",
             }
         )
         yield

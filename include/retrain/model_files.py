@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import warnings
+from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -14,16 +15,21 @@ import yaml
 
 from retrain.errors import UntrustedModelError
 
-with warnings.catch_warnings():
-    # Looks at every module that is loaded, and warns about what it finds there.
-    warnings.simplefilter("ignore")
-    import skops.io
-
 PICKLE = "pickle"
 """A spec that trusts this takes any type, in files that can run anything when they are loaded."""
 HARMLESS = ("numpy.dtype",)
 """Types that skops asks about and that run nothing when they are loaded."""
 _SKOPS_FILE, _PICKLE_FILE = "model.skops", "model.pkl"
+
+
+@cache
+def skops() -> Any:
+    """`skops.io`. It imports all of scikit-learn, which takes seconds: who wants a digest should not wait for it."""
+    with warnings.catch_warnings():
+        # Looks at every module that is loaded, and warns about what it finds there.
+        warnings.simplefilter("ignore")
+        import skops.io
+    return skops.io
 
 
 def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
@@ -36,10 +42,10 @@ def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
         with (path / _PICKLE_FILE).open("rb") as file:
             return cloudpickle.load(file)
     file_ = path / _SKOPS_FILE
-    foreign = _foreign(skops.io.get_untrusted_types(file=file_), trust)
+    foreign = _foreign(skops().get_untrusted_types(file=file_), trust)
     if foreign and PICKLE not in trust:
         raise UntrustedModelError(f"{name}: holds {', '.join(foreign)}, which the spec does not trust")
-    return skops.io.load(file_, trusted=[*HARMLESS, *(foreign if PICKLE in trust else trust)])
+    return skops().load(file_, trusted=[*HARMLESS, *(foreign if PICKLE in trust else trust)])
 
 
 def digest(folder: Path) -> str:
@@ -80,7 +86,7 @@ def size(folder: Path) -> int:
 
 def refuse_foreign_types(name: str, model: Any, trust: tuple[str, ...]) -> None:
     """Raises UntrustedModelError for an estimator that holds types which neither skops, we nor the spec trusts."""
-    foreign = _foreign(skops.io.get_untrusted_types(data=skops.io.dumps(model)), trust)
+    foreign = _foreign(skops().get_untrusted_types(data=skops().dumps(model)), trust)
     if foreign:
         raise UntrustedModelError(
             f"{name}: the model holds {', '.join(foreign)}; add what you trust of these to the spec's `trust`, "

@@ -47,8 +47,8 @@ def draw(scores: Scores, gate: Gate, verdict: Verdict) -> Figure:
     return figure
 
 
-def write(scores: Scores, gate: Gate, verdict: Verdict, folder: Path) -> list[Path]:
-    """The picture as `verdict.png` and `verdict.svg` in this folder. The same verdict gives the same files."""
+def write(scores: Scores, gate: Gate, verdict: Verdict, folder: Path) -> Path:
+    """The picture as `verdict.png` in this folder. The same verdict gives the same file."""
     return save(draw(scores, gate, verdict), folder, "verdict")
 
 

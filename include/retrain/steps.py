@@ -219,7 +219,7 @@ def _log_evidence(cycle: Cycle, scores: Scores, rows: Rows, verdict: Verdict) ->
         file.write_text(json.dumps(verdict.to_json() | named, ensure_ascii=False, indent=2), encoding="utf-8")
         files = [file]
         try:
-            files += plots.write(scores, cycle.spec.gate, verdict, folder)
+            files.append(plots.write(scores, cycle.spec.gate, verdict, folder))
         except Exception:  # whatever it is: a verdict does not depend on its picture
             log.warning("%s: the verdict could not be drawn; it is judged all the same.", cycle, exc_info=True)
         for each in files:

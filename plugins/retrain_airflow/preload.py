@@ -12,6 +12,7 @@ def where_tasks_are_forked() -> None:
     if any(_runs(command) for command in _FORKING):
         for name in _HEAVY:
             import_module(name)
+        import_module("retrain.model_files").skops()
 
 
 def is_api_server() -> bool:

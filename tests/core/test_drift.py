@@ -224,13 +224,12 @@ def test_of_many_features_and_classes_those_that_matter_are_drawn():
     assert len(figure.axes[1].get_xticks()) == 20
 
 
-def test_the_same_drift_gives_the_same_files_in_any_style(tmp_path):
+def test_the_same_drift_gives_the_same_file_in_any_style(tmp_path):
     found = drift(table(), table(seed=2), FEATURES, Task.CLASSIFICATION)
     first, again = tmp_path / "1", tmp_path / "2"
     for folder in (first, again):
         folder.mkdir()
         with mpl.rc_context({"font.size": 20}):
             written = drift_plot.write(found, "자소서: $3,000$ rows", folder)
-        assert [path.name for path in written] == ["drift.png", "drift.svg"]
-    assert (first / "drift.svg").read_bytes() == (again / "drift.svg").read_bytes()
+        assert written.name == "drift.png"
     assert (first / "drift.png").read_bytes() == (again / "drift.png").read_bytes()

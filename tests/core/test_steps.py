@@ -357,7 +357,7 @@ def test_a_verdict_is_on_its_run_as_a_file_with_rows_that_flipped_and_as_a_pictu
     model.feed(4000, turn=1.2)
     _, verdict = model.judge()
 
-    assert _uploaded(model, verdict) == ["verdict/verdict.json", "verdict/verdict.png", "verdict/verdict.svg"]
+    assert _uploaded(model, verdict) == ["verdict/verdict.json", "verdict/verdict.png"]
     path = model.tracker._client.download_artifacts(verdict.trial.run_id, "verdict/verdict.json", str(tmp_path))
     written = json.loads(Path(path).read_text(encoding="utf-8"))
     to_wrong, to_right = written.pop("right_to_wrong_keys"), written.pop("wrong_to_right_keys")
@@ -404,4 +404,4 @@ def test_no_verdict_is_saved_before_its_files_are_and_a_retry_uploads_them(
     assert model.state.verdict(cycle.key("verdict", snapshot.id)) is None
     assert model.state.tests_spent(model.model, 1) == 0
     verdict = steps.evaluate(cycle, snapshot, candidates, dry_run=False)
-    assert len(_uploaded(model, verdict)) == 3
+    assert len(_uploaded(model, verdict)) == 2
