@@ -21,7 +21,7 @@ import pandas as pd
 import psycopg2
 import yaml
 
-from retrain import spec_files, steps
+from retrain import outbox, spec_files, steps
 from retrain.cycle import Cycle
 from retrain.snapshot import SnapshotStore
 from retrain.source import Source
@@ -104,7 +104,7 @@ def _in_one_process(stack: Running, file: SpecFile) -> float:
     verdict = steps.evaluate(cycle, snapshot, candidates, dry_run=False)
     if steps.may_promote(spec, verdict):
         steps.promote(cycle, verdict)
-    steps.tell(spec.model, lambda _key, _announcement: None, state=state)
+    outbox.send(spec.model, [], state=state)
     return time.monotonic() - begun
 
 

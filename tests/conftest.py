@@ -62,6 +62,18 @@ class Database:
         return psycopg2.connect(self.dsn)
 
 
+@pytest.fixture
+def later(database: Database) -> Callable[[str], None]:
+    """Let so much time pass for the outbox."""
+
+    def later(interval: str) -> None:
+        with database.connect() as session, session.cursor() as cursor:
+            cursor.execute("UPDATE retrain.outbox SET at = at - %s::interval", (interval,))
+            cursor.execute("UPDATE retrain.deliveries SET next_at = next_at - %s::interval", (interval,))
+
+    return later
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one.

@@ -14,6 +14,7 @@ class Post:
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes
 
 
 @dataclass
@@ -21,7 +22,9 @@ class Inbox:
     """Listens on a free port of this machine until its block ends."""
 
     status: int = 200
-    """What it answers."""
+    """What it answers,"""
+    headers: dict[str, str] = field(default_factory=dict)
+    """and with which headers."""
     posts: list[Post] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -29,9 +32,11 @@ class Inbox:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                inbox.posts.append(Post(self.path, dict(self.headers), body))
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                inbox.posts.append(Post(self.path, dict(self.headers), json.loads(raw), raw))
                 self.send_response(inbox.status)
+                for name, value in inbox.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -56,7 +61,7 @@ class Inbox:
             time.sleep(0.1)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(

@@ -1,20 +1,44 @@
 """What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from retrain.nouns import Announcement, Check, Incident, Promotion, Snapshot, Verdict
+from retrain.nouns import Announcement, Check, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
 from retrain.split import Lineage
 
 
-def of_verdict(verdict: Verdict) -> Announcement:
+def of_verdict(verdict: Verdict, page: str | None = None) -> Announcement:
+    """page: of the run that was judged, in MLflow."""
     trial = verdict.trial
     dry = "dry run, nothing was changed: " if trial.dry_run else ""
+    unclear = verdict.outcome is Outcome.INCONCLUSIVE
     return Announcement(
         model=trial.model,
         kind="verdict",
+        level=Level.WARNING if unclear else Level.INFO,
         headline=f"{trial.model}: {dry}{verdict.outcome} {trial.candidate}. {verdict.reason}",
+        numbers=tuple(_numbers(verdict)),
+        act="Production stays as it is. Where it must be replaced all the same, trigger the model's DAG and say why "
+        "under *Force the promotion*."
+        if unclear and not trial.dry_run
+        else "",
+        links=(("Run in MLflow", page),) if page else (),
         facts=verdict.to_json(),
     )
+
+
+def _numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    trial = verdict.trial
+    against = f"version {trial.production}" if trial.production else "Production"
+    if verdict.score is not None:
+        yield f"{verdict.metric} of {trial.candidate}", f"{verdict.score:.4f}"
+    if verdict.production_score is not None:
+        yield f"{verdict.metric} of {against}", f"{verdict.production_score:.4f}"
+    if verdict.difference is not None:
+        ends = verdict.interval
+        yield "difference", f"{verdict.difference:+.4f}" + (f" (95% {ends[0]:+.4f} to {ends[1]:+.4f})" if ends else "")
+    if verdict.p_value is not None:
+        yield "p", f"{verdict.p_value:.4g}, to be below {verdict.alpha:.4g}"
+    yield "holdout", f"{verdict.rows:,} rows; test {trial.test} of {verdict.tests} of epoch {trial.epoch}"
 
 
 def of_promotion(promotion: Promotion) -> Announcement:
@@ -23,6 +47,7 @@ def of_promotion(promotion: Promotion) -> Announcement:
         raise ValueError(f"{promotion.model}: promotion {promotion.seq} is not applied yet")
     came = f"version {promotion.to_version}" if promotion.to_version else "nothing"
     went = f"version {promotion.from_version}" if promotion.from_version else "nothing"
+    planned = promotion.kind is Move.FORWARD and promotion.superseded_at is None
     if promotion.superseded_at is not None:
         what = f"version {promotion.to_version} was not put into Production: somebody changed it by hand meanwhile"
     else:
@@ -30,18 +55,38 @@ def of_promotion(promotion: Promotion) -> Announcement:
     return Announcement(
         model=promotion.model,
         kind="promotion",
+        level=Level.INFO if planned else Level.WARNING,
         headline=f"{promotion.model}: {what}",
+        numbers=(("before", went), ("now", came)) if promotion.superseded_at is None else (),
+        act="Where it should not be: trigger the model's rollback DAG." if planned and promotion.from_version else "",
         facts=promotion.to_json(),
     )
 
 
 def of_incident(incident: Incident) -> Announcement:
+    log = incident.facts.get("log_url")
     return Announcement(
         model=incident.model,
         kind="incident",
-        headline=f"{incident.model}: {incident.what} {incident.remedy}",
+        level=incident.level,
+        headline=f"{incident.model}: {incident.what}",
+        act=incident.remedy,
+        links=(("Log in Airflow", log),) if isinstance(log, str) else (),
         facts=incident.to_json(),
     )
+
+
+def of_lost(announcement: Announcement, channel: str, said: str) -> Announcement:
+    """A channel has not taken one for a day. It is not for that channel."""
+    lost = of_incident(
+        Incident(
+            model=announcement.model,
+            what=f"{channel} has taken no announcement for a day ({said}). Given up there: {announcement.headline}",
+            remedy="Look at the connection of that channel. What comes next is tried there as before; one such message "
+            "a day says that more was given up.",
+        )
+    )
+    return lost.model_copy(update={"facts": lost.facts | {"lost_by": channel}})
 
 
 def of_blocked(snapshot: Snapshot, blocked: Sequence[Check], where: str, facts: dict[str, str]) -> Announcement:
@@ -68,6 +113,7 @@ def of_lineage(model: str, before: Lineage, lineage: Lineage) -> Announcement:
     return of_incident(
         Incident(
             model=model,
+            level=Level.WARNING,
             what=f"the spec splits rows {_way(lineage)}, no longer {_way(before)}.",
             remedy="Older versions may have trained on rows that now judge: such rows are left out, and counted, until "
             "enough new ones have arrived. Meanwhile verdicts may be INCONCLUSIVE.",

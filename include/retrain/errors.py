@@ -20,6 +20,8 @@ RetrainError
 └── ChannelError         an announcement could not be delivered
 """
 
+from datetime import timedelta
+
 
 class RetrainError(Exception):
     """Root of every error that Retrain raises on purpose."""
@@ -97,3 +99,8 @@ class JudgingError(RetrainError):
 
 class ChannelError(RetrainError):
     """An announcement could not be delivered; it stays in the outbox."""
+
+    def __init__(self, said: str = "", *, where: str | None = None, retry_after: timedelta = timedelta(0)) -> None:
+        """retry_after: how long the channel asks to be left alone."""
+        super().__init__(said, where=where)
+        self.retry_after = retry_after

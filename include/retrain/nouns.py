@@ -222,10 +222,23 @@ class Promotion(Noun):
     superseded_at: datetime | None = None
 
 
+class Level(StrEnum):
+    """How much an announcement matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        return list(Level).index(self)
+
+
 class Incident(Noun):
     """Something that went wrong, or was done by hand, and that the team must know."""
 
     model: str
+    level: Level = Level.ERROR
     what: str
     remedy: str
     facts: dict[str, Any] = {}
@@ -236,6 +249,13 @@ class Announcement(Noun):
 
     model: str
     kind: Literal["verdict", "promotion", "incident"]
+    level: Level = Level.INFO
     headline: str
+    numbers: tuple[tuple[str, str], ...] = ()
+    """Those that matter: what each is, and its value."""
+    act: str = ""
+    """What to do about it; empty where there is nothing to do."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Where to look: what is there, and its address."""
     facts: dict[str, Any]
     """The noun that it was made from."""

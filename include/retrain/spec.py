@@ -33,7 +33,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, to_jsonable_python
 
 from retrain.errors import SpecError
 from retrain.metrics import METRICS, SCORER, described
-from retrain.nouns import Proof
+from retrain.nouns import Level, Proof
 
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -429,9 +429,47 @@ class Checks(_Part):
         }
 
 
-class Channels(_Part):
+CHANNELS = ("webhook", "slack", "email", "apprise")
+
+
+class ChannelSpec(_Part):
+    """One of the first four, each the id of an Airflow connection."""
+
     webhook: str | None = Field(None, min_length=1)
-    """Id of an Airflow connection of type http; announcements are posted to it as JSON."""
+    """Of type http: announcements are posted to it as JSON."""
+    slack: str | None = Field(None, min_length=1)
+    """Of type slackwebhook."""
+    email: str | None = Field(None, min_length=1)
+    """Of type smtp."""
+    apprise: str | None = Field(None, min_length=1)
+    """Of type apprise: Microsoft Teams, Discord, PagerDuty and a hundred others."""
+    to: tuple[Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$")], ...] = ()
+    """Addresses, for e-mail."""
+    least: Level = Level.INFO
+    """What matters less is not sent there."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len([kind for kind in CHANNELS if getattr(self, kind)]) != 1:
+            raise PydanticCustomError("one", "names not one connection; write one of webhook, slack, email and apprise")
+        if bool(self.to) != bool(self.email):
+            raise PydanticCustomError(
+                "to", "email and to go together: name the addresses in to, as in [team@example.org]"
+            )
+        return self
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind in CHANNELS if getattr(self, kind))
+
+    @property
+    def connection(self) -> str:
+        return str(getattr(self, self.kind))
+
+
+def _of_different_connections(channels: tuple[ChannelSpec, ...]) -> tuple[ChannelSpec, ...]:
+    _unique(tuple(f"{channel.kind} {channel.connection}" for channel in channels))
+    return channels
 
 
 def _one_or_more(value: object) -> object:
@@ -468,7 +506,7 @@ class Spec(_Part):
     """Cron expression or preset (`@hourly`); None runs by hand only, or as `wake` says."""
     wake: Wake = Wake.SCHEDULE
     """`on_arrival` does without a schedule; one beside it counts on where an event was lost."""
-    channels: Channels = Channels()
+    channels: Annotated[tuple[ChannelSpec, ...], AfterValidator(_of_different_connections)] = ()
 
     @field_validator("split")
     @classmethod
@@ -585,7 +623,7 @@ def _did_you_mean(loc: tuple[str | int, ...]) -> str:
         "candidates": CandidateSpec,
         "checks": Checks,
         "gate": Gate,
-        "channels": Channels,
+        "channels": ChannelSpec,
     }
     part = parts[loc[0]] if len(loc) > 1 else Spec
     if part is Checks and len(loc) > 2:

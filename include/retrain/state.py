@@ -6,12 +6,12 @@ transaction-pooling proxy. Every method raises StateError where the database can
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg2
 from psycopg2.extensions import connection
@@ -45,14 +45,6 @@ class ModelFile:
     """Of an adopted one: it was made no later, so it has not trained on rows that were labelled since."""
     recipe: str | None = None
     """Of the candidate, where it is known."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """An announcement that waits in the outbox."""
-
-    key: str
-    announcement: Announcement
 
 
 class State:
@@ -500,21 +492,38 @@ class State:
             _tell(cursor, key, announcement)
 
     @contextmanager
-    def next_message(self, model: str) -> Iterator[Message | None]:
-        """The oldest announcement that waits, marked as delivered when the block ends without an error.
-
-        The row stays locked meanwhile: of two who deliver at once, the second waits and then gets the next.
+    def next_delivery(self, model: str, channel: str, *, old: timedelta) -> Iterator["Delivery | None"]:
+        """The oldest announcement that a channel is not done with; None where it is not due yet, or another process is
+        serving that channel. What the block notes on it is kept when it ends without an error.
         """
         with self._transaction() as cursor:
+            # The lock ends with the transaction: a sender that is killed keeps nobody from sending again.
             cursor.execute(
-                "SELECT key, body FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL "
-                "ORDER BY seq LIMIT 1 FOR UPDATE",
-                (model,),
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS mine", (f"retrain/{model}/{channel}",)
+            )
+            if not cursor.fetchone()["mine"]:
+                yield None
+                return
+            cursor.execute(
+                "SELECT o.key, o.body, o.at < now() - %s AS old, coalesce(d.attempts, 0) AS attempts, "
+                "coalesce(d.next_at > now(), false) AS early FROM retrain.outbox o "
+                "LEFT JOIN retrain.deliveries d ON d.key = o.key AND d.channel = %s "
+                "WHERE o.model = %s AND o.delivered_at IS NULL AND d.outcome IS NULL ORDER BY o.seq LIMIT 1",
+                (old, channel, model),
             )
             row = cursor.fetchone()
-            yield None if row is None else Message(row["key"], Announcement.from_json(row["body"]))
-            if row is not None:
-                cursor.execute("UPDATE retrain.outbox SET delivered_at = now() WHERE key = %s", (row["key"],))
+            yield None if row is None or row["early"] else Delivery(cursor, channel, row)
+
+    def close_messages(self, model: str, channels: Sequence[str]) -> int:
+        """Take from the outbox what all of these channels are done with; how many announcements that are."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.outbox o SET delivered_at = now() WHERE model = %s AND delivered_at IS NULL "
+                "AND (SELECT count(*) FROM retrain.deliveries d WHERE d.key = o.key AND d.channel = ANY (%s) "
+                "AND d.outcome IS NOT NULL) = %s",
+                (model, list(channels), len(channels)),
+            )
+            return int(cursor.rowcount)
 
     # ── below
 
@@ -534,12 +543,56 @@ class State:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
+        """A cursor whose rows are dictionaries; what it did is kept when the block ends without an error."""
         try:
             with closing(self._connect()) as connection, connection:  # noqa: SIM117 - commits before it closes
                 with connection.cursor(cursor_factory=RealDictCursor) as cursor:
                     yield cursor
         except psycopg2.Error as error:
             raise StateError(f"the ledger: {' '.join(str(error).split())}") from error
+
+
+class Delivery:
+    """One announcement to one channel, inside of the transaction that keeps other senders from it."""
+
+    def __init__(self, cursor: Any, channel: str, row: dict[str, Any]) -> None:
+        self._cursor, self._channel = cursor, channel
+        self.key: str = row["key"]
+        self.announcement = Announcement.from_json(row["body"])
+        self.attempts: int = row["attempts"] + 1
+        """With this one."""
+        self.old: bool = row["old"]
+
+    def end(self, outcome: Literal["delivered", "unwanted", "dead"], said: str | None = None) -> None:
+        """The channel is done with it."""
+        self._note(outcome, None, said)
+
+    def try_again(self, pause: timedelta, said: str) -> None:
+        """The channel refused, and said that; it is not due again before the pause is over."""
+        self._note(None, pause, said)
+
+    def announce(self, key: str, announcement: Announcement) -> None:
+        """Put another one into the outbox, once for each key."""
+        _tell(self._cursor, key, announcement)
+
+    def _note(self, outcome: str | None, pause: timedelta | None, said: str | None) -> None:
+        # The clock, not now(): that is when the transaction began, and a channel may have taken its time since.
+        self._cursor.execute(
+            "INSERT INTO retrain.deliveries (key, channel, attempts, outcome, ended_at, next_at, said) "
+            "VALUES (%(key)s, %(channel)s, %(attempts)s, %(outcome)s, "
+            "CASE WHEN %(outcome)s::text IS NOT NULL THEN clock_timestamp() END, "
+            "clock_timestamp() + %(pause)s, %(said)s) "
+            "ON CONFLICT (key, channel) DO UPDATE SET attempts = excluded.attempts, outcome = excluded.outcome, "
+            "ended_at = excluded.ended_at, next_at = excluded.next_at, said = excluded.said",
+            {
+                "key": self.key,
+                "channel": self._channel,
+                "attempts": self.attempts,
+                "outcome": outcome,
+                "pause": pause,
+                "said": said,
+            },
+        )
 
 
 class Ledger:

@@ -7,7 +7,7 @@ what it makes in MLflow is made under a key that it claims first (DESIGN rule 7)
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from retrain import announcements, plots, retention, runs, training
@@ -19,7 +19,7 @@ from retrain.fitting import fit_once
 from retrain.gate import judge
 from retrain.measuring import measure
 from retrain.metrics import described
-from retrain.nouns import Announcement, Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
+from retrain.nouns import Candidate, Outcome, Promotion, Proof, Side, Snapshot, Trial, Verdict
 from retrain.registry import Registry
 from retrain.runs import recorded
 from retrain.scores import Scores
@@ -29,7 +29,7 @@ from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
 
-__all__ = ["check", "evaluate", "may_promote", "promote", "recount", "rollback", "sense", "take", "tell", "train"]
+__all__ = ["check", "evaluate", "may_promote", "promote", "recount", "rollback", "sense", "take", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -159,20 +159,6 @@ def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = 
     return registry.rollback(model, expects=expects, to=to, by=f"{by or 'somebody'} in {cycle}", why=why)
 
 
-def tell(model: str, deliver: Callable[[str, Announcement], None], *, state: State) -> int:
-    """Deliver what waits in the outbox, oldest first; how many were delivered.
-
-    deliver: takes a message's key and announcement. What it raises ends the telling, and that message waits on.
-    """
-    told = 0
-    while True:
-        with state.next_message(model) as message:
-            if message is None:
-                return told
-            deliver(message.key, message.announcement)
-        told += 1
-
-
 def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
     """The best validation score; of equal ones, that which the spec names first."""
     if not candidates:
@@ -205,7 +191,8 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
     # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
     # the names are fixed, so the next one takes its place.
     _log_evidence(cycle, scores, rows, verdict)
-    return state.save_verdict(verdict, announcements.of_verdict(verdict), of=snapshot)
+    told = announcements.of_verdict(verdict, cycle.tracker.page_of_run(best.run_id))
+    return state.save_verdict(verdict, told, of=snapshot)
 
 
 def _log_evidence(cycle: Cycle, scores: Scores, rows: Rows, verdict: Verdict) -> None:

@@ -73,10 +73,23 @@ run, or the spec's mode is `observe`.
 """
 
 TELL = """
-Delivers the model's announcements, oldest first, to the channels in the spec.
+Sends the model's announcements, oldest first, to the channels in the spec. A channel that does not take one delays only
+itself: DAG `retrain-outbox` sends again, and the log says what was refused and when it is tried next.
 
-**Red**: the channel does not answer. Messages wait in the outbox, in order, and none is lost: clear the task, or wait
-for the next cycle.
+**Red**: Retrain's own database does not answer. Clear the task, or leave it to `retrain-outbox`.
+"""
+
+OUTBOX = """
+Announcements that a channel has not taken are sent there again: after 30 s, then after pauses that double up to an
+hour, or as long as the channel asks for. After a day one is given up, and the other channels are told.
+
+It looks every minute and mostly finds nothing. Paused, nothing is sent again until the model's next cycle.
+"""
+
+OUTBOX_SEND = """
+The log says which channel refused what, and when it is tried next. A channel that is down does not make it red.
+
+**Red**: Retrain's own database does not answer. The next run looks again.
 """
 
 ROLLBACK = """

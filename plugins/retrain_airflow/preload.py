@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-_HEAVY = ("retrain.steps", "retrain.channels", "retrain_airflow.hooks.postgres")
+_HEAVY = ("retrain.steps", "retrain_airflow.channels", "retrain_airflow.hooks.postgres")
 _FORKING = (["scheduler"], ["celery", "worker"])
 
 

@@ -17,7 +17,6 @@ import pytest
 import yaml
 from psycopg2.extensions import parse_dsn
 
-from retrain import steps
 from retrain.nouns import Announcement
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
@@ -26,6 +25,7 @@ from tests.conftest import Database, short_lived
 from tests.core import toys
 from tests.core.conftest import one_fresh_process  # noqa: F401 - a fixture
 from tests.inbox import Inbox
+from tests.mailbox import waiting
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILE = PROJECT / "dags" / "retrain.py"
@@ -70,9 +70,7 @@ class Model:
 
     def waiting(self) -> list[Announcement]:
         """What waits in the outbox; it is delivered by this."""
-        found: list[Announcement] = []
-        steps.tell(self.name, lambda _, announcement: found.append(announcement), state=self.state)
-        return found
+        return waiting(self.state, self.name)
 
 
 @dataclass

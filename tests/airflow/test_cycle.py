@@ -89,7 +89,7 @@ def test_a_cycle_is_what_the_trigger_form_says(
 
 
 def test_what_no_retry_can_help_fails_at_once_and_the_team_is_told(model: Make, run: Run) -> None:
-    toy = model(candidates=[{"name": "gone", "estimator": "tests.core.toys:gone"}], channels={"webhook": "nobody"})
+    toy = model(candidates=[{"name": "gone", "estimator": "tests.core.toys:gone"}], channels=[{"webhook": "nobody"}])
     toy.feed(500)
     done = run()
     assert done.state == "failed"
@@ -112,7 +112,7 @@ def test_what_no_retry_can_help_fails_at_once_and_the_team_is_told(model: Make, 
 def test_data_that_is_blocked_ends_the_run_and_is_told_once_however_often_it_is_run(
     model: Make, run: Run, tracker: ExperimentTracker, channel: Inbox
 ) -> None:
-    toy = model(channels={"webhook": "team"})
+    toy = model(channels=[{"webhook": "team"}])
     toy.feed(500)
     with toy.database.connect() as session:
         session.cursor().execute("UPDATE rows SET labelled_at = now() + interval '30 days' WHERE id = 7")

@@ -14,7 +14,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from mlflow import MlflowClient
 
 from retrain import announcements
-from retrain.errors import BlockedDataError, ChannelError, RetrainError, SpecError
+from retrain.errors import BlockedDataError, RetrainError, SpecError
 from retrain.nouns import Candidate, Incident, Outcome, Promotion, Snapshot, Verdict
 from retrain.tracker import ExperimentTracker
 from retrain_airflow import assets
@@ -22,6 +22,7 @@ from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
 from retrain_airflow.operators.rollback import RollbackOperator
+from retrain_airflow.operators.send_outbox import SendOutboxOperator
 from retrain_airflow.operators.take import TakeSnapshotOperator
 from retrain_airflow.operators.tell import TellOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
@@ -77,7 +78,7 @@ def tell(model: Model, **how: Any) -> int:
 def test_each_takes_the_noun_before_and_gives_the_next(
     model: Make, mlflow_server: Running, tracker: ExperimentTracker, channel: Inbox
 ) -> None:
-    toy = model(channels={"webhook": "team"})
+    toy = model(channels=[{"webhook": "team"}])
     toy.feed(1000)
     snapshot = take(toy)
     assert Snapshot.from_json(snapshot).rows == 1000
@@ -185,7 +186,7 @@ def announce(model: Model, *subjects: str) -> None:
 
 
 def test_what_waits_is_delivered_oldest_first_and_counted(model: Make, channel: Inbox) -> None:
-    toy = model(channels={"webhook": "team"})
+    toy = model(channels=[{"webhook": "team"}])
     assert tell(toy) == 0
     announce(toy, "one", "two", "three")
     assert tell(toy) == 3
@@ -193,20 +194,37 @@ def test_what_waits_is_delivered_oldest_first_and_counted(model: Make, channel: 
     assert tell(toy) == 0
 
 
-def test_a_channel_that_is_down_is_red_and_nothing_is_lost(model: Make, channel: Inbox) -> None:
-    toy = model(channels={"webhook": "team"})
+def test_a_channel_that_is_down_is_not_red_and_the_outbox_sends_again(
+    model: Make, channel: Inbox, later: Callable[[str], None]
+) -> None:
+    toy = model(channels=[{"webhook": "team"}])
     announce(toy, "one", "two")
     channel.status = 503
-    with pytest.raises(ChannelError, match="answered 503"):
-        tell(toy)
+    assert tell(toy) == 0
     channel.status = 200
-    assert tell(toy) == 2
+    later("1 minute")
+    outbox = SendOutboxOperator(task_id="send", specs=str(toy.path.parent))
+    assert outbox.execute(CONTEXT) == 2
+    assert outbox.execute(CONTEXT) == 0
+    assert [post.body["key"] for post in channel.posts] == ["one", "one", "two"]
+
+
+def test_the_outbox_sends_for_every_spec_that_can_be_read(model: Make, channel: Inbox) -> None:
+    toy = model(channels=[{"webhook": "team"}])
+    (toy.path.parent / "broken.yaml").write_text("model: [")
+    other = toy.path.with_name("other.yaml")
+    other.write_text(toy.path.read_text().replace(f"model: {toy.name}", "model: other"))
+    for name in (toy.name, "other"):
+        told = announcements.of_incident(Incident(model=name, what="fire", remedy="Run."))
+        toy.state.announce(name, told)
+    assert SendOutboxOperator(task_id="send", specs=str(toy.path.parent)).execute(CONTEXT) == 2
+    assert {post.body["model"] for post in channel.posts} == {toy.name, "other"}
 
 
 def test_login_and_password_of_the_connection_go_to_the_web_hook(
     model: Make, channel: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toy = model(channels={"webhook": "guarded"})
+    toy = model(channels=[{"webhook": "guarded"}])
     where = {"conn_type": "http", "host": channel.url, "login": "me", "password": "correct-horse"}
     monkeypatch.setenv("AIRFLOW_CONN_GUARDED", json.dumps(where))
     announce(toy, "one")

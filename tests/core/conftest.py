@@ -33,6 +33,7 @@ from stack.local import Running
 from stack.postgres import system_user
 from tests.conftest import Database, new_database
 from tests.core import toys
+from tests.mailbox import waiting
 
 
 @dataclass
@@ -98,9 +99,7 @@ class World:
 
     def told(self) -> list[str]:
         """Headlines of what waits in the outbox; they are delivered by this."""
-        headlines: list[str] = []
-        steps.tell(self.model, lambda _, announcement: headlines.append(announcement.headline), state=self.state)
-        return headlines
+        return [announcement.headline for announcement in waiting(self.state, self.model)]
 
 
 Make = Callable[..., World]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from retrain import announcements
-from retrain.nouns import Check, Incident, Outcome, Promotion, Snapshot, Trial, Verdict
+from retrain.nouns import Check, Incident, Level, Outcome, Promotion, Snapshot, Trial, Verdict
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 
@@ -109,7 +109,8 @@ def test_a_promotion_that_is_under_way_cannot_be_told():
 def test_an_incident_is_told_with_its_remedy():
     incident = Incident(model="letters", what="Task train failed.", remedy="Read its log.")
 
-    assert announcements.of_incident(incident).headline == "letters: Task train failed. Read its log."
+    told = announcements.of_incident(incident)
+    assert (told.headline, told.act, told.level) == ("letters: Task train failed.", "Read its log.", Level.ERROR)
 
 
 def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
@@ -123,7 +124,10 @@ def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
 
     assert told.headline == (
         "자소서: the data is blocked in retrain_letters, run 7. column_types: years is string, and was double. "
-        "fallen_rows: 8 of 9 rows are gone (e.g. key 3, 4). Nothing was trained, no row counts as used, and Production "
+        "fallen_rows: 8 of 9 rows are gone (e.g. key 3, 4)."
+    )
+    assert told.act == (
+        "Nothing was trained, no row counts as used, and Production "
         "stays as it is. Put the source right; or where this is as it should be, let checks.column_types.on_fail and "
         "checks.fallen_rows.on_fail be warn for one cycle."
     )

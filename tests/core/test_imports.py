@@ -54,6 +54,7 @@ LAYERS = (
             "retrain.guards": set(),
             "retrain.gate": set(),
             "retrain.announcements": set(),
+            "retrain.renderings": set(),
         },
         CORE,
         sideways=True,
@@ -98,6 +99,7 @@ LAYERS = (
             "retrain.checking": {"pyarrow"},
             "retrain.fitting": set(),
             "retrain.measuring": set(),
+            "retrain.outbox": set(),
             "retrain.retention": set(),
             "retrain.sensing": set(),
         },
@@ -127,6 +129,7 @@ LAYERS = (
         {
             "retrain_airflow": set(),
             "retrain_airflow.assets": set(),
+            "retrain_airflow.channels": {"apprise"},
             "retrain_airflow.on_call": set(),
             "retrain_airflow.preload": set(),
             "retrain_airflow.provider": set(),

@@ -87,7 +87,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "mode": "enforce",
         "schedule": None,
         "wake": "schedule",
-        "channels": {"webhook": None},
+        "channels": [],
     }
 
 
@@ -118,7 +118,7 @@ def test_what_a_check_does_not_say_is_its_own_default():
         {"gate": {"metric": "f1", "positive": "pass"}},
         {"gate": {"metric": "f1", "positive": 0}},
         {"gate": {"floor": 1}},
-        {"mode": "observe", "schedule": "@hourly", "channels": {"webhook": "team"}},
+        {"mode": "observe", "schedule": "@hourly", "channels": [{"webhook": "team"}]},
         {"wake": "on_arrival"},
         {"wake": "on_arrival", "schedule": "@hourly"},
         {"model": "자기소개서 분류"},
@@ -292,7 +292,17 @@ def test_a_candidate_that_the_spec_does_not_name_is_refused_with_those_that_it_d
             {"checks": {"future_labels": {"ahead": 1}}},
             "checks.future_labels.ahead = 1: is no duration; write a whole number and d, h or m, as in 7d",
         ),
-        ({"channels": {"webhook": ""}}, 'channels.webhook = "": string should have at least 1 character'),
+        ({"channels": [{"webhook": ""}]}, 'channels[0].webhook = "": string should have at least 1 character'),
+        ({"channels": [{"least": "info"}]}, "channels[0] = {"),
+        (
+            {"channels": [{"slack": "a", "webhook": "b"}]},
+            "names not one connection; write one of webhook, slack",
+        ),
+        ({"channels": [{"email": "smtp"}]}, "email and to go together: name the addresses in to"),
+        ({"channels": [{"slack": "a", "to": ["a@b.c"]}]}, "email and to go together"),
+        ({"channels": [{"email": "smtp", "to": ["a@b.c, d@e.f"]}]}, "channels[0].to[0] = "),
+        ({"channels": [{"slack": "a", "least": "grave"}]}, "channels[0].least = "),
+        ({"channels": [{"slack": "a"}, {"slack": "a", "least": "error"}]}, "channels = "),
     ],
 )
 def test_a_fault_is_refused_with_file_field_value_and_remedy(fields, message):
@@ -339,7 +349,7 @@ def test_a_feature_that_tells_the_label_is_refused(role):
             {"checks": {"future_labels": {"a_head": 3}}},
             "checks.future_labels.a_head = 3: is not a field; did you mean ahead?",
         ),
-        ({"channels": {"web_hook": "x"}}, 'channels.web_hook = "x": is not a field; did you mean webhook?'),
+        ({"channels": [{"web_hook": "x"}]}, 'channels[0].web_hook = "x": is not a field; did you mean webhook?'),
         (
             {"candidates": [LINEAR, {**LINEAR, "name": "strict", "parms": {}}]},
             "candidates[1].parms = {}: is not a field; did you mean params?",

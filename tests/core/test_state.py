@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from types import SimpleNamespace
 
 import psycopg2
@@ -18,15 +17,16 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from retrain import announcements
-from retrain.errors import ChannelError, StaleVerdictError, StateError
-from retrain.nouns import Announcement, Incident, Outcome, Side, Snapshot, Trial, Verdict
+from retrain.errors import StaleVerdictError, StateError
+from retrain.nouns import Announcement, Outcome, Side, Snapshot, Trial, Verdict
 from retrain.spec import Split
 from retrain.split import Lineage
 from retrain.state import MIGRATIONS, TASK_ROLE, ModelFile, State
+from tests.mailbox import waiting
 
 MODEL = "letters"
 
-MIGRATED = ["0001_ledger", "0002_adopted", "0003_lineages", "0004_retention"]
+MIGRATED = ["0001_ledger", "0002_adopted", "0003_lineages", "0004_retention", "0005_deliveries"]
 
 
 def execute(database, statement, values=None):
@@ -121,12 +121,7 @@ def told(what, model=MODEL):
 
 def deliver(state, model=MODEL):
     """Headlines of all that waits, delivered now."""
-    headlines = []
-    while True:
-        with state.next_message(model) as message:
-            if message is None:
-                return headlines
-            headlines.append(message.announcement.headline)
+    return [announcement.headline for announcement in waiting(state, model)]
 
 
 def apply(state, promotion, *, applied=True):
@@ -311,9 +306,9 @@ def test_another_split_begins_the_next_lineage_once_and_is_told(begun, split, gr
     assert (second.number, second.split, second.group) == (2, split, group)
     assert second.salt != first.salt
     assert begun.begin_model(MODEL, split, group) == second
-    (headline,) = deliver(begun)
-    assert "no longer by hash (0.2 validation, 0.2 holdout)." in headline
-    assert "such rows are left out, and counted, until enough new ones have arrived" in headline
+    (told,) = waiting(begun, MODEL)
+    assert "no longer by hash (0.2 validation, 0.2 holdout)." in told.headline
+    assert "such rows are left out, and counted, until enough new ones have arrived" in told.act
 
 
 def test_another_group_column_or_gap_begins_the_next_lineage(state):
@@ -322,7 +317,7 @@ def test_another_group_column_or_gap_begins_the_next_lineage(state):
     begun = [state.begin_model(MODEL, *split).number for split in [*splits, (Split(by="time", gap="12h"), None)]]
 
     assert begun == [1, 2, 3, 4]
-    ways = [headline.split(" Older ")[0] for headline in deliver(state)]
+    ways = deliver(state)
     assert ways == [
         "letters: the spec splits rows by group of firm (0.2 validation, 0.2 holdout), "
         "no longer by group of applicant (0.2 validation, 0.2 holdout).",
@@ -727,95 +722,6 @@ def test_a_snapshot_need_not_wait_for_a_promotion(judged, database):
     assert judged.snapshot(MODEL, "s3") == snapshot("s3")
 
 
-# ── outbox
-
-
-def test_messages_are_delivered_once_and_in_order(state):
-    for number in range(3):
-        state.announce(f"key {number}", told(f"message {number}"))
-
-    assert deliver(state) == ["message 0", "message 1", "message 2"]
-    assert deliver(state) == []
-
-
-def test_a_key_is_announced_once(state):
-    state.announce("key", told("first"))
-    state.announce("key", told("second"))
-    assert deliver(state) == ["first"]
-
-    state.announce("key", told("third"))
-    assert deliver(state) == []
-
-
-def test_a_message_that_could_not_be_delivered_waits_on_before_the_next(state):
-    state.announce("a", told("first"))
-    state.announce("b", told("second"))
-
-    with pytest.raises(ChannelError), state.next_message(MODEL):
-        raise ChannelError("the channel is down")
-
-    assert deliver(state) == ["first", "second"]
-
-
-def test_each_model_has_messages_of_its_own(state):
-    state.announce("a", told("of another model", model="other"))
-
-    assert deliver(state) == []
-    assert deliver(state, "other") == ["of another model"]
-
-
-def test_an_announcement_is_delivered_as_it_was_made(state):
-    incident = Incident(
-        model=MODEL, what='Es fehlt "etwas"; 자기소개서 100%.', remedy="Look.", facts={"rows": [1, None, 0.5]}
-    )
-    state.announce("key", announcements.of_incident(incident))
-
-    with state.next_message(MODEL) as message:
-        assert message.key == "key"
-        assert message.announcement == announcements.of_incident(incident)
-
-
-def test_of_two_who_deliver_the_second_waits_and_gets_the_next_message(state, database):
-    state.announce("a", told("first"))
-    state.announce("b", told("second"))
-
-    with ThreadPoolExecutor(1) as pool:
-        with state.next_message(MODEL) as message:
-            second = pool.submit(deliver, state)
-            until_one_waits(database)
-            assert message.announcement.headline == "first"
-
-        assert second.result(20) == ["second"]
-
-
-def test_a_message_that_the_first_could_not_deliver_is_delivered_by_the_second(state, database):
-    state.announce("a", told("first"))
-    state.announce("b", told("second"))
-
-    def fail(pool):
-        with state.next_message(MODEL):
-            second.append(pool.submit(deliver, state))
-            until_one_waits(database)
-            raise ChannelError("the channel is down")
-
-    second = []
-    with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(ChannelError):
-            fail(pool)
-
-        assert second[0].result(20) == ["first", "second"]
-
-
-def test_many_who_deliver_at_once_deliver_each_message_once(state):
-    headlines = [f"message {number}" for number in range(20)]
-    for headline in headlines:
-        state.announce(headline, told(headline))
-
-    delivered = at_once(*[lambda: deliver(state)] * 4)
-
-    assert sorted(chain(*delivered)) == sorted(headlines)
-
-
 # ── migrations and roles
 
 
@@ -856,7 +762,7 @@ def test_two_who_migrate_at_once_run_each_migration_once(database):
 
 def test_a_database_without_tables_says_how_to_make_them(database):
     with pytest.raises(
-        StateError, match=r"^schema retrain lacks 0001_ledger, .*0004_retention; run `retrain migrate`$"
+        StateError, match=r"^schema retrain lacks 0001_ledger, .*0005_deliveries; run `retrain migrate`$"
     ):
         State(database.connect).check()
 

@@ -302,20 +302,6 @@ def test_after_a_change_of_the_split_rows_that_production_has_trained_on_do_not_
     assert (verdict.trial.epoch, verdict.trial.test) == (3, 1)
 
 
-def test_a_channel_that_is_down_delays_messages_and_loses_none(world: Make) -> None:
-    model = world()
-    model.feed(2000)
-    model.promote()
-
-    def down(_key: str, _announcement: object) -> None:
-        raise ConnectionError("down")
-
-    with pytest.raises(ConnectionError):
-        steps.tell(model.model, down, state=model.state)
-    assert [headline.split(": ")[1].split()[0] for headline in model.told()] == ["PROMOTE", "version"]
-    assert model.told() == []
-
-
 def test_a_regression_goes_the_same_way(world: Make) -> None:
     source = {"table": "numbers", "key": "id", "label": "y", "label_time": "labelled_at", "features": ["a", "b"]}
     model = world(

@@ -107,7 +107,7 @@ def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_hel
 def test_a_model_is_one_spec_and_one_function_and_its_verdicts_reach_a_web_hook(
     api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, tracker: ExperimentTracker
 ) -> None:
-    file = add_model(channels={"webhook": "team"}, threshold={"rows": 1500})
+    file = add_model(channels=[{"webhook": "team"}], threshold={"rows": 1500})
     run = api.trigger(file.dag_id)
     follow(file.dag_id, run)
     assert tracker.production(file.spec.model) == "1"
@@ -120,7 +120,7 @@ def test_a_model_is_one_spec_and_one_function_and_its_verdicts_reach_a_web_hook(
 def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: State
 ) -> None:
-    file = add_model("broken", channels={"webhook": "team"})
+    file = add_model("broken", channels=[{"webhook": "team"}])
     run = api.trigger(file.dag_id)
     tasks = {task.id: task for task in follow(file.dag_id, run, "failed")}
     assert (tasks["train"].state, tasks["train"].tries) == ("failed", 1)

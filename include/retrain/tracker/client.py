@@ -189,6 +189,12 @@ class ExperimentTracker:
         with self._answer(f"run {run_id}"):
             return _run(self._client.get_run(run_id))
 
+    def page_of_run(self, run_id: str) -> str | None:
+        """Where MLflow shows it to a person; None where the tracker is no server."""
+        if not self._uri.startswith(("http://", "https://")):
+            return None
+        return f"{self._uri.rstrip('/')}/#/experiments/{self.get_run(run_id).experiment_id}/runs/{run_id}"
+
     def search_runs(
         self,
         experiment_ids: Sequence[str],

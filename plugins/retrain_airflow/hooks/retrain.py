@@ -6,14 +6,12 @@ from airflow.sdk import BaseHook
 
 from retrain import spec_files
 from retrain.errors import SettingsError
-from retrain_airflow.hooks.connections import url
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from retrain.cycle import Cycle
-    from retrain.nouns import Announcement
     from retrain.snapshot import SnapshotStore
     from retrain.source import Source
     from retrain.spec import Spec
@@ -79,15 +77,6 @@ class RetrainHook(BaseHook):
             tracker=TrackerHook(self._tracker_conn_id).tracker,
             note=note or "",
         )
-
-    def deliver(self, key: str, announcement: "Announcement") -> None:
-        """Post it to the spec's web hook, or say it in the log where the spec names none."""
-        self.log.info("%s", announcement.headline)
-        if self.spec.channels.webhook is not None:
-            from retrain.channels import Webhook
-
-            connection = self.get_connection(self.spec.channels.webhook)
-            Webhook(url(connection), username=connection.login, password=connection.password).deliver(key, announcement)
 
     @cached_property
     def _file(self) -> spec_files.SpecFile:

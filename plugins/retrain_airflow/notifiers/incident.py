@@ -2,7 +2,7 @@ from typing import Any
 
 from airflow.sdk import BaseNotifier, Context
 
-from retrain.errors import BlockedDataError, ChannelError
+from retrain.errors import BlockedDataError
 from retrain.nouns import Incident
 from retrain_airflow.hooks.retrain import RetrainHook
 
@@ -21,16 +21,14 @@ class IncidentNotifier(BaseNotifier):
         self.state_conn_id = state_conn_id
 
     def notify(self, context: Context) -> None:
-        from retrain import announcements, steps
+        from retrain import announcements, outbox
+        from retrain_airflow.channels import channels
 
         hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
         # Of data that is blocked the core has told already, once for the same rows: it only waits to be delivered.
         if not isinstance(context.get("exception"), BlockedDataError):
             hook.state.announce(_key(context), announcements.of_incident(_incident(hook.spec.model, context)))
-        try:
-            steps.tell(hook.spec.model, hook.deliver, state=hook.state)
-        except ChannelError as error:
-            self.log.warning("It waits in the outbox: %s", error)
+        outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)
 
 
 def _key(context: Context) -> str:

@@ -4,10 +4,14 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class TellOperator(SpecOperator):
-    """Delivers what waits in the model's outbox to the spec's channels; gives how many messages it was."""
+    """Sends what waits in the model's outbox to the spec's channels; gives how many messages all of them have.
+
+    A channel that refuses does not fail the task: DAG `retrain-outbox` sends again.
+    """
 
     def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow's signature
-        from retrain import steps
+        from retrain import outbox
+        from retrain_airflow.channels import channels
 
         hook = self.hook
-        return steps.tell(hook.spec.model, hook.deliver, state=hook.state)
+        return outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)

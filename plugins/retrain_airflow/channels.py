@@ -1,0 +1,118 @@
+"""The channels of a spec, through Airflow's connections and the providers that know them."""
+
+import hashlib
+from collections.abc import Sequence
+from email.message import EmailMessage
+from smtplib import SMTPException, SMTPResponseException
+
+from airflow.providers.apprise.hooks.apprise import AppriseHook
+from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+from airflow.providers.smtp.hooks.smtp import SmtpHook
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from apprise import Apprise, NotifyFormat, NotifyType
+
+from retrain import renderings
+from retrain.channels import Log, Webhook, retry_after
+from retrain.errors import ChannelError, RetrainError
+from retrain.nouns import Announcement, Level
+from retrain.outbox import Channel
+from retrain.spec import ChannelSpec, Spec
+from retrain_airflow.hooks.connections import url
+
+_SECONDS = 20
+_TYPES = {Level.INFO: NotifyType.INFO, Level.WARNING: NotifyType.WARNING, Level.ERROR: NotifyType.FAILURE}
+
+
+def channels(spec: Spec) -> list[Channel]:
+    """The log, and those of the spec. Connections are looked up later: one that is missing delays only itself."""
+    return [Log(), *(_Named(each) for each in spec.channels)]
+
+
+class _Named:
+    """A channel that is named by its connection. Of what fails there only the kind is told: the rest may be secret."""
+
+    def __init__(self, spec: ChannelSpec) -> None:
+        self.name = f"{spec.kind} {spec.connection}"
+        self.least = spec.least
+        self._spec = spec
+
+    def deliver(self, key: str, announcement: Announcement) -> None:
+        try:
+            _DELIVER[self._spec.kind](self._spec, key, announcement)
+        except ChannelError as error:
+            # Ours, or of a channel that was named: it says what may be said.
+            raise ChannelError(f"{self.name}: {error}", retry_after=error.retry_after) from None
+        except RetrainError as error:
+            raise ChannelError(f"{self.name}: {error}") from None
+        except (AirflowException, SMTPException, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise ChannelError(f"{self.name}: {_said(error)}") from None
+
+
+def _webhook(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
+    connection = BaseHook.get_connection(spec.connection)
+    secret = connection.extra_dejson.get("signing_secret")
+    hook = Webhook(url(connection), username=connection.login, password=connection.password, signing_secret=secret)
+    hook.deliver(key, announcement)
+
+
+def _slack(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
+    hook = SlackWebhookHook(slack_webhook_conn_id=spec.connection, timeout=_SECONDS, retry_handlers=[])
+    answer = hook.client.send(**renderings.slack(announcement))
+    if answer.status_code != 200:
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        raise ChannelError(f"answered {answer.status_code}", retry_after=retry_after(headers.get("retry-after")))
+
+
+def _email(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
+    BaseHook.get_connection(spec.connection)  # the hook does not say that it is this that is missing
+    hook = SmtpHook(spec.connection)
+    # Not as a context: the hook leaves its socket open where the login is refused.
+    try:
+        sender = hook.get_conn().from_email
+        if not sender:
+            raise ChannelError("its connection names no sender: set from_email in its extra")
+        # The hook's own call builds a message of HTML alone.
+        hook._smtp_client.send_message(_mail(sender, spec.to, key, announcement))  # type: ignore[union-attr]
+    finally:
+        if hook._smtp_client is not None:
+            hook._smtp_client.close()
+
+
+def _mail(sender: str, to: Sequence[str], key: str, announcement: Announcement) -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"] = renderings.subject(announcement)
+    message["From"], message["To"] = sender, ", ".join(to)
+    # The same each time, so that a mail system that looks can drop a double.
+    message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@retrain>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(renderings.text(announcement))
+    message.add_alternative(renderings.html(announcement), subtype="html")
+    return message
+
+
+def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
+    # Not the hook's `notify`, which does not say whether anybody was reached.
+    services = Apprise()
+    hook = AppriseHook(spec.connection)
+    hook.set_config_from_conn(hook.get_connection(spec.connection), services)
+    if not len(services):
+        raise ChannelError("its connection names no service that Apprise knows: look at its config")
+    if not services.notify(
+        body=renderings.quiet_text(announcement),
+        title=renderings.subject(announcement),
+        notify_type=_TYPES[announcement.level],
+        body_format=NotifyFormat.TEXT,
+    ):
+        raise ChannelError("a service behind it did not take it; Apprise's lines in the log say which")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, AirflowNotFoundException):
+        return "its connection is missing or incomplete"
+    if isinstance(error, SMTPResponseException):
+        return f"answered {error.smtp_code}"
+    return f"no answer: {type(error).__name__}"
+
+
+_DELIVER = {"webhook": _webhook, "slack": _slack, "email": _email, "apprise": _apprise}

@@ -1,0 +1,30 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+from retrain import spec_files
+from retrain_airflow.hooks.retrain import RetrainHook
+
+
+class SendOutboxOperator(BaseOperator):
+    """Sends what waits in the outbox of each model; gives how many messages all channels have by this."""
+
+    template_fields: Sequence[str] = ("specs",)
+
+    def __init__(self, *, specs: str, state_conn_id: str = "retrain_state", **kwargs: Any) -> None:
+        """specs: the folder of the spec files."""
+        super().__init__(**kwargs)
+        self.specs = specs
+        self.state_conn_id = state_conn_id
+
+    def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow's signature
+        from retrain import outbox
+        from retrain_airflow.channels import channels
+
+        sent = 0
+        for file in spec_files.load_folder(Path(self.specs)).files:  # one that is broken is told by dags/refused.py
+            hook = RetrainHook(str(file.path), state_conn_id=self.state_conn_id)
+            sent += outbox.send(file.spec.model, channels(file.spec), state=hook.state)
+        return sent

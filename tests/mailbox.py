@@ -1,0 +1,42 @@
+"""A channel for tests that keeps what it is sent, or refuses it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from retrain import outbox
+from retrain.errors import ChannelError
+from retrain.nouns import Announcement, Level
+from retrain.state import State
+
+
+@dataclass
+class Mailbox:
+    name: str = "mailbox"
+    least: Level = Level.INFO
+    down: bool = False
+    retry_after: timedelta = timedelta(0)
+    """What it asks for while it is down."""
+    meanwhile: Callable[[], object] | None = None
+    """Done before a message is taken."""
+    got: list[tuple[str, Announcement]] = field(default_factory=list)
+    asked: int = 0
+
+    def deliver(self, key: str, announcement: Announcement) -> None:
+        self.asked += 1
+        if self.meanwhile is not None:
+            self.meanwhile()
+        if self.down:
+            raise ChannelError(f"{self.name} is down", retry_after=self.retry_after)
+        self.got.append((key, announcement))
+
+    @property
+    def headlines(self) -> list[str]:
+        return [announcement.headline for _, announcement in self.got]
+
+
+def waiting(state: State, model: str) -> list[Announcement]:
+    """What waits in the outbox; it is delivered by this."""
+    mailbox = Mailbox()
+    outbox.send(model, [mailbox], state=state)
+    return [announcement for _, announcement in mailbox.got]
