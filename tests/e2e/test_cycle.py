@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
+import psycopg2
 import pytest
 
-from retrain.nouns import Outcome, Promotion, Snapshot, Verdict
+from retrain import announcements
+from retrain.nouns import Incident, Outcome, Promotion, Snapshot, Verdict
 from retrain.spec_files import SpecFile
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
 from stack.airflow_api import AirflowApi, Task
+from stack.local import Running
 from tests.inbox import Inbox
 
 LETTERS, TUMOURS = "retrain_cover_letters", "retrain_breast_cancer"
@@ -152,3 +156,23 @@ def test_a_spec_that_breaks_is_an_import_error_and_the_others_go_on(
     assert tracker.production(good.spec.model) == "1"
     bad.path.write_text(text)
     eventually(lambda: error() == "")
+
+
+def test_what_a_channel_did_not_take_is_sent_again_by_the_outbox(
+    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: State, stack: Running
+) -> None:
+    file = add_model(channels=[{"webhook": "team"}])
+    model = file.spec.model
+    told = announcements.of_incident(Incident(model=model, what="the kettle is on fire.", remedy="Pour."))
+    inbox.status = 503
+    try:
+        ledger.announce(f"kettle/{model}", told)
+        follow("retrain-outbox", api.trigger("retrain-outbox"))
+    finally:
+        inbox.status = 200
+    with closing(psycopg2.connect(stack.dsn("retrain"))) as database, database, database.cursor() as cursor:
+        cursor.execute("UPDATE retrain.deliveries SET next_at = now() WHERE key = %s", [f"kettle/{model}"])
+    follow("retrain-outbox", api.trigger("retrain-outbox"))
+    posts = [post for post in inbox.posts if post.body["model"] == model]
+    assert len(posts) > 1
+    assert {post.body["headline"] for post in posts} == {f"{model}: the kettle is on fire."}
