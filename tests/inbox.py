@@ -24,7 +24,11 @@ class Inbox:
     status: int = 200
     """What it answers,"""
     headers: dict[str, str] = field(default_factory=dict)
-    """and with which headers."""
+    """with which headers,"""
+    answer: bytes = b""
+    """and with which body."""
+    stumbles: int = 0
+    """How many it answers with 500 before that."""
     posts: list[Post] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -34,11 +38,12 @@ class Inbox:
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 inbox.posts.append(Post(self.path, dict(self.headers), json.loads(raw), raw))
-                self.send_response(inbox.status)
+                self.send_response(500 if len(inbox.posts) <= inbox.stumbles else inbox.status)
                 for name, value in inbox.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(inbox.answer)))
                 self.end_headers()
+                self.wfile.write(inbox.answer)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -2,6 +2,7 @@
 
 import math
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from retrain.nouns import Snapshot
 from retrain.tracker import ExperimentTracker, LoggedModel
 from stack.local import Running
 from tests.core import toys
+from tests.inbox import Inbox
 
 ROWS = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [1.0, 0.0, 1.0, 0.0]})
 LABELS = pd.Series(["no", "no", "yes", "yes"])
@@ -192,3 +194,14 @@ def test_a_server_that_never_answers_is_given_up_after_the_deadline(monkeypatch:
         tracker = ExperimentTracker(f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(NoAnswerError):
             tracker.create_experiment("test")
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2])
+def test_a_search_that_the_server_stumbles_over_is_sent_once_more(failures: int) -> None:
+    """As MLflow does where several searches at once import its login, which is not installed."""
+    with Inbox(answer=b"{}", stumbles=failures) as server:
+        tracker = ExperimentTracker(server.url)
+        with pytest.raises(NoAnswerError) if failures == 2 else nullcontext():
+            assert tracker.search_runs(["1"]) == []
+    assert [post.path for post in server.posts] == ["/api/2.0/mlflow/runs/search"] * min(failures + 1, 2)
+    assert server.posts[0].raw == server.posts[-1].raw
