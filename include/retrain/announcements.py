@@ -1,13 +1,14 @@
 """What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 
-from retrain.nouns import Announcement, Check, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
+from retrain.nouns import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
 from retrain.split import Lineage
 
 
-def of_verdict(verdict: Verdict, page: str | None = None) -> Announcement:
-    """page: of the run that was judged, in MLflow."""
+def of_verdict(verdict: Verdict, page: str | None = None, freeze: Freeze | None = None) -> Announcement:
+    """page: of the run that was judged, in MLflow. freeze: what keeps Production as it is."""
     trial = verdict.trial
     dry = "dry run, nothing was changed: " if trial.dry_run else ""
     unclear = verdict.outcome is Outcome.INCONCLUSIVE
@@ -15,7 +16,8 @@ def of_verdict(verdict: Verdict, page: str | None = None) -> Announcement:
         model=trial.model,
         kind="verdict",
         level=Level.WARNING if unclear else Level.INFO,
-        headline=f"{trial.model}: {dry}{verdict.outcome} {trial.candidate}. {verdict.reason}",
+        headline=f"{trial.model}: {dry}{verdict.outcome} {trial.candidate}. {verdict.reason}"
+        + ("" if freeze is None else f"; {frozen(freeze)}"),
         numbers=tuple(_numbers(verdict)),
         act="Production stays as it is. Where it must be replaced all the same, trigger the model's DAG and say why "
         "under *Force the promotion*."
@@ -74,6 +76,30 @@ def of_incident(incident: Incident) -> Announcement:
         links=(("Log in Airflow", log),) if isinstance(log, str) else (),
         facts=incident.to_json(),
     )
+
+
+def of_freeze(model: str, freeze: Freeze, *, holds: bool) -> Announcement:
+    """model: one of those that it is about. holds: it begins; else it ends."""
+    ended = f"{_whose(freeze)} is frozen no longer, says {freeze.by}: {freeze.why}."
+    return of_incident(
+        Incident(
+            model=model,
+            level=Level.WARNING if holds else Level.INFO,
+            what=f"{frozen(freeze)}." if holds else ended,
+            remedy="Cycles go on and judge; only a rollback changes Production meanwhile." if holds else "",
+            facts=freeze.to_json(),
+        )
+    )
+
+
+def frozen(freeze: Freeze) -> str:
+    """As a clause."""
+    until = freeze.until.astimezone(UTC)
+    return f"{_whose(freeze)} is frozen until {until:%Y-%m-%d %H:%M} UTC by {freeze.by}: {freeze.why}"
+
+
+def _whose(freeze: Freeze) -> str:
+    return "Production of every model" if freeze.model is None else "Production"
 
 
 def of_lost(announcement: Announcement, channel: str, said: str) -> Announcement:

@@ -15,6 +15,7 @@ RetrainError
 │   ├── NoAnswerError    MLflow did not answer in time: what was asked may or may not have happened
 │   └── UntrustedModelError  a model file's digest or types are not ones that we load
 ├── StaleVerdictError    Production changed after the verdict: it is not applied
+├── FrozenError          Production is frozen: nothing goes forward into it
 ├── RollbackError        there is nothing to go back to, or not to that version
 ├── JudgingError         two files of predictions cannot be judged as asked
 └── ChannelError         an announcement could not be delivered
@@ -87,6 +88,10 @@ class UntrustedModelError(TrackerError):
 
 class StaleVerdictError(RetrainError):
     """Production changed after the verdict was made: the verdict is not applied."""
+
+
+class FrozenError(RetrainError):
+    """Production is frozen: nothing goes forward into it. The message says until when, by whom and why."""
 
 
 class RollbackError(RetrainError):

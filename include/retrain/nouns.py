@@ -222,6 +222,16 @@ class Promotion(Noun):
     superseded_at: datetime | None = None
 
 
+class Freeze(Noun):
+    """Until it ends, no version goes forward into Production; a rollback may."""
+
+    model: str | None
+    """None: every model."""
+    why: str
+    by: str
+    until: datetime
+
+
 class Level(StrEnum):
     """How much an announcement matters."""
 

@@ -18,8 +18,8 @@ from psycopg2.extensions import connection
 from psycopg2.extras import RealDictCursor
 
 from retrain import announcements
-from retrain.errors import NotInLedgerError, StaleVerdictError, StateError
-from retrain.nouns import Announcement, Move, Promotion, Side, Snapshot, Verdict
+from retrain.errors import FrozenError, NotInLedgerError, StaleVerdictError, StateError
+from retrain.nouns import Announcement, Freeze, Move, Promotion, Side, Snapshot, Verdict
 from retrain.spec import Split
 from retrain.split import Lineage
 
@@ -484,6 +484,41 @@ class State:
             self._lock_model(cursor, model)
             yield Ledger(cursor, model)
 
+    # ── freezes
+
+    def freeze(self, key: str, model: str | None, *, until: datetime, by: str, why: str) -> None:
+        """Let nothing go forward into Production until then, in place of what was said of the same model before.
+
+        key: with the same one it happens once. model: None for every model. until: a time that is past ends the freeze.
+        The teams of the models are told.
+        """
+        freeze = Freeze(model=model, why=why, by=by, until=until)
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO retrain.freezes (key, model, why, by, until) VALUES (%s, %s, %s, %s, %s) "
+                "ON CONFLICT DO NOTHING RETURNING id, until > now() AS holds",
+                (key, model, why, by, until),
+            )
+            row = cursor.fetchone()
+            if row is None:
+                return
+            cursor.execute(
+                "UPDATE retrain.freezes SET ended_at = now() WHERE model IS NOT DISTINCT FROM %s "
+                "AND ended_at IS NULL AND until > now() AND id <> %s",
+                (model, row["id"]),
+            )
+            if not row["holds"] and cursor.rowcount == 0:
+                return  # there was none to end
+            cursor.execute("SELECT model FROM retrain.models WHERE %s::text IS NULL OR model = %s", (model, model))
+            for each in cursor.fetchall():
+                told = announcements.of_freeze(each["model"], freeze, holds=row["holds"])
+                _tell(cursor, f"freeze/{row['id']}/{each['model']}", told)
+
+    def freeze_of(self, model: str) -> Freeze | None:
+        """What keeps this model's Production as it is; of several, what does so for longest."""
+        with self._transaction() as cursor:
+            return _freeze(cursor, model)
+
     # ── outbox
 
     def announce(self, key: str, announcement: Announcement) -> None:
@@ -638,6 +673,10 @@ class Ledger:
         by: str,
         why: str,
     ) -> Promotion:
+        """Raises FrozenError for one that goes forward while Production is frozen."""
+        freeze = _freeze(self._cursor, self._model) if kind is Move.FORWARD else None
+        if freeze is not None:
+            raise FrozenError(f"{self._model}: {announcements.frozen(freeze)}; end the freeze, or wait")
         self._cursor.execute(
             "INSERT INTO retrain.promotions (model, seq, kind, from_version, to_version, verdict, by, why) "
             "SELECT %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s, %s FROM retrain.promotions WHERE model = %s "
@@ -700,6 +739,16 @@ def _tell(cursor: Any, key: str, announcement: Announcement) -> None:
         "INSERT INTO retrain.outbox (key, model, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         (key, announcement.model, _json(announcement.to_json())),
     )
+
+
+def _freeze(cursor: Any, model: str) -> Freeze | None:
+    cursor.execute(
+        "SELECT model, why, by, until FROM retrain.freezes WHERE (model IS NULL OR model = %s) "
+        "AND ended_at IS NULL AND until > now() ORDER BY until DESC, id LIMIT 1",
+        (model,),
+    )
+    row = cursor.fetchone()
+    return None if row is None else Freeze(**row)
 
 
 def _model_file(row: dict[str, Any]) -> ModelFile:

@@ -29,7 +29,7 @@ from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
 
-__all__ = ["check", "evaluate", "may_promote", "promote", "recount", "rollback", "sense", "take", "train"]
+__all__ = ["check", "evaluate", "goes_on", "may_promote", "promote", "recount", "rollback", "sense", "take", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,11 @@ def may_promote(spec: Spec, verdict: Verdict, *, force: str | None = None) -> bo
     return verdict.outcome is Outcome.PROMOTE or (bool(force) and verdict.score is not None and reached)
 
 
+def goes_on(cycle: Cycle, verdict: Verdict, *, force: str | None = None) -> bool:
+    """Whether this verdict changes Production now: it may, and Production is not frozen."""
+    return may_promote(cycle.spec, verdict, force=force) and cycle.state.freeze_of(cycle.spec.model) is None
+
+
 def promote(cycle: Cycle, verdict: Verdict, *, force: str | None = None, by: str | None = None) -> Promotion:
     """Put the judged version into Production, by way of the ledger (DESIGN rule 1).
 
@@ -191,7 +196,8 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
     # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
     # the names are fixed, so the next one takes its place.
     _log_evidence(cycle, scores, rows, verdict)
-    told = announcements.of_verdict(verdict, cycle.tracker.page_of_run(best.run_id))
+    page, freeze = cycle.tracker.page_of_run(best.run_id), state.freeze_of(spec.model)
+    told = announcements.of_verdict(verdict, page, freeze)
     return state.save_verdict(verdict, told, of=snapshot)
 
 

@@ -92,6 +92,17 @@ The log says which channel refused what, and when it is tried next. A channel th
 **Red**: Retrain's own database does not answer. The next run looks again.
 """
 
+FREEZE = """
+Writes down until when nothing goes forward into Production, why, and who says so. The team is told.
+
+**Red**: Retrain's own database does not answer. Clear the task: the days count from when the run was started.
+"""
+
+FREEZE_DAG = """
+Until a freeze ends, verdicts promote nothing, and say so; neither does a person, by force or through the API. A
+rollback works as always. *Trigger* asks of which model, for how many days, and why; 0 days end it.
+"""
+
 ROLLBACK = """
 Puts the version before, or the one that was named, back into Production: it must load and score rows in a fresh process
 first. One row in the ledger, with the reason and the name of who started the run.

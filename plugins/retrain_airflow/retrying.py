@@ -13,6 +13,7 @@ NOT_WORTH_A_RETRY = (
     "EstimatorError",
     "UntrustedModelError",
     "StaleVerdictError",
+    "FrozenError",
     "RollbackError",
 )
 

@@ -44,6 +44,7 @@ STATUSES = {
     "NoAnswerError": 503,
     "UntrustedModelError": 409,
     "StaleVerdictError": 409,
+    "FrozenError": 409,
     "RollbackError": 409,
     "JudgingError": 409,
     "ChannelError": 409,

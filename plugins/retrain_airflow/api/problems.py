@@ -85,6 +85,7 @@ _TABLE = (
     _Row(errors.NotInLedgerError, 404, "Not in the ledger"),
     _Row(errors.StateError, 503, "Retrain's database does not answer", "try again"),
     _Row(errors.StaleVerdictError, 409, "Production has changed"),
+    _Row(errors.FrozenError, 409, "Production is frozen"),
     _Row(errors.SourceMismatchError, 409, "The source is not as the spec says"),
     _Row(errors.SourceError, 503, "The source does not answer", "try again"),
     _Row(

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from retrain.state import State
 
 
+def state_of(connection_id: str) -> "State":
+    """Retrain's own tables behind a connection; refused where they are of another version."""
+    from retrain.state import State
+    from retrain_airflow.hooks.postgres import Psycopg2Hook
+
+    state = State(Psycopg2Hook(connection_id).get_conn)
+    state.check()
+    return state
+
+
 class RetrainHook(BaseHook):
     """Turns a spec file and Airflow's connections into what the verbs of the core take."""
 
@@ -48,12 +58,7 @@ class RetrainHook(BaseHook):
 
     @cached_property
     def state(self) -> "State":
-        from retrain.state import State
-        from retrain_airflow.hooks.postgres import Psycopg2Hook
-
-        state = State(Psycopg2Hook(self._state_conn_id).get_conn)
-        state.check()
-        return state
+        return state_of(self._state_conn_id)
 
     @cached_property
     def snapshots(self) -> "SnapshotStore":

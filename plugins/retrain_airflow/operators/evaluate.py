@@ -51,5 +51,5 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         self.log.info("%s", of_verdict(verdict).headline)
         # Branching ends the task by an exception, and nothing that is returned gets through.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
-        promotes = steps.may_promote(cycle.spec, verdict, force=self.force)
+        promotes = steps.goes_on(cycle, verdict, force=self.force)
         self.do_branch(context, self.to_promote if promotes else self.to_hold)
