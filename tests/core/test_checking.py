@@ -19,6 +19,7 @@ from retrain.state import ModelFile
 from retrain.tracker import ExperimentTracker, Run
 from tests.core.conftest import World
 from tests.core.verdicts import unmeasured
+from tests.mailbox import waiting
 
 Make = Callable[..., World]
 RESEQUENCE = "UPDATE rows SET id = id + 100000"
@@ -165,11 +166,12 @@ def test_a_blocked_cycle_leaves_everything_as_it_was_and_is_told_once(world: Mak
         assert run_of(model, again, snapshot).status == "FAILED"
 
     assert left_alone(model) == before
-    (told,) = model.told()
+    (message,) = waiting(model.state, model.model)
+    told, act = message.headline, message.act
     assert told.startswith(f"{model.model}: the data is blocked in {cycle}. resequenced_keys: the content of 1,000 of ")
     assert "fallen_rows: 1,000 of the last snapshot's 1,000 rows are gone; at most 50% may be (e.g. key 0, " in told
-    assert "Production stays as it is" in told
-    assert "let checks.resequenced_keys.on_fail and checks.fallen_rows.on_fail be warn for one cycle" in told
+    assert "Production stays as it is" in act
+    assert "let checks.resequenced_keys.on_fail and checks.fallen_rows.on_fail be warn for one cycle" in act
     assert results(run_of(model, cycle, snapshot))["fallen_rows"] == "blocked"
     assert model.sense().enough
 
@@ -182,9 +184,8 @@ def test_an_announcement_says_where_what_how_many_and_five_keys(world: Make) -> 
     with pytest.raises(BlockedDataError):
         steps.check(cycle, snapshot)
 
-    with model.state.next_message(model.model) as message:
-        assert message is not None
-        facts = message.announcement.facts["facts"]
+    (message,) = waiting(model.state, model.model)
+    facts = message.facts["facts"]
     (check,) = facts.pop("checks")
     assert facts == {
         "snapshot": snapshot.id,
