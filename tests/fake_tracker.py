@@ -148,6 +148,10 @@ class FakeTracker:
     def get_run(self, run_id: str) -> Run:
         return _known(self._runs, run_id, "run")
 
+    def page_of_run(self, run_id: str) -> str | None:
+        self.get_run(run_id)
+        return None
+
     def search_runs(
         self,
         experiment_ids: Sequence[str],

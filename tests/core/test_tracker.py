@@ -196,6 +196,11 @@ def test_a_server_that_never_answers_is_given_up_after_the_deadline(monkeypatch:
             tracker.create_experiment("test")
 
 
+def test_a_run_has_a_page_that_a_person_can_open(tracker: ExperimentTracker, run: str, mlflow_server: Running) -> None:
+    experiment = tracker.get_run(run).experiment_id
+    assert tracker.page_of_run(run) == f"{mlflow_server.mlflow_url}/#/experiments/{experiment}/runs/{run}"
+
+
 @pytest.mark.parametrize("failures", [0, 1, 2])
 def test_a_search_that_the_server_stumbles_over_is_sent_once_more(failures: int) -> None:
     """As MLflow does where several searches at once import its login, which is not installed."""

@@ -185,6 +185,7 @@ def test_an_unknown_run_is_refused_by_all(tracker: Tracker, tmp_path: Path) -> N
     (tmp_path / "file").touch()
     model = toys.logistic(["a"]).fit(ROWS, LABELS)
     calls: list[Callable[[], object]] = [
+        lambda: tracker.page_of_run(NOWHERE),
         lambda: tracker.get_run(NOWHERE),
         lambda: tracker.end_run(NOWHERE),
         lambda: tracker.delete_run(NOWHERE),

@@ -192,9 +192,10 @@ class ExperimentTracker:
 
     def page_of_run(self, run_id: str) -> str | None:
         """Where MLflow shows it to a person; None where the tracker is no server."""
+        experiment = self.get_run(run_id).experiment_id
         if not self._uri.startswith(("http://", "https://")):
             return None
-        return f"{self._uri.rstrip('/')}/#/experiments/{self.get_run(run_id).experiment_id}/runs/{run_id}"
+        return f"{self._uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
 
     def search_runs(
         self,
