@@ -39,7 +39,7 @@ def _monitor(ports: Ports) -> dict[str, Any] | str:
 
 def _get(port: int, path: str) -> dict[str, Any] | str:
     # Bare http.client: asked many times a second while two cores have better to do, and never through a proxy.
-    # Airflow answers nobody while it prepares for its first task: six seconds on slow cores.
+    # Just after its start Airflow was seen to answer nobody for more than five seconds, on slow cores.
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("GET", path)
