@@ -5,7 +5,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from retrain import spec_files
-from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.hooks.retrain import state_of
 
 
 class SendOutboxOperator(BaseOperator):
@@ -23,8 +23,6 @@ class SendOutboxOperator(BaseOperator):
         from retrain import outbox
         from retrain_airflow.channels import channels
 
-        sent = 0
-        for file in spec_files.load_folder(Path(self.specs)).files:  # one that is broken is told by dags/refused.py
-            hook = RetrainHook(str(file.path), state_conn_id=self.state_conn_id)
-            sent += outbox.send(file.spec.model, channels(file.spec), state=hook.state)
-        return sent
+        state = state_of(self.state_conn_id)
+        files = spec_files.load_folder(Path(self.specs)).files  # one that is broken is told by dags/refused.py
+        return sum(outbox.send(file.spec.model, channels(file.spec), state=state) for file in files)
