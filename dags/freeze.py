@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, Param
 
 from retrain import spec_files
-from retrain_airflow import on_call, retrying
+from retrain_airflow import on_call, person, retrying
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
 
 models = sorted({file.spec.model for file in spec_files.load_folder(spec_files.folder()).files})
@@ -31,13 +31,7 @@ with DAG(
             title="For how many days",
             description="From now, in place of what was said of the same model before. 0 ends a freeze.",
         ),
-        "why": Param(
-            type="string",
-            title="Why",
-            minLength=1,
-            maxLength=1000,
-            description="Kept in the ledger, and told to the team, with your name.",
-        ),
+        "why": person.why(),
     },
     default_args=retrying.DEFAULT_ARGS,
 ) as dag:
@@ -47,5 +41,5 @@ with DAG(
         model=dag.param("model"),
         days=dag.param("days"),
         why=dag.param("why"),
-        by="{{ dag_run.triggering_user_name or '' }}",
+        by=person.BY,
     )

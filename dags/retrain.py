@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
-from retrain_airflow import assets, on_call, retrying
+from retrain_airflow import assets, on_call, person, retrying
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
@@ -107,7 +107,7 @@ def retrain(file: SpecFile) -> DAG:
             spec=path,
             verdict=evaluate.output,
             force=dag.param("force"),
-            by="{{ dag_run.triggering_user_name or '' }}",
+            by=person.BY,
             outlets=[assets.production(spec.model)],
         )
         hold = EmptyOperator(task_id="hold", doc_md=on_call.HOLD)

@@ -7,7 +7,7 @@ from airflow.sdk import DAG, Param
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
-from retrain_airflow import assets, on_call, retrying
+from retrain_airflow import assets, on_call, person, retrying
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.rollback import RollbackOperator
 from retrain_airflow.operators.tell import TellOperator
@@ -28,13 +28,7 @@ def rollback(file: SpecFile) -> DAG:
         auto_register=False,
         tags=["retrain", spec.model[:100]],
         params={
-            "why": Param(
-                type="string",
-                title="Why",
-                minLength=1,
-                maxLength=1000,
-                description="Kept in the ledger, and told to the team, with your name.",
-            ),
+            "why": person.why(),
             "to": Param(
                 None,
                 type=["null", "string"],
@@ -52,7 +46,7 @@ def rollback(file: SpecFile) -> DAG:
             spec=path,
             to=dag.param("to"),
             why=dag.param("why"),
-            by="{{ dag_run.triggering_user_name or '' }}",
+            by=person.BY,
             outlets=[assets.production(spec.model)],
         )
         back >> TellOperator(task_id="tell", doc_md=on_call.TELL, spec=path)

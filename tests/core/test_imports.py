@@ -131,6 +131,7 @@ LAYERS = (
             "retrain_airflow.assets": set(),
             "retrain_airflow.channels": {"apprise"},
             "retrain_airflow.on_call": set(),
+            "retrain_airflow.person": set(),
             "retrain_airflow.preload": set(),
             "retrain_airflow.provider": set(),
             "retrain_airflow.retrying": set(),
