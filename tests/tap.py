@@ -13,7 +13,7 @@ from typing import Self
 
 import psutil
 
-_SECONDS = 120
+_SECONDS = 300
 _NOT_FORWARDED = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
