@@ -3,13 +3,18 @@
 from datetime import UTC, datetime
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Param, TriggerRule
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, BaseOperator, Param, TriggerRule
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from retrain import spec_files
+from retrain.spec import Approval
 from retrain.spec_files import SpecFile
 from retrain_airflow import assets, on_call, person, retrying
 from retrain_airflow.notifiers.incident import IncidentNotifier
+from retrain_airflow.notifiers.recovery import RecoveryNotifier
+from retrain_airflow.operators.answer import AnswerOperator
+from retrain_airflow.operators.ask import AskOperator
 from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
@@ -68,10 +73,19 @@ def retrain(file: SpecFile) -> DAG:
                 "Production that cannot be loaded. What you write is kept in the ledger with your name.",
             ),
         },
-        default_args={**retrying.DEFAULT_ARGS, "on_failure_callback": IncidentNotifier(spec=path)},
+        default_args={
+            **retrying.DEFAULT_ARGS,
+            "on_failure_callback": IncidentNotifier(spec=path),
+            "on_success_callback": RecoveryNotifier(spec=path),
+        },
     ) as dag:
         sense = NewRowsSensor(
-            task_id="sense", doc_md=on_call.SENSE, spec=path, ignore_threshold=dag.param("ignore_threshold")
+            task_id="sense",
+            doc_md=on_call.SENSE,
+            spec=path,
+            ignore_threshold=dag.param("ignore_threshold"),
+            # Too few rows are no fault: it has looked.
+            on_skipped_callback=RecoveryNotifier(spec=path),
         )
         take = TakeSnapshotOperator(
             task_id="take", doc_md=on_call.TAKE, spec=path, ignore_threshold=dag.param("ignore_threshold")
@@ -98,6 +112,7 @@ def retrain(file: SpecFile) -> DAG:
             judge_only=dag.param("dry_run"),
             note=dag.param("note"),
             force=dag.param("force"),
+            to_promote="ask" if spec.approval else "promote",
             # A candidate that was not asked for is skipped, and must not skip the verdict.
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
@@ -110,13 +125,49 @@ def retrain(file: SpecFile) -> DAG:
             by=person.BY,
             outlets=[assets.production(spec.model)],
         )
-        hold = EmptyOperator(task_id="hold", doc_md=on_call.HOLD)
+        hold = EmptyOperator(task_id="hold", doc_md=on_call.HOLD, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
         tell = TellOperator(
             task_id="tell", doc_md=on_call.TELL, spec=path, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
         )
-        sense >> take >> check >> train >> evaluate >> [promote, hold] >> tell
+        sense >> take >> check >> train >> evaluate >> hold >> tell
+        if spec.approval is None:
+            evaluate >> promote >> tell
+        else:
+            ask, answer, again = approval(file, spec.approval, evaluate)
+            promote.approved_by = answer.output
+            evaluate >> ask >> answer >> [promote, hold, again] >> tell
     dag.validate()  # type: ignore[no-untyped-call]
     return dag
+
+
+def approval(file: SpecFile, how: Approval, evaluate: EvaluateOperator) -> tuple[BaseOperator, ...]:
+    """A person is asked, what was said is heard, and a verdict that has grown stale meanwhile is judged again."""
+    path = str(file.path)
+    ask = AskOperator(
+        task_id="ask",
+        doc_md=on_call.ASK,
+        spec=path,
+        verdict=evaluate.output,
+        users=how.users,
+        wait=how.wait,
+    )
+    answer = AnswerOperator(
+        task_id="answer",
+        doc_md=on_call.ANSWER,
+        spec=path,
+        verdict=evaluate.output,
+        answer=ask.output,
+        force="{{ params.force or '' }}",
+    )
+    again = TriggerDagRunOperator(
+        task_id="again",
+        doc_md=on_call.AGAIN,
+        trigger_dag_id=file.dag_id,
+        trigger_run_id="again__{{ run_id }}",
+        conf={"ignore_threshold": True, "note": "Production changed while {{ run_id }} waited for an approval"},
+        skip_when_already_exists=True,
+    )
+    return ask, answer, again
 
 
 specs = spec_files.load_folder(spec_files.folder())

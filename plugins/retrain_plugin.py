@@ -10,7 +10,7 @@ class RetrainPlugin(AirflowPlugin):
 
     @classmethod
     def on_load(cls, *args: object, **kwargs: object) -> None:  # noqa: ARG003 - Airflow's signature
-        preload.where_tasks_are_forked()
+        preload.where_needed()
         if preload.is_api_server():
             from retrain_airflow.api import app, in_airflow
 

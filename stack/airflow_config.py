@@ -42,8 +42,8 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
         # An idle scheduler looks again after 0.2 s instead of 1 s: most of a short cycle is this waiting.
         # A task that was killed with its scheduler is taken up by the next one after a minute instead of five.
         "scheduler": {"scheduler_idle_sleep_time": 0.2, "orphaned_tasks_check_interval": 30},
-        # A new or changed spec is in the UI within seconds.
-        "dag_processor": {"refresh_interval": 5, "min_file_process_interval": 10},
+        # A new DAG file is seen within seconds; a new or changed spec within Airflow's own half a minute.
+        "dag_processor": {"refresh_interval": 5},
         "logging": {
             "base_log_folder": home.airflow / "logs",
             "worker_log_server_port": ports.worker_log,

@@ -1,12 +1,10 @@
-"""What the tests stand on: a real PostgreSQL, a real MLflow server, a whole stack, each started when first asked for.
+"""What the tests stand on: a real PostgreSQL and a real MLflow server, each started when first asked for.
 
-One session has at most one of each. The whole stack is apart, in a folder and on ports of its own. PostgreSQL alone is
-for a session that wants no more: there a test does not wait for the rest.
+One session has at most one of each. PostgreSQL alone is for a session that wants no more: there a test does not wait
+for the rest. The whole stack is that of `tests/e2e`.
 """
 
-import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,17 +21,11 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, make_dsn
 
 from retrain.state import State
-from stack import local, ports
-from stack.home import PROJECT
+from stack import local
 from stack.local import Running
-from stack.samples import tables
 from stack.services import ALL
-from tests.inbox import Inbox
-from tests.tap import Tap
 
-_WITH_STACK = ("tests/e2e/", "tests/stack/test_command.py")
-ROLES = ("viewer", "user", "op", "admin")
-"""Users of `stack`, by the names of their roles, from the one that may least."""
+_WITH_STACK = "tests/e2e/"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names that nobody guesses
 _ROOM = 4 * 2**30
 """Bytes, of which the tests take a tenth."""
@@ -93,9 +85,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the demos: xdist begins with the tests that want the stack, as they are the largest group, and a test
     of a minute that came last would leave one of its processes idle.
     """
-    for item in items:
-        if "stack" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(_WITH_STACK):
-            raise pytest.UsageError(f"{item.nodeid} wants the whole stack: put it where those are, {_WITH_STACK}")
     items.sort(key=lambda item: item.path.name != "test_demo.py")
 
 
@@ -112,78 +101,26 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Running]:
     if any("mlflow_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
         yield request.getfixturevalue("mlflow_server")
     else:
-        yield from _running("postgres")
+        yield from running("postgres")
 
 
 @pytest.fixture(scope="session")
 def mlflow_server() -> Iterator[Running]:
     """PostgreSQL, Retrain's tables in database `retrain`, and an MLflow server."""
-    yield from _running("postgres", "retrain-migrate", "mlflow")
+    yield from running("postgres", "retrain-migrate", "mlflow")
 
 
-@pytest.fixture(scope="session")
-def tap() -> Iterator[Tap]:
-    """Stands between the tasks of `stack` and its MLflow server."""
-    with Tap() as tap:
-        yield tap
-
-
-@pytest.fixture(scope="session")
-def users() -> Iterator[Path]:
-    """The folder of a user of `stack`: its modules can be imported, and its `specs` and `dags` are the stack's."""
-    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
-        shutil.copytree(PROJECT / "include" / "specs", Path(folder) / "specs")
-        (Path(folder) / "dags").mkdir()
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture(scope="session")
-def inbox() -> Iterator[Inbox]:
-    """The team's web hook; connection `team` of `stack`."""
-    with Inbox() as inbox:
-        yield inbox
-
-
-@pytest.fixture(scope="session")
-def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
-    """Everything, Airflow included, with the tables of the specs that come with Retrain."""
-    chosen = ports.free()
-    tap.upstream = chosen.mlflow
-    yield from _running(
-        ports=chosen,
-        fill=tables.load,
-        env={
-            "RETRAIN_SPECS": str(users / "specs"),
-            "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(PROJECT / "plugins"), str(users))),
-            "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
-            "AIRFLOW_CONN_TEAM": inbox.url,
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{each}:{each}" for each in ROLES),
-            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
-                [
-                    {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
-                    for name, kwargs in (
-                        ("dags-folder", {}),
-                        ("users", {"path": str(users / "dags"), "refresh_interval": 1}),
-                    )
-                ]
-            ),
-        },
-    )
-
-
-def _running(*services: str, fill: local.Fill | None = None, **how: Any) -> Iterator[Running]:
-    def prepare(running: Running) -> None:
-        _forget_disks(running)
+def running(*services: str, fill: local.Fill | None = None, **how: Any) -> Iterator[Running]:
+    def prepare(started: Running) -> None:
+        _forget_disks(started)
         if fill is not None:
-            fill(running)
+            fill(started)
 
     with (
         short_lived() as folder,
-        local.running(folder / "home", services=services or ALL, fill=prepare, **how) as running,
+        local.running(folder / "home", services=services or ALL, fill=prepare, **how) as started,
     ):
-        yield running
+        yield started
 
 
 def _forget_disks(running: Running) -> None:

@@ -265,14 +265,21 @@ class FakeTracker:
         saving.save(name, model, attempt, example, about=Model(model_id=made, run_id=run_id), trust=trust)
         return LoggedModel(f"models:/{made}", model_files.digest(attempt))
 
+    def has_files(self, uri: str) -> bool:
+        return bool(self._uploads(uri))
+
     def download_model(self, uri: str, folder: Path) -> Path:
+        if not self.has_files(uri):
+            raise TrackerError(f"model {uri}: its files are gone")
+        return Path(shutil.copytree(self._uploads(uri)[-1], folder / "model"))
+
+    def _uploads(self, uri: str) -> list[Path]:
         model = uri.removeprefix("models:/")
         if "/" in model:
             model = self.get_model_version(*model.split("/")).source.removeprefix("models:/")
-        attempts = sorted((self._folder / model).glob("*"))
-        if not attempts:
+        if not (self._folder / model).exists():
             raise TrackerError(f"there is no model {uri}")
-        return Path(shutil.copytree(attempts[-1], folder / "model"))
+        return sorted((self._folder / model).glob("*"))
 
     def load_model(self, uri: str, digest: str, trust: tuple[str, ...] = ()) -> Any:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,13 @@
 """What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from retrain.nouns import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
-from retrain.split import Lineage
+
+if TYPE_CHECKING:  # numpy comes with it, and whoever reads a DAG file should not wait for that
+    from retrain.split import Lineage
 
 
 def of_verdict(verdict: Verdict, page: str | None = None, freeze: Freeze | None = None) -> Announcement:
@@ -43,6 +46,44 @@ def _numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "holdout", f"{verdict.rows:,} rows; test {trial.test} of {verdict.tests} of epoch {trial.epoch}"
 
 
+def of_request(verdict: Verdict, form: str, until: datetime, users: Sequence[str] = ()) -> Announcement:
+    """A person is asked whether what was judged goes into Production. form: where to answer. users: who may."""
+    trial = verdict.trial
+    who = " or ".join(users) if users else "Whoever may"
+    asked = Incident(
+        model=trial.model,
+        level=Level.WARNING,
+        what=f"version {trial.version} ({trial.candidate}) waits for an approval. {verdict.outcome}: {verdict.reason}",
+        remedy=f"{who}: answer in Airflow. Without an answer by {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC, Production "
+        "stays as it is.",
+        facts={"verdict": trial.id, "version": trial.version},
+    )
+    told = of_incident(asked)
+    return told.model_copy(update={"numbers": tuple(_numbers(verdict)), "links": (("Answer in Airflow", form),)})
+
+
+def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool = False) -> Announcement:
+    """by: who answered; None where nobody did in time. stale: Production has changed meanwhile."""
+    version = f"version {verdict.trial.version}"
+    if by is None:
+        what = f"nobody has answered whether {version} goes into Production in time: it does not."
+    elif not approved:
+        what = f"{version} does not go into Production, says {by}."
+    else:
+        what = f"{version} was approved by {by}."
+    if stale and approved:
+        what += " But Production has changed while it waited: it is not put there, and a new cycle judges again."
+    return of_incident(
+        Incident(
+            model=verdict.trial.model,
+            level=Level.WARNING if by is None or stale else Level.INFO,
+            what=what,
+            remedy="",
+            facts={"verdict": verdict.trial.id, "version": verdict.trial.version, "approved": approved, "by": by},
+        )
+    )
+
+
 def of_promotion(promotion: Promotion) -> Announcement:
     """Raises ValueError for a promotion that is still under way: nothing has happened yet that could be told."""
     if promotion.applied_at is None and promotion.superseded_at is None:
@@ -76,6 +117,29 @@ def of_incident(incident: Incident) -> Announcement:
         links=(("Log in Airflow", log),) if isinstance(log, str) else (),
         facts=incident.to_json(),
     )
+
+
+def of_fault(incident: Incident, *, times: int, since: datetime) -> Announcement:
+    """Something is wrong, and was seen so often since then."""
+    told = of_incident(incident)
+    return told if times == 1 else told.model_copy(update={"headline": f"{told.headline} {_times(times, since)}"})
+
+
+def of_recovery(incident: Incident, *, times: int, since: datetime) -> Announcement:
+    """What was wrong, and was told, is so no longer."""
+    over = Incident(
+        model=incident.model,
+        level=Level.INFO,
+        what=f"recovered. It was: {incident.what} {_times(times, since)}",
+        remedy="",
+        facts=incident.facts,
+    )
+    return of_incident(over)
+
+
+def _times(times: int, since: datetime) -> str:
+    often = f"{times} times since" if times > 1 else "since"
+    return f"({often} {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
 
 
 def of_freeze(model: str, freeze: Freeze, *, holds: bool) -> Announcement:
@@ -115,17 +179,15 @@ def of_lost(announcement: Announcement, channel: str, said: str) -> Announcement
     return lost.model_copy(update={"facts": lost.facts | {"lost_by": channel}})
 
 
-def of_blocked(snapshot: Snapshot, blocked: Sequence[Check], where: str, facts: dict[str, str]) -> Announcement:
+def blocked(snapshot: Snapshot, by: Sequence[Check], where: str, facts: dict[str, str]) -> Incident:
     """Checks of the spec have ended a cycle. where: which cycle it was; facts: where to look."""
-    fields = " and ".join(f"checks.{check.name}.on_fail" for check in blocked)
-    return of_incident(
-        Incident(
-            model=snapshot.model,
-            what=f"the data is blocked in {where}. {' '.join(map(_found, blocked))}",
-            remedy="Nothing was trained, no row counts as used, and Production stays as it is. Put the source right; "
-            f"or where this is as it should be, let {fields} be warn for one cycle.",
-            facts={"snapshot": snapshot.id, "checks": [check.to_json() for check in blocked], **facts},
-        )
+    fields = " and ".join(f"checks.{check.name}.on_fail" for check in by)
+    return Incident(
+        model=snapshot.model,
+        what=f"the data is blocked in {where}. {' '.join(map(_found, by))}",
+        remedy="Nothing was trained, no row counts as used, and Production stays as it is. Put the source right; "
+        f"or where this is as it should be, let {fields} be warn for one cycle.",
+        facts={"snapshot": snapshot.id, "checks": [check.to_json() for check in by], **facts},
     )
 
 
@@ -134,7 +196,7 @@ def _found(check: Check) -> str:
     return f"{check.name}: {check.says}{keys}."
 
 
-def of_lineage(model: str, before: Lineage, lineage: Lineage) -> Announcement:
+def of_lineage(model: str, before: "Lineage", lineage: "Lineage") -> Announcement:
     """A model's rows are split in another way from now on."""
     return of_incident(
         Incident(
@@ -148,7 +210,7 @@ def of_lineage(model: str, before: Lineage, lineage: Lineage) -> Announcement:
     )
 
 
-def _way(lineage: Lineage) -> str:
+def _way(lineage: "Lineage") -> str:
     split = lineage.split.model_dump(mode="json")
     by = f"{split['by']} of {lineage.group}" if lineage.group else split["by"]
     gap = f", gap {split['gap']}" if lineage.split.gap else ""

@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # the fresh process has no use for them, and MLflow takes two
     from retrain.tracker import ExperimentTracker
 
 _SECONDS = 600
+_GONE = ""
+_FROM_OUTSIDE = {_GONE, *(str(-number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))}
+"""Ends that are nothing that the model did: whoever ends a task ends the processes that it has started as well."""
 _LATENCY_ROWS, _LATENCY_SECONDS = 100, 2.0
 
 
@@ -67,7 +70,7 @@ class FreshProcess:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._process.kill()
+        self._process.terminate()
         self._process.communicate()
 
     def ask(
@@ -84,6 +87,7 @@ class FreshProcess:
 
         Raises UntrustedModelError where its files are not the ones in the ledger or hold types that are not trusted,
         and EstimatorError where it does not load, or has not given one answer for each row within so many seconds.
+        Where the process was ended from outside, nothing is known of the model: RetrainError, ask again.
         """
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -101,6 +105,8 @@ class FreshProcess:
             ended = self._end_of(folder)
             if ended == str(-signal.SIGALRM):
                 raise EstimatorError(f"{file.uri}: has not answered within {seconds} s in a fresh process")
+            if ended in _FROM_OUTSIDE:
+                raise RetrainError(f"{file.uri}: the fresh process was ended before the model had answered; ask again")
             if ended != "0":
                 printed = folder / "printed.txt"
                 text = printed.read_text(encoding="utf-8", errors="replace") if printed.exists() else ""
@@ -124,7 +130,7 @@ class FreshProcess:
             )
 
     def _end_of(self, folder: Path) -> str:
-        """How the fork that was to answer has ended; of a process that is gone itself, nothing."""
+        """How the fork that was to answer has ended; `_GONE` where the process itself has."""
         questions, ends = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         with suppress(BrokenPipeError):
             questions.write(f"{folder}\n")
@@ -135,12 +141,23 @@ class FreshProcess:
 def main() -> None:
     """The fresh process: a line is a folder with a question; how its fork has ended is the answer."""
     model_files.skops()  # here, once, and not in each fork
+    forks: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        for fork in forks:
+            os.kill(fork, signal.SIGKILL)  # nobody waits for its answer any more
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
     for line in sys.stdin:
         fork = os.fork()
         if fork == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _answer(Path(line.removesuffix("\n")))
             os._exit(0)
-        _, status = os.waitpid(fork, 0)
+        forks.append(fork)
+        _, status = os.waitpid(forks[0], 0)
+        forks.clear()
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 

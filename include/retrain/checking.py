@@ -23,13 +23,16 @@ from retrain.about_rows import SIDE
 from retrain.cycle import Cycle
 from retrain.drift import Drift, drift, new_or_all, sample
 from retrain.errors import BlockedDataError
-from retrain.nouns import Check, Snapshot
+from retrain.nouns import Check, Fault, Snapshot
 from retrain.state import ModelFile
 
 log = logging.getLogger(__name__)
 
 _MOST_CLASSES = 20
 """Shares of more classes than these are in the file alone."""
+
+_BLOCKED = "blocked/"
+"""Faults of this prefix are the names of the checks that block."""
 
 Read = Callable[[Snapshot], pa.Table]
 
@@ -46,14 +49,20 @@ def check(cycle: Cycle, snapshot: Snapshot) -> tuple[Check, ...]:
         found = _checked(cycle, snapshot, read)
         _log_checks(cycle, run_id, snapshot, found)
         _log_drift(cycle, run_id, _drifted(cycle, snapshot, read))
-        blocked = [each for each in found if each.result == "blocked"]
-        if blocked:
-            facts = {"dag_id": cycle.dag_id, "run_id": cycle.run_id, "mlflow_run": run_id}
-            told = announcements.of_blocked(snapshot, blocked, str(cycle), facts)
-            names = ",".join(each.name for each in blocked)
-            cycle.state.announce(f"blocked/{snapshot.model}/{snapshot.id}/{names}", told)
-            raise BlockedDataError(told.headline)
+        _refuse_blocked(cycle, run_id, snapshot, [each for each in found if each.result == "blocked"])
     return found
+
+
+def _refuse_blocked(cycle: Cycle, run_id: str, snapshot: Snapshot, blocked: Sequence[Check]) -> None:
+    model = snapshot.model
+    name = _BLOCKED + ",".join(each.name for each in blocked)
+    cycle.state.end_faults(model, _BLOCKED, but=[name])
+    if not blocked:
+        return
+    facts = {"dag_id": cycle.dag_id, "run_id": cycle.run_id, "mlflow_run": run_id}
+    incident = announcements.blocked(snapshot, blocked, str(cycle), facts)
+    cycle.state.fail(Fault(name=name, incident=incident), key=snapshot.id)
+    raise BlockedDataError(f"{model}: {incident.what}")
 
 
 def _reading_once(cycle: Cycle) -> Read:

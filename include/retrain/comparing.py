@@ -7,7 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from retrain.metrics import Codes, Floats, Needs, code, described
+from retrain.codes import Codes, code
+from retrain.metrics import Needs, described
 from retrain.resampling import (
     Ranked,
     Resampled,
@@ -22,6 +23,7 @@ from retrain.resampling import (
 )
 from retrain.scores import Answers, Scorers, Scores, Values
 from retrain.spec import Gate, Measured
+from retrain.sums import Floats
 
 Interval = tuple[float, float] | None
 

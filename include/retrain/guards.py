@@ -5,11 +5,13 @@ from math import isfinite
 
 import numpy as np
 
+from retrain.codes import Codes, code
 from retrain.comparing import figure_of, loss, probabilities_of
-from retrain.metrics import Codes, code, described, reliability
+from retrain.metrics import described
 from retrain.nouns import Guard, SliceScore
 from retrain.scores import Answers, Scores, Values
 from retrain.spec import Gate, Limit
+from retrain.sums import reliability
 
 
 def before(scores: Scores, gate: Gate, clusters: int) -> Iterator[Guard]:

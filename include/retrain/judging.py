@@ -12,14 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from retrain import metrics
+from retrain import codes
 from retrain.errors import JudgingError
 from retrain.gate import judge
-from retrain.metrics import Floats, described
+from retrain.metrics import described
 from retrain.nouns import Guard, Trial, Verdict
 from retrain.scorers import scorers_for
 from retrain.scores import Answers, Said, Scores, classes_of
 from retrain.spec import Gate, Task
+from retrain.sums import Floats
 
 _PROBABILITY = "p_"
 _SLACK = 0.01
@@ -66,13 +67,13 @@ def judge_files(challenger: Path, production: Path, columns: Columns, gate: Gate
         joined = described(gate.metric).needs == "probabilities"
         classes = classes_of(truth, said, joined=joined)
         for file, each in zip((ours, theirs), said, strict=True):
-            _refuse_strangers(file, columns.prediction, each, metrics.classes(truth))
+            _refuse_strangers(file, columns.prediction, each, codes.classes(truth))
     answers = [_answers(file, columns, gate, each, classes) for file, each in zip((ours, theirs), said, strict=True)]
     groups = np.arange(len(truth)) if columns.group is None else pd.factorize(ours.texts(columns.group))[0]
     scores = Scores(
         trial=_trial(challenger, production),
         classes=classes,
-        labels=metrics.encode(truth, classes) if classes else truth,
+        labels=codes.encode(truth, classes) if classes else truth,
         challenger=answers[0],
         production=answers[1],
         clusters=groups.astype(np.int64),
@@ -265,7 +266,7 @@ def _answers(file: _File, columns: Columns, gate: Gate, said: Said, classes: tup
 
 def _refuse_strangers(file: _File, name: str, said: Said, classes: tuple[str, ...]) -> None:
     """One odd answer is a wrong one; where no answer is a label, it is another column."""
-    if not (metrics.encode(said.labels, classes) >= 0).any():
+    if not (codes.encode(said.labels, classes) >= 0).any():
         raise JudgingError(
             f"{file.path}: {name} = {_quoted(said.labels[0])}: none of its values is a label ({', '.join(classes[:5])}"
             f"{', …' if len(classes) > 5 else ''}); name the right column with --prediction"

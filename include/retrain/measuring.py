@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from retrain import metrics, training
+from retrain import codes, training
 from retrain.answering import Asked, FreshProcess
 from retrain.cycle import Cycle
 from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, SpecError, TrackerError
@@ -56,7 +56,7 @@ def measure(cycle: Cycle, trial: Trial, snapshot: Snapshot, challenger: ModelFil
     scores = Scores(
         trial=trial,
         classes=classes,
-        labels=metrics.encode(labels, classes) if classes else labels.to_numpy(np.float64),
+        labels=codes.encode(labels, classes) if classes else labels.to_numpy(np.float64),
         challenger=answers(ours),
         production=answers(others[trial.production]) if trial.production else None,
         anchor=answers(others[trial.anchor]) if trial.anchor else None,

@@ -5,7 +5,7 @@
 Each is a frozen value. What crosses a task boundary is one of these as JSON, nothing larger.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -252,6 +252,16 @@ class Incident(Noun):
     what: str
     remedy: str
     facts: dict[str, Any] = {}
+
+
+class Fault(Noun):
+    """An incident that lasts: something is wrong until it is not."""
+
+    name: str
+    """The same while it lasts."""
+    incident: Incident
+    after: timedelta = timedelta(0)
+    """Not told before it has lasted for so long."""
 
 
 class Announcement(Noun):

@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from retrain.codes import Codes
 from retrain.figures import BLUE, GREY, PURPLE, VERMILION, new_figure, save, short, style
-from retrain.metrics import Codes, Floats, described, reliability
+from retrain.metrics import described
 from retrain.nouns import Verdict
 from retrain.scores import Answers, Scores
 from retrain.spec import Gate
+from retrain.sums import Floats, reliability
 
 # The two also differ in shape and in place.
 _COLOURS = {"challenger": BLUE, "Production": VERMILION}

@@ -65,6 +65,17 @@ def html(announcement: Announcement) -> str:
     return "\n".join(parts)
 
 
+def markdown(announcement: Announcement) -> str:
+    """For a form of Airflow's. Its links are left out: the form is where one of them leads to."""
+    parts = [f"**{_markdown(_headline(announcement))}**"]
+    if announcement.numbers:
+        rows = (f"| {_markdown(name)} | {_markdown(value)} |" for name, value in announcement.numbers)
+        parts.append("\n".join(["| | |", "|---|---|", *rows]))
+    if announcement.act:
+        parts.append(_markdown(announcement.act))
+    return "\n\n".join(parts)
+
+
 def short(said: str, most: int, *, lines: bool = False) -> str:
     """At most so many characters. lines: keep them; else it becomes one."""
     said = said if lines else " ".join(said.split())
@@ -91,3 +102,8 @@ def _plain(said: str) -> dict[str, Any]:
 def _slack(said: str) -> str:
     """https://docs.slack.dev/messaging/formatting-message-text#escaping."""
     return said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _markdown(said: str) -> str:
+    """As CommonMark lets any of its characters be said."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", " ".join(said.split()))

@@ -15,8 +15,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retrain.metrics import Codes, Floats, counts, losses, value
+from retrain.codes import Codes
 from retrain.scores import Answers, Scorer, Values
+from retrain.sums import Floats, counts, losses, value
 
 _TIE = 1e-9
 """Differences of a smaller share of the values are equal: the same average summed in another order differs in its last

@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 from sklearn.utils.metaestimators import available_if
 
+from retrain.codes import code
 from retrain.errors import EstimatorError
-from retrain.metrics import SCORER, code
+from retrain.metrics import SCORER
 from retrain.scores import Answers, Scorer, Values
 from retrain.spec import Measured, Task
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retrain import metrics
-from retrain.metrics import Codes, Floats, check_codes, code, encode
+from retrain import codes
+from retrain.codes import Codes, check_codes, code, encode
 from retrain.nouns import Trial
+from retrain.sums import Floats
 
 Values = NDArray[np.generic]
 """Codes of classes, or numbers."""
@@ -53,7 +54,7 @@ class Said:
 
 def classes_of(labels: ArrayLike, said: Iterable[Said], *, joined: bool) -> tuple[str, ...]:
     """The classes of the labels, in order. joined: and those that a model knows, so that no probability is lost."""
-    known = metrics.classes(labels)
+    known = codes.classes(labels)
     return tuple(sorted({*known, *(name for each in said for name in each.classes)})) if joined else known
 
 

@@ -61,16 +61,21 @@ class Source:
 
     def oldest_label_age(self) -> timedelta | None:
         """How long ago the oldest label was set, by the database's clock; None where nothing says so."""
+        return self._label_age("min({time})", "TRUE")
+
+    def newest_label_age(self) -> timedelta | None:
+        """How long ago the newest label was set; one that lies in the future is not looked at."""
+        return self._label_age("max({time})", "{time} <= now()")
+
+    def _label_age(self, which: str, condition: str) -> timedelta | None:
         if self._spec.label_time is None:
             return None
+        # As a number: how an interval is written is a setting of the role.
+        age = f"(extract(epoch FROM now() - {which}::timestamptz) * 1000000)::bigint"
+        asked = sql.SQL(f"SELECT {age} FROM {{}} WHERE {{}} AND {condition}")  # noqa: S608 - both are ours
         with self._transaction() as cursor:
             self._columns(self._types(cursor))
-            cursor.execute(
-                # As a number: how an interval is written is a setting of the role.
-                sql.SQL(
-                    "SELECT (extract(epoch FROM now() - min({time})::timestamptz) * 1000000)::bigint FROM {} WHERE {}"
-                ).format(self._relation, self._labelled, time=sql.Identifier(self._spec.label_time))
-            )
+            cursor.execute(asked.format(self._relation, self._labelled, time=self._time))
             (microseconds,) = cursor.fetchone()
         return None if microseconds is None else timedelta(microseconds=microseconds)
 

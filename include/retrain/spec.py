@@ -467,6 +467,42 @@ class ChannelSpec(_Part):
         return str(getattr(self, self.kind))
 
 
+def _more_than_nothing(wait: timedelta) -> timedelta:
+    if not wait:
+        raise PydanticCustomError("wait", "gives nobody time to answer; write more")
+    return wait
+
+
+class Approval(_Part):
+    """A person is asked between a verdict that would change Production and the change."""
+
+    # Not strict: see `trust`.
+    users: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False), AfterValidator(_unique)
+    ] = ()
+    """Ids of those who may answer, as Airflow's auth manager has them; empty: whoever may edit the DAG's runs."""
+    wait: Annotated[Duration, AfterValidator(_more_than_nothing)] = timedelta(days=3)
+    """Without an answer by then, Production stays as it is."""
+
+
+def _approval(value: object) -> object:
+    """`person` and `none` stand for an approval with its defaults, and for nothing."""
+    if isinstance(value, str):
+        if value not in ("person", "none"):
+            raise PydanticCustomError("approval", "is none of person and none; or write fields: users, wait")
+        return {} if value == "person" else None
+    return value
+
+
+class Watch(_Part):
+    """What is noticed between cycles."""
+
+    silence: Duration | None = None
+    """The source is silent when it has had no labelled row for so long; needs source.label_time."""
+    late: Duration | None = timedelta(days=1)
+    """A cycle is late when there have been rows enough for one for so long."""
+
+
 def _of_different_connections(channels: tuple[ChannelSpec, ...]) -> tuple[ChannelSpec, ...]:
     _unique(tuple(f"{channel.kind} {channel.connection}" for channel in channels))
     return channels
@@ -502,11 +538,27 @@ class Spec(_Part):
     trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_more)] = ()
     """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` for any at all."""
     mode: Mode = Mode.ENFORCE
+    approval: Annotated[Approval | None, BeforeValidator(_approval)] = None
+    """`person`: nothing goes into Production before somebody has said yes."""
     schedule: str | None = None
     """Cron expression or preset (`@hourly`); None runs by hand only, or as `wake` says."""
     wake: Wake = Wake.SCHEDULE
     """`on_arrival` does without a schedule; one beside it counts on where an event was lost."""
+    watch: Watch = Field(Watch())
     channels: Annotated[tuple[ChannelSpec, ...], AfterValidator(_of_different_connections)] = ()
+
+    @property
+    def starts_by_itself(self) -> bool:
+        """Whether a cycle comes without a person."""
+        return self.schedule is not None or self.wake is not Wake.SCHEDULE
+
+    @field_validator("watch")
+    @classmethod
+    def _can_tell_when(cls, watch: Watch, info: ValidationInfo) -> Watch:
+        source: Source | None = info.data.get("source")
+        if source is not None and source.label_time is None and watch.silence is not None:
+            raise PydanticCustomError("label_time", "silence needs source.label_time; name the column, or remove it")
+        return watch
 
     @field_validator("split")
     @classmethod
@@ -623,6 +675,8 @@ def _did_you_mean(loc: tuple[str | int, ...]) -> str:
         "candidates": CandidateSpec,
         "checks": Checks,
         "gate": Gate,
+        "approval": Approval,
+        "watch": Watch,
         "channels": ChannelSpec,
     }
     part = parts[loc[0]] if len(loc) > 1 else Spec

@@ -78,7 +78,7 @@ def load_folder(path: Path) -> SpecFolder:
     return SpecFolder(tuple(files.values()), tuple(faults))
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML keeps the last of two fields with one name, and loses the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

@@ -6,7 +6,7 @@ transaction-pooling proxy. Every method raises StateError where the database can
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from psycopg2.extras import RealDictCursor
 
 from retrain import announcements
 from retrain.errors import FrozenError, NotInLedgerError, StaleVerdictError, StateError
-from retrain.nouns import Announcement, Freeze, Move, Promotion, Side, Snapshot, Verdict
+from retrain.nouns import Announcement, Fault, Freeze, Incident, Move, Promotion, Side, Snapshot, Verdict
 from retrain.spec import Split
 from retrain.split import Lineage
 
@@ -518,6 +518,41 @@ class State:
         """What keeps this model's Production as it is; of several, what does so for longest."""
         with self._transaction() as cursor:
             return _freeze(cursor, model)
+
+    # ── faults
+
+    def fail(self, fault: Fault, *, key: str) -> None:
+        """Something is wrong, seen once for each key. Told when it has lasted long enough, and again when it has been
+        seen twice as often as when it was last told.
+        """
+        incident = fault.incident
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO retrain.faults (model, name, body, last_key) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (model, name) WHERE ended_at IS NULL DO UPDATE SET body = excluded.body, "
+                "times = faults.times + (faults.last_key <> excluded.last_key)::int, last_key = excluded.last_key "
+                "RETURNING id, times, told_times, since, since <= now() - %s AS due",
+                (incident.model, fault.name, _json(incident.to_json()), key, fault.after),
+            )
+            row = cursor.fetchone()
+            if not row["due"] or row["times"] < max(1, 2 * row["told_times"]):
+                return
+            cursor.execute("UPDATE retrain.faults SET told_times = times WHERE id = %s", (row["id"],))
+            told = announcements.of_fault(incident, times=row["times"], since=row["since"])
+            _tell(cursor, f"fault/{row['id']}/{row['times']}", told)
+
+    def end_faults(self, model: str, prefix: str, *, but: Collection[str] = ()) -> None:
+        """Those of the model whose names begin so are over, except some; told of each that had been told."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.faults SET ended_at = now() WHERE model = %s AND starts_with(name, %s) "
+                "AND name <> ALL (%s) AND ended_at IS NULL RETURNING id, body, times, told_times, since",
+                (model, prefix, list(but)),
+            )
+            for row in cursor.fetchall():
+                if row["told_times"]:
+                    told = announcements.of_recovery(Incident(**row["body"]), times=row["times"], since=row["since"])
+                    _tell(cursor, f"fault/{row['id']}/over", told)
 
     # ── outbox
 

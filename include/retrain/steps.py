@@ -1,7 +1,8 @@
-"""The verbs: sense, take, check, train, evaluate, promote, tell. Each takes the noun before it and gives the next.
+"""The verbs: sense, take, check, train, evaluate, promote; beside them rollback and watch.
 
-They run in a task of Airflow as in a notebook. Run again after a kill at any point, each gives the same result once:
-what it makes in MLflow is made under a key that it claims first (DESIGN rule 7).
+Each takes the noun before it and gives the next. They run in a task of Airflow as in a notebook. Run again after a kill
+at any point, each gives the same result once: what it makes in MLflow is made under a key that it claims first (DESIGN
+rule 7).
 """
 
 import json
@@ -28,8 +29,22 @@ from retrain.snapshot import Rows, SnapshotStore
 from retrain.source import Source
 from retrain.spec import Mode, Spec
 from retrain.state import State
+from retrain.watching import watch
 
-__all__ = ["check", "evaluate", "goes_on", "may_promote", "promote", "recount", "rollback", "sense", "take", "train"]
+__all__ = [
+    "check",
+    "evaluate",
+    "goes_on",
+    "is_stale",
+    "may_promote",
+    "promote",
+    "recount",
+    "rollback",
+    "sense",
+    "take",
+    "train",
+    "watch",
+]
 
 log = logging.getLogger(__name__)
 
@@ -123,17 +138,31 @@ def goes_on(cycle: Cycle, verdict: Verdict, *, force: str | None = None) -> bool
     return may_promote(cycle.spec, verdict, force=force) and cycle.state.freeze_of(cycle.spec.model) is None
 
 
-def promote(cycle: Cycle, verdict: Verdict, *, force: str | None = None, by: str | None = None) -> Promotion:
+def is_stale(cycle: Cycle, verdict: Verdict) -> bool:
+    """Whether Production is no longer what the verdict was made against."""
+    return apply(cycle.spec.model, cycle.state, cycle.tracker) != verdict.trial.production
+
+
+def promote(
+    cycle: Cycle,
+    verdict: Verdict,
+    *,
+    force: str | None = None,
+    by: str | None = None,
+    approved_by: str | None = None,
+) -> Promotion:
     """Put the judged version into Production, by way of the ledger (DESIGN rule 1).
 
-    force: see `may_promote`; by: who says so. Raises StaleVerdictError where Production is no longer what the verdict
-    was made against.
+    force: see `may_promote`; by: who says so. approved_by: who was asked, and said yes. Raises StaleVerdictError where
+    Production is no longer what the verdict was made against.
     """
     model, state = cycle.spec.model, cycle.state
     if not may_promote(cycle.spec, verdict, force=force):
         raise RetrainError(f"{model}: {verdict.outcome} in mode {cycle.spec.mode} promotes nothing")
     forced = verdict.outcome is not Outcome.PROMOTE
     why = f"forced: {force}; the verdict was {verdict.outcome}: {verdict.reason}" if forced else verdict.reason
+    if approved_by:
+        why = f"approved by {approved_by}; {why}"
     apply(model, state, cycle.tracker)
     state.open_promotion(verdict, by=f"{by or 'somebody'} in {cycle}" if forced else str(cycle), why=why)
     apply(model, state, cycle.tracker)

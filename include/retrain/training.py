@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from retrain import metrics
+from retrain import codes
 from retrain.comparing import figure
 from retrain.errors import EstimatorError
 from retrain.metrics import described
@@ -73,8 +73,8 @@ def answer(model: Any, features: pd.DataFrame, task: Task, *, probabilities: boo
         )
     if task is Task.REGRESSION:
         return Said(_numbers(model, labels, labels.shape))
-    classes = tuple(str(each) for each in metrics.as_text(getattr(model, "classes_", ())))
-    said = Said(metrics.as_text(labels), classes)
+    classes = tuple(str(each) for each in codes.as_text(getattr(model, "classes_", ())))
+    said = Said(codes.as_text(labels), classes)
     if probabilities and hasattr(model, "predict_proba") and classes:
         table = _called(model, "predict_proba", features)
         return replace(said, probabilities=_numbers(model, table, (len(features), len(classes))))
@@ -92,7 +92,7 @@ def scores(gate: Gate, task: Task, labels: pd.Series, said: Said) -> dict[str, f
     common = _COMMON[task]
     joined = described(gate.metric).needs == "probabilities"
     classes = classes_of(labels, [said], joined=joined) if task is Task.CLASSIFICATION else ()
-    values = metrics.encode(truth, classes) if classes else truth.to_numpy(np.float64)
+    values = codes.encode(truth, classes) if classes else truth.to_numpy(np.float64)
     answers = said.among(classes, gate.positive)
     found = {
         each.metric: figure(each, answers, labels=values, classes=classes, scorers=scorers_for([each], task, classes))

@@ -67,6 +67,25 @@ cycle judges against what is there now.
 task, or wait for the next cycle.
 """
 
+ASK = """
+Waits for a person: under *Required actions*, beside the numbers of the verdict, `Promote` puts the judged version into
+Production and `Hold` leaves it as it is. Without an answer in the time that the spec gives (`approval.wait`), it is
+`Hold`.
+
+**Red**: Retrain's own database did not answer, so that the team could not be told. Clear the task: it asks again.
+"""
+
+ANSWER = """
+Tells the team what was answered, and goes on. Where Production has changed while the verdict waited, it is not applied:
+task `again` starts a run that judges against what is there now.
+
+**Red**: MLflow or Retrain's own database does not answer. Clear the task: the answer is kept.
+"""
+
+AGAIN = """
+Starts a new run of this DAG, however few rows are new: the verdict had grown stale while it waited for an approval.
+"""
+
 HOLD = """
 Production stays as it is: the challenger was not better beyond chance, the verdict was INCONCLUSIVE, this was a dry
 run, or the spec's mode is `observe`.
@@ -118,6 +137,19 @@ ROLLBACK_DAG = """
 Puts the version of `{model}` that was in Production before back there. *Trigger* asks why, and for which version.
 
 What was rolled back is not promoted again unless it wins anew on later rows.
+"""
+
+WATCH_DAG = """
+Looks every ten minutes for what no cycle of `{model}` would notice, and tells the team when it begins and when it is
+over. `watch` in the spec says what is silent and what is late.
+"""
+
+WATCH = """
+**Green** means that it could look. What it found is in its log and in the team's channels: no labelled row for as long
+as `watch.silence` says; rows enough for a cycle for as long as `watch.late` says, and no verdict; Production changed by
+hand; the files of Production gone.
+
+**Red**: the source, MLflow or Retrain's own database does not answer. The next run looks again; nothing was changed.
 """
 
 CYCLE = """

@@ -1,6 +1,9 @@
-"""What a trigger form asks a person who changes Production, and who that is."""
+"""What a form asks a person who changes Production, and who that is."""
 
 from airflow.sdk import Param
+
+YES, NO = "Promote", "Hold"
+"""What an approval can be."""
 
 BY = "{{ dag_run.triggering_user_name or '' }}"
 """A template: who started the run; empty for one that no person did."""

@@ -1,16 +1,26 @@
-"""Which process of Airflow needs what of Retrain: tasks should not spend their first seconds on importing."""
+"""Which process of Airflow needs what of Retrain: its forks should not spend their first seconds on importing."""
 
 import sys
 from importlib import import_module
+from pkgutil import iter_modules
 
-_HEAVY = ("retrain.steps", "retrain_airflow.channels", "retrain_airflow.hooks.postgres")
+_DAGS = ("retrain_airflow.on_call", "retrain_airflow.retrying")
+_DAGS_ALL_OF = ("retrain_airflow.operators", "retrain_airflow.sensors", "retrain_airflow.notifiers")
+_TASKS = ("retrain.steps", "retrain_airflow.channels", "retrain_airflow.hooks.postgres")
+_PARSING = (["dag-processor"],)
 _FORKING = (["scheduler"], ["celery", "worker"])
 
 
-def where_tasks_are_forked() -> None:
-    """Import them in the scheduler and in a Celery worker; in no other process of Airflow."""
+def where_needed() -> None:
+    """Import what DAG files import in the processes whose forks read them, and what tasks do where tasks are forked."""
+    if any(_runs(command) for command in (*_PARSING, *_FORKING)):
+        for package in _DAGS_ALL_OF:
+            for module in iter_modules(import_module(package).__path__, f"{package}."):
+                import_module(module.name)
+        for name in _DAGS:
+            import_module(name)
     if any(_runs(command) for command in _FORKING):
-        for name in _HEAVY:
+        for name in _TASKS:
             import_module(name)
         import_module("retrain.model_files").skops()
 

@@ -9,6 +9,7 @@ from retrain import announcements
 from retrain.errors import BlockedDataError
 from retrain.nouns import Incident
 from retrain_airflow.notifiers.incident import IncidentNotifier
+from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from tests.airflow.conftest import Model, Ti, connection_to
 from tests.inbox import Inbox
 
@@ -25,12 +26,16 @@ def keys(channel: Inbox) -> list[str]:
     return [post.body["key"] for post in channel.posts]
 
 
+def tasks(channel: Inbox) -> list[str]:
+    return [post.body["facts"]["facts"]["task_id"] for post in channel.posts]
+
+
 def test_the_team_reads_which_task_failed_why_and_what_to_do(model: Make, channel: Inbox) -> None:
     toy = model(channels=TEAM)
     IncidentNotifier(spec=toy.spec)(failed(map_index=1))
     (post,) = channel.posts
     message = post.body
-    assert message["key"] == "incident/retrain_toy/run 1/train/1/1"
+    assert message["key"].startswith("fault/")
     assert (message["model"], message["kind"]) == (toy.name, "incident")
     assert message["headline"].startswith(f"{toy.name}: task train of run run 1 failed: the kettle is on fire.")
     assert "clear the task" in message["act"]
@@ -49,12 +54,29 @@ def test_a_task_that_fails_without_an_error_was_killed(model: Make, channel: Inb
     assert "its process was killed" in channel.headlines[0]
 
 
-def test_each_try_and_each_mapped_task_is_told_once(model: Make, channel: Inbox) -> None:
+def test_each_task_and_each_kind_of_failure_is_told_once(model: Make, channel: Inbox) -> None:
     notifier = IncidentNotifier(spec=model(channels=TEAM).spec)
-    tries: list[dict[str, Any]] = [{}, {"map_index": 1}, {"try_number": 2}, {"task_id": "take"}, {"run_id": "run 2"}]
+    tries: list[dict[str, Any]] = [{}, {"map_index": 1}, {"task_id": "take"}, {"dag_id": "rollback_toy"}]
     for fields in tries + tries:
         notifier(failed(**fields))
-    assert len(keys(channel)) == len(set(keys(channel))) == len(tries)
+    notifier({**failed(), "exception": ValueError("no kettle")})
+    assert len(set(keys(channel))) == len(keys(channel)) == len(tries) + 1
+
+
+def test_what_fails_again_and_again_is_folded_until_it_is_well(model: Make, channel: Inbox) -> None:
+    toy = model(channels=TEAM)
+    notifier = IncidentNotifier(spec=toy.spec)
+    for number in range(1, 5):
+        notifier(failed(run_id=f"run {number}"))
+    first, second, fourth = channel.headlines
+    assert "of run run 1 failed: the kettle is on fire." in first
+    assert "of run run 2 failed: the kettle is on fire. (2 times since " in second
+    assert "of run run 4 failed: the kettle is on fire. (4 times since " in fourth
+    RecoveryNotifier(spec=toy.spec)({"ti": Ti(task_id="take")})
+    assert toy.waiting() == []
+    RecoveryNotifier(spec=toy.spec)({"ti": Ti()})
+    (over,) = toy.waiting()
+    assert over.headline.startswith(f"{toy.name}: recovered. It was: task train of run run 4 failed")
 
 
 def test_what_the_core_has_told_of_is_delivered_and_not_told_again(model: Make, channel: Inbox) -> None:
@@ -77,13 +99,13 @@ def test_a_channel_that_refuses_delays_it_and_the_order_stays(
 ) -> None:
     notifier = IncidentNotifier(spec=model(channels=TEAM).spec)
     channel.status = 503
-    notifier(failed())
+    notifier(failed(task_id="sense"))
     channel.status = 200
-    notifier(failed(try_number=2))
-    assert [key[-1] for key in keys(channel)] == ["1"]  # its pause is not over
+    notifier(failed(task_id="take"))
+    assert tasks(channel) == ["sense"]  # its pause is not over
     later("1 minute")
-    notifier(failed(try_number=3))
-    assert [key[-1] for key in keys(channel)] == ["1", "1", "2", "3"]
+    notifier(failed(task_id="train"))
+    assert tasks(channel) == ["sense", "sense", "take", "train"]
 
 
 def test_a_channel_that_is_down_leaves_it_in_the_outbox(
@@ -104,7 +126,7 @@ def test_a_web_hook_without_a_connection_leaves_it_in_the_outbox(model: Make) ->
 
 def test_a_dag_may_have_a_korean_name(model: Make, channel: Inbox) -> None:
     IncidentNotifier(spec=model(channels=TEAM).spec)(failed(dag_id="retrain_자기소개서"))
-    assert keys(channel) == ["incident/retrain_자기소개서/run 1/train/-1/1"]
+    assert channel.posts[0].body["facts"]["facts"]["dag_id"] == "retrain_자기소개서"
 
 
 def test_the_ledger_may_be_behind_another_connection(
@@ -118,4 +140,4 @@ def test_the_ledger_may_be_behind_another_connection(
 
 
 def test_the_path_of_the_spec_is_a_template() -> None:
-    assert IncidentNotifier.template_fields == ("spec",)
+    assert IncidentNotifier.template_fields == RecoveryNotifier.template_fields == ("spec",)

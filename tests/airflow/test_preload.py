@@ -1,4 +1,4 @@
-"""Where the slow imports happen: in the two processes that fork tasks, and in no other."""
+"""Where imports happen ahead of need: in the processes whose forks run tasks or read DAG files, and in no other."""
 
 import pytest
 
@@ -9,10 +9,22 @@ import sys
 from retrain_airflow import preload
 sys.modules["retrain.steps"] = None  # whoever imports it now fails
 try:
-    preload.where_tasks_are_forked()
+    preload.where_needed()
     print("imports nothing")
 except ImportError:
     print("imports")
+"""
+LEFT = """
+import sys
+import airflow.dag_processing.manager
+from retrain_airflow import preload
+preload.where_needed()
+before = set(sys.modules)
+from airflow.dag_processing.dagbag import DagBag
+for file in sys.argv[2:]:
+    assert not DagBag(file).import_errors
+print(sorted(name for name in set(sys.modules) - before if name.startswith("retrain")))
+print(sorted({"mlflow", "numpy", "pandas", "sklearn"} & sys.modules.keys()))
 """
 LOADS = """
 import sys
@@ -31,7 +43,7 @@ print({"incident", "postgres", "preload", "take", "tracker", "train"} & sys.modu
     [("scheduler",), ("scheduler", "--pid", "file"), ("celery", "worker"), ("celery", "worker", "-q", "gpu")],
 )
 def test_a_process_that_forks_tasks_imports_what_they_need(arguments: tuple[str, ...]) -> None:
-    assert python(IMPORTS, *arguments) == "imports\n"
+    assert python(IMPORTS, *arguments).splitlines()[-1] == "imports"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +51,12 @@ def test_a_process_that_forks_tasks_imports_what_they_need(arguments: tuple[str,
     [(), ("api-server",), ("dag-processor",), ("triggerer",), ("celery", "flower"), ("dags", "test", "scheduler")],
 )
 def test_another_process_imports_nothing(arguments: tuple[str, ...]) -> None:
-    assert python(IMPORTS, *arguments) == "imports nothing\n"
+    assert python(IMPORTS, *arguments).splitlines()[-1] == "imports nothing"
+
+
+def test_a_fork_that_reads_our_dag_files_imports_nothing_of_ours_and_nothing_heavy() -> None:
+    said = python(LEFT, "dag-processor", *map(str, sorted((PROJECT / "dags").glob("*.py"))))
+    assert said.splitlines()[-2:] == ["[]", "[]"]
 
 
 def test_airflow_loads_the_plugin_and_takes_no_file_beside_it_for_one() -> None:

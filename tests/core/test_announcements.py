@@ -120,7 +120,8 @@ def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
     gone = Check(name="fallen_rows", passed=False, blocks=True, says="8 of 9 rows are gone", count=8, keys=("3", "4"))
     typed = Check(name="column_types", passed=False, blocks=True, says="years is string, and was double", count=1)
 
-    told = announcements.of_blocked(snapshot, [typed, gone], "retrain_letters, run 7", {"mlflow_run": "r1"})
+    incident = announcements.blocked(snapshot, [typed, gone], "retrain_letters, run 7", {"mlflow_run": "r1"})
+    told = announcements.of_incident(incident)
 
     assert told.headline == (
         "자소서: the data is blocked in retrain_letters, run 7. column_types: years is string, and was double. "

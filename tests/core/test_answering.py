@@ -1,6 +1,8 @@
 """What a model answers in a fresh process, and what keeps it from answering."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -8,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from retrain.answering import Asked, FreshProcess
-from retrain.errors import EstimatorError, UntrustedModelError
+from retrain.errors import EstimatorError, RetrainError, UntrustedModelError
 from retrain.nouns import Side
 from retrain.state import ModelFile
 from retrain.tracker import saving
@@ -81,6 +84,21 @@ def test_after_one_that_ended_its_process_the_next_is_asked(tracker: Any) -> Non
         for _ in range(2):
             with pytest.raises(EstimatorError, match="ended with 7"):
                 process.ask(tracker, file, ROWS, ("pickle",))
+
+
+def test_a_process_that_is_ended_from_outside_says_nothing_of_the_model(tracker: Any) -> None:
+    file = _logged(tracker, toys.odd("take for ever"), trust=("pickle",))
+    with FreshProcess() as process, ThreadPoolExecutor() as pool:
+        manager = psutil.Process(process._process.pid)
+        for of_the_two in (1, 0):
+            asked = pool.submit(process.ask, tracker, file, ROWS, ("pickle",))
+            while not (forks := manager.children()) or "printed.txt" not in str(forks[0].open_files()):
+                time.sleep(0.05)
+            [manager, *forks][of_the_two].terminate()
+            with pytest.raises(RetrainError, match=f"^{file.uri}: the fresh process was ended") as said:
+                asked.result()
+            assert not isinstance(said.value, EstimatorError)
+            assert psutil.wait_procs(forks, timeout=10).alive == []
 
 
 def test_one_answer_for_each_row_or_none_at_all(tracker: Any) -> None:

@@ -174,7 +174,7 @@ def test_migrating_again_changes_nothing_and_either_way_of_naming_the_database_d
 
     assert (first.returncode, first.stdout, first.stderr) == (
         0,
-        "Ran 0001_ledger, 0002_adopted, 0003_lineages, 0004_retention, 0005_deliveries, 0006_freezes.\n",
+        "Ran 0001_ledger, 0002_adopted, 0003_lineages, 0004_retention, 0005_deliveries, 0006_freezes, 0007_faults.\n",
         "",
     )
     assert (again.returncode, again.stdout, again.stderr) == (0, "Nothing to do.\n", "")

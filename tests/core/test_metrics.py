@@ -8,10 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from retrain.codes import as_text, check_codes, classes, code, encode
 from retrain.comparing import figure
-from retrain.metrics import METRICS, as_text, check_codes, classes, code, counts, encode, losses, value
+from retrain.metrics import METRICS
 from retrain.scores import Answers
 from retrain.spec import Measured
+from retrain.sums import counts, losses, value
 
 NAMES = ("a", "b", "c", "d")
 OF_LABELS = [name for name, metric in METRICS.items() if metric.needs == "labels"]

@@ -85,8 +85,10 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         },
         "trust": [],
         "mode": "enforce",
+        "approval": None,
         "schedule": None,
         "wake": "schedule",
+        "watch": {"silence": None, "late": "1d"},
         "channels": [],
     }
 
@@ -119,6 +121,8 @@ def test_what_a_check_does_not_say_is_its_own_default():
         {"gate": {"metric": "f1", "positive": 0}},
         {"gate": {"floor": 1}},
         {"mode": "observe", "schedule": "@hourly", "channels": [{"webhook": "team"}]},
+        {"approval": {"users": ["kim", "lee"], "wait": "36h"}},
+        {"watch": {"silence": "3d", "late": None}, "source": DATED},
         {"wake": "on_arrival"},
         {"wake": "on_arrival", "schedule": "@hourly"},
         {"model": "자기소개서 분류"},
@@ -357,12 +361,32 @@ def test_a_feature_that_tells_the_label_is_refused(role):
         (
             {"owner": "hr"},
             'owner = "hr": is not a field; remove it, or use one of model, description, source, threshold, split, '
-            "snapshot, task, candidates, checks, gate, trust, mode, schedule, wake, channels",
+            "snapshot, task, candidates, checks, gate, trust, mode, approval, schedule, wake, watch, channels",
         ),
     ],
 )
 def test_an_unknown_field_is_refused_with_the_one_that_was_meant(fields, message):
     assert refusal(**fields).startswith(f"letters.yaml: {message}")
+
+
+def test_an_approval_is_a_persons_or_nobodys():
+    assert spec(approval="person").approval == spec(approval={}).approval
+    assert spec(approval="none").approval is spec(approval=None).approval is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"approval": "persons"}, 'approval = "persons": is none of person and none; or write fields: users, wait'),
+        ({"approval": {"wait": "0d"}}, 'approval.wait = "0d": gives nobody time to answer; write more'),
+        ({"approval": {"user": ["kim"]}}, 'approval.user = ["kim"]: is not a field; did you mean users?'),
+        ({"approval": {"users": ["kim", "kim"]}}, 'approval.users = ["kim", "kim"]: names kim more than once'),
+        ({"watch": {"silence": "3d"}}, "silence needs source.label_time; name the column, or remove it"),
+        ({"watch": {"lat": "3d"}}, 'watch.lat = "3d": is not a field; did you mean late?'),
+    ],
+)
+def test_what_cannot_be_approved_or_watched_is_refused(fields, message):
+    assert message in refusal(**fields)
 
 
 def test_all_faults_are_told_at_once():

@@ -26,7 +26,15 @@ from tests.mailbox import waiting
 
 MODEL = "letters"
 
-MIGRATED = ["0001_ledger", "0002_adopted", "0003_lineages", "0004_retention", "0005_deliveries", "0006_freezes"]
+MIGRATED = [
+    "0001_ledger",
+    "0002_adopted",
+    "0003_lineages",
+    "0004_retention",
+    "0005_deliveries",
+    "0006_freezes",
+    "0007_faults",
+]
 
 
 def execute(database, statement, values=None):
@@ -761,7 +769,7 @@ def test_two_who_migrate_at_once_run_each_migration_once(database):
 
 
 def test_a_database_without_tables_says_how_to_make_them(database):
-    with pytest.raises(StateError, match=r"^schema retrain lacks 0001_ledger, .*0006_freezes; run `retrain migrate`$"):
+    with pytest.raises(StateError, match=r"^schema retrain lacks 0001_ledger, .*0007_faults; run `retrain migrate`$"):
         State(database.connect).check()
 
 

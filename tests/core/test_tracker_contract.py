@@ -505,8 +505,10 @@ def test_a_version_is_downloaded_as_what_it_was_registered_from(
 ) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
+    assert tracker.has_files(f"models:/{registered}/2")
     assert model_files.digest(tracker.download_model(f"models:/{registered}/2", folder)) == logged.digest
-    _refused(lambda: tracker.download_model(f"models:/{registered}/4", folder))
+    for use in (tracker.has_files, lambda uri: tracker.download_model(uri, folder)):
+        _refused(lambda use=use: use(f"models:/{registered}/4"))
 
 
 def test_an_unknown_model_has_no_versions_and_no_production(tracker: Tracker, run: str, name: str) -> None:

@@ -1,6 +1,9 @@
 """A user of a whole stack: adds specs and functions, starts runs, and looks at what came of them."""
 
+import json
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,10 +21,18 @@ from retrain import spec_files
 from retrain.spec_files import SpecFile
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
+from stack import ports
 from stack.airflow_api import AirflowApi, Task
+from stack.home import PROJECT
 from stack.local import Running
+from stack.samples import tables
+from tests.conftest import running
 from tests.core import toys
+from tests.inbox import Inbox
+from tests.tap import Tap
 
+ROLES = ("viewer", "user", "op", "admin")
+"""Users of `stack`, by the names of their roles, from the one that may least."""
 _PATIENCE = 300
 _MODULE = """
 from sklearn.compose import ColumnTransformer
@@ -38,7 +49,59 @@ def broken(columns):
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def tap() -> Iterator[Tap]:
+    """Stands between the tasks of `stack` and its MLflow server."""
+    with Tap() as tap:
+        yield tap
+
+
+@pytest.fixture(scope="package")
+def users() -> Iterator[Path]:
+    """The folder of a user of `stack`: its modules can be imported, and its `specs` and `dags` are the stack's."""
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        shutil.copytree(PROJECT / "include" / "specs", Path(folder) / "specs")
+        (Path(folder) / "dags").mkdir()
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="package")
+def inbox() -> Iterator[Inbox]:
+    """The team's web hook; connection `team` of `stack`."""
+    with Inbox() as inbox:
+        yield inbox
+
+
+@pytest.fixture(scope="package")
+def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
+    """Everything, Airflow included, with the tables of the specs that come with Retrain."""
+    chosen = ports.free()
+    tap.upstream = chosen.mlflow
+    yield from running(
+        ports=chosen,
+        fill=tables.load,
+        env={
+            "RETRAIN_SPECS": str(users / "specs"),
+            "PYTHONPATH": os.pathsep.join((str(PROJECT / "include"), str(PROJECT / "plugins"), str(users))),
+            "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
+            "AIRFLOW_CONN_TEAM": inbox.url,
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{each}:{each}" for each in ROLES),
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+                [
+                    {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
+                    for name, kwargs in (
+                        ("dags-folder", {}),
+                        ("users", {"path": str(users / "dags"), "refresh_interval": 1}),
+                    )
+                ]
+            ),
+        },
+    )
+
+
+@pytest.fixture(scope="package")
 def api(stack: Running) -> Iterator[AirflowApi]:
     with closing(AirflowApi(stack)) as api:
         yield api
@@ -109,7 +172,7 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
 
 
 def _look_now(api: AirflowApi) -> None:
-    """Airflow looks for new specs every ten seconds by itself, as test_a_spec_that_breaks… shows."""
+    """Airflow looks for new specs every half minute by itself, as test_a_spec_that_breaks… shows."""
     token = api._get("/dags/retrain_cover_letters")["file_token"]
     asked = api._http.put(f"/parseDagFile/{token}")
     if asked.status_code != httpx.codes.CONFLICT:  # that it has been asked already

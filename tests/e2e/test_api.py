@@ -17,7 +17,7 @@ from retrain_airflow.api.bodies import Rollback, Transition
 from stack.airflow_api import AirflowApi
 from stack.home import PROJECT
 from stack.local import Running
-from tests.conftest import ROLES
+from tests.e2e.conftest import ROLES
 from tests.tap import Tap
 
 NOWHERE = "0" * 32

@@ -1,4 +1,4 @@
-"""`python -m stack` as a person uses it, on the whole stack."""
+"""`python -m stack` as a person uses it."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 
-import httpx
 import pytest
 
 from stack import services
@@ -16,46 +15,13 @@ from stack.home import PROJECT
 
 @pytest.fixture
 def command(home):
-    """Run `python -m stack …`, by default on a home of the test's own."""
+    """Run `python -m stack …` on a home of the test's own."""
 
-    def run(*words, home=home, **variables):
+    def run(*words, **variables):
         return subprocess.run(_words(*words), capture_output=True, text=True, check=False, **_where(home, variables))
 
     yield run
     run("reset")
-
-
-def test_status_lists_every_service_as_running_or_done(command, stack):
-    status = command("status", home=stack.home.path)
-    lines = dict(line.split(maxsplit=1) for line in status.stdout.splitlines())
-    for name in services.ALL:
-        if name.endswith("-migrate"):
-            assert lines[name] == "exited"
-        else:
-            assert lines[name].startswith("running (process ")
-            assert ":" not in lines[name]  # after a colon it would say what is wrong
-
-
-def test_a_second_up_says_that_it_runs_and_where(command, stack):
-    again = command("up", home=stack.home.path)
-    assert again.returncode == 0
-    assert again.stdout.splitlines() == [
-        "The stack is running already.",
-        f"Airflow  {stack.airflow_url}  log in as {stack.user} with {stack.password}",
-        f"MLflow   {stack.mlflow_page}",
-        f"Logs     {stack.home.logs}",
-    ]
-
-
-def test_the_token_of_the_stack_opens_airflow_and_nothing_else_does(stack):
-    url = f"{stack.airflow_url}/api/v2/dags"
-    assert httpx.get(url, headers={"Authorization": f"Bearer {stack.token}"}).status_code == 200
-    assert httpx.get(url).status_code == 401
-
-
-def test_run_finds_the_stacks_own_airflow(command, stack):
-    shown = command("run", "airflow", "config", "get-value", "core", "executor", home=stack.home.path)
-    assert shown.stdout.strip().splitlines()[-1] == "LocalExecutor"
 
 
 def test_without_a_stack_each_command_says_so(command):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retrain.source import Source
     from retrain.spec import Spec
     from retrain.state import State
+    from retrain.tracker import ExperimentTracker
 
 
 def state_of(connection_id: str) -> "State":
@@ -69,6 +70,10 @@ class RetrainHook(BaseHook):
             raise SettingsError("RETRAIN_SNAPSHOTS_URI is not set; set it to e.g. file:///var/retrain/snapshots")
         return SnapshotStore(uri)
 
+    @cached_property
+    def tracker(self) -> "ExperimentTracker":
+        return TrackerHook(self._tracker_conn_id).tracker
+
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
         """The run of the DAG that `context` belongs to."""
         from retrain.cycle import Cycle
@@ -79,7 +84,7 @@ class RetrainHook(BaseHook):
             run_id=context["run_id"],
             snapshots=self.snapshots,
             state=self.state,
-            tracker=TrackerHook(self._tracker_conn_id).tracker,
+            tracker=self.tracker,
             note=note or "",
         )
 

@@ -3,13 +3,15 @@ from typing import Any
 from airflow.sdk import BaseNotifier, Context
 
 from retrain.errors import BlockedDataError
-from retrain.nouns import Incident
+from retrain.nouns import Fault, Incident
+from retrain_airflow import task_faults
 from retrain_airflow.hooks.retrain import RetrainHook
 
 
 class IncidentNotifier(BaseNotifier):
     """Tells the team that a task has failed for good: as `on_failure_callback`.
 
+    What fails again in the same way, run after run, is told the first, second, fourth, eighth time and so on.
     It delivers what else waits, because the task that would do so does not run after a failure.
     """
 
@@ -21,19 +23,16 @@ class IncidentNotifier(BaseNotifier):
         self.state_conn_id = state_conn_id
 
     def notify(self, context: Context) -> None:
-        from retrain import announcements, outbox
+        from retrain import outbox
         from retrain_airflow.channels import channels
 
         hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
+        ti, error = context["ti"], context.get("exception")
         # Of data that is blocked the core has told already, once for the same rows: it only waits to be delivered.
-        if not isinstance(context.get("exception"), BlockedDataError):
-            hook.state.announce(_key(context), announcements.of_incident(_incident(hook.spec.model, context)))
+        if not isinstance(error, BlockedDataError):
+            fault = Fault(name=task_faults.name(ti, error), incident=_incident(hook.spec.model, context))
+            hook.state.fail(fault, key=task_faults.key(ti))
         outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)
-
-
-def _key(context: Context) -> str:
-    ti = context["ti"]
-    return f"incident/{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}/{ti.try_number}"
 
 
 def _incident(model: str, context: Context) -> Incident:

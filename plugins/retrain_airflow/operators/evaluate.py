@@ -47,7 +47,9 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
 
         cycle = self.hook.cycle(context, self.note)
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
-        verdict = steps.evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=bool(self.judge_only))
+        # What is fitted again for a day that is past must not replace what was fitted since.
+        dry_run = bool(self.judge_only) or context["dag_run"].run_type == "backfill"
+        verdict = steps.evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run)
         self.log.info("%s", of_verdict(verdict).headline)
         # Branching ends the task by an exception, and nothing that is returned gets through.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())

@@ -14,20 +14,23 @@ class PromoteOperator(SpecOperator):
     With `assets.production` among its outlets, it wakes the DAGs that are scheduled on it.
     """
 
-    template_fields = ("spec", "verdict", "force", "by")
+    template_fields = ("spec", "verdict", "force", "by", "approved_by")
 
-    def __init__(self, *, verdict: Any, force: Any = None, by: str = "", **kwargs: Any) -> None:
-        """force: why to promote whatever the verdict says. by: who says so."""
+    def __init__(
+        self, *, verdict: Any, force: Any = None, by: str = "", approved_by: Any = None, **kwargs: Any
+    ) -> None:
+        """force: why to promote whatever the verdict says. by: who says so. approved_by: who was asked and said yes."""
         super().__init__(**kwargs)
         self.verdict = verdict
         self.force = force
         self.by = by
+        self.approved_by = approved_by
 
     def execute(self, context: Context) -> dict[str, Any]:
         from retrain import steps
 
-        verdict = Verdict.from_json(self.verdict)
-        promotion = steps.promote(self.hook.cycle(context), verdict, force=self.force, by=self.by)
+        cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
+        promotion = steps.promote(cycle, verdict, force=self.force, by=self.by, approved_by=self.approved_by)
         self.log.info("%s", of_promotion(promotion).headline)
         assets.tell_production(promotion, context)
         return promotion.to_json()

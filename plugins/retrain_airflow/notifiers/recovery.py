@@ -1,0 +1,22 @@
+from airflow.sdk import BaseNotifier, Context
+
+from retrain_airflow import task_faults
+from retrain_airflow.hooks.retrain import RetrainHook
+
+
+class RecoveryNotifier(BaseNotifier):
+    """Tells the team that a task which had failed for good is well again: as `on_success_callback`.
+
+    Where it had not failed, nothing is told. DAG `retrain-outbox` delivers it.
+    """
+
+    template_fields = ("spec",)
+
+    def __init__(self, *, spec: str, state_conn_id: str = "retrain_state") -> None:
+        super().__init__()
+        self.spec = spec
+        self.state_conn_id = state_conn_id
+
+    def notify(self, context: Context) -> None:
+        hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
+        hook.state.end_faults(hook.spec.model, task_faults.prefix(context["ti"]))

@@ -1,0 +1,65 @@
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Context
+from airflow.sdk.configuration import conf
+
+from retrain.nouns import Verdict
+from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.person import NO, YES
+
+
+class AskOperator(HITLOperator):
+    """Asks a person whether the version of a Verdict goes into Production, and waits; without an answer it does not.
+
+    The team is told where to answer. Gives what HITLOperator does: `chosen_options` and `responded_by_user`.
+    """
+
+    template_fields: Sequence[str] = ("spec", "verdict", "subject", "body")
+
+    def __init__(
+        self,
+        *,
+        spec: str,
+        verdict: Any,
+        users: Sequence[str] = (),
+        wait: timedelta,
+        state_conn_id: str = "retrain_state",
+        **kwargs: Any,
+    ) -> None:
+        """spec: path of the spec file. users: ids of those who may answer; empty: all whom Airflow lets."""
+        super().__init__(
+            subject="",  # both are known when the verdict is
+            body="",
+            options=[YES, NO],
+            defaults=NO,
+            response_timeout=wait,
+            assigned_users=[{"id": user, "name": user} for user in users] or None,
+            **kwargs,
+        )
+        self.spec = spec
+        self.verdict = verdict
+        self.users = users
+        self.wait = wait
+        self.state_conn_id = state_conn_id
+
+    def execute(self, context: Context) -> Any:
+        from retrain import announcements, outbox, renderings
+        from retrain_airflow.channels import channels
+
+        hook, verdict, ti = (
+            RetrainHook(self.spec, state_conn_id=self.state_conn_id),
+            Verdict.from_json(self.verdict),
+            context["ti"],
+        )
+        base = conf.get("api", "base_url", fallback="http://localhost:8080")
+        form = self.generate_link_to_ui(task_instance=ti, base_url=base)
+        told = announcements.of_request(verdict, form, datetime.now().astimezone() + self.wait, self.users)
+        hook.state.announce(f"request/{verdict.trial.id}", told)
+        outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)
+        trial = verdict.trial
+        self.subject = f"Promote version {trial.version} ({trial.candidate}) of {trial.model}?"
+        self.body = renderings.markdown(told)
+        return super().execute(context)

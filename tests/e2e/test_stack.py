@@ -1,0 +1,60 @@
+"""`python -m stack` beside a stack that runs."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from stack import services
+from stack.home import PROJECT
+from stack.local import Running
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(stack: Running) -> Command:
+    """Run `python -m stack …` on the stack of these tests."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        where = os.environ | {"RETRAIN_HOME": str(stack.home.path), "RETRAIN_PORTS": "free"}
+        words = (sys.executable, "-m", "stack", *words)
+        return subprocess.run(words, capture_output=True, text=True, check=False, cwd=PROJECT, env=where)
+
+    return run
+
+
+def test_status_lists_every_service_as_running_or_done(command: Command, stack: Running) -> None:
+    status = command("status")
+    lines = dict(line.split(maxsplit=1) for line in status.stdout.splitlines())
+    for name in services.ALL:
+        if name.endswith("-migrate"):
+            assert lines[name] == "exited"
+        else:
+            assert lines[name].startswith("running (process ")
+            assert ":" not in lines[name]  # after a colon it would say what is wrong
+
+
+def test_a_second_up_says_that_it_runs_and_where(command: Command, stack: Running) -> None:
+    again = command("up")
+    assert again.returncode == 0
+    assert again.stdout.splitlines() == [
+        "The stack is running already.",
+        f"Airflow  {stack.airflow_url}  log in as {stack.user} with {stack.password}",
+        f"MLflow   {stack.mlflow_page}",
+        f"Logs     {stack.home.logs}",
+    ]
+
+
+def test_the_token_of_the_stack_opens_airflow_and_nothing_else_does(stack: Running) -> None:
+    url = f"{stack.airflow_url}/api/v2/dags"
+    assert httpx.get(url, headers={"Authorization": f"Bearer {stack.token}"}).status_code == 200
+    assert httpx.get(url).status_code == 401
+
+
+def test_run_finds_the_stacks_own_airflow(command: Command, stack: Running) -> None:
+    shown = command("run", "airflow", "config", "get-value", "core", "executor")
+    assert shown.stdout.strip().splitlines()[-1] == "LocalExecutor"
