@@ -18,6 +18,7 @@ from retrain.errors import BlockedDataError, RetrainError, SpecError
 from retrain.nouns import Candidate, Incident, Outcome, Promotion, Snapshot, Verdict
 from retrain.tracker import ExperimentTracker
 from retrain_airflow import assets
+from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.promote import PromoteOperator
@@ -31,7 +32,11 @@ from tests.airflow.conftest import Model, Ti, connection_to
 from tests.inbox import Inbox
 
 Make = Callable[..., Model]
-CONTEXT: dict[str, Any] = {"dag": SimpleNamespace(dag_id="retrain_toy"), "run_id": "run 1"}
+CONTEXT: dict[str, Any] = {
+    "dag": SimpleNamespace(dag_id="retrain_toy"),
+    "run_id": "run 1",
+    "dag_run": SimpleNamespace(run_type="manual"),
+}
 
 
 def take(model: Model, **how: Any) -> dict[str, Any]:
@@ -250,7 +255,8 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
         (CheckDataOperator, ("spec", "snapshot", "note")),
         (TrainCandidateOperator, ("spec", "candidate", "snapshot", "only", "note")),
         (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note", "force")),
-        (PromoteOperator, ("spec", "verdict", "force", "by")),
+        (PromoteOperator, ("spec", "verdict", "force", "by", "approved_by")),
+        (AnswerOperator, ("spec", "verdict", "answer", "force")),
         (RollbackOperator, ("spec", "to", "why", "by")),
         (TellOperator, ("spec",)),
     ],
