@@ -1,10 +1,12 @@
 """A web hook for tests: an HTTP server that keeps what was posted to it."""
 
 import json
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +31,8 @@ class Inbox:
     """and with which body."""
     stumbles: int = 0
     """How many it answers with 500 before that."""
+    certificate: Path | None = None
+    """A file with a key and its certificate, to be spoken to over TLS."""
     posts: list[Post] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,20 +53,24 @@ class Inbox:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self._server.server_port}"
 
     @property
     def headlines(self) -> list[str]:
         return [post.body["headline"] for post in self.posts]
 
-    def wait_for(self, count: int, seconds: float = 60) -> None:
-        """Return when so many posts have come."""
+    def wait_for(self, count: int, seconds: float = 60, *, of: str | None = None) -> None:
+        """Return when so many posts have come. of: of which model; None: all count."""
         until = time.monotonic() + seconds
-        while len(self.posts) < count:
-            assert time.monotonic() < until, f"{len(self.posts)} of {count} posts after {seconds} s"
+        while len(came := [post for post in self.posts if of in (None, post.body["model"])]) < count:
+            assert time.monotonic() < until, f"{len(came)} of {count} posts after {seconds} s"
             time.sleep(0.1)
 
     def __enter__(self) -> Self:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:  # numpy comes with it, and whoever reads a DAG file should no
     from retrain.split import Lineage
 
 
-def of_verdict(verdict: Verdict, page: str | None = None, freeze: Freeze | None = None) -> Announcement:
-    """page: of the run that was judged, in MLflow. freeze: what keeps Production as it is."""
+def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freeze | None = None) -> Announcement:
+    """pages: of the run that was judged, in MLflow, and of its cycle, in Airflow. freeze: what holds Production."""
     trial = verdict.trial
     dry = "dry run, nothing was changed: " if trial.dry_run else ""
     unclear = verdict.outcome is Outcome.INCONCLUSIVE
@@ -26,7 +26,9 @@ def of_verdict(verdict: Verdict, page: str | None = None, freeze: Freeze | None 
         "under *Force the promotion*."
         if unclear and not trial.dry_run
         else "",
-        links=(("Run in MLflow", page),) if page else (),
+        links=tuple(
+            (name, page) for name, page in zip(("Run in MLflow", "Cycle in Airflow"), pages, strict=False) if page
+        ),
         facts=verdict.to_json(),
     )
 

@@ -20,6 +20,8 @@ class Cycle:
     tracker: ExperimentTracker
     note: str = ""
     """What a person wrote when starting it; lands on the runs in MLflow."""
+    page: str | None = None
+    """Address of the run in Airflow; None where there is none."""
 
     def key(self, *parts: str) -> str:
         """What a step claims before it makes something (DESIGN rule 7).

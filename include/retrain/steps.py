@@ -225,8 +225,8 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
     # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
     # the names are fixed, so the next one takes its place.
     _log_evidence(cycle, scores, rows, verdict)
-    page, freeze = cycle.tracker.page_of_run(best.run_id), state.freeze_of(spec.model)
-    told = announcements.of_verdict(verdict, page, freeze)
+    pages = (cycle.tracker.page_of_run(best.run_id), cycle.page)
+    told = announcements.of_verdict(verdict, pages, state.freeze_of(spec.model))
     return state.save_verdict(verdict, told, of=snapshot)
 
 

@@ -11,12 +11,20 @@ import socket
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
+from apprise.plugins.discord import NotifyDiscord
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from retrain import renderings, spec
 from retrain.errors import ChannelError
@@ -57,6 +65,27 @@ def refusal(**channel: Any) -> ChannelError:
 def inbox() -> Iterator[Inbox]:
     with Inbox() as inbox:
         yield inbox
+
+
+@pytest.fixture
+def inbox_over_tls(tmp_path: Path) -> Iterator[Inbox]:
+    with Inbox(certificate=_certificate(tmp_path)) as inbox:
+        yield inbox
+
+
+def _certificate(folder: Path) -> Path:
+    """A file with a key and a certificate for it, which it has signed itself."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "teams")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key(), serial_number=1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    (folder / "teams.pem").write_bytes(text)
+    return folder / "teams.pem"
 
 
 # ── Slack
@@ -196,6 +225,55 @@ def test_apprise_carries_it_to_whatever_its_connection_names(connect: Connect, i
     assert post.body["title"] == renderings.subject(KINDS["hostile"])
     assert post.body["message"].split() == renderings.quiet_text(KINDS["hostile"]).split()
     assert post.body["type"] == "failure"
+
+
+@pytest.fixture
+def discord(monkeypatch: pytest.MonkeyPatch, inbox: Inbox, connect: Connect) -> Inbox:
+    """Discord's incoming web hook. Only its address is another one."""
+    monkeypatch.setattr(NotifyDiscord, "notify_url", f"{inbox.url}/api/webhooks")
+    inbox.status = 204
+    connect(conn_type="apprise", extra=json.dumps({"config": {"path": f"discord://41762/{SECRET}"}}))
+    return inbox
+
+
+@pytest.fixture
+def teams(inbox_over_tls: Inbox, connect: Connect) -> Inbox:
+    """A workflow of Microsoft Teams that posts what it gets into a channel."""
+    inbox_over_tls.status = 202
+    host = inbox_over_tls.url.removeprefix("https://")
+    connect(conn_type="apprise", extra=json.dumps({"config": {"path": f"workflows://{host}/ab12/{SECRET}?verify=no"}}))
+    return inbox_over_tls
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_discord_gets_text_within_its_limit_that_mentions_nobody(discord: Inbox, kind: str) -> None:
+    deliver(kind=kind, apprise="team")
+    (post,) = discord.posts
+    assert post.path == f"/api/webhooks/41762/{SECRET}?wait=true"
+    said = post.body["content"]
+    assert renderings.quiet_text(KINDS[kind]).split() == said.removeprefix(renderings.subject(KINDS[kind])).split()
+    assert len(said) <= 2000
+    assert "@everyone" not in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_teams_gets_a_card_with_the_text(teams: Inbox, kind: str) -> None:
+    deliver(kind=kind, apprise="team")
+    (post,) = teams.posts
+    assert post.path.startswith("/workflows/ab12/triggers/manual/paths/invoke")
+    (card,) = post.body["attachments"]
+    assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
+    said = [block["text"] for block in card["content"]["body"]]
+    assert renderings.subject(KINDS[kind]) in said
+    assert renderings.quiet_text(KINDS[kind]).split() in [text.split() for text in said]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+@pytest.mark.parametrize("service", ["discord", "teams"])
+def test_what_discord_or_teams_refuses_is_told(service: str, status: int, request: pytest.FixtureRequest) -> None:
+    inbox: Inbox = request.getfixturevalue(service)
+    inbox.status, inbox.headers = status, {"Retry-After": "0"}
+    assert "did not take it" in str(refusal(apprise="team"))
 
 
 def test_what_apprise_cannot_deliver_is_told(connect: Connect, inbox: Inbox) -> None:

@@ -1,6 +1,8 @@
 """What the team is told of a task that has failed, with a real PostgreSQL and a real web hook."""
 
+import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,6 +129,23 @@ def test_a_web_hook_without_a_connection_leaves_it_in_the_outbox(model: Make) ->
 def test_a_dag_may_have_a_korean_name(model: Make, channel: Inbox) -> None:
     IncidentNotifier(spec=model(channels=TEAM).spec)(failed(dag_id="retrain_자기소개서"))
     assert channel.posts[0].body["facts"]["facts"]["dag_id"] == "retrain_자기소개서"
+
+
+def test_a_run_that_fails_as_a_whole_or_misses_its_deadline_is_told_once(model: Make, channel: Inbox) -> None:
+    toy = model(channels=TEAM)
+    whole = {"dag_run": SimpleNamespace(dag_id="deploy", run_id="run 1"), "ti": Ti(), "reason": "timed_out"}
+    late = {"dag_run": {"dag_id": "deploy", "dag_run_id": "run 1"}, "deadline": {"id": "d1"}}
+    for _ in range(2):
+        IncidentNotifier(spec=toy.spec)(whole)
+
+        async def wait() -> None:
+            await IncidentNotifier(spec=toy.spec, context=late)  # type: ignore[arg-type]
+
+        asyncio.run(wait())
+    assert channel.headlines == [
+        f"{toy.name}: run run 1 of deploy failed: timed_out.",
+        f"{toy.name}: run run 1 of deploy has missed its deadline.",
+    ]
 
 
 def test_the_ledger_may_be_behind_another_connection(

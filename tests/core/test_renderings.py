@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from retrain import announcements, renderings
-from retrain.nouns import Announcement, Incident, Level, Move, Outcome
+from retrain.nouns import Announcement, Freeze, Incident, Level, Move, Outcome
 from tests.core.test_announcements import promotion, verdict
 
 EXPECTED = Path(__file__).with_name("renderings")
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
-PAGE = "http://mlflow.example.org/#/experiments/1/runs/r1"
+PAGES = (
+    "http://mlflow.example.org/#/experiments/1/runs/r1",
+    "http://airflow.example.org/dags/retrain_letters/runs/manual__1",
+)
 EVIL = '<!channel> <@U1> @everyone *b* `c` <img src=x onerror=alert(1)> & "q" |\r\nBcc: x@example.org'
 
 
@@ -32,9 +35,9 @@ def _failed(error: str) -> Announcement:
 
 
 KINDS = {
-    "promote": announcements.of_verdict(verdict(Outcome.PROMOTE, "It is better."), PAGE),
-    "hold": announcements.of_verdict(verdict(Outcome.HOLD, "It is no better."), PAGE),
-    "inconclusive": announcements.of_verdict(verdict(Outcome.INCONCLUSIVE, "Too few rows."), PAGE),
+    "promote": announcements.of_verdict(verdict(Outcome.PROMOTE, "It is better."), PAGES),
+    "hold": announcements.of_verdict(verdict(Outcome.HOLD, "It is no better."), PAGES),
+    "inconclusive": announcements.of_verdict(verdict(Outcome.INCONCLUSIVE, "Too few rows."), PAGES),
     "promoted": announcements.of_promotion(promotion("1", "2", applied_at=NOON)),
     "rolled_back": announcements.of_promotion(
         promotion("2", "1", applied_at=NOON).model_copy(update={"kind": Move.ROLLBACK})
@@ -43,6 +46,21 @@ KINDS = {
         promotion("2", "7", applied_at=NOON).model_copy(update={"kind": Move.BY_HAND})
     ),
     "superseded": announcements.of_promotion(promotion("1", "2", superseded_at=NOON)),
+    "request": announcements.of_request(
+        verdict(Outcome.PROMOTE, "It is better."), "http://airflow.example.org/required_actions", NOON, ["kim", "lee"]
+    ),
+    "answer": announcements.of_answer(verdict(Outcome.PROMOTE, "It is better."), approved=True, by="kim", stale=True),
+    "repeated": announcements.of_fault(
+        Incident(model="자기소개서", what="task take of run run 4 failed.", remedy="Look at its log."),
+        times=4,
+        since=NOON,
+    ),
+    "recovered": announcements.of_recovery(
+        Incident(model="자기소개서", what="no labelled row has arrived for 3d.", remedy="Look."), times=1, since=NOON
+    ),
+    "frozen": announcements.of_freeze(
+        "자기소개서", Freeze(model=None, why="연말 동결", by="kim", until=NOON), holds=True
+    ),
     "failed": _failed("the kettle is on fire"),
     "hostile": _failed(EVIL),
 }
@@ -54,6 +72,7 @@ def _rendered(announcement: Announcement) -> dict[str, str]:
         "txt": f"{renderings.subject(announcement)}\n\n{renderings.text(announcement)}\n",
         "html": renderings.html(announcement) + "\n",
         "chat.txt": renderings.quiet_text(announcement) + "\n",
+        "form.md": renderings.markdown(announcement) + "\n",
     }
 
 

@@ -1,8 +1,10 @@
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow.sdk import BaseHook
+from airflow.sdk.configuration import conf
 
 from retrain import spec_files
 from retrain.errors import SettingsError
@@ -27,6 +29,11 @@ def state_of(connection_id: str) -> "State":
     state = State(Psycopg2Hook(connection_id).get_conn)
     state.check()
     return state
+
+
+def _page(dag_id: str, run_id: str) -> str | None:
+    base = conf.get("api", "base_url", fallback=None)
+    return f"{base.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base else None
 
 
 class RetrainHook(BaseHook):
@@ -86,6 +93,7 @@ class RetrainHook(BaseHook):
             state=self.state,
             tracker=self.tracker,
             note=note or "",
+            page=_page(context["dag"].dag_id, context["run_id"]),
         )
 
     @cached_property

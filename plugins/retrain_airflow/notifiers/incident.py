@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 from airflow.sdk import BaseNotifier, Context
@@ -9,33 +10,42 @@ from retrain_airflow.hooks.retrain import RetrainHook
 
 
 class IncidentNotifier(BaseNotifier):
-    """Tells the team that a task has failed for good: as `on_failure_callback`.
+    """Tells the team of a model what has failed for good: as `on_failure_callback` of a task or of any DAG, and as the
+    callback of a deadline.
 
-    What fails again in the same way, run after run, is told the first, second, fourth, eighth time and so on.
-    It delivers what else waits, because the task that would do so does not run after a failure.
+    A task that fails again in the same way, run after run, is told the first, second, fourth, eighth time and so on. It
+    delivers what else waits, because the task that would do so does not run after a failure.
     """
 
     template_fields = ("spec",)
 
-    def __init__(self, *, spec: str, state_conn_id: str = "retrain_state") -> None:
-        super().__init__()
+    def __init__(self, *, spec: str, state_conn_id: str = "retrain_state", context: Context | None = None) -> None:
+        """spec: path of the model's spec file. context: of a deadline; Airflow passes it."""
+        super().__init__(context)
         self.spec = spec
         self.state_conn_id = state_conn_id
 
     def notify(self, context: Context) -> None:
-        from retrain import outbox
+        from retrain import announcements, outbox
         from retrain_airflow.channels import channels
 
         hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
-        ti, error = context["ti"], context.get("exception")
+        model, error = hook.spec.model, context.get("exception")
+        if error is None and ("reason" in context or "deadline" in context):
+            key, incident = _of_run(model, dict(context))
+            hook.state.announce(key, announcements.of_incident(incident))
         # Of data that is blocked the core has told already, once for the same rows: it only waits to be delivered.
-        if not isinstance(error, BlockedDataError):
-            fault = Fault(name=task_faults.name(ti, error), incident=_incident(hook.spec.model, context))
-            hook.state.fail(fault, key=task_faults.key(ti))
-        outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)
+        elif not isinstance(error, BlockedDataError):
+            fault = Fault(name=task_faults.name(context["ti"], error), incident=_of_task(model, context))
+            hook.state.fail(fault, key=task_faults.key(context["ti"]))
+        outbox.send(model, channels(hook.spec), state=hook.state)
+
+    async def async_notify(self, context: Context) -> None:
+        """In the triggerer, whose event loop must not wait for a channel."""
+        await asyncio.to_thread(self.notify, context)
 
 
-def _incident(model: str, context: Context) -> Incident:
+def _of_task(model: str, context: Context) -> Incident:
     ti, error = context["ti"], context.get("exception")
     facts: dict[str, Any] = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "log_url": ti.log_url}
     return Incident(
@@ -44,3 +54,19 @@ def _incident(model: str, context: Context) -> Incident:
         remedy="Nothing was changed that a new run would not take up. Look at the task's log, then clear the task.",
         facts=facts,
     )
+
+
+def _of_run(model: str, context: dict[str, Any]) -> tuple[str, Incident]:
+    """Of a whole run, and what it is known by: it has failed, or missed a deadline."""
+    run = context["dag_run"]
+    # To a deadline's callback Airflow gives the run as its API does.
+    dag_id, run_id = (run["dag_id"], run["dag_run_id"]) if isinstance(run, dict) else (run.dag_id, run.run_id)
+    late = "deadline" in context
+    what = "has missed its deadline" if late else f"failed: {context['reason']}"
+    incident = Incident(
+        model=model,
+        what=f"run {run_id} of {dag_id} {what}.",
+        remedy="Look at its tasks in Airflow." + (" It goes on meanwhile." if late else ""),
+        facts={"dag_id": dag_id, "run_id": run_id},
+    )
+    return f"run/{dag_id}/{run_id}/{'late' if late else 'failed'}", incident

@@ -1,0 +1,161 @@
+"""Whatever task fails for good, the team hears of it within a minute, once; and no secret is in what it hears."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from psycopg2.extensions import parse_dsn
+
+from retrain.spec_files import SpecFile
+from stack.airflow_api import AirflowApi, Task
+from stack.local import Running
+from tests.inbox import Inbox
+
+Follow = Callable[..., list[Task]]
+TEAM = [{"webhook": "team"}]
+SECRET = "sentinel-5f1c9e"
+FORMS = (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="))
+
+
+def test_each_kind_of_task_that_fails_is_told_once_within_a_minute(
+    stack: Running, api: AirflowApi, add_model: Callable[..., SpecFile], follow: Follow, inbox: Inbox
+) -> None:
+    def source(file: SpecFile, statement: str) -> None:
+        with closing(psycopg2.connect(stack.dsn("source"))) as database, database, database.cursor() as cursor:
+            cursor.execute(statement.format(file.path.stem))
+
+    files = {task: add_model(channels=TEAM) for task in ("sense", "take", "check", "rollback")}
+    files["train"] = add_model("broken", channels=TEAM)
+    files["evaluate"] = add_model("fussy", channels=TEAM, trust=["pickle"])
+    source(files["sense"], "ALTER TABLE {} RENAME COLUMN a TO z")
+    source(files["take"], "ALTER TABLE {0} DROP CONSTRAINT {0}_pkey; UPDATE {0} SET id = 1 WHERE id = 2")
+    source(files["check"], "UPDATE {} SET labelled_at = now() + interval '30 days' WHERE id = 7")
+    runs = {
+        task: (file.dag_id, api.trigger(file.dag_id, ignore_threshold=True))
+        for task, file in files.items()
+        if task != "rollback"
+    }
+    back = files["rollback"].dag_id.replace("retrain_", "rollback_")
+    runs["rollback"] = (back, api.trigger(back, why="a test"))
+    for task, (dag, run) in runs.items():
+        failed = {each.id for each in follow(dag, run, "failed") if each.state == "failed"}
+        assert failed == {task}
+        model = files[task].spec.model
+        inbox.wait_for(1, of=model)
+        told = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
+        assert len(told) == 1, told
+        assert run in told[0]["headline"]
+
+
+LATE = """
+from datetime import timedelta
+from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference, task
+from retrain_airflow.notifiers.incident import IncidentNotifier
+
+at_once = DeadlineAlert(
+    reference=DeadlineReference.DAGRUN_QUEUED_AT,
+    interval=timedelta(seconds=1),
+    callback=AsyncCallback(IncidentNotifier, kwargs={{"spec": "{spec}"}}),
+)
+with DAG("{dag_id}", schedule=None, deadline=[at_once]):
+
+    @task
+    def dawdle():
+        import time
+        time.sleep(10)
+
+    dawdle()
+"""
+
+
+def test_a_dag_of_ones_own_that_misses_its_deadline_is_told(
+    api: AirflowApi,
+    add_model: Callable[..., SpecFile],
+    add_dag: Callable[[str, str], None],
+    follow: Follow,
+    inbox: Inbox,
+) -> None:
+    file, dag = add_model(channels=TEAM), f"late_{uuid4().hex[:8]}"
+    add_dag(dag, LATE.format(dag_id=dag, spec=file.path))
+    api.wait_for_dag(dag)
+    run = api.trigger(dag)
+    follow(dag, run)
+    inbox.wait_for(1, of=file.spec.model)
+    told = [post.body["headline"] for post in inbox.posts if post.body["model"] == file.spec.model]
+    assert told == [f"{file.spec.model}: run {run} of {dag} has missed its deadline."]
+
+
+@pytest.fixture
+def connect(api: AirflowApi) -> Iterator[Callable[..., str]]:
+    """Make a connection that Airflow's database keeps; it is deleted when the test ends."""
+    made = []
+
+    def connect(kind: str, **fields: Any) -> str:
+        name = f"secret_{kind}_{uuid4().hex[:6]}"
+        made.append(name)
+        api._http.post("/connections", json={"connection_id": name, "conn_type": kind, **fields}).raise_for_status()
+        return name
+
+    yield connect
+    for name in made:
+        api._http.delete(f"/connections/{name}").raise_for_status()
+
+
+def test_no_credential_is_in_a_log_an_xcom_a_table_or_a_message(
+    stack: Running,
+    api: AirflowApi,
+    add_model: Callable[..., SpecFile],
+    follow: Follow,
+    inbox: Inbox,
+    connect: Callable[..., str],
+    eventually: Callable[..., None],
+) -> None:
+    dsn = parse_dsn(stack.dsn("source"))
+    where = {"host": dsn["host"], "login": dsn["user"], "schema": dsn["dbname"], "password": SECRET}
+    nobody = {"host": "127.0.0.1", "port": 9, "password": SECRET}
+    signing = json.dumps({"signing_secret": f"whsec_{base64.b64encode(SECRET.encode()).decode()}"})
+    channels = [
+        {"webhook": connect("http", host=inbox.url, login="kim", password=SECRET, extra=signing)},
+        {"webhook": connect("http", login="kim", extra=signing, **nobody)},
+        {"slack": connect("slackwebhook", host="http://127.0.0.1:9/services", password=f"T0/B0/{SECRET}")},
+        {"email": connect("smtp", login="kim", extra='{"from_email": "a@example.org"}', **nobody), "to": ["b@c.de"]},
+        {"apprise": connect("apprise", extra=json.dumps({"config": {"path": f"json://kim:{SECRET}@127.0.0.1:9/"}}))},
+    ]
+    good = add_model(connection=connect("postgres", **where), channels=channels)
+    bad = add_model(connection=connect("postgres", **{**where, **nobody}), channels=channels)
+    cut_short = api.trigger(bad.dag_id, ignore_threshold=True)
+    run = api.trigger(good.dag_id, ignore_threshold=True)
+    follow(good.dag_id, run)
+    eventually(lambda: "up_for_retry" in {task.state for task in api.tasks(bad.dag_id, cut_short)})
+    inbox.wait_for(2, of=good.spec.model)
+
+    places = {f"message {number}": post.raw.decode() for number, post in enumerate(inbox.posts)}
+    for dag, of in ((good.dag_id, run), (bad.dag_id, cut_short)):
+        places[f"XComs of {dag}"] = json.dumps(api._get(f"/dags/{dag}/dagRuns/{of}/taskInstances/~/xcomEntries"))
+        for task in api.tasks(dag, of):
+            places[f"log of {dag}.{task.id}"] = json.dumps(
+                [api.log(dag, of, task.id, attempt, task.map_index) for attempt in range(1, task.tries + 1)]
+            )
+    with closing(psycopg2.connect(stack.dsn("retrain"))) as database, database.cursor() as cursor:
+        for table in ("outbox", "deliveries", "claims", "verdicts", "promotions", "faults"):
+            cursor.execute(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM retrain.{table} t")
+            places[table] = cursor.fetchone()[0]
+    places |= {
+        str(path): path.read_text(errors="replace") for path in _files(stack.home.logs, stack.home.airflow / "logs")
+    }
+    # What each of these places should hold is there, so that looking for what must not be means something.
+    assert "answered" in places["deliveries"] or "no answer" in places["deliveries"]
+    assert good.spec.model in places["outbox"]
+    assert "Connection refused" in str(places)
+    assert [place for place, text in places.items() if any(form in text for form in FORMS)] == []
+
+
+def _files(*folders: Path) -> Iterator[Path]:
+    for folder in folders:
+        yield from (path for path in folder.rglob("*") if path.is_file())
