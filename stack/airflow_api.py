@@ -85,7 +85,7 @@ class AirflowApi:
                 return
             if time.monotonic() > until:
                 raise StackError(f"run {run_id} of {dag_id} is still {state} after {patience:.0f} s")
-            time.sleep(0.3)
+            time.sleep(0.7)
 
     def state(self, dag_id: str, run_id: str) -> str:
         return cast(str, self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])

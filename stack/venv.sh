@@ -33,15 +33,25 @@ pip_install() {
         give_up "the packages could not be installed ($(grep -v '^WARNING' .venv/install.log | grep . | tail -n 1)): is the network up, and the package index one that pip reaches? All that pip said is in .venv/install.log; \`make venv\` tries again"
 }
 
+# Where pip has an index of its owner's, uv is to use it; what it does not know of pip's settings, pip makes good.
+uv_install() {
+    sed -n '/^uv==/,/[^\\]$/p' requirements.lock > .venv/uv.txt
+    pip_install --require-hashes -r .venv/uv.txt
+    index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2> /dev/null)}
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
+    .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode \
+        -r requirements.lock >> .venv/install.log 2>&1
+}
+
 if made_from | cmp -s - .venv/built-from; then
     exit 0
 fi
 python=$(choose_python) || exit 1
 "$python" -c 'import ensurepip, venv' > /dev/null 2>&1 ||
     give_up "$python cannot make virtual environments: install its venv module (Debian and Ubuntu: \`apt-get install python3-venv\`), or name another Python with PYTHON="
-echo "Making .venv with $("$python" -V): a few minutes …"
+echo "Making .venv with $("$python" -V): a minute or more …"
 rm -rf .venv
 "$python" -m venv .venv || give_up "$python could not make .venv: is the disk full, or the folder not writable?"
-pip_install --require-hashes -r requirements.lock
+uv_install || pip_install --require-hashes -r requirements.lock
 pip_install --no-deps --no-build-isolation -e .
 made_from > .venv/built-from # last: an install that was interrupted does not count as done

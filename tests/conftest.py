@@ -163,7 +163,7 @@ def eventually() -> Callable[..., None]:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not so after {seconds} s"
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     return wait
 

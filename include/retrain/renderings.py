@@ -45,7 +45,12 @@ def text(announcement: Announcement) -> str:
 
 def quiet_text(announcement: Announcement) -> str:
     """`text` for chats: short enough, and an @ in it is no mention of anybody."""
-    return short(re.sub(r"@(?=\w)", "@\u200b", text(announcement)), _BODY, lines=True)
+    return short(_quiet(text(announcement)), _BODY, lines=True)
+
+
+def quiet_subject(announcement: Announcement) -> str:
+    """`subject` for chats."""
+    return short(_quiet(subject(announcement)), _SUBJECT)
 
 
 def html(announcement: Announcement) -> str:
@@ -93,6 +98,10 @@ def _links(announcement: Announcement) -> list[tuple[str, str]]:
         for name, address in announcement.links
         if address.startswith(("http://", "https://")) and len(address) <= _ADDRESS and not re.search(r"\s", address)
     ]
+
+
+def _quiet(said: str) -> str:
+    return re.sub(r"@(?=\w)", "@\u200b", said)
 
 
 def _plain(said: str) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
-from email.message import EmailMessage
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.utils import formatdate
 from smtplib import SMTPException, SMTPResponseException
 
 from airflow.providers.apprise.hooks.apprise import AppriseHook
@@ -79,15 +82,17 @@ def _email(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
             hook._smtp_client.close()
 
 
-def _mail(sender: str, to: Sequence[str], key: str, announcement: Announcement) -> EmailMessage:
-    message = EmailMessage()
-    message["Subject"] = renderings.subject(announcement)
+def _mail(sender: str, to: Sequence[str], key: str, announcement: Announcement) -> MIMEMultipart:
+    # Not an EmailMessage: before Python 3.12.5 it loses blanks of a subject that is not ASCII.
+    message = MIMEMultipart("alternative")
+    message["Subject"] = Header(renderings.subject(announcement), "utf-8")  # type: ignore[assignment]
     message["From"], message["To"] = sender, ", ".join(to)
+    message["Date"] = formatdate()
     # The same each time, so that a mail system that looks can drop a double.
     message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@retrain>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(renderings.text(announcement))
-    message.add_alternative(renderings.html(announcement), subtype="html")
+    message.attach(MIMEText(renderings.text(announcement), "plain", "utf-8"))
+    message.attach(MIMEText(renderings.html(announcement), "html", "utf-8"))
     return message
 
 
@@ -100,7 +105,7 @@ def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
         raise ChannelError("its connection names no service that Apprise knows: look at its config")
     if not services.notify(
         body=renderings.quiet_text(announcement),
-        title=renderings.subject(announcement),
+        title=renderings.quiet_subject(announcement),
         notify_type=_TYPES[announcement.level],
         body_format=NotifyFormat.TEXT,
     ):

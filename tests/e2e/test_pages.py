@@ -3,6 +3,8 @@
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import visibility_of_element_located
+from selenium.webdriver.support.wait import WebDriverWait
 
 from stack.local import Running
 
@@ -17,8 +19,9 @@ def _log_in(browser: Chrome, stack: Running) -> None:
 
 
 def _text(browser: Chrome, text: str) -> WebElement:
-    """The element with this text; waits until it is there."""
-    return browser.find_element(By.XPATH, f"//*[normalize-space(text())='{text}']")
+    """The element with this text; waits until it can be seen."""
+    place = (By.XPATH, f"//*[normalize-space(text())='{text}']")
+    return WebDriverWait(browser, 30).until(visibility_of_element_located(place))
 
 
 def test_the_trigger_form_offers_what_a_run_may_be_told(browser: Chrome, stack: Running) -> None:
@@ -26,10 +29,8 @@ def test_the_trigger_form_offers_what_a_run_may_be_told(browser: Chrome, stack: 
     _text(browser, "Dags")
     browser.get(f"{stack.airflow_url}/dags/{DAG}")
     _text(browser, "Trigger").click()
-    for title in ("Ignore the threshold", "Dry run", "Candidates to train", "Note"):
-        assert _text(browser, title).is_displayed()
-    for candidate in ("logistic", "boosted"):
-        assert _text(browser, candidate).is_displayed()
+    for text in ("Ignore the threshold", "Dry run", "Candidates to train", "Note", "logistic", "boosted"):
+        _text(browser, text)
 
 
 def test_the_page_of_a_dag_shows_its_tasks(browser: Chrome, stack: Running) -> None:
@@ -37,4 +38,4 @@ def test_the_page_of_a_dag_shows_its_tasks(browser: Chrome, stack: Running) -> N
     _text(browser, "Dags")
     browser.get(f"{stack.airflow_url}/dags/{DAG}/tasks")
     for task in ("sense", "take", "check", "evaluate", "promote", "hold", "tell"):
-        assert _text(browser, task).is_displayed()
+        _text(browser, task)

@@ -50,6 +50,7 @@ def test_two_batches_end_in_two_promotions_and_nothing_is_left_running(home: Pat
     assert left(home) == []
 
 
+@pytest.mark.soak  # what it adds to the tests beside it is one more whole stack
 def test_a_file_of_ones_own_is_fed_in_batches_by_date_until_ctrl_c_leaves_nothing_running(
     home: Path, left: Left, reviews: Path, tmp_path: Path
 ) -> None:
