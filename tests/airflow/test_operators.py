@@ -32,11 +32,7 @@ from tests.airflow.conftest import Model, Ti, connection_to
 from tests.inbox import Inbox
 
 Make = Callable[..., Model]
-CONTEXT: dict[str, Any] = {
-    "dag": SimpleNamespace(dag_id="retrain_toy"),
-    "run_id": "run 1",
-    "dag_run": SimpleNamespace(run_type="manual"),
-}
+CONTEXT: dict[str, Any] = {"dag": SimpleNamespace(dag_id="retrain_toy"), "run_id": "run 1"}
 
 
 def take(model: Model, **how: Any) -> dict[str, Any]:
@@ -51,14 +47,14 @@ def train(model: Model, **how: Any) -> dict[str, Any]:
     return TrainCandidateOperator(task_id="train", spec=model.spec, **{"candidate": "whole", **how}).execute(CONTEXT)
 
 
-def evaluate(model: Model, **how: Any) -> tuple[dict[str, Any], list[str]]:
+def evaluate(model: Model, run_type: str = "manual", **how: Any) -> tuple[dict[str, Any], list[str]]:
     """The verdict that it pushes, and the tasks that it skips."""
     with DAG("retrain_toy", schedule=None):
         task = EvaluateOperator(task_id="evaluate", spec=model.spec, **how)
         task >> [EmptyOperator(task_id="promote"), EmptyOperator(task_id="hold")]
     ti = Ti(task=task)
     with pytest.raises(DownstreamTasksSkipped) as skipped:
-        task.execute({**CONTEXT, "ti": ti})
+        task.execute({**CONTEXT, "ti": ti, "dag_run": SimpleNamespace(run_type=run_type)})
     return ti.pushed["return_value"], [task_id for task_id, _ in skipped.value.tasks]
 
 
@@ -106,12 +102,15 @@ def test_each_takes_the_noun_before_and_gives_the_next(
     assert [run.data.tags["mlflow.note.content"] for run in runs] == ["autumn", "autumn"]
 
 
-def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(model: Make, tracker: ExperimentTracker) -> None:
+@pytest.mark.parametrize("asked", [{"judge_only": True}, {"run_type": "backfill"}], ids=["asked for", "a backfill"])
+def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(
+    model: Make, tracker: ExperimentTracker, asked: dict[str, Any]
+) -> None:
     toy = model()
     toy.feed(1000)
     snapshot = take(toy)
     candidates = [train(toy, snapshot=snapshot)]
-    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, judge_only=True)
+    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, **asked)
     assert (Verdict.from_json(verdict).outcome, Verdict.from_json(verdict).trial.dry_run) == (Outcome.PROMOTE, True)
     assert skipped == ["promote"]
     with pytest.raises(RetrainError, match="promotes nothing"):

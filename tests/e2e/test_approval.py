@@ -13,14 +13,14 @@ Follow = Callable[..., list[Task]]
 TEAM = [{"webhook": "team"}]
 
 
-def answer(api: AirflowApi, file: SpecFile, run: str, chosen: str, eventually: Callable[..., None]) -> None:
-    """As the page *Required actions* does it, when the run has come so far."""
+def answer(api: AirflowApi, file: SpecFile, run: str, chosen: str, eventually: Callable[..., None]) -> int:
+    """As the page *Required actions* does it, when the run has come so far; the status of what Airflow says to it."""
     eventually(
         lambda: ("ask", "awaiting_input") in {(task.id, task.state) for task in api.tasks(file.dag_id, run)}, 180
     )
     time.sleep(2)  # Airflow fails a task that is answered within a second of its parking
     form = f"/dags/{file.dag_id}/dagRuns/{run}/taskInstances/ask/-1/hitlDetails"
-    api._http.patch(form, json={"chosen_options": [chosen], "params_input": {}}).raise_for_status()
+    return api._http.patch(form, json={"chosen_options": [chosen], "params_input": {}}).status_code
 
 
 def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
@@ -32,18 +32,21 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     ledger: State,
     tracker: ExperimentTracker,
 ) -> None:
-    file, hasty = add_model(approval="person", channels=TEAM), add_model(approval={"wait": "1m"}, channels=TEAM)
+    file = add_model(approval="person", channels=TEAM)
+    hasty = add_model(approval={"users": ["somebody else"], "wait": "1m"}, channels=TEAM)
     model, dag = file.spec.model, file.dag_id
     unanswered = api.trigger(hasty.dag_id, ignore_threshold=True)
 
+    assert answer(api, hasty, unanswered, "Promote", eventually) == 403
+
     yes = api.trigger(dag, ignore_threshold=True)
-    answer(api, file, yes, "Promote", eventually)
+    assert answer(api, file, yes, "Promote", eventually) == 200
     follow(dag, yes)
     assert tracker.production(model) == "1"
     assert ledger.history(model)[-1].why.startswith("approved by admin; ")
 
     no = api.trigger(dag, ignore_threshold=True, force="a test")
-    answer(api, file, no, "Hold", eventually)
+    assert answer(api, file, no, "Hold", eventually) == 200
     tasks = {task.id: task.state for task in follow(dag, no)}
     assert (tasks["promote"], tasks["hold"], tasks["again"]) == ("skipped", "success", "skipped")
     assert tracker.production(model) == "1"
@@ -51,7 +54,7 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     late = api.trigger(dag, ignore_threshold=True, force="a test")
     eventually(lambda: "awaiting_input" in {task.state for task in api.tasks(dag, late)}, 180)
     tracker.set_production(model, "2")
-    answer(api, file, late, "Promote", eventually)
+    assert answer(api, file, late, "Promote", eventually) == 200
     tasks = {task.id: task.state for task in follow(dag, late)}
     assert (tasks["promote"], tasks["hold"], tasks["again"]) == ("skipped", "skipped", "success")
     follow(dag, f"again__{late}")
