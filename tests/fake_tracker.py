@@ -294,12 +294,15 @@ class FakeTracker:
         return analysis.table([self._runs[run_id] for run_id in run_ids], metric_keys)
 
     def get_best_run(self, experiment_id: str, metric_key: str, ascending: bool = False) -> Run | None:
+        return next(iter(self.get_best_runs([experiment_id], metric_key, 1, ascending)), None)
+
+    def get_best_runs(
+        self, experiment_ids: Sequence[str], metric_key: str, k: int, ascending: bool = False
+    ) -> list[Run]:
         order = [Order("metric", metric_key, ascending), Order("attribute", "start_time")]
         finished = Condition("attribute", "status", "=", "FINISHED")
-        for run in self.search_runs([experiment_id], [finished], order, max_results=1):
-            if math.isfinite(run.metrics.get(metric_key, math.nan)):
-                return run
-        return None
+        found = self.search_runs(experiment_ids, [finished], order, 1_000)
+        return [run for run in found if math.isfinite(run.metrics.get(metric_key, math.nan))][:k]
 
     def experiment_stats(
         self, experiment_id: str, smaller_is_better: Collection[str] = ()

@@ -72,12 +72,12 @@ def html(announcement: Announcement) -> str:
 
 def markdown(announcement: Announcement) -> str:
     """For a form of Airflow's. Its links are left out: the form is where one of them leads to."""
-    parts = [f"**{_markdown(_headline(announcement))}**"]
+    parts = [f"**{markdown_text(_headline(announcement))}**"]
     if announcement.numbers:
-        rows = (f"| {_markdown(name)} | {_markdown(value)} |" for name, value in announcement.numbers)
+        rows = (f"| {markdown_text(name)} | {markdown_text(value)} |" for name, value in announcement.numbers)
         parts.append("\n".join(["| | |", "|---|---|", *rows]))
     if announcement.act:
-        parts.append(_markdown(announcement.act))
+        parts.append(markdown_text(announcement.act))
     return "\n\n".join(parts)
 
 
@@ -113,6 +113,6 @@ def _slack(said: str) -> str:
     return said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _markdown(said: str) -> str:
-    """As CommonMark lets any of its characters be said."""
+def markdown_text(said: str) -> str:
+    """As CommonMark lets any of its characters be said, in one line."""
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", " ".join(said.split()))

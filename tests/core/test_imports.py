@@ -92,6 +92,9 @@ LAYERS = (
         },
         CORE,
     ),
+    Layer("1b: runs side by side", {"retrain.comparison": {"pandas", "optuna"}}, CORE),
+    Layer("1b: their pictures", {"retrain.comparison_plots": {"pandas", "matplotlib"}}, CORE),
+    Layer("1b: their report", {"retrain.comparison_report": {"pandas", "matplotlib"}}, CORE),
     Layer("1b: what a cycle works with", {"retrain.cycle": set(), "retrain.answering": {"pandas"}}, CORE),
     Layer("1b: its runs in MLflow", {"retrain.runs": set()}, CORE),
     Layer(

@@ -435,6 +435,9 @@ def test_the_best_run_is_finished_has_the_metric_and_came_first(
         found = tracker.get_best_run(experiment, "f1", ascending)
         assert found is not None
         assert found.id == expected
+    ranked = tracker.get_best_runs([experiment], "f1", 3)
+    assert [run.metrics["f1"] for run in ranked] == [0.5, 0.5, -0.5]
+    assert [run.id for run in ranked][::2] == [best, worst]
     _refused(lambda: tracker.get_best_run(experiment, "f1` > 0 AND metrics.`x"), "cannot be the name")
 
 

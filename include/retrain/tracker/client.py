@@ -479,7 +479,13 @@ class ExperimentTracker:
         return found
 
     def get_best_run(self, experiment_id: str, metric_key: str, ascending: bool = False) -> Run | None:
-        """The finished run with the greatest value, of equal ones the earliest; the smallest where `ascending`.
+        """The first of `get_best_runs`; None where there is none."""
+        return next(iter(self.get_best_runs([experiment_id], metric_key, 1, ascending)), None)
+
+    def get_best_runs(
+        self, experiment_ids: Sequence[str], metric_key: str, k: int, ascending: bool = False
+    ) -> list[Run]:
+        """The k finished runs with the greatest value, or the smallest where `ascending`; of equal ones the earliest.
 
         Runs that did not finish, that have not this metric, or have NaN or infinity for it, do not count.
         """
@@ -488,9 +494,7 @@ class ExperimentTracker:
             Condition("metric", metric_key, "<", _GREATEST),
             Condition("metric", metric_key, ">", -_GREATEST),
         ]
-        order = [Order("metric", metric_key, ascending), _STARTED]
-        found = self.search_runs([experiment_id], finite, order, max_results=1)
-        return found[0] if found else None
+        return self.search_runs(experiment_ids, finite, [Order("metric", metric_key, ascending), _STARTED], k)
 
     def experiment_stats(
         self, experiment_id: str, smaller_is_better: Collection[str] = ()

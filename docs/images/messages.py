@@ -1,0 +1,71 @@
+"""Draws `messages.png`, one announcement as each kind of channel shows it: `.venv/bin/python docs/images/messages.py`.
+
+E-mail, chat text and JSON are what is sent. Slack's blocks are drawn here, as Slack itself would need an account.
+"""
+
+import json
+import sys
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+from retrain import renderings  # noqa: E402
+from tests.core.test_renderings import KINDS  # noqa: E402
+
+STYLE = """
+body { margin: 0; padding: 20px; width: 1360px; background: #f4f4f4; color: #1d1c1d;
+       font: 14px/1.45 "Noto Sans KR", "DejaVu Sans", sans-serif; }
+main { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; }
+section { background: white; border: 1px solid #ccc; border-radius: 6px; padding: 12px 16px; overflow: hidden; }
+h2 { margin: 0 0 8px; font-size: 12px; color: #555; font-weight: normal; }
+pre { margin: 0; font-size: 12px; white-space: pre-wrap; word-break: break-word; }
+.fields { display: grid; grid-template-columns: 1fr 1fr; gap: 6px 16px; margin: 8px 0; white-space: pre-line; }
+.context { color: #555; font-size: 12px; margin: 8px 0; }
+a { color: #1264a3; }
+"""
+
+
+def main() -> None:
+    told = KINDS["inconclusive"]
+    body = {"key": "verdict/4f1c…", **told.to_json(), "facts": "…"}
+    panels = {
+        "Slack": _slack(renderings.slack(told)),
+        "E-mail": f"<p>{escape(renderings.subject(told))}</p><hr>{renderings.html(told)}",
+        "Microsoft Teams, Discord and others, through Apprise": f"<pre>{escape(renderings.quiet_text(told))}</pre>",
+        "Web hook": f"<pre>{escape(json.dumps(body, ensure_ascii=False, indent=1))}</pre>",
+    }
+    sections = "".join(f"<section><h2>{name}</h2>{panel}</section>" for name, panel in panels.items())
+    options = webdriver.ChromeOptions()
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1400,760"):
+        options.add_argument(f"--{argument}")
+    with tempfile.TemporaryDirectory() as folder, webdriver.Chrome(options=options) as browser:
+        page = Path(folder) / "messages.html"
+        page.write_text(f"<meta charset=utf-8><style>{STYLE}</style><main>{sections}</main>", encoding="utf-8")
+        browser.get(page.as_uri())
+        browser.find_element("tag name", "body").screenshot(str(Path(__file__).with_suffix(".png")))
+
+
+def _slack(message: dict[str, Any]) -> str:
+    parts = []
+    for block in message["blocks"]:
+        if "fields" in block:
+            cells = "".join(f"<div>{escape(field['text'])}</div>" for field in block["fields"])
+            parts.append(f'<div class="fields">{cells}</div>')
+        elif block["type"] == "context":
+            parts.append(f'<div class="context">{escape(block["elements"][0]["text"])}</div>')
+        elif block["text"]["type"] == "mrkdwn":
+            links = [link.strip("<>").split("|") for link in block["text"]["text"].split(" · ")]
+            parts.append(" · ".join(f'<a href="{address}">{name}</a>' for address, name in links))
+        else:
+            parts.append(f"<div>{escape(block['text']['text'])}</div>")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    main()
