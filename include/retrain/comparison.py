@@ -1,8 +1,9 @@
 """Runs of several experiments side by side, the best of them, and what their parameters did to a metric."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,21 +143,22 @@ def _effect(
         name=str(values.name).removeprefix("param_"),
         is_number=numbers is not None,
         runs=len(values),
-        values=tuple(
-            ValueEffect(
-                value=str(row.value),
-                runs=int(row.count_),
-                mean=float(row.mean),
-                standard_deviation=0.0 if math.isnan(row.std) else float(row.std),
-                min=float(row.min),
-                max=float(row.max),
-            )
-            for row in shown.rename(columns={"count": "count_"}).itertuples()
-        ),
+        values=tuple(_value_effect(row) for row in shown.to_dict("records")),
         best_value=str(best["value"].iloc[0]),
         pearson=float(numbers.corr(scores)) if numbers is not None and varies else None,
         spearman=float(numbers.rank().corr(scores.rank())) if numbers is not None and varies else None,
         importance=importance,
+    )
+
+
+def _value_effect(row: Mapping[Hashable, Any]) -> ValueEffect:
+    return ValueEffect(
+        value=str(row["value"]),
+        runs=int(row["count"]),
+        mean=float(row["mean"]),
+        standard_deviation=0.0 if math.isnan(row["std"]) else float(row["std"]),
+        min=float(row["min"]),
+        max=float(row["max"]),
     )
 
 

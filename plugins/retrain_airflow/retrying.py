@@ -12,6 +12,7 @@ NOT_WORTH_A_RETRY = (
     "BlockedDataError",
     "EstimatorError",
     "UntrustedModelError",
+    "NotInLedgerError",
     "StaleVerdictError",
     "FrozenError",
     "RollbackError",
