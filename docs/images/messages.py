@@ -33,7 +33,7 @@ a { color: #1264a3; }
 
 def main() -> None:
     told = KINDS["inconclusive"]
-    body = {"key": "verdict/4f1c…", **told.to_json(), "facts": "…"}
+    body = {"key": "verdict/4f1c…", **told.to_json(), "numbers": "…", "facts": "…"}
     panels = {
         "Slack": _slack(renderings.slack(told)),
         "E-mail": f"<p>{escape(renderings.subject(told))}</p><hr>{renderings.html(told)}",
@@ -42,13 +42,13 @@ def main() -> None:
     }
     sections = "".join(f"<section><h2>{name}</h2>{panel}</section>" for name, panel in panels.items())
     options = webdriver.ChromeOptions()
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1400,760"):
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1500,1400"):
         options.add_argument(f"--{argument}")
     with tempfile.TemporaryDirectory() as folder, webdriver.Chrome(options=options) as browser:
         page = Path(folder) / "messages.html"
         page.write_text(f"<meta charset=utf-8><style>{STYLE}</style><main>{sections}</main>", encoding="utf-8")
         browser.get(page.as_uri())
-        browser.find_element("tag name", "body").screenshot(str(Path(__file__).with_suffix(".png")))
+        browser.find_element("tag name", "main").screenshot(str(Path(__file__).with_suffix(".png")))
 
 
 def _slack(message: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freez
         + ("" if freeze is None else f"; {frozen(freeze)}"),
         numbers=tuple(_numbers(verdict)),
         act="Production stays as it is. Where it must be replaced all the same, trigger the model's DAG and say why "
-        "under *Force the promotion*."
+        'under "Force the promotion".'
         if unclear and not trial.dry_run
         else "",
         links=tuple(
