@@ -1,8 +1,7 @@
 """The tracker against MLflow's own client, on one experiment of 10,000 finished runs behind PostgreSQL.
 
-Each run has five parameters, five metrics and the tags of its name and user. They are written by SQL straight into
-MLflow's tables, as rows like those that its server writes, which takes seconds in place of minutes; the tables are
-analysed afterwards, as autovacuum would do in time. Everything that is measured goes through MLflow's server.
+Each run has five parameters, five metrics and the tags of its name and user (`stack/samples/mlflow_runs.py`).
+Everything that is measured goes through MLflow's server.
 
 Four comparisons; in each the two sides take turns at going first, once without counting, and what is compared is the
 median of each side:
@@ -24,7 +23,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -32,14 +30,13 @@ from uuid import uuid4
 import mlflow
 import mlflow.sklearn
 import pandas as pd
-import psycopg2
 from mlflow import MlflowClient
 from sklearn.pipeline import Pipeline
 
 from estimators import text
 from retrain.tracker import ExperimentTracker
 from stack import local
-from stack.samples import cover_letters
+from stack.samples import cover_letters, mlflow_runs
 
 COMPARED, PAGE, POINTS = 100, 1_000, 10_000
 # Ratios of the alternative's seconds to ours. 0.909: ours takes at most 1.1 times as long.
@@ -71,7 +68,7 @@ def main() -> None:
         tracker = ExperimentTracker(stack.mlflow_url)
         experiment = tracker.create_experiment("benchmark")
         begun = time.monotonic()
-        ids = _seed(stack.dsn("mlflow"), experiment, tracker.get_experiment(experiment).artifact_location, runs)
+        ids = mlflow_runs.fill(stack.dsn("mlflow"), tracker.get_experiment(experiment), runs)
         print(f"{runs:,} runs written in {time.monotonic() - begun:.1f} s")
         bench = Bench(tracker, MlflowClient(stack.mlflow_url), experiment, ids, repeats)
         mlflow.set_tracking_uri(stack.mlflow_url)
@@ -206,43 +203,6 @@ def _fitted() -> tuple[Pipeline, pd.DataFrame]:
     letters = cover_letters.generate(2_000, seed=1)
     rows, labels = letters[["letter"]], letters["result"]
     return text.logistic("letter", analyzer="word", longest=2).fit(rows, labels), rows.head(5)
-
-
-def _seed(dsn: str, experiment: str, location: str, runs: int) -> list[str]:
-    """Ids of runs that are there now."""
-    values = {"experiment": int(experiment), "location": location, "runs": runs}
-    with closing(psycopg2.connect(dsn)) as session:
-        with session, session.cursor() as cursor:
-            cursor.execute("SELECT setseed(0.5)")
-            cursor.execute(_SEED, values)
-        session.autocommit = True
-        with session.cursor() as cursor:
-            cursor.execute("ANALYZE")
-            cursor.execute("SELECT run_uuid FROM runs WHERE experiment_id = %(experiment)s ORDER BY start_time", values)
-            return [row[0] for row in cursor.fetchall()]
-
-
-_SEED = """
-CREATE TEMPORARY TABLE made ON COMMIT DROP AS
-SELECT n, md5(n::text) AS id, 1750000000000 + n * 60000 AS begun FROM generate_series(1, %(runs)s) AS n;
-
-INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time,
-                  source_version, lifecycle_stage, artifact_uri, experiment_id)
-SELECT id, 'run ' || n, 'UNKNOWN', '', '', 'me', 'FINISHED', begun, begun + 30000,
-       '', 'active', %(location)s || '/' || id || '/artifacts', %(experiment)s FROM made;
-
-INSERT INTO params (key, value, run_uuid)
-SELECT 'p' || k, (n * k %% 97)::text, id FROM made, generate_series(0, 4) AS k;
-
-INSERT INTO tags (key, value, run_uuid)
-SELECT 'mlflow.runName', 'run ' || n, id FROM made UNION ALL SELECT 'mlflow.user', 'me', id FROM made;
-
-INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid)
-SELECT 'm' || k, random(), begun + 20000, 0, false, id FROM made, generate_series(0, 4) AS k;
-
-INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
-SELECT m.key, m.value, m.timestamp, m.step, m.is_nan, m.run_uuid FROM metrics m JOIN made ON made.id = m.run_uuid;
-"""
 
 
 def _report(runs: int, repeats: int, one_by_one: int, sides: dict[str, Sides]) -> None:

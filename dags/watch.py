@@ -1,9 +1,9 @@
 """One DAG `watch_<spec>` for each spec file: notices what no cycle would."""
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, CronTriggerTimetable
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
@@ -19,8 +19,9 @@ def watch(file: SpecFile) -> DAG:
         f"watch_{file.path.stem}",
         description=f"Notices what no cycle would: {spec.model}",
         doc_md=on_call.WATCH_DAG.format(model=spec.model),
-        schedule=timedelta(minutes=10),
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        # Between the ticks of most schedules, and without a start_date never at once: an Airflow that has just started
+        # has better things to do.
+        schedule=CronTriggerTimetable("5-59/10 * * * *", timezone="UTC", run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
         # Paused, it would notice nothing, and nobody would notice that.

@@ -1,14 +1,20 @@
 """A web hook for tests: an HTTP server that keeps what was posted to it."""
 
 import json
+import socket
 import ssl
+import struct
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+_HANGS = 3.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Inbox:
     """and with which body."""
     stumbles: int = 0
     """How many it answers with 500 before that."""
+    trouble: Literal["", "hangs", "resets"] = ""
+    """What it does instead, when it has read a post: nothing for some seconds, or end the connection."""
     certificate: Path | None = None
     """A file with a key and its certificate, to be spoken to over TLS."""
     posts: list[Post] = field(default_factory=list)
@@ -42,12 +50,21 @@ class Inbox:
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 inbox.posts.append(Post(self.path, dict(self.headers), json.loads(raw), raw))
+                if inbox.trouble == "hangs":
+                    time.sleep(_HANGS)
+                if inbox.trouble == "resets":
+                    # Without a word: what was not read yet is thrown away at the other end.
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
+                    self.close_connection = True
+                    return
                 self.send_response(500 if len(inbox.posts) <= inbox.stumbles else inbox.status)
                 for name, value in inbox.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(inbox.answer)))
                 self.end_headers()
-                self.wfile.write(inbox.answer)
+                with suppress(ConnectionError):  # whoever waits no longer
+                    self.wfile.write(inbox.answer)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -282,6 +283,29 @@ def test_what_discord_or_teams_refuses_is_told(service: str, status: int, reques
     inbox: Inbox = request.getfixturevalue(service)
     inbox.status, inbox.headers = status, {"Retry-After": "0"}
     assert "did not take it" in str(refusal(apprise="team"))
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "resets"])
+@pytest.mark.parametrize("kind", ["slack", "webhook", "discord", "apprise"])
+def test_a_receiver_that_hangs_or_resets_the_connection_is_told_soon(
+    kind: str, trouble: str, inbox: Inbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrain_airflow.channels._SECONDS", 1)
+    monkeypatch.setattr("retrain.channels._SECONDS", 1)
+    monkeypatch.setattr(NotifyDiscord, "notify_url", f"{inbox.url}/api/webhooks")
+    host = inbox.url.removeprefix("http://")
+    connections: dict[str, dict[str, Any]] = {
+        "slack": {"conn_type": "slackwebhook", "host": f"{inbox.url}/services", "password": f"T0/B0/{SECRET}"},
+        "webhook": {"conn_type": "http", "host": inbox.url, "password": SECRET, "login": "kim"},
+        "discord": {"conn_type": "apprise", "extra": {"config": {"path": f"discord://4176/{SECRET}?rto=1"}}},
+        "apprise": {"conn_type": "apprise", "extra": {"config": {"path": f"json://kim:{SECRET}@{host}?rto=1"}}},
+    }
+    connect(**connections[kind])
+    inbox.trouble = trouble  # type: ignore[assignment]
+    began = time.monotonic()
+    refusal(**{"apprise" if kind == "discord" else kind: "team"})
+    assert len(inbox.posts) == 1
+    assert time.monotonic() - began < 3
 
 
 def test_what_apprise_cannot_deliver_is_told(connect: Connect, inbox: Inbox) -> None:

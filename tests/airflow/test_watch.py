@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import CronTriggerTimetable
 
 from retrain.tracker import ExperimentTracker
 from retrain_airflow.notifiers.incident import IncidentNotifier
@@ -20,7 +21,9 @@ def test_each_spec_is_watched_by_a_dag_that_nobody_has_to_switch_on(model: Make)
     bag = DagBag(PROJECT / "dags" / "watch.py")
     assert bag.import_errors == {}
     (dag,) = bag.dags.values()
-    assert (dag.dag_id, dag.schedule, dag.is_paused_upon_creation) == ("watch_toy", timedelta(minutes=10), False)
+    assert (dag.dag_id, dag.is_paused_upon_creation) == ("watch_toy", False)
+    every_ten_minutes = CronTriggerTimetable("5-59/10 * * * *", timezone="UTC", run_immediately=timedelta(0))
+    assert (dag.schedule, dag.start_date) == (every_ten_minutes, None)
     assert (dag.max_active_runs, dag.catchup) == (1, False)
     (task,) = dag.tasks
     assert task.doc_md
