@@ -42,6 +42,8 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
         # An idle scheduler looks again after 0.2 s instead of 1 s: most of a short cycle is this waiting.
         # A task that was killed with its scheduler is taken up by the next one after a minute instead of five.
         "scheduler": {"scheduler_idle_sleep_time": 0.2, "orphaned_tasks_check_interval": 30},
+        # In its first seconds the API server answers nobody, on slow cores: a task waits, and does not die of that.
+        "workers": {"execution_api_timeout": 30},
         # A new DAG file is seen within seconds; a new or changed spec within Airflow's own half a minute.
         "dag_processor": {"refresh_interval": 5},
         "logging": {

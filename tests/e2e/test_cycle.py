@@ -150,12 +150,12 @@ def test_a_spec_that_breaks_is_an_import_error_and_the_others_go_on(
     def error() -> str:
         return "".join(each["stack_trace"] for each in api._get("/importErrors")["import_errors"])
 
-    eventually(lambda: bad.path.name in error())
+    eventually(lambda: bad.path.name in error(), 120)
     assert f"{bad.path.name}: gate.floor = 7: input should be less than or equal to 1" in error()
     follow(good.dag_id, api.trigger(good.dag_id, ignore_threshold=True))
     assert tracker.production(good.spec.model) == "1"
     bad.path.write_text(text)
-    eventually(lambda: error() == "")
+    eventually(lambda: error() == "", 120)
 
 
 def test_what_a_channel_did_not_take_is_sent_again_by_the_outbox(

@@ -114,6 +114,8 @@ def set_up(server: str, deadline: float, ca_bundle: str | None) -> None:
     os.environ.setdefault("MLFLOW_HTTP_POOL_MAXSIZE", "32")
     # Else MLflow asks for a run once more before it ends it, to print where its page is.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # Airflow would keep each step of the bar as an error.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if ca_bundle is not None:
         if not Path(ca_bundle).is_file():
             raise TrackerError(f"{server}: there is no CA bundle {ca_bundle}; name a file that holds certificates")
