@@ -10,8 +10,7 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 from retrain import spec_files
 from retrain.spec import Approval
 from retrain.spec_files import SpecFile
-from retrain_airflow import assets, on_call, person, retrying
-from retrain_airflow.notifiers.incident import IncidentNotifier
+from retrain_airflow import assets, on_call, person, task_defaults
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.ask import AskOperator
@@ -73,11 +72,7 @@ def retrain(file: SpecFile) -> DAG:
                 "Production that cannot be loaded. What you write is kept in the ledger with your name.",
             ),
         },
-        default_args={
-            **retrying.DEFAULT_ARGS,
-            "on_failure_callback": IncidentNotifier(spec=path),
-            "on_success_callback": RecoveryNotifier(spec=path),
-        },
+        default_args=task_defaults.of(path),
     ) as dag:
         sense = NewRowsSensor(
             task_id="sense",

@@ -7,9 +7,7 @@ from airflow.sdk import DAG, Param
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
-from retrain_airflow import assets, on_call, person, retrying
-from retrain_airflow.notifiers.incident import IncidentNotifier
-from retrain_airflow.notifiers.recovery import RecoveryNotifier
+from retrain_airflow import assets, on_call, person, task_defaults
 from retrain_airflow.operators.rollback import RollbackOperator
 from retrain_airflow.operators.tell import TellOperator
 
@@ -39,11 +37,7 @@ def rollback(file: SpecFile) -> DAG:
                 "of those that can.",
             ),
         },
-        default_args={
-            **retrying.DEFAULT_ARGS,
-            "on_failure_callback": IncidentNotifier(spec=path),
-            "on_success_callback": RecoveryNotifier(spec=path),
-        },
+        default_args=task_defaults.of(path),
     ) as dag:
         back = RollbackOperator(
             task_id="rollback",

@@ -7,9 +7,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
-from retrain_airflow import on_call, retrying
-from retrain_airflow.notifiers.incident import IncidentNotifier
-from retrain_airflow.notifiers.recovery import RecoveryNotifier
+from retrain_airflow import on_call, task_defaults
 from retrain_airflow.operators.watch import WatchOperator
 
 
@@ -28,11 +26,7 @@ def watch(file: SpecFile) -> DAG:
         is_paused_upon_creation=False,
         auto_register=False,
         tags=["retrain", spec.model[:100]],
-        default_args={
-            **retrying.DEFAULT_ARGS,
-            "on_failure_callback": IncidentNotifier(spec=path),
-            "on_success_callback": RecoveryNotifier(spec=path),
-        },
+        default_args=task_defaults.of(path),
     ) as dag:
         WatchOperator(task_id="watch", doc_md=on_call.WATCH, spec=path)
     dag.validate()  # type: ignore[no-untyped-call]

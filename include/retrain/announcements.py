@@ -65,7 +65,7 @@ def of_request(verdict: Verdict, form: str, until: datetime, users: Sequence[str
 
 
 def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool = False) -> Announcement:
-    """by: who answered; None where nobody did in time. stale: Production has changed meanwhile."""
+    """by: who answered; None where nobody did in time. stale: it was approved, and Production has changed meanwhile."""
     version = f"version {verdict.trial.version}"
     if by is None:
         what = f"nobody has answered whether {version} goes into Production in time: it does not."
@@ -73,7 +73,7 @@ def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool =
         what = f"{version} does not go into Production, says {by}."
     else:
         what = f"{version} was approved by {by}."
-    if stale and approved:
+    if stale:
         what += " But Production has changed while it waited: it is not put there, and a new cycle judges again."
     return of_incident(
         Incident(

@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
-_DAGS = ("retrain_airflow.on_call", "retrain_airflow.retrying")
+_DAGS = ("retrain_airflow.on_call", "retrain_airflow.task_defaults")
 _DAGS_ALL_OF = ("retrain_airflow.operators", "retrain_airflow.sensors", "retrain_airflow.notifiers")
 _TASKS = ("retrain.steps", "retrain_airflow.channels", "retrain_airflow.hooks.postgres")
 _PARSING = (["dag-processor"],)

@@ -157,6 +157,7 @@ LAYERS = (
         },
         AIRFLOW,
     ),
+    Layer("3: what the DAGs share", {"retrain_airflow.task_defaults": set()}, AIRFLOW),
     Layer("4: what Airflow reads", {"dags.*": set(), "retrain_plugin": set()}, AIRFLOW),
 )
 

@@ -416,20 +416,22 @@ class ExperimentTracker:
     def has_files(self, uri: str) -> bool:
         """Whether any file of this model is there; its version, or its run, may be there without."""
         with self._answer(f"model {uri}"):
-            location = self._location(_model_id(uri))
-            return bool(mlflow.artifacts.list_artifacts(artifact_uri=location, tracking_uri=self._uri))
+            return self._is_filled(self._location(_model_id(uri)))
 
     def download_model(self, uri: str, folder: Path) -> Path:
         """Where in `folder` the files of `models:/<model id>` or `models:/<name>/<version>` now are.
 
         Nothing says yet that they are the ones that were logged.
         """
-        # A download of files that are gone fails as one from a server that is down.
-        if not self.has_files(uri):
-            raise TrackerError(f"model {uri}: its files are gone", where=self._server)
         with self._answer(f"model {uri}"):
             location = self._location(_model_id(uri))
+            # A download of files that are gone fails as one from a server that is down.
+            if not self._is_filled(location):
+                raise TrackerError(f"model {uri}: its files are gone", where=self._server)
             return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=self._uri))
+
+    def _is_filled(self, location: str) -> bool:
+        return bool(mlflow.artifacts.list_artifacts(artifact_uri=location, tracking_uri=self._uri))
 
     def _location(self, model: str) -> str:
         # MLflow would resolve `models:/…` against a global URI, not against this server's.
