@@ -107,7 +107,7 @@ def retrain(file: SpecFile) -> DAG:
             judge_only=dag.param("dry_run"),
             note=dag.param("note"),
             force=dag.param("force"),
-            to_promote="ask" if spec.approval else "promote",
+            to_promote=person.ASK if spec.approval else "promote",
             # A candidate that was not asked for is skipped, and must not skip the verdict.
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
@@ -139,7 +139,7 @@ def approval(file: SpecFile, how: Approval, evaluate: EvaluateOperator) -> tuple
     """A person is asked, what was said is heard, and a verdict that has grown stale meanwhile is judged again."""
     path = str(file.path)
     ask = AskOperator(
-        task_id="ask",
+        task_id=person.ASK,
         doc_md=on_call.ASK,
         spec=path,
         verdict=evaluate.output,

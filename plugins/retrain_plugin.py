@@ -13,5 +13,10 @@ class RetrainPlugin(AirflowPlugin):
         preload.where_needed()
         if preload.is_api_server():
             from retrain_airflow.api import app, in_airflow
+            from retrain_airflow.dashboard import pages
 
-            cls.fastapi_apps = [{"app": in_airflow.create(), "url_prefix": app.PREFIX, "name": "Retrain"}]
+            cls.fastapi_apps = [
+                {"app": in_airflow.create(), "url_prefix": app.PREFIX, "name": "Retrain"},
+                {"app": pages.create_app(), "url_prefix": pages.PREFIX, "name": "Retrain dashboard"},
+            ]
+            cls.react_apps = list(pages.REACT_APPS)

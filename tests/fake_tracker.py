@@ -92,6 +92,9 @@ class FakeTracker:
         self._experiments[made] = Experiment(made, name, False, where, dict(tags or {}))
         return made
 
+    def find_experiment(self, name: str) -> str | None:
+        return next((each.id for each in self.list_experiments() if each.name == name), None)
+
     def get_experiment(self, experiment_id: str) -> Experiment:
         return _known(self._experiments, experiment_id, "experiment")
 

@@ -337,7 +337,24 @@ class State:
         """The newest one that judged this version, and when it was made; None where none did."""
         return self._verdict("model = %s AND body->'trial'->>'version' = %s", (model, version))
 
-    def _verdict(self, condition: str, values: tuple[str, ...]) -> tuple[Verdict, datetime] | None:
+    def verdict_of_runs(self, model: str, run_ids: Sequence[str]) -> tuple[Verdict, datetime] | None:
+        """The newest one on a model that one of these MLflow runs has trained; None where there is none."""
+        return self._verdict("model = %s AND body->'trial'->>'run_id' = ANY(%s)", (model, list(run_ids)))
+
+    def verdicts(self, model: str, size: int, before: int | None = None) -> list[tuple[int, Verdict, datetime]]:
+        """The number, the verdict and its time, dry runs included: the newest first, at most `size`.
+
+        before: only such as have a smaller number.
+        """
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT seq, body, at FROM retrain.verdicts WHERE model = %s AND seq < coalesce(%s, seq + 1) "
+                "ORDER BY seq DESC LIMIT %s",
+                (model, before, size),
+            )
+            return [(row["seq"], Verdict.from_json(row["body"]), row["at"]) for row in cursor.fetchall()]
+
+    def _verdict(self, condition: str, values: tuple[str | list[str], ...]) -> tuple[Verdict, datetime] | None:
         with self._transaction() as cursor:
             cursor.execute(
                 f"SELECT body, at FROM retrain.verdicts WHERE {condition} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - conditions are ours
@@ -439,6 +456,11 @@ class State:
         with self._transaction() as cursor:
             cursor.execute("SELECT * FROM retrain.promotions WHERE model = %s ORDER BY seq", (model,))
             return [Promotion(**row) for row in cursor.fetchall()]
+
+    def were_in_production(self, model: str, but: str | None = None) -> list[str]:
+        """The versions that have been in Production, the newest first; without `but`."""
+        were = {each.to_version for each in self.history(model) if each.applied_at and each.to_version}
+        return sorted(were - {but}, key=int, reverse=True)
 
     def production_at(self, model: str, time: datetime) -> str | None:
         """The version that was in Production at that time; None where none was."""

@@ -184,11 +184,11 @@ def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = 
 
     # What is to be taken back is what was there when this was first tried.
     expects = state.once(cycle.key("rollback"), find=lambda: None, create=in_production)
-    were_there = {each.to_version for each in state.history(model) if each.applied_at and each.to_version} - {expects}
-    choice = ", ".join(sorted(were_there, key=int))
-    log.info("%s: version %s is taken back; it was or is preceded by %s.", model, expects, choice or "none")
+    were_there = state.were_in_production(model, but=expects)
+    choice = ", ".join(were_there) or "none"
+    log.info("%s: version %s is taken back; there were as well: %s.", model, expects, choice)
     if to is not None and to not in were_there:
-        raise RollbackError(f"{model}: version {to} cannot go back into Production; choose from {choice or 'none'}")
+        raise RollbackError(f"{model}: version {to} cannot go back into Production; choose from {choice}")
     registry = Registry(state, cycle.tracker, cycle.snapshots, cycle.spec.trust)
     return registry.rollback(model, expects=expects, to=to, by=f"{by or 'somebody'} in {cycle}", why=why)
 

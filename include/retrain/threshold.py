@@ -7,6 +7,9 @@ from typing import Any
 
 from retrain.spec import Threshold, duration_text
 
+_FAR = 3650
+"""Days: what is expected later than that is not said more precisely."""
+
 
 class Why(StrEnum):
     """Which of the spec's two thresholds lets a cycle go on."""
@@ -42,6 +45,20 @@ class Sensed:
         if self.enough:
             return 0
         return (self.threshold.min_rows if self._waited_enough else self.threshold.rows) - self.new_rows
+
+    def rows_a_day(self, since: timedelta | None) -> float | None:
+        """How fast rows arrive, by those that wait. since: the time in which they have; None where nothing says.
+
+        None as well where more may wait than were counted.
+        """
+        if self.why is Why.ROWS or not since:
+            return None
+        return self.new_rows / (since / timedelta(days=1))
+
+    def expected_in(self, since: timedelta | None) -> timedelta | None:
+        """When there will be enough rows, if they go on arriving as they did; None where nothing says."""
+        rate = self.rows_a_day(since)
+        return timedelta(days=min(self.missing / rate, _FAR)) if rate else None
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,9 @@ from airflow.sdk import Param
 YES, NO = "Promote", "Hold"
 """What an approval can be."""
 
+ASK = "ask"
+"""The task that waits for one."""
+
 BY = "{{ dag_run.triggering_user_name or '' }}"
 """A template: who started the run; empty for one that no person did."""
 

@@ -13,13 +13,14 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from retrain import spec_files
+from retrain.errors import NotFoundError
 from retrain.snapshot import SnapshotStore
 from retrain.spec_files import SpecFolder
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
 from retrain_airflow.api.access import NotAllowedError, Permission
 from retrain_airflow.api.app import DEADLINE, PREFIX, create_app
-from retrain_airflow.api.backend import Backend, Schedule
+from retrain_airflow.api.backend import Backend, DagRun, Schedule
 from stack import ports
 from stack.local import Running
 from tests.core.conftest import _moulds, cast, one_fresh_process  # noqa: F401 - fixtures
@@ -61,6 +62,12 @@ class NoScheduler:
 
     async def schedule(self, request: Request, dag_id: str) -> Schedule | None:
         return None
+
+    async def running(self, request: Request, dag_id: str) -> list[DagRun]:
+        return []
+
+    async def answer(self, request: Request, dag_id: str, run_id: str, *, approve: bool) -> None:
+        raise NotFoundError(f"run {run_id} of {dag_id} asks nothing")
 
     async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
         return run_id or f"{dag_id}-{uuid4().hex}"

@@ -124,6 +124,12 @@ class ExperimentTracker:
             )
         return str(found.experiment_id)
 
+    def find_experiment(self, name: str) -> str | None:
+        """Id of the active experiment of that name; None where there is none."""
+        with self._answer(f"experiment {name!r}"):
+            found = self._client.get_experiment_by_name(name)
+        return None if found is None or found.lifecycle_stage != "active" else str(found.experiment_id)
+
     def get_experiment(self, experiment_id: str) -> Experiment:
         with self._answer(f"experiment {experiment_id}"):
             return _experiment(self._client.get_experiment(experiment_id))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, Request
 
@@ -25,11 +25,30 @@ class Schedule:
     paused: bool
 
 
+@dataclass(frozen=True)
+class DagRun:
+    """A run of a DAG that has not ended."""
+
+    run_id: str
+    state: Literal["running", "queued"]
+    since: datetime
+    asks: bool
+    """Whether it waits for a person."""
+
+
 class Scheduler(Protocol):
     """Airflow, asked in the name of who sent the request."""
 
     async def schedule(self, request: Request, dag_id: str) -> Schedule | None:
         """None where it does not know the DAG."""
+        ...
+
+    async def running(self, request: Request, dag_id: str) -> list[DagRun]:
+        """The newest first."""
+        ...
+
+    async def answer(self, request: Request, dag_id: str, run_id: str, *, approve: bool) -> None:
+        """Answers what a run waits for. Raises NotFoundError where it asks nothing."""
         ...
 
     async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
-from retrain.nouns import Outcome, Promotion, Verdict
+from retrain.nouns import Freeze, Outcome, Promotion, Verdict
+from retrain.spec import Mode
+from retrain_airflow.api.access import Permission
 
 # ── values
 
@@ -67,6 +69,7 @@ Step = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
 InPath = Annotated[ExperimentId, Path()]
 RunInPath = Annotated[RunId, Path()]
 ModelInPath = Annotated[ModelName, Path()]
+DagRunInPath = Annotated[str, StringConstraints(min_length=1, max_length=250, pattern=r"^[^/\x00-\x1f]+$"), Path()]
 VersionInPath = Annotated[Version, Path()]
 WhyInQuery = Annotated[Why, Query()]
 Size = Annotated[int, Query(ge=1, le=1_000, description="Things on a page, at most.")]
@@ -403,19 +406,75 @@ class Specs(_Page):
     """What is wrong with specs that make no DAG."""
 
 
+class RunningCycle(BaseModel):
+    dag_run_id: str
+    state: Literal["running", "queued"]
+    since: datetime
+    asks: bool
+    """Whether it waits for a person's approval."""
+
+
 class SpecState(SpecName):
     production: str | None
-    rows_waiting: int
-    """Labelled rows that no cycle has used; counted up to the threshold."""
+    promotion: Promotion | None
+    """What put it there."""
+    were_in_production: list[str]
+    """The other versions that have been: what a rollback may put there, the newest first."""
+    freeze: Freeze | None
+    """What keeps Production as it is."""
+    mode: Mode
+    approval: bool
+    """Whether a person is asked before a verdict changes Production."""
+    candidates: list[str]
+    rows_waiting: int | None
+    """Labelled rows that no cycle has used; counted up to the threshold. None where the source does not answer."""
     rows_needed: int
     enough: bool
     says: str
+    rows_a_day: float | None
+    """Since the last cycle. None where nothing says."""
+    expected: datetime | None
+    """When there will be enough, if rows go on arriving like that."""
     last_cycle: LastCycle | None
     """None before the first verdict."""
+    running: list[RunningCycle]
     next_run: datetime | None
     """None where no schedule says."""
     paused: bool | None
     """None where Airflow does not know the DAG."""
+    may: list[Permission]
+    """What who asks may do with this model."""
+
+
+class JudgedCycle(BaseModel):
+    judged_at: datetime
+    verdict: Verdict
+    promotion: Promotion | None
+    """What followed in the ledger."""
+
+
+class JudgedCycles(_Page):
+    """The newest first."""
+
+    verdicts: list[JudgedCycle]
+
+
+class CycleState(BaseModel):
+    """A run of the model's DAG, and what it has made so far."""
+
+    dag_run_id: str
+    runs: list[Run]
+    """In MLflow: of the cycle, and of each candidate; the first one first."""
+    judged: JudgedCycle | None
+
+
+class Answer(_In):
+    approve: bool
+
+
+class Answered(BaseModel):
+    dag_run_id: str
+    approved: bool
 
 
 class NewCycle(_In):

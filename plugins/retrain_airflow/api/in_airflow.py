@@ -13,11 +13,13 @@ from airflow.api_fastapi.app import cached_app
 from fastapi import FastAPI, Request
 
 from retrain import spec_files
+from retrain.errors import NotFoundError, RetrainError
 from retrain.spec_files import SpecFile, SpecFolder
+from retrain_airflow import person
 from retrain_airflow.api import app
 from retrain_airflow.api.access import NotAllowedError
 from retrain_airflow.api.airflow_access import identify
-from retrain_airflow.api.backend import Backend, Schedule
+from retrain_airflow.api.backend import Backend, DagRun, Schedule
 from retrain_airflow.api.problems import UnprocessableError
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
@@ -73,6 +75,36 @@ class AirflowItself:
         found = _told(answer)
         at = found["next_dagrun_run_after"]
         return Schedule(None if at is None else datetime.fromisoformat(at), bool(found["is_paused"]))
+
+    async def running(self, request: Request, dag_id: str) -> list[DagRun]:
+        dag = f"/api/v2/dags/{quote(dag_id, safe='')}"
+        answer = await self._ask(request, "GET", f"{dag}/dagRuns?state=running&state=queued&order_by=-run_after")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return []
+        runs = _told(answer)["dag_runs"]
+        asked = (
+            await self._ask(request, "GET", f"{dag}/dagRuns/~/hitlDetails?response_received=false") if runs else None
+        )
+        asking = {each["task_instance"]["dag_run_id"] for each in _told(asked)["hitl_details"]} if asked else set()
+        return [
+            DagRun(
+                run_id=each["dag_run_id"],
+                state=each["state"],
+                since=datetime.fromisoformat(each["start_date"] or each["queued_at"]),
+                asks=each["dag_run_id"] in asking,
+            )
+            for each in runs
+        ]
+
+    async def answer(self, request: Request, dag_id: str, run_id: str, *, approve: bool) -> None:
+        path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}/taskInstances/{person.ASK}/-1"
+        body = {"chosen_options": [person.YES if approve else person.NO], "params_input": {}}
+        answer = await self._ask(request, "PATCH", f"{path}/hitlDetails", body)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise NotFoundError(f"run {run_id} of {dag_id} asks nothing")
+        if answer.status_code == HTTPStatus.CONFLICT:
+            raise RetrainError(f"run {run_id} of {dag_id} has its answer already")
+        _told(answer)
 
     async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
         path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns"

@@ -34,14 +34,20 @@ def place(token: str | None, *question: Any) -> str | None:
     return found
 
 
+def number(token: str | None, *question: Any) -> int | None:
+    """A place that is a number. Raises UnprocessableError as `place` does."""
+    found = place(token, *question)
+    if found is not None and not found.isdecimal():
+        raise UnprocessableError("page_token: is none; leave it out for the first page")
+    return None if found is None else int(found)
+
+
 def part(
     items: Sequence[_Item], key: Callable[[_Item], int], size: int, given: str | None, *question: Any
 ) -> tuple[list[_Item], str | None]:
     """A page of a list that is here as a whole, in the order of `key`, and the token of the next one."""
-    after = place(given, *question)
-    if after is not None and not after.isdecimal():
-        raise UnprocessableError("page_token: is none; leave it out for the first page")
-    rest = [item for item in items if after is None or key(item) > int(after)]
+    after = number(given, *question)
+    rest = [item for item in items if after is None or key(item) > after]
     more = len(rest) > size
     return rest[:size], token(str(key(rest[size - 1])), *question) if more else None
 

@@ -1,23 +1,26 @@
-"""The specs: how near each model is to its next cycle, and a cycle now."""
+"""The specs: what each model is like now, and how it was judged."""
+
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 
+from retrain.errors import SourceError, SourceMismatchError
 from retrain.spec_files import SpecFile
 from retrain_airflow.api import paging
-from retrain_airflow.api.access import Permission, Who, allow, needs
-from retrain_airflow.api.backend import Use
+from retrain_airflow.api.access import Caller, Permission, Who, allow, needs
+from retrain_airflow.api.backend import Backend, Use
 from retrain_airflow.api.bodies import (
-    Cycle,
+    JudgedCycle,
+    JudgedCycles,
     LastCycle,
     ModelInPath,
-    NewCycle,
     PageToken,
+    RunningCycle,
     Size,
     SpecName,
     Specs,
     SpecState,
 )
-from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
 router = APIRouter(prefix="/specs", tags=["specs"])
@@ -37,68 +40,99 @@ async def list_specs(use: Use, max_results: Size = 100, page_token: PageToken = 
 
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404, 409))
 async def get_spec(model_name: ModelInPath, request: Request, caller: Who, use: Use) -> SpecState:
-    """Rows waiting, the last cycle, the next run."""
-
-    def state() -> SpecState:
-        from retrain.sensing import sense
-
-        file = use.backend.spec(model_name)
-        allow(caller, Permission.READ, file.dag_id)
-        state = use.backend.state()
-        sensed = sense(file.spec, source=use.backend.source(file), state=state)
-        last = state.last_verdict(model_name)
-        history = [each for each in state.history(model_name) if each.applied_at]
-        return SpecState(
-            **_name(file).model_dump(),
-            production=history[-1].to_version if history else None,
-            rows_waiting=sensed.new_rows,
-            rows_needed=file.spec.threshold.rows,
-            enough=sensed.enough,
-            says=str(sensed),
-            last_cycle=None
-            if last is None
-            else LastCycle(
-                outcome=last[0].outcome,
-                reason=last[0].reason,
-                version=last[0].trial.version,
-                dry_run=last[0].trial.dry_run,
-                judged_at=last[1],
-            ),
-            next_run=None,
-            paused=None,
-        )
-
-    found = await use.slow(state)
-    schedule = await use.backend.scheduler.schedule(request, found.dag_id)
+    """What is in Production, what waits, what runs. MLflow is not asked, so it may be down."""
+    found = await use.slow(_state, use.backend, caller, model_name)
+    scheduler = use.backend.scheduler
+    schedule = await scheduler.schedule(request, found.dag_id)
     if schedule is None:
         return found
-    return found.model_copy(update={"next_run": schedule.next_run, "paused": schedule.paused})
+    running = [
+        RunningCycle(dag_run_id=each.run_id, state=each.state, since=each.since, asks=each.asks)
+        for each in await scheduler.running(request, found.dag_id)
+    ]
+    return found.model_copy(
+        update={"next_run": schedule.next_run, "paused": schedule.paused, "running": running},
+    )
 
 
-@router.post(
-    "/{model_name}/cycles", status_code=202, dependencies=[needs(Permission.LOG)], responses=responses(404, 409)
-)
-async def start_cycle(
-    model_name: ModelInPath,
-    body: NewCycle,
-    request: Request,
-    *,
-    caller: Who,
-    use: Use,
-    key: IdempotencyKey = None,
-) -> Cycle:
-    """Start a run of the model's DAG: Airflow's own trigger, with its own permissions and checks."""
+@router.get("/{model_name}/verdicts", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def list_verdicts(
+    model_name: ModelInPath, caller: Who, use: Use, max_results: Size = 100, page_token: PageToken = None
+) -> JudgedCycles:
+    """The newest first, dry runs included."""
 
-    def claim() -> tuple[SpecFile, str | None]:
-        file = use.backend.spec(model_name)
-        allow(caller, Permission.LOG, file.dag_id)
-        # The id of the run is the claim: started twice, it is one run.
-        return file, once(use.backend.state, caller, key, body, lambda claim: claim or "") or None
+    def judged() -> JudgedCycles:
+        allow(caller, Permission.READ, use.backend.spec(model_name).dag_id)
+        state = use.backend.state()
+        before = paging.number(page_token, "verdicts", model_name)
+        found = state.verdicts(model_name, max_results + 1, before)
+        followed = {each.verdict: each for each in state.history(model_name)}
+        page = [
+            JudgedCycle(judged_at=at, verdict=verdict, promotion=followed.get(verdict.trial.id))
+            for _, verdict, at in found[:max_results]
+        ]
+        more = len(found) > max_results
+        after = paging.token(str(found[max_results - 1][0]), "verdicts", model_name) if more else None
+        return JudgedCycles(verdicts=page, next_page_token=after)
 
-    file, run_id = await use.quick(claim)
-    conf = body.model_dump(exclude_none=True)
-    started = await use.backend.scheduler.start(request, file.dag_id, run_id and f"api__{run_id[:32]}", conf)
-    return Cycle(dag_id=file.dag_id, dag_run_id=started)
+    return await use.quick(judged)
+
+
+def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
+    file = backend.spec(model)
+    allow(caller, Permission.READ, file.dag_id)
+    spec, state = file.spec, backend.state()
+    last = state.last_verdict(model)
+    history = [each for each in state.history(model) if each.applied_at]
+    production = history[-1].to_version if history else None
+    return SpecState(
+        **_name(file).model_dump(),
+        production=production,
+        promotion=history[-1] if history else None,
+        were_in_production=state.were_in_production(model, but=production),
+        freeze=state.freeze_of(model),
+        mode=spec.mode,
+        approval=spec.approval is not None,
+        candidates=[each.name for each in spec.candidates],
+        **_rows(backend, file),
+        last_cycle=None
+        if last is None
+        else LastCycle(
+            outcome=last[0].outcome,
+            reason=last[0].reason,
+            version=last[0].trial.version,
+            dry_run=last[0].trial.dry_run,
+            judged_at=last[1],
+        ),
+        running=[],
+        next_run=None,
+        paused=None,
+        may=[each for each in Permission if caller.may(each, file.dag_id)],
+    )
+
+
+def _rows(backend: Backend, file: SpecFile) -> dict[str, object]:
+    """What waits in the source. Where it does not answer, the rest is told all the same."""
+    from retrain.sensing import sense
+
+    spec, state = file.spec, backend.state()
+    needed = {"rows_needed": spec.threshold.rows}
+    try:
+        sensed = sense(spec, source=backend.source(file), state=state)
+    except SourceMismatchError:
+        raise  # it answers, and whoever keeps the spec has to hear what is wrong
+    except SourceError:
+        unknown = "The source does not answer: how many rows wait is not known."
+        return needed | {"rows_waiting": None, "enough": False, "says": unknown, "rows_a_day": None, "expected": None}
+    since = state.consumed_ago(spec.model)
+    wait = sensed.expected_in(since)
+    return needed | {
+        "rows_waiting": sensed.new_rows,
+        "enough": sensed.enough,
+        "says": str(sensed),
+        "rows_a_day": sensed.rows_a_day(since),
+        "expected": None if wait is None else datetime.now(UTC) + wait,
+    }
 
 
 def _name(file: SpecFile) -> SpecName:

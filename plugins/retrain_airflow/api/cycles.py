@@ -1,0 +1,103 @@
+"""The cycles of a model: one now, what one has made so far, and a person's answer to one that asks."""
+
+from fastapi import APIRouter, Request
+
+from retrain.spec_files import SpecFile
+from retrain_airflow.api.access import Permission, Who, allow, needs
+from retrain_airflow.api.backend import Backend, Use
+from retrain_airflow.api.bodies import (
+    Answer,
+    Answered,
+    Cycle,
+    CycleState,
+    DagRunInPath,
+    JudgedCycle,
+    ModelInPath,
+    NewCycle,
+    Run,
+)
+from retrain_airflow.api.once import IdempotencyKey, once
+from retrain_airflow.api.problems import responses
+
+router = APIRouter(prefix="/specs/{model_name}/cycles", tags=["specs"])
+
+_MOST_RUNS = 1_000
+
+
+@router.post("", status_code=202, dependencies=[needs(Permission.LOG)], responses=responses(404, 409))
+async def start_cycle(
+    model_name: ModelInPath,
+    body: NewCycle,
+    request: Request,
+    *,
+    caller: Who,
+    use: Use,
+    key: IdempotencyKey = None,
+) -> Cycle:
+    """Start a run of the model's DAG: Airflow's own trigger, with its own permissions and checks."""
+
+    def claim() -> tuple[SpecFile, str | None]:
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.LOG, file.dag_id)
+        # The id of the run is the claim: started twice, it is one run.
+        return file, once(use.backend.state, caller, key, body, lambda claim: claim or "") or None
+
+    file, run_id = await use.quick(claim)
+    conf = body.model_dump(exclude_none=True)
+    started = await use.backend.scheduler.start(request, file.dag_id, run_id and f"api__{run_id[:32]}", conf)
+    return Cycle(dag_id=file.dag_id, dag_run_id=started)
+
+
+@router.get("/{dag_run_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def get_cycle(model_name: ModelInPath, dag_run_id: DagRunInPath, caller: Who, use: Use) -> CycleState:
+    """Its runs in MLflow and its verdict, as far as there are some."""
+
+    def cycle() -> CycleState:
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.READ, file.dag_id)
+        runs = _runs(use.backend, file, dag_run_id)
+        return CycleState(
+            dag_run_id=dag_run_id, runs=runs, judged=_judged(use.backend, model_name, [run.id for run in runs])
+        )
+
+    return await use.quick(cycle)
+
+
+@router.post("/{dag_run_id}/approval", dependencies=[needs(Permission.PROMOTE)], responses=responses(404, 409))
+async def answer_cycle(
+    model_name: ModelInPath, dag_run_id: DagRunInPath, body: Answer, request: Request, *, caller: Who, use: Use
+) -> Answered:
+    """Say yes or no to a cycle that waits for an approval: Airflow's own form, which knows who may."""
+
+    def dag_id() -> str:
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.PROMOTE, file.dag_id)
+        return file.dag_id
+
+    await use.backend.scheduler.answer(request, await use.quick(dag_id), dag_run_id, approve=body.approve)
+    return Answered(dag_run_id=dag_run_id, approved=body.approve)
+
+
+def _runs(backend: Backend, file: SpecFile, dag_run_id: str) -> list[Run]:
+    from retrain.tracker import Condition, Order
+
+    experiment = backend.tracker().find_experiment(file.spec.model)
+    if experiment is None:
+        return []
+    of_cycle = [
+        Condition("tag", "retrain.dag_id", "=", file.dag_id),
+        Condition("tag", "retrain.dag_run", "=", dag_run_id),
+    ]
+    by_start = [Order("attribute", "start_time")]
+    found = backend.tracker().search_runs([experiment], of_cycle, by_start, _MOST_RUNS)
+    return [Run.model_validate(each) for each in found]
+
+
+def _judged(backend: Backend, model: str, run_ids: list[str]) -> JudgedCycle | None:
+    state = backend.state()
+    found = state.verdict_of_runs(model, run_ids)
+    if found is None:
+        return None
+    verdict, at = found
+    promotion = next((each for each in state.history(model) if each.verdict == verdict.trial.id), None)
+    return JudgedCycle(judged_at=at, verdict=verdict, promotion=promotion)

@@ -1,0 +1,1 @@
+"""The dashboard in Airflow's own pages: what the browser runs is in `static`, and asks the REST API alone."""

@@ -1,0 +1,66 @@
+// The buttons of those who may: each says in its dialog what will happen.
+import { path, post } from "./api.js";
+import { Confirmed } from "./confirmed.js";
+import { h, ui } from "./react.js";
+import { number } from "./words.js";
+
+export function Actions({ look, spec }) {
+  const start = (conf) => ({ note }, key) =>
+    post(path("specs", spec.model, "cycles"), { ignore_threshold: true, ...conf, ...(note ? { note } : {}) }, key);
+  const note = { label: "Note, for the runs in MLflow", name: "note" };
+  if (!spec.may.includes("log") && !spec.may.includes("promote")) return null;
+  return h(
+    ui.HStack,
+    { gap: 2, wrap: "wrap" },
+    spec.may.includes("log") && [
+      h(Confirmed, { does: `${rows(spec)} ${then(spec)}`, fields: [note], key: "retrain", look, name: "Retrain now", run: start({}) }),
+      h(Confirmed, {
+        does: `${rows(spec)} The best is judged, and nothing is changed: no version is registered, no row counts as used.`,
+        fields: [note],
+        key: "dry",
+        look,
+        name: "Dry run",
+        run: start({ dry_run: true }),
+        variant: "outline",
+      }),
+    ],
+    spec.may.includes("promote") && spec.were_in_production.length > 0 && h(RollBack, { look, spec }),
+  );
+}
+
+function RollBack({ look, spec }) {
+  const fields = [
+    {
+      label: "Back to",
+      name: "to",
+      options: spec.were_in_production.map((each) => ({ label: `version ${each}`, value: each })),
+    },
+    { label: "Why", name: "why", required: true },
+  ];
+  return h(Confirmed, {
+    does:
+      `Version ${spec.production} leaves Production at once, and the version that you choose goes back, when it has been ` +
+      `shown that it loads and scores rows. The team is told, with your reason. What was taken back has to win anew, on ` +
+      `later rows.`,
+    fields,
+    look,
+    name: "Roll back",
+    run: ({ to, why }) => post(`${path("models", spec.model)}/rollback`, { expects: spec.production, to, why }),
+    variant: "outline",
+  });
+}
+
+function rows({ candidates, rows_needed, rows_waiting }) {
+  const waiting = rows_waiting === null ? "the new rows" : `${number(rows_waiting)} new rows (the spec asks for ${number(rows_needed)})`;
+  const trained = candidates.length === 1 ? "one candidate" : `${candidates.length} candidates`;
+  return `A run starts now with ${waiting}, and trains ${trained} on all rows.`;
+}
+
+function then({ approval, freeze, mode, production }) {
+  if (mode === "observe") return "The verdict is told and changes nothing: the spec’s mode is observe.";
+  if (freeze) return "The verdict is told and changes nothing: Production is frozen.";
+  const place = production === null ? "" : ` in place of version ${production}`;
+  return approval
+    ? `If the best is shown to be better, a person is asked whether it goes into Production${place}.`
+    : `If the best is shown to be better, it goes into Production at once${place}.`;
+}

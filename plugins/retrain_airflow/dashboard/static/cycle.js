@@ -1,0 +1,56 @@
+// The panel on the page of a DAG's run: what the cycle has made, and how it was judged.
+import { address, path } from "./api.js";
+import { usePolled } from "./hooks.js";
+import { LiveRuns } from "./live.js";
+import { ModelOf } from "./model.js";
+import { Known, Notice, OUTCOMES, Rows, Section } from "./parts.js";
+import { Fragment, h, ui } from "./react.js";
+import { number, score, signed, time } from "./words.js";
+
+const EVERY = 5;
+
+export const CyclePanel = ({ dagId, dagRunId }) =>
+  h(ModelOf, { dagId }, (model) =>
+    h(Fragment, null, h(Judged, { dagRunId, model }), h(Section, { title: "Candidates" }, h(LiveRuns, { dagRunId, model }))),
+  );
+
+function Judged({ dagRunId, model }) {
+  const cycle = usePolled(path("specs", model, "cycles", dagRunId), EVERY);
+  return h(Known, { of: cycle, what: "The cycle" }, ({ judged, runs }) => {
+    const parent = runs.find((run) => run.tags["retrain.candidate"] === undefined);
+    return h(
+      Fragment,
+      null,
+      judged
+        ? h(Verdict, judged)
+        : h(Notice, { title: "No verdict yet" }, "It is here when task evaluate has ended. A run that found too few rows makes none."),
+      judged && parent && h(ui.Link, { href: address(path("runs", parent.id, "report")), target: "_blank" }, "Report of this cycle"),
+    );
+  });
+}
+
+function Verdict({ judged_at, promotion, verdict }) {
+  const { trial } = verdict;
+  const range = (ends) => (ends === null ? "–" : `${score(ends[0])} to ${score(ends[1])}`);
+  const figures = [
+    ["Score", score(verdict.score), range(verdict.score_interval)],
+    [trial.production === null ? "Production" : `Version ${trial.production}`, score(verdict.production_score), range(verdict.production_interval)],
+    ["Difference", signed(verdict.difference), verdict.interval === null ? "–" : verdict.interval.map(signed).join(" to ")],
+  ];
+  return h(
+    Section,
+    { title: `${OUTCOMES[verdict.outcome].words}: ${trial.candidate}${trial.dry_run ? " (dry run)" : ""}` },
+    h(ui.Text, { overflowWrap: "anywhere" }, verdict.reason, "."),
+    h(Rows, {
+      caption: `The verdict of ${time(judged_at)} in figures`,
+      columns: [verdict.metric, "Value", "95% interval"],
+      rows: figures.map((cells) => ({ cells, key: cells[0] })),
+    }),
+    h(
+      ui.Text,
+      { color: "fg.muted", fontSize: "sm", mt: 2 },
+      `${number(verdict.rows)} rows; test ${trial.test} of ${verdict.tests} of epoch ${trial.epoch}. `,
+      promotion === null ? "Production stayed as it was." : `Version ${promotion.to_version} followed, by ${promotion.by}.`,
+    ),
+  );
+}

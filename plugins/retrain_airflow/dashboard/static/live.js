@@ -1,0 +1,126 @@
+// A cycle in progress: its runs, with the curves of their metrics as they are logged.
+import { path, post } from "./api.js";
+import { Confirmed } from "./confirmed.js";
+import { useMetrics, usePolled } from "./hooks.js";
+import { BLUE, Known, Moment, Notice, VERMILION } from "./parts.js";
+import { h, PageLink, ui } from "./react.js";
+import { short } from "./words.js";
+
+const EVERY = 3;
+const COLOURS = [BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+const [WIDTH, HEIGHT, ROOM] = [240, 70, 6];
+
+export function LiveCycle({ cycle, look, spec }) {
+  const page = `/dags/${spec.dag_id}/runs/${encodeURIComponent(cycle.dag_run_id)}`;
+  return h(
+    ui.Box,
+    { "aria-label": `Cycle ${cycle.dag_run_id}`, as: "section", borderWidth: 1, borderRadius: "md", p: 3 },
+    h(
+      ui.HStack,
+      { justify: "space-between", wrap: "wrap" },
+      h(
+        "p",
+        null,
+        h("strong", null, cycle.state === "queued" ? "A cycle is queued" : "A cycle is running"),
+        ", since ",
+        h(Moment, { at: cycle.since }),
+      ),
+      h(ui.Link, { as: PageLink, to: page }, "Its tasks"),
+    ),
+    cycle.asks && h(Asks, { cycle, look, spec }),
+    h(LiveRuns, { dagRunId: cycle.dag_run_id, model: spec.model }),
+  );
+}
+
+// What the cycle has made in MLflow so far.
+export function LiveRuns({ dagRunId, model }) {
+  const cycle = usePolled(path("specs", model, "cycles", dagRunId), EVERY);
+  return h(Known, { of: cycle, what: "Its runs in MLflow" }, ({ runs }) => {
+    const candidates = runs.filter((run) => run.tags["retrain.candidate"] !== undefined);
+    return candidates.length === 0
+      ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "Nothing is trained yet.")
+      : h(
+          ui.SimpleGrid,
+          { as: "ul", columns: { base: 1, md: 2, lg: 3 }, gap: 3, listStyleType: "none", mt: 2 },
+          candidates.map((run) => h(LiveRun, { key: run.id, run })),
+        );
+  });
+}
+
+function LiveRun({ run }) {
+  const metrics = useMetrics(run.id);
+  const names = Object.keys(metrics).sort();
+  return h(
+    ui.Box,
+    { "aria-label": run.name, as: "li", "data-run": run.id },
+    h(ui.Text, { fontWeight: "bold", overflowWrap: "anywhere", title: run.name }, `${short(run.name)}: ${run.status.toLowerCase()}`),
+    names.length === 0
+      ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "No metric yet.")
+      : h(Curves, { metrics, names, of: run.name }),
+  );
+}
+
+function Curves({ metrics, names, of }) {
+  const drawn = names.filter((name) => metrics[name].filter(finite).length > 1);
+  return h(
+    "div",
+    null,
+    drawn.length > 0 &&
+      h(
+        "svg",
+        { "aria-label": `Curves of ${drawn.join(", ")} of ${of}`, role: "img", style: { width: "100%" }, viewBox: `0 0 ${WIDTH} ${HEIGHT}` },
+        drawn.map((name, place) => h(Curve, { colour: COLOURS[place % COLOURS.length], key: name, points: metrics[name].filter(finite) })),
+      ),
+    h(
+      ui.Box,
+      { as: "dl", fontSize: "sm" },
+      names.map((name) =>
+        h(
+          ui.HStack,
+          { justify: "space-between", key: name },
+          h(ui.Text, { as: "dt", color: "fg.muted", overflowWrap: "anywhere" }, drawn.includes(name) && h(ui.Box, { as: "span", color: COLOURS[drawn.indexOf(name) % COLOURS.length] }, "— "), name),
+          h("dd", null, shown(metrics[name].at(-1).value)),
+        ),
+      ),
+    ),
+  );
+}
+
+// Each curve has a scale of its own: a loss and a share have nothing in common.
+function Curve({ colour, points }) {
+  const values = points.map((each) => each.value);
+  const steps = points.map((each) => each.step);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [first, last] = [Math.min(...steps), Math.max(...steps)];
+  const x = (step) => ROOM + ((WIDTH - 2 * ROOM) * (step - first)) / (last - first || 1);
+  const y = (value) => ROOM + ((HEIGHT - 2 * ROOM) * (high - value)) / (high - low || 1);
+  return h("polyline", { fill: "none", points: points.map((each) => `${x(each.step)},${y(each.value)}`).join(" "), stroke: colour, strokeWidth: 2 });
+}
+
+// What is not finite comes as text.
+const finite = (point) => typeof point.value === "number";
+const shown = (value) => (typeof value === "number" ? value.toPrecision(4) : value);
+
+function Asks({ cycle, look, spec }) {
+  const form = `/dags/${spec.dag_id}/runs/${encodeURIComponent(cycle.dag_run_id)}/tasks/ask/required_actions`;
+  const answer = (approve) => post(path("specs", spec.model, "cycles", cycle.dag_run_id, "approval"), { approve });
+  const now = spec.production === null ? "Nothing is there now." : `In place of version ${spec.production}.`;
+  return h(
+    Notice,
+    { status: "warning", title: "It waits for an approval" },
+    h(
+      ui.HStack,
+      { gap: 2, wrap: "wrap" },
+      spec.may.includes("promote") &&
+        h(Confirmed, {
+          does: `What was judged goes into Production. ${now} Where Production has changed since the verdict, a new cycle judges again instead.`,
+          look,
+          name: "Approve",
+          run: () => answer(true),
+        }),
+      spec.may.includes("promote") &&
+        h(Confirmed, { does: "Production stays as it is; the rows count as used.", look, name: "Hold", run: () => answer(false), variant: "outline" }),
+      h(ui.Link, { as: PageLink, to: form }, "The form in Airflow"),
+    ),
+  );
+}

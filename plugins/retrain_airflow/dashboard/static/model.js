@@ -1,0 +1,103 @@
+// The panel on the page of a DAG: its model, all its verdicts, and what was in Production.
+import { path } from "./api.js";
+import { ModelCard } from "./card.js";
+import { usePolled } from "./hooks.js";
+import { Known, Moment, Notice, OUTCOMES, Rows, Section } from "./parts.js";
+import { Fragment, h, PageLink, ui } from "./react.js";
+import { score, signed } from "./words.js";
+
+const EVERY = 30;
+
+// children: what to show of the model that this DAG keeps.
+export function ModelOf({ children, dagId }) {
+  const specs = usePolled("specs/", EVERY);
+  return h(
+    ui.Box,
+    { p: 4 },
+    h(Known, { of: specs, what: "The list of models" }, ({ specs: found }) => {
+      const spec = found.find((each) => each.dag_id === dagId);
+      return spec ? children(spec.model) : h(NoModel, { dags: found.map((each) => each.dag_id) });
+    }),
+  );
+}
+
+export const ModelPanel = ({ dagId }) =>
+  h(ModelOf, { dagId }, (model) =>
+    h(Fragment, null, h(ModelCard, { model }), h(Verdicts, { model }), h(History, { model })),
+  );
+
+function Verdicts({ model }) {
+  const verdicts = usePolled(`${path("specs", model)}/verdicts?max_results=100`, EVERY);
+  return h(
+    Section,
+    { title: "Verdicts" },
+    h(Known, { of: verdicts, what: "Verdicts" }, ({ verdicts: found }) =>
+      found.length === 0
+        ? h(ui.Text, { color: "fg.muted" }, "None yet: the first cycle makes one.")
+        : h(Rows, {
+            caption: "Verdicts, the newest first",
+            columns: ["When", "Outcome", "Candidate", "Score", "Production", "Difference", "Why", "Then"],
+            rows: found.map(({ judged_at, promotion, verdict }) => ({
+              cells: [
+                h(Moment, { at: judged_at }),
+                `${OUTCOMES[verdict.outcome].words}${verdict.trial.dry_run ? " (dry run)" : ""}`,
+                verdict.trial.candidate,
+                score(verdict.score),
+                score(verdict.production_score),
+                signed(verdict.difference),
+                verdict.reason,
+                followed(promotion),
+              ],
+              key: verdict.trial.id,
+            })),
+          }),
+    ),
+  );
+}
+
+function followed(promotion) {
+  if (promotion === null) return "Production stayed as it was";
+  if (promotion.superseded_at !== null) return "Production was changed by hand meanwhile";
+  return `version ${promotion.to_version} ${promotion.applied_at === null ? "is on its way" : "came into Production"}`;
+}
+
+function History({ model }) {
+  const history = usePolled(`${path("models", model)}/history?max_results=1000`, EVERY);
+  return h(
+    Section,
+    { title: "Production" },
+    // 404: MLflow has no such model yet.
+    history.problem?.status === 404
+      ? h(ui.Text, { color: "fg.muted" }, "No version has been in Production yet.")
+      : h(Known, { of: history, what: "What was in Production" }, ({ promotions }) =>
+          h(Rows, {
+            caption: "What was in Production, the newest first",
+            columns: ["When", "From", "To", "By", "Why"],
+            rows: promotions.toReversed().map((each) => ({
+              cells: [
+                h(Moment, { at: each.at }),
+                each.from_version ?? "nothing",
+                each.to_version ?? "nothing",
+                each.by,
+                each.why,
+              ],
+              key: each.seq,
+            })),
+          }),
+        ),
+  );
+}
+
+const NoModel = ({ dags }) =>
+  h(
+    Notice,
+    { title: "This DAG keeps no model" },
+    dags.length === 0
+      ? "No spec makes one yet."
+      : h(
+          Fragment,
+          null,
+          "These do: ",
+          dags.map((each) => h(ui.Link, { as: PageLink, key: each, mr: 2, to: `/dags/${each}/plugin/retrain-model` }, each)),
+        ),
+  );
