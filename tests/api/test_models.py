@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from retrain.errors import SourceError
 from retrain.nouns import Outcome
 from retrain.spec_files import SpecFile, SpecFolder
+from retrain_airflow.api.access import Permission
 from retrain_airflow.api.app import PREFIX
 from retrain_airflow.api.backend import Backend
 from tests.api.conftest import As, mounted, serving
@@ -38,12 +42,12 @@ def api(two: World, backend: Backend, as_person: As) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def _serving(two: World, backend: Backend) -> Iterator[str]:
+def _serving(two: World, backend: Backend, source: Any = None) -> Iterator[str]:
     of_two = replace(
         backend,
         state=lambda: two.state,
         snapshots=lambda: two.snapshots,
-        source=lambda _: two.source,
+        source=lambda _: source or two.source,
         specs=lambda: SpecFolder((SpecFile(Path("toy.yaml"), two.spec, None),), ("other.yaml: is not YAML",)),
     )
     with serving(mounted(of_two)) as address:
@@ -142,10 +146,51 @@ def test_the_state_of_a_spec_says_what_waits_and_what_the_last_cycle_found(api: 
     state = api.get(f"/specs/{two.model}").json()
     assert (state["production"], state["rows_waiting"], state["rows_needed"], state["enough"]) == ("2", 120, 500, False)
     assert (state["last_cycle"]["outcome"], state["last_cycle"]["version"]) == (Outcome.PROMOTE, "2")
-    assert (state["next_run"], state["paused"]) == (None, None)
+    assert (state["next_run"], state["paused"], state["running"]) == (None, None, [])
+    assert (state["promotion"]["seq"], state["were_in_production"], state["freeze"]) == (2, ["1"], None)
+    assert state["rows_a_day"] > 0
+    assert datetime.fromisoformat(state["expected"]) > datetime.now(UTC)
+    assert state["may"] == ["read", "log", "promote", "delete"]
     listed = api.get("/specs/").json()
     assert [each["dag_id"] for each in listed["specs"]] == ["retrain_toy"]
     assert listed["faults"] == ["other.yaml: is not YAML"]
+
+
+def test_while_the_source_is_down_the_rest_of_a_spec_is_told(two: World, backend: Backend, as_person: As) -> None:
+    class Down:
+        def count_labelled(self, **_: object) -> int:
+            raise SourceError("no route to host")
+
+    with _serving(two, backend, source=Down()) as address:
+        state = as_person("lee", Permission.READ, address=address).get(f"/specs/{two.model}").json()
+    assert (state["production"], state["rows_waiting"], state["expected"]) == ("2", None, None)
+    assert state["says"] == "The source does not answer: how many rows wait is not known."
+    assert state["may"] == ["read"]
+
+
+def test_the_verdicts_of_a_model_come_page_by_page_with_what_followed(api: httpx.Client, two: World) -> None:
+    first = api.get(f"/specs/{two.model}/verdicts", params={"max_results": 1}).json()
+    more = {"max_results": 1, "page_token": first["next_page_token"]}
+    second = api.get(f"/specs/{two.model}/verdicts", params=more).json()
+    found = first["verdicts"] + second["verdicts"]
+    assert [each["verdict"]["trial"]["version"] for each in found] == ["2", "1"]
+    assert [each["promotion"]["seq"] for each in found] == [2, 1]
+    assert second["next_page_token"] is None
+    assert api.get("/specs/none/verdicts").status_code == 404
+    assert api.get(f"/specs/{two.model}/verdicts", params={"page_token": "x"}).status_code == 422
+
+
+def test_a_cycle_is_known_by_its_runs_and_its_verdict(api: httpx.Client, two: World) -> None:
+    (*_, last) = two.state.verdicts(two.model, 1)[0]
+    run = api.get(f"/specs/{two.model}/verdicts").json()["verdicts"][0]["verdict"]["trial"]["run_id"]
+    dag_run = two.tracker.get_run(run).tags["retrain.dag_run"]
+    cycle = api.get(f"/specs/{two.model}/cycles/{dag_run}").json()
+    assert run in [each["id"] for each in cycle["runs"]]
+    assert datetime.fromisoformat(cycle["judged"]["judged_at"]) == last
+    assert cycle["judged"]["promotion"]["to_version"] == "2"
+    unknown = api.get(f"/specs/{two.model}/cycles/none").json()
+    assert (unknown["runs"], unknown["judged"]) == ([], None)
+    assert api.post(f"/specs/{two.model}/cycles/none/approval", json={"approve": True}).status_code == 404
 
 
 def test_what_production_needs_is_not_deleted(api: httpx.Client, two: World) -> None:

@@ -75,3 +75,18 @@ def test_what_was_found_is_json(waited, seconds, why):
         "waited_seconds": seconds,
         "why": why,
     }
+
+
+@pytest.mark.parametrize(
+    ("sensed", "since", "rate", "expected"),
+    [
+        (Sensed(500, ROWS), timedelta(days=5), 100, timedelta(days=15)),
+        (Sensed(500, ROWS), None, None, None),
+        (Sensed(0, ROWS), WEEK, 0, None),
+        (Sensed(1, ROWS), timedelta(days=10_000), 0.0001, timedelta(days=3650)),
+        (Sensed(2000, ROWS), WEEK, None, None),  # more may wait than were counted
+        (Sensed(60, PATIENT, WEEK), WEEK, 60 / 7, timedelta(0)),
+    ],
+)
+def test_it_is_expected_when_there_are_enough_by_the_rows_that_wait(sensed, since, rate, expected):
+    assert (sensed.rows_a_day(since), sensed.expected_in(since)) == (rate, expected)

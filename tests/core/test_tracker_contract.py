@@ -132,6 +132,8 @@ def test_an_experiment_is_made_once_and_is_as_it_was_made(
     assert (made.name, made.deleted, made.tags["team"]) == (name, False, "tests")
     assert where is None or made.artifact_location == where
     assert made in tracker.list_experiments()
+    assert tracker.find_experiment(name) == experiment
+    assert tracker.find_experiment(f"{name} 2") is None
 
 
 def test_a_deleted_experiment_is_listed_as_such_holds_its_name_and_takes_no_runs(
@@ -141,6 +143,7 @@ def test_a_deleted_experiment_is_listed_as_such_holds_its_name_and_takes_no_runs
     for view, there in (("ACTIVE", False), ("DELETED", True), ("ALL", True)):
         assert (experiment in {each.id for each in tracker.list_experiments(view)}) == there
     assert tracker.get_experiment(experiment).deleted
+    assert tracker.find_experiment(name) is None
     assert tracker.get_run(run).deleted
     assert tracker.search_runs([experiment]) == []
     _refused(lambda: tracker.create_experiment(name), "held by a deleted experiment; restore")

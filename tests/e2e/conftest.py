@@ -7,15 +7,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
 import psycopg2
 import pytest
 import yaml
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
@@ -34,6 +33,9 @@ from tests.tap import Tap
 ROLES = ("viewer", "user", "op", "admin")
 """Users of `stack`, by the names of their roles, from the one that may least."""
 _PATIENCE = 300
+"""Seconds that a run may take."""
+_BROWSER = 60_000
+"""Milliseconds that a page may take to show what it is to."""
 _MODULE = """
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -205,26 +207,48 @@ def add_dag(users: Path) -> Iterator[Callable[[str, str], None]]:
         path.unlink()
 
 
+@pytest.fixture(scope="package")
+def tokens(stack: Running) -> dict[str, str]:
+    """By role: of a login with the password that Airflow made."""
+    passwords = json.loads((stack.home.airflow / "passwords.json").read_text())
+    logins = {role: {"username": role, "password": passwords[role]} for role in ROLES}
+    url = f"{stack.airflow_url}/auth/token"
+    answers = {role: httpx.post(url, json=login, timeout=30, trust_env=False) for role, login in logins.items()}
+    return {role: answer.raise_for_status().json()["access_token"] for role, answer in answers.items()}
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    expect.set_options(timeout=_BROWSER)
+    # root has no sandbox; nothing is to be asked of the network
+    arguments = ("no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking", "disable-sync")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=[f"--{each}" for each in arguments])
+
+
+Open = Callable[..., Page]
+
+
 @pytest.fixture
-def browser() -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "headless=new",
-        "no-sandbox",  # root
-        "disable-gpu",
-        "disable-dev-shm-usage",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "no-first-run",
-        "window-size=1500,1000",
-    ):
-        options.add_argument(f"--{argument}")
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    chrome.implicitly_wait(20)
-    yield chrome
-    chrome.quit()
+def open_page(chromium: Browser, stack: Running, tokens: dict[str, str]) -> Iterator[Open]:
+    """Open a page of Airflow's, logged in in this role; without one, not logged in."""
+    contexts = []
+
+    def open_(path: str, role: str | None = "admin", scheme: Literal["light", "dark"] = "light") -> Page:
+        context = chromium.new_context(
+            base_url=stack.airflow_url, color_scheme=scheme, viewport={"width": 1500, "height": 1000}
+        )
+        contexts.append(context)
+        context.set_default_timeout(_BROWSER)
+        if role is not None:
+            context.add_cookies([{"name": "_token", "value": tokens[role], "url": stack.airflow_url}])
+        page = context.new_page()
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()

@@ -51,7 +51,10 @@ LEAST: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/runs/log-metrics", {"json": {"run_id": NOWHERE, "metrics": {"a": 1}}}, "user"),
     ("PUT", f"/runs/{NOWHERE}/artifacts/a.txt", {"content": b"x"}, "user"),
     ("POST", "/models/register", {"json": {"run_id": NOWHERE, "model_name": "none"}}, "user"),
+    ("GET", f"/specs/{MODEL}/verdicts", {}, "viewer"),
+    ("GET", f"/specs/{MODEL}/cycles/none", {}, "viewer"),
     ("POST", "/specs/none/cycles", {"json": {}}, "user"),
+    ("POST", f"/specs/{MODEL}/cycles/none/approval", {"json": {"approve": True}}, "op"),
     (
         "POST",
         "/models/transition-stage",
@@ -65,20 +68,17 @@ LEAST: list[tuple[str, str, dict[str, Any], str]] = [
 
 
 @pytest.fixture(scope="module")
-def clients(stack: Running) -> Iterator[dict[str, httpx.Client]]:
-    """By role, logged in with passwords that Airflow made."""
-    passwords = json.loads((stack.home.airflow / "passwords.json").read_text())
-    opened = {}
-    for role in ROLES:
-        login = {"username": role, "password": passwords[role]}
-        answer = httpx.post(f"{stack.airflow_url}/auth/token", json=login, timeout=30, trust_env=False)
-        token = answer.raise_for_status().json()["access_token"]
-        opened[role] = httpx.Client(
+def clients(stack: Running, tokens: dict[str, str]) -> Iterator[dict[str, httpx.Client]]:
+    """By role, logged in."""
+    opened = {
+        role: httpx.Client(
             base_url=f"{stack.airflow_url}/api/experiments",
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {tokens[role]}"},
             timeout=60,
             trust_env=False,
         )
+        for role in ROLES
+    }
     yield opened
     for client in opened.values():
         client.close()

@@ -419,7 +419,7 @@ class SpecState(SpecName):
     promotion: Promotion | None
     """What put it there."""
     were_in_production: list[str]
-    """The other versions that have been: what a rollback may put there, the newest first."""
+    """The other versions that have been: what a rollback may put there, the newest 20 first."""
     freeze: Freeze | None
     """What keeps Production as it is."""
     mode: Mode
@@ -469,6 +469,8 @@ class CycleState(BaseModel):
 
 
 class Answer(_In):
+    model_config = _like(approve=True)
+
     approve: bool
 
 

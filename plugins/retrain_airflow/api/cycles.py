@@ -53,9 +53,8 @@ async def get_cycle(model_name: ModelInPath, dag_run_id: DagRunInPath, caller: W
     """Its runs in MLflow and its verdict, as far as there are some."""
 
     def cycle() -> CycleState:
-        file = use.backend.spec(model_name)
-        allow(caller, Permission.READ, file.dag_id)
-        runs = _runs(use.backend, file, dag_run_id)
+        allow(caller, Permission.READ, use.backend.spec(model_name).dag_id)
+        runs = _runs(use.backend, model_name, dag_run_id)
         return CycleState(
             dag_run_id=dag_run_id, runs=runs, judged=_judged(use.backend, model_name, [run.id for run in runs])
         )
@@ -78,16 +77,13 @@ async def answer_cycle(
     return Answered(dag_run_id=dag_run_id, approved=body.approve)
 
 
-def _runs(backend: Backend, file: SpecFile, dag_run_id: str) -> list[Run]:
+def _runs(backend: Backend, model: str, dag_run_id: str) -> list[Run]:
     from retrain.tracker import Condition, Order
 
-    experiment = backend.tracker().find_experiment(file.spec.model)
+    experiment = backend.tracker().find_experiment(model)
     if experiment is None:
         return []
-    of_cycle = [
-        Condition("tag", "retrain.dag_id", "=", file.dag_id),
-        Condition("tag", "retrain.dag_run", "=", dag_run_id),
-    ]
+    of_cycle = [Condition("tag", "retrain.dag_run", "=", dag_run_id)]
     by_start = [Order("attribute", "start_time")]
     found = backend.tracker().search_runs([experiment], of_cycle, by_start, _MOST_RUNS)
     return [Run.model_validate(each) for each in found]

@@ -25,6 +25,9 @@ from retrain_airflow.api.problems import responses
 
 router = APIRouter(prefix="/specs", tags=["specs"])
 
+_MOST_VERSIONS = 20
+"""To choose from, for a rollback; others can be asked for by their number."""
+
 
 @router.get("/", dependencies=[needs(Permission.READ)])
 async def list_specs(use: Use, max_results: Size = 100, page_token: PageToken = None) -> Specs:
@@ -89,7 +92,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         **_name(file).model_dump(),
         production=production,
         promotion=history[-1] if history else None,
-        were_in_production=state.were_in_production(model, but=production),
+        were_in_production=state.were_in_production(model, but=production)[:_MOST_VERSIONS],
         freeze=state.freeze_of(model),
         mode=spec.mode,
         approval=spec.approval is not None,

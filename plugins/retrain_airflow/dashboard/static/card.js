@@ -27,7 +27,7 @@ export function ModelCard({ model }) {
         ui.Heading,
         { as: "h2", overflowWrap: "anywhere", size: "md" },
         state.value
-          ? h(ui.Link, { as: PageLink, title: model, to: `/dags/${state.value.dag_id}/plugin/retrain-model` }, short(model))
+          ? h(ui.Link, { as: PageLink, variant: "underline", title: model, to: `/dags/${state.value.dag_id}/plugin/retrain-model` }, short(model))
           : short(model),
       ),
       h(Known, { of: state, what: "The model’s state" }, (spec) => h(Spec, { look: state.look, spec })),
@@ -89,7 +89,7 @@ function Waiting({ spec }) {
   const known = rows_waiting !== null;
   const words = [
     known ? `${number(rows_waiting)} of ${number(rows_needed)} new labelled rows wait` : spec.says,
-    rows_a_day !== null && `about ${about(rows_a_day)} a day`,
+    rows_a_day > 0 && `about ${about(rows_a_day)} a day`,
     spec.enough ? "enough for a cycle" : expected && `enough ${ago(expected)} if they go on like that`,
     next_run && `next look ${ago(next_run)}`,
   ];

@@ -1,6 +1,8 @@
 // A button that says what will happen, and does it when that is confirmed.
 import { h, ui, useId, useRef, useState } from "./react.js";
 
+const SAID = 10_000; // milliseconds
+
 // fields: [{ name, label, required, options }], asked for in the dialog and handed to `run` with a key that is the same
 // when it is tried again.
 export function Confirmed({ does, fields = [], look, name, run, variant = "solid" }) {
@@ -27,6 +29,7 @@ export function Confirmed({ does, fields = [], look, name, run, variant = "solid
       await run(given, key.current);
       setOpen(false);
       setDone(true);
+      setTimeout(() => setDone(false), SAID);
       await look();
     } catch (refused) {
       setProblem(refused.message);

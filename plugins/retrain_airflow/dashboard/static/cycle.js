@@ -1,30 +1,31 @@
 // The panel on the page of a DAG's run: what the cycle has made, and how it was judged.
 import { address, path } from "./api.js";
 import { usePolled } from "./hooks.js";
-import { LiveRuns } from "./live.js";
+import { Candidates, isCandidate } from "./live.js";
 import { ModelOf } from "./model.js";
 import { Known, Notice, OUTCOMES, Rows, Section } from "./parts.js";
-import { Fragment, h, ui } from "./react.js";
+import { Fragment, h, ui, useState } from "./react.js";
 import { number, score, signed, time } from "./words.js";
 
-const EVERY = 5;
+const [CALM, BUSY] = [60, 5];
 
-export const CyclePanel = ({ dagId, dagRunId }) =>
-  h(ModelOf, { dagId }, (model) =>
-    h(Fragment, null, h(Judged, { dagRunId, model }), h(Section, { title: "Candidates" }, h(LiveRuns, { dagRunId, model }))),
-  );
+export const CyclePanel = ({ dagId, dagRunId }) => h(ModelOf, { dagId }, (model) => h(Panel, { dagRunId, model }));
 
-function Judged({ dagRunId, model }) {
-  const cycle = usePolled(path("specs", model, "cycles", dagRunId), EVERY);
+function Panel({ dagRunId, model }) {
+  const [busy, setBusy] = useState(true);
+  const cycle = usePolled(path("specs", model, "cycles", dagRunId), busy ? BUSY : CALM);
+  const goesOn = !cycle.value?.judged || cycle.value.runs.some((run) => run.status === "RUNNING");
+  if (goesOn !== busy) setBusy(goesOn);
   return h(Known, { of: cycle, what: "The cycle" }, ({ judged, runs }) => {
-    const parent = runs.find((run) => run.tags["retrain.candidate"] === undefined);
+    const own = runs.find((run) => !isCandidate(run));
     return h(
       Fragment,
       null,
       judged
         ? h(Verdict, judged)
         : h(Notice, { title: "No verdict yet" }, "It is here when task evaluate has ended. A run that found too few rows makes none."),
-      judged && parent && h(ui.Link, { href: address(path("runs", parent.id, "report")), target: "_blank" }, "Report of this cycle"),
+      judged && own && h(ui.Link, { href: address(path("runs", own.id, "report")), target: "_blank", variant: "underline" }, "Report of this cycle"),
+      h(Section, { title: "Candidates" }, h(Candidates, { runs })),
     );
   });
 }

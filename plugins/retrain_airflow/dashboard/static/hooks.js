@@ -30,16 +30,51 @@ export function useMetrics(runId) {
   const [points, setPoints] = useState({});
   useEffect(() => {
     setPoints({});
-    const source = new EventSource(address(path("runs", runId, "stream")), { withCredentials: true });
-    source.addEventListener("metrics", (event) => {
-      const come = JSON.parse(event.data);
-      setPoints((before) => come.reduce(withPoint, before));
+    return streams.open(() => {
+      const source = new EventSource(address(path("runs", runId, "stream")), { withCredentials: true });
+      source.addEventListener("metrics", (event) => {
+        const come = JSON.parse(event.data);
+        setPoints((before) => come.reduce(withPoint, before));
+      });
+      source.addEventListener("end", () => streams.end(source));
+      return source;
     });
-    source.addEventListener("end", () => source.close());
-    return () => source.close();
   }, [runId]);
   return points;
 }
+
+// A browser has six connections to a server, and the page needs some for all else: the other runs wait for their turn.
+const streams = {
+  most: 3,
+  sources: new Set(),
+  waiting: new Set(),
+
+  // Gives what ends it, or its waiting.
+  open(begin) {
+    const turn = { begin, source: null };
+    this.waiting.add(turn);
+    this.next();
+    return () => {
+      this.waiting.delete(turn);
+      this.end(turn.source);
+    };
+  },
+
+  end(source) {
+    source?.close();
+    this.sources.delete(source);
+    this.next();
+  },
+
+  next() {
+    for (const turn of this.waiting) {
+      if (this.sources.size >= this.most) return;
+      this.waiting.delete(turn);
+      turn.source = turn.begin();
+      this.sources.add(turn.source);
+    }
+  },
+};
 
 // Each point comes at least once.
 function withPoint(points, { key, step, timestamp, value }) {

@@ -11,6 +11,7 @@ const COLOURS = [BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
 const [WIDTH, HEIGHT, ROOM] = [240, 70, 6];
 
 export function LiveCycle({ cycle, look, spec }) {
+  const made = usePolled(path("specs", spec.model, "cycles", cycle.dag_run_id), EVERY);
   const page = `/dags/${spec.dag_id}/runs/${encodeURIComponent(cycle.dag_run_id)}`;
   return h(
     ui.Box,
@@ -28,27 +29,29 @@ export function LiveCycle({ cycle, look, spec }) {
       h(ui.Link, { as: PageLink, to: page }, "Its tasks"),
     ),
     cycle.asks && h(Asks, { cycle, look, spec }),
-    h(LiveRuns, { dagRunId: cycle.dag_run_id, model: spec.model }),
+    h(Known, { of: made, what: "Its runs in MLflow" }, ({ runs }) => h(Candidates, { runs })),
   );
 }
 
-// What the cycle has made in MLflow so far.
-export function LiveRuns({ dagRunId, model }) {
-  const cycle = usePolled(path("specs", model, "cycles", dagRunId), EVERY);
-  return h(Known, { of: cycle, what: "Its runs in MLflow" }, ({ runs }) => {
-    const candidates = runs.filter((run) => run.tags["retrain.candidate"] !== undefined);
-    return candidates.length === 0
-      ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "Nothing is trained yet.")
-      : h(
-          ui.SimpleGrid,
-          { as: "ul", columns: { base: 1, md: 2, lg: 3 }, gap: 3, listStyleType: "none", mt: 2 },
-          candidates.map((run) => h(LiveRun, { key: run.id, run })),
-        );
-  });
+// runs: those of a cycle.
+export function Candidates({ runs }) {
+  const candidates = runs.filter(isCandidate);
+  return candidates.length === 0
+    ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "Nothing is trained yet.")
+    : h(
+        ui.SimpleGrid,
+        { as: "ul", gap: 4, minChildWidth: "15rem", listStyleType: "none", mt: 2 },
+        candidates.map((run) => h(Candidate, { key: run.id, run })),
+      );
 }
 
-function LiveRun({ run }) {
-  const metrics = useMetrics(run.id);
+// The others are the cycle's own.
+export const isCandidate = (run) => run.tags["retrain.candidate"] !== undefined;
+
+function Candidate({ run }) {
+  const streamed = useMetrics(run.id);
+  const last = Object.entries(run.metrics).map(([name, value]) => [name, [{ step: 0, timestamp: 0, value }]]);
+  const metrics = { ...Object.fromEntries(last), ...streamed };
   const names = Object.keys(metrics).sort();
   return h(
     ui.Box,

@@ -13,7 +13,7 @@ export function ModelOf({ children, dagId }) {
   const specs = usePolled("specs/", EVERY);
   return h(
     ui.Box,
-    { p: 4 },
+    { "data-retrain": "model", p: 4 },
     h(Known, { of: specs, what: "The list of models" }, ({ specs: found }) => {
       const spec = found.find((each) => each.dag_id === dagId);
       return spec ? children(spec.model) : h(NoModel, { dags: found.map((each) => each.dag_id) });

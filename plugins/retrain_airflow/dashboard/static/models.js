@@ -10,7 +10,7 @@ export function ModelsPage() {
   const specs = usePolled("specs/", EVERY);
   return h(
     ui.Box,
-    { as: "main", p: 4 },
+    { "data-retrain": "models", p: 4 },
     h(ui.Heading, { as: "h1", mb: 4, size: "xl" }, "Models"),
     h(Known, { of: specs, what: "The list of models" }, ({ faults, specs: found }) =>
       h(
@@ -20,7 +20,7 @@ export function ModelsPage() {
         found.length === 0 && faults.length === 0 && h(NoModels),
         h(
           ui.SimpleGrid,
-          { columns: { base: 1, xl: 2 }, gap: 4 },
+          { alignItems: "start", columns: { base: 1, xl: 2 }, gap: 4 },
           found.map(({ model }) => h(ModelCard, { key: model, model })),
         ),
       ),

@@ -70,7 +70,7 @@ export function Rows({ caption, columns, rows }) {
           h(
             ui.Table.Row,
             { key },
-            cells.map((cell, place) => h(ui.Table.Cell, { key: columns[place], overflowWrap: "anywhere" }, cell)),
+            cells.map((cell, place) => h(ui.Table.Cell, { key: columns[place], maxW: "28rem", overflowWrap: "break-word" }, cell)),
           ),
         ),
       ),

@@ -3,7 +3,7 @@ import { BLUE, VERMILION } from "./parts.js";
 import { h, ui } from "./react.js";
 import { score, time } from "./words.js";
 
-const [WIDTH, HEIGHT, LEFT, ROOM] = [640, 150, 48, 12];
+const [WIDTH, HEIGHT, LEFT, ROOM] = [640, 150, 56, 12];
 
 export function Trend({ verdicts }) {
   // Scores of another metric have another scale.
@@ -30,7 +30,7 @@ export function Trend({ verdicts }) {
           "g",
           { key: value },
           h("line", { stroke: "currentColor", strokeOpacity: 0.15, x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }),
-          h("text", { dominantBaseline: "middle", fill: "currentColor", fontSize: 11, textAnchor: "end", x: LEFT - 6, y: y(value) }, value.toFixed(3)),
+          h("text", { dominantBaseline: "middle", fill: "currentColor", style: { fontSize: 12 }, textAnchor: "end", x: LEFT - 6, y: y(value) }, value.toFixed(3)),
         ),
       ),
       shown.map(({ judged_at, verdict }, place) =>

@@ -1,0 +1,193 @@
+"""The dashboard in Airflow's own pages, in a real browser."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from retrain.spec_files import SpecFile
+from retrain.tracker import ExperimentTracker
+from stack.airflow_api import AirflowApi
+from stack.local import Running
+from tests.e2e.conftest import Open
+from tests.tap import Tap
+
+EVIL = "<img src=x onerror=\"window.hacked = 'yes'\"> 자소서 " + "x" * 160
+CYCLE = 240_000
+"""Milliseconds that a cycle may take."""
+BUTTONS = ("Retrain now", "Dry run", "Roll back", "Approve", "Hold")
+
+
+@pytest.fixture
+def shoot(tmp_path: Path) -> Callable[[Page, str], None]:
+    """Keep what a page looks like, for people: in RETRAIN_TEST_SCREENSHOTS, or with what else pytest keeps."""
+    folder = Path(os.environ.get("RETRAIN_TEST_SCREENSHOTS", tmp_path))
+
+    def shoot(page: Page, name: str) -> None:
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+    return shoot
+
+
+def card(page: Page, model: str) -> Any:
+    return page.get_by_role("article", name=model)
+
+
+def press(page: Page, button: Any, **fields: str) -> None:
+    """A button, its dialog's fields, and the same name again."""
+    name = button.inner_text()
+    button.click()
+    dialog = page.get_by_role("alertdialog")
+    for label, text in fields.items():
+        dialog.get_by_label(label).fill(text)
+    dialog.get_by_role("button", name=name).click()
+    expect(dialog).to_be_hidden()
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core finds serious in what we draw, and in nothing of Airflow's around it."""
+    found = Axe().run(page, context="[data-retrain]").response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
+
+
+def test_a_cycle_is_started_watched_approved_and_rolled_back(
+    open_page: Open,
+    add_model: Callable[..., SpecFile],
+    tracker: ExperimentTracker,
+    stack: Running,
+    tokens: dict[str, str],
+    shoot: Callable[[Page, str], None],
+) -> None:
+    file = add_model(approval="person")
+    model, dag = file.spec.model, file.dag_id
+    page = open_page("/plugin/retrain", role=None)
+    page.get_by_label("username", exact=False).fill(stack.user)
+    page.get_by_label("password", exact=False).first.fill(stack.password)
+    page.get_by_role("button", name="Sign in").click()
+
+    mine = card(page, model)
+    expect(mine).to_contain_text("Nothing is in Production")
+    expect(mine).to_contain_text("No cycle has been judged yet")
+    press(page, mine.get_by_role("button", name="Retrain now"), Note="브라우저에서")
+    expect(mine).to_contain_text("A cycle is")
+    expect(mine).to_contain_text("validation_accuracy", timeout=CYCLE)
+    shoot(page, "live")
+    expect(mine).to_contain_text("It waits for an approval", timeout=CYCLE)
+    page.wait_for_timeout(2_000)  # Airflow fails a task that is answered within a second of its parking
+    press(page, mine.get_by_role("button", name="Approve"))
+    expect(mine).to_contain_text("Version 1 in Production since", timeout=CYCLE)
+    expect(mine.get_by_role("img", name="Promote whole")).to_be_visible()
+    assert tracker.production(model) == "1"
+
+    _promote_another(stack, tokens["op"], tracker, model)
+    expect(mine).to_contain_text("Version 2 in Production since")
+    press(page, mine.get_by_role("button", name="Roll back"), Why="zu früh")
+    expect(mine).to_contain_text("Version 1 in Production since")
+    expect(mine).to_contain_text("By admin: zu früh")
+    assert tracker.production(model) == "1"
+
+    page.goto(f"/dags/{dag}/plugin/retrain-model")
+    expect(page.get_by_role("region", name="Verdicts")).to_contain_text("version 1 came into Production")
+    expect(page.get_by_role("region", name="What was in Production")).to_contain_text("zu früh")
+    shoot(page, "model")
+
+
+def _promote_another(stack: Running, token: str, tracker: ExperimentTracker, model: str) -> None:
+    """The candidate that did not win, by way of the API."""
+    experiment = tracker.find_experiment(model)
+    assert experiment is not None
+    (loser,) = [run for run in tracker.search_runs([experiment]) if run.tags.get("retrain.candidate") == "half"]
+    with httpx.Client(
+        base_url=f"{stack.airflow_url}/api/experiments", headers={"Authorization": f"Bearer {token}"}, timeout=60
+    ) as client:
+        made = client.post("/models/register", json={"run_id": loser.id, "model_name": model}).raise_for_status()
+        wanted = {"model_name": model, "version": made.json()["version"], "stage": "Production"}
+        client.post("/models/transition-stage", json=wanted | {"expects": "1", "why": "a test"}).raise_for_status()
+
+
+def test_who_may_only_look_has_no_buttons(open_page: Open) -> None:
+    page = open_page("/plugin/retrain", role="viewer")
+    expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
+    for name in BUTTONS:
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    user = open_page("/plugin/retrain", role="user")
+    expect(card(user, "BreastCancer").get_by_role("button", name="Retrain now")).to_be_visible()
+    expect(user.get_by_role("button", name="Roll back")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_people_call_things_stays_text_and_every_page_can_be_used(
+    open_page: Open,
+    api: AirflowApi,
+    tracker: ExperimentTracker,
+    shoot: Callable[[Page, str], None],
+    scheme: Literal["light", "dark"],
+) -> None:
+    model, dag = "BreastCancer", "retrain_breast_cancer"
+    run = api.trigger(dag, ignore_threshold=False, dry_run=True)
+    of_cycle = {"retrain.dag_id": dag, "retrain.dag_run": run, "retrain.candidate": EVIL}
+    made = tracker.start_run(tracker.create_experiment(model), EVIL[:200], of_cycle)
+    tracker.log_metrics(made, {"loss": 0.5}, step=1)
+    tracker.log_metrics(made, {"loss": 0.25}, step=2)
+
+    page = open_page(f"/dags/{dag}/runs/{run}/plugin/retrain-cycle", role="viewer", scheme=scheme)
+    expect(page.get_by_role("listitem", name=EVIL[:200])).to_contain_text("0.2500")
+    expect(page.get_by_role("img", name="Curves of loss")).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+    shoot(page, f"cycle-{scheme}")
+    assert faults(page) == []
+
+    page.goto(f"/dags/{dag}/plugin/retrain-model")
+    expect(card(page, model)).to_contain_text("new labelled rows wait")
+    assert faults(page) == []
+    page.goto("/plugin/retrain")
+    expect(card(page, model)).to_contain_text("new labelled rows wait")
+    shoot(page, f"models-{scheme}")
+    assert faults(page) == []
+    assert page.evaluate("window.hacked") is None
+    tracker.end_run(made)
+
+
+def test_buttons_and_dialogs_work_by_keyboard(open_page: Open) -> None:
+    page = open_page("/plugin/retrain")
+    button = card(page, "BreastCancer").get_by_role("button", name="Dry run")
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text("nothing is changed")
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_a_dag_that_keeps_no_model_says_which_do(open_page: Open) -> None:
+    page = open_page("/dags/retrain-outbox/plugin/retrain-model")
+    expect(page.get_by_text("This DAG keeps no model")).to_be_visible()
+    page.get_by_role("link", name="retrain_breast_cancer").click()
+    expect(card(page, "BreastCancer")).to_be_visible()
+
+
+def test_while_mlflow_is_silent_what_is_known_is_shown_and_what_is_not_is_said(open_page: Open, tap: Tap) -> None:
+    page = open_page("/dags/retrain_breast_cancer/plugin/retrain-model")
+    expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
+    with tap.silence():
+        page.reload()
+        expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
+        expect(page.get_by_text("What was in Production: no answer")).to_be_visible()
+    expect(page.get_by_text("What was in Production: no answer")).to_be_hidden()
+
+
+def test_no_page_asks_another_host(open_page: Open, stack: Running) -> None:
+    page = open_page("/health")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/plugin/retrain")
+    expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
+    assert f"{stack.airflow_url}/retrain/card.js" in asked
+    assert [url for url in asked if not url.startswith((stack.airflow_url, "data:", "blob:"))] == []
