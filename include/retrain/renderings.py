@@ -93,11 +93,12 @@ def _headline(announcement: Announcement) -> str:
 
 def _links(announcement: Announcement) -> list[tuple[str, str]]:
     """Only addresses of the web, and none that a channel would cut."""
-    return [
-        (name, address)
-        for name, address in announcement.links
-        if address.startswith(("http://", "https://")) and len(address) <= _ADDRESS and not re.search(r"\s", address)
-    ]
+    return [(name, address) for name, address in announcement.links if is_of_the_web(address)]
+
+
+def is_of_the_web(address: str) -> bool:
+    """Whether an address may become a link: one of another kind may do something when it is followed."""
+    return address.startswith(("http://", "https://")) and len(address) <= _ADDRESS and not re.search(r"\s", address)
 
 
 def _quiet(said: str) -> str:

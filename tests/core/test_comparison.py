@@ -196,7 +196,9 @@ def test_the_report_needs_nothing_beside_it_and_what_a_user_wrote_is_no_markup(
 def test_the_report_in_markdown_has_its_pictures_beside_it(compared: pd.DataFrame, tmp_path: Path) -> None:
     report = generate_report(compared, ["f1"], tmp_path, format="markdown")
     said = report.read_text("utf-8")
-    for picture in re.findall(r"!\[\w+\]\((.+?)\)", said):
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", said)
+    assert pictures == ["metrics.png", "parameters.png"]
+    for picture in pictures:
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
     assert not re.search(r"(?<!\\)<img", said)
     rows = [line for line in said.splitlines() if line.startswith("| ")]

@@ -67,6 +67,7 @@ LAYERS = (
             "retrain.scorers": {"sklearn"},
             "retrain.drift": {"pyarrow", "scipy"},
             "retrain.figures": {"matplotlib", "pylopdf_fonts_ko"},
+            "retrain.pages": set(),
             "retrain.arrow_stream": {"psycopg2", "pyarrow", "adbc_driver_manager", "adbc_driver_postgresql"},
             "retrain.keys": {"pyarrow"},
             "retrain.digest": {"pyarrow"},
