@@ -17,7 +17,7 @@ import pandas as pd
 from mlflow.models import Model
 
 from retrain import model_files
-from retrain.errors import TrackerError
+from retrain.errors import NotFoundError, TrackerError
 from retrain.nouns import Snapshot
 from retrain.tracker import (
     Artifact,
@@ -65,7 +65,7 @@ class FakeTracker:
         self._experiments: dict[str, Experiment] = {}
         self._runs: dict[str, Run] = {}
         self._history: dict[tuple[str, str], list[MetricPoint]] = defaultdict(list)
-        self._artifacts: dict[str, dict[str, int]] = defaultdict(dict)
+        self._artifacts: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._logged: dict[tuple[str, str], str] = {}
         self._models_of: dict[str, set[str]] = defaultdict(set)
         self._models: dict[str, _Model] = {}
@@ -235,17 +235,26 @@ class FakeTracker:
         self.get_run(run_id)
         inside = f"{folder}/" if folder else ""
         found = {}
-        for path, size in self._artifacts[run_id].items():
+        for path, content in self._artifacts[run_id].items():
             if path.startswith(inside):
                 name, _, below = path.removeprefix(inside).partition("/")
-                found[inside + name] = Artifact(inside + name, bool(below), None if below else size)
+                found[inside + name] = Artifact(inside + name, bool(below), None if below else len(content))
         return [found[path] for path in sorted(found)]
 
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         self.get_run(run_id)
         if not path.exists():
             raise TrackerError(f"{path} is not there")
-        self._artifacts[run_id][f"{folder}/{path.name}" if folder else path.name] = path.stat().st_size
+        self._artifacts[run_id][f"{folder}/{path.name}" if folder else path.name] = path.read_bytes()
+
+    def download_artifact(self, run_id: str, path: str, folder: Path) -> Path:
+        self.get_run(run_id)
+        if path not in self._artifacts[run_id]:
+            raise NotFoundError(f"run {run_id} has no file {path}")
+        here = folder / path
+        here.parent.mkdir(parents=True, exist_ok=True)
+        here.write_bytes(self._artifacts[run_id][path])
+        return here
 
     def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:
         self._open(run_id)

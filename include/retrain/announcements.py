@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # numpy comes with it, and whoever reads a DAG file should no
 
 
 def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freeze | None = None) -> Announcement:
-    """pages: of the run that was judged, in MLflow, and of its cycle, in Airflow. freeze: what holds Production."""
+    """pages: its report, the run that was judged in MLflow, its cycle in Airflow. freeze: what holds Production."""
     trial = verdict.trial
     dry = "dry run, nothing was changed: " if trial.dry_run else ""
     unclear = verdict.outcome is Outcome.INCONCLUSIVE
@@ -21,19 +21,22 @@ def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freez
         level=Level.WARNING if unclear else Level.INFO,
         headline=f"{trial.model}: {dry}{verdict.outcome} {trial.candidate}. {verdict.reason}"
         + ("" if freeze is None else f"; {frozen(freeze)}"),
-        numbers=tuple(_numbers(verdict)),
+        numbers=tuple(numbers(verdict)),
         act="Production stays as it is. Where it must be replaced all the same, trigger the model's DAG and say why "
         'under "Force the promotion".'
         if unclear and not trial.dry_run
         else "",
         links=tuple(
-            (name, page) for name, page in zip(("Run in MLflow", "Cycle in Airflow"), pages, strict=False) if page
+            (name, page)
+            for name, page in zip(("Report", "Run in MLflow", "Cycle in Airflow"), pages, strict=False)
+            if page
         ),
         facts=verdict.to_json(),
     )
 
 
-def _numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
+def numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """What a verdict rests on: the name of each number, and its value."""
     trial = verdict.trial
     against = f"version {trial.production}" if trial.production else "Production"
     if verdict.score is not None:
@@ -48,8 +51,13 @@ def _numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "holdout", f"{verdict.rows:,} rows; test {trial.test} of {verdict.tests} of epoch {trial.epoch}"
 
 
-def of_request(verdict: Verdict, form: str, until: datetime, users: Sequence[str] = ()) -> Announcement:
-    """A person is asked whether what was judged goes into Production. form: where to answer. users: who may."""
+def of_request(
+    verdict: Verdict, form: str, until: datetime, users: Sequence[str] = (), report: str | None = None
+) -> Announcement:
+    """A person is asked whether what was judged goes into Production. form: where to answer. users: who may.
+
+    report: address of the cycle's.
+    """
     trial = verdict.trial
     who = " or ".join(users) if users else "Whoever may"
     asked = Incident(
@@ -61,7 +69,8 @@ def of_request(verdict: Verdict, form: str, until: datetime, users: Sequence[str
         facts={"verdict": trial.id, "version": trial.version},
     )
     told = of_incident(asked)
-    return told.model_copy(update={"numbers": tuple(_numbers(verdict)), "links": (("Answer in Airflow", form),)})
+    links = (("Answer in Airflow", form), *([("Report", report)] if report else []))
+    return told.model_copy(update={"numbers": tuple(numbers(verdict)), "links": links})
 
 
 def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool = False) -> Announcement:
@@ -90,22 +99,29 @@ def of_promotion(promotion: Promotion) -> Announcement:
     """Raises ValueError for a promotion that is still under way: nothing has happened yet that could be told."""
     if promotion.applied_at is None and promotion.superseded_at is None:
         raise ValueError(f"{promotion.model}: promotion {promotion.seq} is not applied yet")
-    came = f"version {promotion.to_version}" if promotion.to_version else "nothing"
-    went = f"version {promotion.from_version}" if promotion.from_version else "nothing"
+    came, went = _version(promotion.to_version), _version(promotion.from_version)
     planned = promotion.kind is Move.FORWARD and promotion.superseded_at is None
-    if promotion.superseded_at is not None:
-        what = f"version {promotion.to_version} was not put into Production: somebody changed it by hand meanwhile"
-    else:
-        what = f"{came} is in Production, in place of {went}, by {promotion.by}: {promotion.why}"
     return Announcement(
         model=promotion.model,
         kind="promotion",
         level=Level.INFO if planned else Level.WARNING,
-        headline=f"{promotion.model}: {what}",
+        headline=f"{promotion.model}: {what_changed(promotion)}",
         numbers=(("before", went), ("now", came)) if promotion.superseded_at is None else (),
         act="Where it should not be: trigger the model's rollback DAG." if planned and promotion.from_version else "",
         facts=promotion.to_json(),
     )
+
+
+def what_changed(promotion: Promotion) -> str:
+    """In Production, as a clause; of one that has ended."""
+    if promotion.superseded_at is not None:
+        return f"version {promotion.to_version} was not put into Production: somebody changed it by hand meanwhile"
+    came, went = _version(promotion.to_version), _version(promotion.from_version)
+    return f"{came} is in Production, in place of {went}, by {promotion.by}: {promotion.why}"
+
+
+def _version(version: str | None) -> str:
+    return f"version {version}" if version else "nothing"
 
 
 def of_incident(incident: Incident) -> Announcement:

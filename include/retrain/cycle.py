@@ -22,6 +22,10 @@ class Cycle:
     """What a person wrote when starting it; lands on the runs in MLflow."""
     page: str | None = None
     """Address of the run in Airflow; None where there is none."""
+    api: str | None = None
+    """Address of the REST API, which shows reports; None where there is none."""
+    rollback: tuple[str, str | None] | None = None
+    """Id of the DAG that takes a promotion of this model back, and its address in Airflow."""
 
     def key(self, *parts: str) -> str:
         """What a step claims before it makes something (DESIGN rule 7).

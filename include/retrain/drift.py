@@ -22,6 +22,8 @@ MOST_ROWS = 100_000
 ENOUGH = 500
 """New rows that are compared by themselves. Without any drift PSI is (bins − 1)(1/n + 1/m) on average: 0.02 where 500
 rows in 11 bins are compared with many."""
+SOME, MUCH = 0.1, 0.25
+"""Siddiqi's rule of thumb for PSI: below the first little has moved, above the second much has."""
 _BINS = 10
 _FEW = 100
 _WORDS = 1_000

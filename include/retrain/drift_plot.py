@@ -7,11 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from retrain.drift import Drift
+from retrain.drift import MUCH, SOME, Drift
 from retrain.figures import BLUE, GREY, VERMILION, new_figure, save, short, style
 
-SOME, MUCH = 0.1, 0.25
-"""Siddiqi's rule of thumb for PSI: below the first little has moved, above the second much has."""
 _MOST_BARS = 20
 _SPREAD = 4
 """Features whose bins are shown, the label among them."""

@@ -6,12 +6,14 @@ from contextlib import contextmanager, suppress
 from retrain.cycle import Cycle
 from retrain.errors import TrackerError
 from retrain.nouns import Snapshot
-from retrain.tracker import ExperimentTracker
+from retrain.tracker import Condition, ExperimentTracker, Run
+
+_CANDIDATE = "retrain.candidate"
 
 
 def of_cycle(cycle: Cycle, snapshot: Snapshot) -> str:
     """The cycle's run, with the snapshot as its data set."""
-    run_id = _once(cycle, cycle.run_id, _key_of_cycle(cycle, snapshot), snapshot)
+    run_id = _once(cycle, cycle.run_id, _key_of_cycle(cycle, snapshot.id), snapshot)
 
     def log() -> str:
         cycle.tracker.log_dataset(run_id, snapshot)
@@ -27,9 +29,15 @@ def of_candidate(cycle: Cycle, name: str, snapshot: Snapshot, parent: str) -> st
     return _once(cycle, name, cycle.key("train", snapshot.id, name), snapshot, parent, candidate=name)
 
 
-def made_of_cycle(cycle: Cycle, snapshot: Snapshot) -> str | None:
+def made_of_cycle(cycle: Cycle, snapshot_id: str) -> str | None:
     """The cycle's run; None where nothing has made it yet."""
-    return cycle.state.made(_key_of_cycle(cycle, snapshot))
+    return cycle.state.made(_key_of_cycle(cycle, snapshot_id))
+
+
+def candidates(tracker: ExperimentTracker, run: Run) -> dict[str, Run]:
+    """The candidates' runs below a cycle's run, by the names of the candidates."""
+    below = tracker.search_runs([run.experiment_id], [Condition("tag", "mlflow.parentRunId", "=", run.id)])
+    return {each.tags[_CANDIDATE]: each for each in below if _CANDIDATE in each.tags}
 
 
 def ours(tags: Mapping[str, str]) -> dict[str, str]:
@@ -51,8 +59,8 @@ def recorded(tracker: ExperimentTracker, *runs: str) -> Iterator[None]:
         raise
 
 
-def _key_of_cycle(cycle: Cycle, snapshot: Snapshot) -> str:
-    return cycle.key("cycle", snapshot.id)
+def _key_of_cycle(cycle: Cycle, snapshot_id: str) -> str:
+    return cycle.key("cycle", snapshot_id)
 
 
 def _once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:

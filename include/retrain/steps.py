@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrain import announcements, plots, retention, runs, training
+from retrain import announcements, plots, reporting, retention, runs, training
 from retrain.apply import apply
 from retrain.checking import check
 from retrain.cycle import Cycle
@@ -78,7 +78,7 @@ def train(cycle: Cycle, name: str, snapshot: Snapshot) -> Candidate:
     Raises SpecError or EstimatorError, before it makes anything, where the candidate is unknown or cannot be built.
     """
     spec, tracker = cycle.spec, cycle.tracker
-    checked = runs.made_of_cycle(cycle, snapshot)
+    checked = runs.made_of_cycle(cycle, snapshot.id)
     with recorded(tracker, *([checked] if checked else [])):
         candidate = spec.candidate(name)
         training.build(candidate)
@@ -105,16 +105,26 @@ def train(cycle: Cycle, name: str, snapshot: Snapshot) -> Candidate:
     )
 
 
-def evaluate(cycle: Cycle, snapshot: Snapshot, candidates: Sequence[Candidate], *, dry_run: bool) -> Verdict:
+def evaluate(
+    cycle: Cycle,
+    snapshot: Snapshot,
+    candidates: Sequence[Candidate],
+    *,
+    dry_run: bool,
+    force: str | None = None,
+) -> Verdict:
     """Judge the best candidate against Production on the holdout, which neither has seen.
 
     The best is fitted again, on training and validation rows, and registered (not in a dry run); that very version is
-    judged. The verdict consumes the snapshot and tells the team, in one transaction.
+    judged. The verdict consumes the snapshot and tells the team, in one transaction. force: as `promote` will be given
+    it, for the report.
     """
     best = _best(cycle.spec, candidates)
     verdict_id = cycle.key("verdict", snapshot.id)
     with recorded(cycle.tracker, best.run_id, best.parent_run_id):
-        verdict = cycle.state.verdict(verdict_id) or _judge(cycle, verdict_id, snapshot, best, dry_run)
+        verdict = cycle.state.verdict(verdict_id) or _judge(
+            cycle, verdict_id, snapshot, best, dry_run=dry_run, force=force
+        )
         _log_verdict(cycle, verdict, best.parent_run_id)
     for run_id in (best.run_id, best.parent_run_id):
         cycle.tracker.end_run(run_id)
@@ -166,7 +176,9 @@ def promote(
     apply(model, state, cycle.tracker)
     state.open_promotion(verdict, by=f"{by or 'somebody'} in {cycle}" if forced else str(cycle), why=why)
     apply(model, state, cycle.tracker)
-    return state.promotion_of(verdict)
+    promotion = state.promotion_of(verdict)
+    reporting.write(cycle, verdict, goes_forward=True, promotion=promotion)
+    return promotion
 
 
 def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = None) -> Promotion:
@@ -202,7 +214,9 @@ def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
     return min(candidates, key=lambda candidate: (-sign * candidate.validation_score, order.index(candidate.name)))
 
 
-def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, dry_run: bool) -> Verdict:
+def _judge(
+    cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, *, dry_run: bool, force: str | None
+) -> Verdict:
     spec, state = cycle.spec, cycle.state
     production = apply(spec.model, state, cycle.tracker)
     fitted = fit_once(cycle, best.name, snapshot, (Side.TRAIN, Side.VALIDATION), best.run_id)
@@ -225,7 +239,8 @@ def _judge(cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, d
     # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
     # the names are fixed, so the next one takes its place.
     _log_evidence(cycle, scores, rows, verdict)
-    pages = (cycle.tracker.page_of_run(best.run_id), cycle.page)
+    report = reporting.write(cycle, verdict, goes_forward=may_promote(spec, verdict, force=force))
+    pages = (report, cycle.tracker.page_of_run(best.run_id), cycle.page)
     told = announcements.of_verdict(verdict, pages, state.freeze_of(spec.model))
     return state.save_verdict(verdict, told, of=snapshot)
 

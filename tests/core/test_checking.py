@@ -55,7 +55,7 @@ def with_checks(model: World, **checks: Any) -> World:
 
 
 def run_of(model: World, cycle: Cycle, snapshot: Snapshot) -> Run:
-    run_id = made_of_cycle(cycle, snapshot)
+    run_id = made_of_cycle(cycle, snapshot.id)
     assert run_id is not None
     return model.tracker.get_run(run_id)
 

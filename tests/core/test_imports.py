@@ -90,6 +90,7 @@ LAYERS = (
             "retrain.checks": {"pyarrow"},
             "retrain.plots": {"matplotlib"},
             "retrain.drift_plot": {"matplotlib"},
+            "retrain.report": set(),
         },
         CORE,
     ),
@@ -98,6 +99,7 @@ LAYERS = (
     Layer("1b: their report", {"retrain.comparison_report": {"pandas", "matplotlib"}}, CORE),
     Layer("1b: what a cycle works with", {"retrain.cycle": set(), "retrain.answering": {"pandas"}}, CORE),
     Layer("1b: its runs in MLflow", {"retrain.runs": set()}, CORE),
+    Layer("1b: its report", {"retrain.reporting": set()}, CORE),
     Layer(
         "1b: parts of the verbs",
         {

@@ -15,7 +15,9 @@ from tests.core.test_announcements import promotion, verdict
 
 EXPECTED = Path(__file__).with_name("renderings")
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
+REPORT = "http://airflow.example.org/api/experiments/runs/r0/report"
 PAGES = (
+    REPORT,
     "http://mlflow.example.org/#/experiments/1/runs/r1",
     "http://airflow.example.org/dags/retrain_letters/runs/manual__1",
 )
@@ -47,7 +49,11 @@ KINDS = {
     ),
     "superseded": announcements.of_promotion(promotion("1", "2", superseded_at=NOON)),
     "request": announcements.of_request(
-        verdict(Outcome.PROMOTE, "It is better."), "http://airflow.example.org/required_actions", NOON, ["kim", "lee"]
+        verdict(Outcome.PROMOTE, "It is better."),
+        "http://airflow.example.org/required_actions",
+        NOON,
+        ["kim", "lee"],
+        REPORT,
     ),
     "answer": announcements.of_answer(verdict(Outcome.PROMOTE, "It is better."), approved=True, by="kim", stale=True),
     "repeated": announcements.of_fault(

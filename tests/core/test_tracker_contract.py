@@ -15,7 +15,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from retrain import model_files
-from retrain.errors import NoAnswerError, TrackerError, UntrustedModelError
+from retrain.errors import NoAnswerError, NotFoundError, TrackerError, UntrustedModelError
 from retrain.nouns import Snapshot
 from retrain.tracker import Artifact, Condition, ExperimentTracker, LoggedModel, Order
 from stack.local import Running
@@ -334,6 +334,22 @@ def test_artifacts_are_listed_folder_by_folder(tracker: Tracker, run: str, tmp_p
     assert tracker.list_artifacts(run, "a/b") == [Artifact("a/b/보고서.txt", False, 6)]
     assert tracker.list_artifacts(run, "none") == []
     _refused(lambda: tracker.list_artifacts(NOWHERE))
+
+
+def test_an_artifact_is_downloaded_as_it_was_logged_last(tracker: Tracker, run: str, tmp_path: Path) -> None:
+    file = tmp_path / "보고서.txt"
+    for text in ("첫째", "둘째"):
+        file.write_text(text, encoding="utf-8")
+        tracker.log_artifact(run, file, "a/b")
+    folder = tmp_path / "there"
+    folder.mkdir()
+    here = tracker.download_artifact(run, "a/b/보고서.txt", folder)
+    assert here.read_text("utf-8") == "둘째"
+    assert folder in here.parents
+    for missing in ("a/b/none.txt", "a/b", "보고서.txt", "none/보고서.txt"):
+        with pytest.raises(NotFoundError):
+            tracker.download_artifact(run, missing, folder)
+    _refused(lambda: tracker.download_artifact(NOWHERE, "a", folder))
 
 
 def test_experiments_come_in_pages(tracker: Tracker, name: str) -> None:

@@ -366,6 +366,18 @@ class ExperimentTracker:
         # MLflow leaves the size of an empty file out.
         return [Artifact(each.path, each.is_dir, None if each.is_dir else each.file_size or 0) for each in found]
 
+    def download_artifact(self, run_id: str, path: str, folder: Path) -> Path:
+        """Where in `folder` a file of the run's artifacts now is. Raises NotFoundError where there is none."""
+        self._refuse_missing(run_id, path)
+        with self._answer(f"artifact {path} of run {run_id}"):
+            return Path(self._client.download_artifacts(run_id, path, str(folder)))
+
+    def _refuse_missing(self, run_id: str, path: str) -> None:
+        # A download of a file that is not there fails as one from a server that is down.
+        there = self.list_artifacts(run_id, path.rpartition("/")[0] or None)
+        if not any(each.path == path and not each.is_folder for each in there):
+            raise NotFoundError(f"run {run_id}: has no file {path}", where=self._server)
+
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Upload a file; folder: where in the run's artifacts."""
         with self._answer(f"artifact {path.name} of run {run_id}"):

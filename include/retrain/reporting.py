@@ -1,0 +1,130 @@
+"""The report of a cycle on its run in MLflow, made anew whenever more is known.
+
+`report/report.html` needs nothing beside it; `report/report.md` has its pictures beside it. What cannot be made is a
+warning: neither a verdict nor a promotion depends on it.
+"""
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from retrain import pages, report, runs
+from retrain.cycle import Cycle
+from retrain.drift import Drift
+from retrain.errors import NotFoundError, RetrainError
+from retrain.nouns import Check, Promotion, Verdict
+from retrain.report import Facts, Trained
+from retrain.tracker import Run
+
+log = logging.getLogger(__name__)
+
+FOLDER = "report"
+
+
+def address(cycle: Cycle, snapshot_id: str) -> str | None:
+    """Where a person reads the report: over the REST API, or else in MLflow; None where there is neither, or no run."""
+    run_id = runs.made_of_cycle(cycle, snapshot_id)
+    if run_id is None:
+        return None
+    if cycle.api is not None:
+        return f"{cycle.api}/runs/{run_id}/report"
+    try:
+        page = cycle.tracker.page_of_run(run_id)
+    except RetrainError:
+        log.warning("%s: where MLflow shows the report is not known.", cycle, exc_info=True)
+        return None
+    return page and f"{page}/artifacts/{FOLDER}/report.html"
+
+
+def write(
+    cycle: Cycle,
+    verdict: Verdict,
+    *,
+    goes_forward: bool,
+    promotion: Promotion | None = None,
+    answer: str | None = None,
+) -> str | None:
+    """Make the report of a verdict's cycle from what is known now, in place of the one before; gives its address.
+
+    goes_forward: whether the verdict may change Production. promotion: the one that it led to, where that has ended.
+    answer: what was said where a person was asked. None where there is no report.
+    """
+    try:
+        run_id = runs.made_of_cycle(cycle, verdict.trial.snapshot)
+        if run_id is None:
+            raise NotFoundError("the cycle has no run in MLflow")
+        with tempfile.TemporaryDirectory(prefix="retrain-") as name:
+            folder = Path(name)
+            known = _facts(cycle, run_id, verdict)
+            page = report.of_cycle(replace(known, goes_forward=goes_forward, promotion=promotion, answer=answer))
+            # What is read last is uploaded last: a page in Markdown never lacks its pictures.
+            pages.write_markdown(page, folder)
+            pages.write_html(page, folder)
+            for file in sorted(folder.iterdir(), key=lambda file: (file.suffix != ".png", file.name)):
+                cycle.tracker.log_artifact(run_id, file, FOLDER)
+    except Exception:  # whatever it is: see above
+        log.warning("%s: its report could not be made.", cycle, exc_info=True)
+        return None
+    return address(cycle, verdict.trial.snapshot)
+
+
+def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
+    """What the ledger and the runs say."""
+    spec, trial = cycle.spec, verdict.trial
+    run = cycle.tracker.get_run(run_id)
+    checks, drift = _json(cycle, run_id, "checks/checks.json"), _json(cycle, run_id, "drift/drift.json")
+    drawn = {
+        "drift": _read(cycle, run_id, "drift/drift.png"),
+        "verdict": _read(cycle, trial.run_id, "verdict/verdict.png"),
+    }
+    return Facts(
+        spec=spec,
+        snapshot=cycle.state.snapshot(spec.model, trial.snapshot),
+        verdict=verdict,
+        candidates=[*_trained(cycle, run, verdict.metric)],
+        checks=[Check.from_json(each) for each in _without_results(checks)],
+        drift_says=run.tags.get("retrain.drift", ""),
+        drift=[Drift.from_json(each) for each in drift.get("drift", ())],
+        freeze=cycle.state.freeze_of(spec.model),
+        pictures={name: png for name, png in drawn.items() if png is not None},
+        links=[*_links(cycle, run_id, trial.run_id)],
+        rollback=cycle.rollback,
+    )
+
+
+def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:
+    for name, each in runs.candidates(cycle.tracker, run).items():
+        yield Trained(name, each.metrics.get(f"train_{metric}"), each.metrics.get(f"validation_{metric}"), each.params)
+
+
+def _links(cycle: Cycle, *run_ids: str) -> Iterator[tuple[str, str]]:
+    if cycle.page is not None:
+        yield "Cycle in Airflow", cycle.page
+    for name, run_id in zip(("Cycle in MLflow", "Judged model in MLflow"), run_ids, strict=True):
+        page = cycle.tracker.page_of_run(run_id)
+        if page is not None:
+            yield name, page
+
+
+def _without_results(checks: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in checks.get("checks", ()):
+        yield {name: value for name, value in each.items() if name != "result"}
+
+
+def _json(cycle: Cycle, run_id: str, path: str) -> dict[str, Any]:
+    """What is in a file of the run's; nothing where there is none."""
+    text = _read(cycle, run_id, path)
+    found: dict[str, Any] = {} if text is None else json.loads(text)
+    return found
+
+
+def _read(cycle: Cycle, run_id: str, path: str) -> bytes | None:
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        try:
+            return cycle.tracker.download_artifact(run_id, path, Path(folder)).read_bytes()
+        except NotFoundError:
+            return None
