@@ -15,7 +15,7 @@ from retrain_airflow.operators.tell import TellOperator
 def rollback(file: SpecFile) -> DAG:
     spec, path = file.spec, str(file.path)
     with DAG(
-        f"rollback_{file.path.stem}",
+        file.rollback_dag_id,
         description=f"Puts the version before back into Production: {spec.model}",
         doc_md=on_call.ROLLBACK_DAG.format(model=spec.model),
         schedule=None,
@@ -56,4 +56,4 @@ def rollback(file: SpecFile) -> DAG:
 for file in spec_files.load_folder(spec_files.folder()).files:
     # A spec that makes no DAG is told by refused.py.
     with suppress(Exception):
-        globals()[f"rollback_{file.path.stem}"] = rollback(file)
+        globals()[file.rollback_dag_id] = rollback(file)

@@ -26,12 +26,17 @@ def of_cycle(cycle: Cycle, snapshot: Snapshot) -> str:
 
 def of_candidate(cycle: Cycle, name: str, snapshot: Snapshot, parent: str) -> str:
     """The run of one candidate, below the cycle's run."""
-    return _once(cycle, name, cycle.key("train", snapshot.id, name), snapshot, parent, candidate=name)
+    return _once(cycle, name, _key_of_candidate(cycle, name, snapshot.id), snapshot, parent, candidate=name)
 
 
 def made_of_cycle(cycle: Cycle, snapshot_id: str) -> str | None:
     """The cycle's run; None where nothing has made it yet."""
     return cycle.state.made(_key_of_cycle(cycle, snapshot_id))
+
+
+def made_of_candidate(cycle: Cycle, name: str, snapshot_id: str) -> str | None:
+    """The run of one candidate; None where nothing has made it yet."""
+    return cycle.state.made(_key_of_candidate(cycle, name, snapshot_id))
 
 
 def candidates(tracker: ExperimentTracker, run: Run) -> dict[str, Run]:
@@ -61,6 +66,10 @@ def recorded(tracker: ExperimentTracker, *runs: str) -> Iterator[None]:
 
 def _key_of_cycle(cycle: Cycle, snapshot_id: str) -> str:
     return cycle.key("cycle", snapshot_id)
+
+
+def _key_of_candidate(cycle: Cycle, name: str, snapshot_id: str) -> str:
+    return cycle.key("train", snapshot_id, name)
 
 
 def _once(cycle: Cycle, run_name: str, key: str, snapshot: Snapshot, parent: str | None = None, **tags: str) -> str:

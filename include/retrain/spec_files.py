@@ -27,6 +27,10 @@ class SpecFile:
     def dag_id(self) -> str:
         return f"retrain_{self.path.stem}"
 
+    @property
+    def rollback_dag_id(self) -> str:
+        return f"rollback_{self.path.stem}"
+
 
 @dataclass(frozen=True)
 class SpecFolder:

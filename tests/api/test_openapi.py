@@ -26,6 +26,7 @@ NEEDS = {
     "GET /runs/{run_id}": Permission.READ,
     "GET /runs/{run_id}/artifacts": Permission.READ,
     "GET /runs/{run_id}/metrics/{name}": Permission.READ,
+    "GET /runs/{run_id}/report": Permission.READ,
     "GET /runs/{run_id}/stream": Permission.READ,
     "POST /runs/compare": Permission.READ,
     "POST /runs/search": Permission.READ,

@@ -138,6 +138,7 @@ LAYERS = (
             "retrain_airflow": set(),
             "retrain_airflow.assets": set(),
             "retrain_airflow.channels": {"apprise"},
+            "retrain_airflow.links": set(),
             "retrain_airflow.on_call": set(),
             "retrain_airflow.person": set(),
             "retrain_airflow.preload": set(),

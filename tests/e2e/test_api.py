@@ -35,6 +35,7 @@ LEAST: list[tuple[str, str, dict[str, Any], str]] = [
     ("GET", f"/runs/{NOWHERE}", {}, "viewer"),
     ("GET", f"/runs/{NOWHERE}/stream", {}, "viewer"),
     ("GET", f"/runs/{NOWHERE}/artifacts", {}, "viewer"),
+    ("GET", f"/runs/{NOWHERE}/report", {}, "viewer"),
     ("GET", f"/runs/{NOWHERE}/metrics/f1", {}, "viewer"),
     ("GET", "/models/", {}, "viewer"),
     ("GET", "/models/none", {}, "viewer"),

@@ -27,10 +27,12 @@ class Permission(StrEnum):
 class NotAllowedError(Exception):
     """401 without a login that counts, 403 where it does not suffice."""
 
-    def __init__(self, status: int, says: str) -> None:
+    def __init__(self, status: int, says: str, *, login: str | None = None) -> None:
+        """login: address where a person logs in, and comes back from; None where there is no such page."""
         super().__init__(says)
         self.status = status
         self.says = says
+        self.login = login
 
 
 class Caller(Protocol):

@@ -12,6 +12,7 @@ A plugin's own view would not do: the simple auth manager shows those to any vie
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import (
@@ -21,11 +22,13 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 )
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.core_api.security import get_user
+from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from fastapi import HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
 from retrain_airflow.api.access import NotAllowedError, Permission
+from retrain_airflow.api.app import PREFIX
 from retrain_airflow.hooks.tracker import TrackerHook
 
 
@@ -65,4 +68,16 @@ async def identify(request: Request, token: str | None) -> AirflowCaller:
     try:
         return AirflowCaller(await get_user(request, None, bearer))
     except HTTPException as error:
-        raise NotAllowedError(error.status_code, str(error.detail)) from error
+        if token is not None:
+            raise NotAllowedError(error.status_code, str(error.detail)) from error
+        # Airflow says 403 of a session that has ended, but to log in again is what helps.
+        raise NotAllowedError(401, str(error.detail), login=_login(request)) from error
+
+
+def _login(request: Request) -> str:
+    """Airflow's page, which leads back to what was asked for: as Airflow's own UI goes there."""
+    # Its address may have a path of its own, behind a proxy, of which a request says sometimes something.
+    base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+    asked = request.url.path
+    asked = base + asked[max(asked.find(PREFIX), 0) :]
+    return f"{base}/api/v2/auth/login?{urlencode({'next': asked})}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -116,6 +116,8 @@ def handle(app: FastAPI) -> None:
 
 async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, NotAllowedError):
+        if error.login is not None and _is_for_people(request):
+            return RedirectResponse(error.login, HTTPStatus.SEE_OTHER)
         return _problem(error.status, HTTPStatus(error.status).phrase, error.says)
     if isinstance(error, RequestValidationError):
         return _problem(422, "This is not what the route takes", "see errors", _faults(error))
@@ -134,6 +136,12 @@ async def answer(request: Request, error: Exception) -> Response:
             return _problem(row.status, row.title, row.says or said)
     log.error("%s %s", request.method, request.url.path, exc_info=error)
     return _problem(500, "Internal error", "see the server's log")
+
+
+def _is_for_people(request: Request) -> bool:
+    """Whether a browser asks for a page, which a person is to see: he can log in, and a program cannot."""
+    is_page = getattr(request.scope.get("route"), "response_class", None) is HTMLResponse
+    return is_page and "text/html" in request.headers.get("accept", "")
 
 
 def _allowed(request: Request) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InUrl
+from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, StringConstraints
 
 from retrain.errors import NotFoundError
@@ -67,6 +68,18 @@ def _inside(path: str) -> str:
         raise ValueError(f"a name in a path has at most {_LONGEST_PART} bytes")
     return path
 
+
+_REPORT = "report/report.html"
+_AS_A_PAGE = {
+    # Whoever may log can put a page of his own there. It is shown at Airflow's address, to who is logged in: so it
+    # runs nothing, fetches nothing, sends nothing, and is in nobody else's frame. Its links lead to whole pages.
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation allow-popups "
+    "allow-popups-to-escape-sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-cache",
+}
 
 ArtifactPath = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_inside)]
 
@@ -239,6 +252,22 @@ async def list_artifacts(
         return Artifacts(artifacts=[Artifact.model_validate(each) for each in page], next_page_token=after)
 
     return await use.quick(listed)
+
+
+@router.get(
+    "/{run_id}/report",
+    response_class=HTMLResponse,
+    dependencies=[needs(Permission.READ)],
+    responses={303: {"description": "To the login, of a browser without one"}, **responses(404)},
+)
+async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
+    """The report of a cycle, by the cycle's run: a page to read, in which nothing runs."""
+
+    def read() -> bytes:
+        with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+            return use.tracker().download_artifact(run_id, _REPORT, Path(folder)).read_bytes()
+
+    return HTMLResponse(await use.slow(read), headers=_AS_A_PAGE)
 
 
 @router.put(

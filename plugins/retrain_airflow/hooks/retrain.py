@@ -31,9 +31,10 @@ def state_of(connection_id: str) -> "State":
     return state
 
 
-def _page(dag_id: str, run_id: str) -> str | None:
+def _page(*path: str) -> str | None:
+    """Of Airflow's; None where it does not say where it is."""
     base = conf.get("api", "base_url", fallback=None)
-    return f"{base.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run_id)}" if base else None
+    return "/".join([base.rstrip("/"), *(quote(part) for part in path)]) if base else None
 
 
 class RetrainHook(BaseHook):
@@ -83,17 +84,23 @@ class RetrainHook(BaseHook):
 
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
         """The run of the DAG that `context` belongs to."""
+        return self.cycle_of(context["dag"].dag_id, context["run_id"], note)
+
+    def cycle_of(self, dag_id: str, run_id: str, note: str | None = None) -> "Cycle":
         from retrain.cycle import Cycle
 
+        rollback = self._file.rollback_dag_id
         return Cycle(
             spec=self.spec,
-            dag_id=context["dag"].dag_id,
-            run_id=context["run_id"],
+            dag_id=dag_id,
+            run_id=run_id,
             snapshots=self.snapshots,
             state=self.state,
             tracker=self.tracker,
             note=note or "",
-            page=_page(context["dag"].dag_id, context["run_id"]),
+            page=_page("dags", dag_id, "runs", run_id),
+            api=_page("api", "experiments"),
+            rollback=(rollback, _page("dags", rollback)),
         )
 
     @cached_property

@@ -6,6 +6,7 @@ from airflow.sdk import Context
 from airflow.sdk.bases.xcom import BaseXCom
 
 from retrain.nouns import Verdict
+from retrain_airflow.links import ReportLink
 from retrain_airflow.operators.spec import SpecOperator
 from retrain_airflow.person import YES
 
@@ -17,6 +18,7 @@ class AnswerOperator(SpecOperator, BranchMixIn):
     """
 
     inherits_from_skipmixin = True
+    operator_extra_links = (ReportLink(),)
     template_fields = ("spec", "verdict", "answer", "force")
 
     def __init__(
@@ -40,7 +42,7 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         self.to_judge_again = to_judge_again
 
     def execute(self, context: Context) -> None:
-        from retrain import announcements, steps
+        from retrain import announcements, reporting, steps
 
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
         approved = self.answer["chosen_options"] == [YES]
@@ -50,6 +52,8 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         told = announcements.of_answer(verdict, approved=approved, by=by, stale=stale)
         self.log.info("%s", told.headline)
         cycle.state.announce(f"answer/{verdict.trial.id}", told)
+        may = steps.may_promote(cycle.spec, verdict, force=self.force)
+        reporting.write(cycle, verdict, goes_forward=may, answer=told.headline.removeprefix(f"{verdict.trial.model}: "))
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, by)
         if stale:
             next_ = self.to_judge_again

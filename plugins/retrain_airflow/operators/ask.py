@@ -8,6 +8,8 @@ from airflow.sdk.configuration import conf
 
 from retrain.nouns import Verdict
 from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.hooks.tracker import TrackerHook
+from retrain_airflow.links import ReportLink
 from retrain_airflow.person import NO, YES
 
 
@@ -17,6 +19,7 @@ class AskOperator(HITLOperator):
     The team is told where to answer. Gives what HITLOperator does: `chosen_options` and `responded_by_user`.
     """
 
+    operator_extra_links = (ReportLink(),)
     template_fields: Sequence[str] = ("spec", "verdict", "subject", "body")
 
     def __init__(
@@ -26,6 +29,7 @@ class AskOperator(HITLOperator):
         verdict: Any,
         users: Sequence[str] = (),
         wait: timedelta,
+        tracker_conn_id: str = TrackerHook.default_conn_name,
         state_conn_id: str = "retrain_state",
         **kwargs: Any,
     ) -> None:
@@ -43,20 +47,23 @@ class AskOperator(HITLOperator):
         self.verdict = verdict
         self.users = users
         self.wait = wait
+        self.tracker_conn_id = tracker_conn_id
         self.state_conn_id = state_conn_id
 
+    @property
+    def hook(self) -> RetrainHook:
+        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, state_conn_id=self.state_conn_id)
+
     def execute(self, context: Context) -> Any:
-        from retrain import announcements, outbox, renderings
+        from retrain import announcements, outbox, renderings, reporting
         from retrain_airflow.channels import channels
 
-        hook, verdict, ti = (
-            RetrainHook(self.spec, state_conn_id=self.state_conn_id),
-            Verdict.from_json(self.verdict),
-            context["ti"],
-        )
+        hook, verdict, ti = self.hook, Verdict.from_json(self.verdict), context["ti"]
         base = conf.get("api", "base_url", fallback="http://localhost:8080")
         form = self.generate_link_to_ui(task_instance=ti, base_url=base)
-        told = announcements.of_request(verdict, form, datetime.now().astimezone() + self.wait, self.users)
+        report = reporting.address(hook.cycle_of(ti.dag_id, ti.run_id), verdict.trial.snapshot)
+        until = datetime.now().astimezone() + self.wait
+        told = announcements.of_request(verdict, form, until, self.users, report)
         hook.state.announce(f"request/{verdict.trial.id}", told)
         outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)
         trial = verdict.trial

@@ -3,12 +3,14 @@ from typing import Any
 from airflow.sdk import Context
 
 from retrain.nouns import Snapshot
+from retrain_airflow.links import RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
 
 class CheckDataOperator(SpecOperator):
     """Holds a Snapshot to the checks of the spec; gives the result of each, by its name."""
 
+    operator_extra_links = (RunLink(),)
     template_fields = ("spec", "snapshot", "note")
 
     def __init__(self, *, snapshot: Any, note: Any = None, **kwargs: Any) -> None:

@@ -7,6 +7,7 @@ from airflow.sdk.bases.xcom import BaseXCom
 
 from retrain.announcements import of_verdict
 from retrain.nouns import Candidate, Snapshot
+from retrain_airflow.links import ReportLink, RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
 
@@ -15,6 +16,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
 
     # Otherwise a `promote` that was passed over would run when somebody clears it.
     inherits_from_skipmixin = True
+    operator_extra_links = (ReportLink(), RunLink())
     template_fields = ("spec", "snapshot", "candidates", "judge_only", "note", "force")
 
     def __init__(
@@ -49,7 +51,9 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
         # What is fitted again for a day that is past must not replace what was fitted since.
         dry_run = bool(self.judge_only) or context["dag_run"].run_type == "backfill"
-        verdict = steps.evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run)
+        verdict = steps.evaluate(
+            cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force
+        )
         self.log.info("%s", of_verdict(verdict).headline)
         # Branching ends the task by an exception, and nothing that is returned gets through.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())

@@ -5,6 +5,7 @@ from airflow.sdk import Context
 from retrain.announcements import of_promotion
 from retrain.nouns import Verdict
 from retrain_airflow import assets
+from retrain_airflow.links import ReportLink, RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
 
@@ -14,6 +15,7 @@ class PromoteOperator(SpecOperator):
     With `assets.production` among its outlets, it wakes the DAGs that are scheduled on it.
     """
 
+    operator_extra_links = (ReportLink(), RunLink())
     template_fields = ("spec", "verdict", "force", "by", "approved_by")
 
     def __init__(

@@ -4,12 +4,14 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from retrain.nouns import Snapshot
+from retrain_airflow.links import RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
 
 class TrainCandidateOperator(SpecOperator):
     """Fits one candidate of the spec on a Snapshot; gives a Candidate. To be mapped over `candidate`."""
 
+    operator_extra_links = (RunLink(),)
     template_fields = ("spec", "candidate", "snapshot", "only", "note")
 
     def __init__(self, *, candidate: str, snapshot: Any, only: str = "", note: Any = None, **kwargs: Any) -> None:
