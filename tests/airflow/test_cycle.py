@@ -7,6 +7,8 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from mlflow import MlflowClient
@@ -38,6 +40,15 @@ def run(metadata: None, tracker: ExperimentTracker) -> Callable[..., DagRun]:
 
 
 Run = Callable[..., DagRun]
+LINKS = ("ReportLink", "RunLink")
+
+
+def _xcom(ti: TaskInstance, key: str) -> str | None:
+    """What a task has pushed; of a mapped one its first."""
+    found = XComModel.get_many(run_id=ti.run_id, key=key, dag_ids=ti.dag_id, task_ids=ti.task_id)
+    with create_session() as session:
+        row = session.execute(found.with_only_columns(XComModel.value)).first()
+    return None if row is None else str(row.value).strip('"')
 
 
 def states(run: DagRun) -> dict[str, str]:
@@ -63,6 +74,14 @@ def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: Ex
     assert done.state == "success"
     assert tracker.production(toy.name) == "1"
     assert toy.waiting() == []
+    links = {(ti.task_id, key): _xcom(ti, f"_link_{key}") for ti in done.get_task_instances() for key in LINKS}
+    assert {task for (task, key), address in links.items() if address and key == "RunLink"} == {
+        *("check", "train", "evaluate", "promote")
+    }
+    page = links["evaluate", "RunLink"].rpartition("/")[2]
+    assert f"/runs/{page}" in links["evaluate", "ReportLink"]
+    assert links["promote", "ReportLink"] == links["evaluate", "ReportLink"]
+    assert [each.path for each in tracker.list_artifacts(page, "report")][:1] == ["report/report.html"]
 
 
 def test_a_cycle_is_what_the_trigger_form_says(
