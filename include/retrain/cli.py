@@ -1,4 +1,4 @@
-"""`retrain check`, `migrate`, `forget` and `judge`: what an engineer runs from a shell, without Airflow."""
+"""`retrain check`, `migrate`, `forget`, `report` and `judge`: what an engineer runs from a shell, without Airflow."""
 
 import argparse
 import json
@@ -75,6 +75,21 @@ def main() -> int:
         metavar="URI",
         help="where snapshots are; default: RETRAIN_SNAPSHOTS_URI",
     )
+    report = commands.add_parser(
+        "report",
+        help="fetch the report of a cycle",
+        description="Fetch the report of a cycle from its run in MLflow: one HTML file, or Markdown with pictures.",
+    )
+    report.add_argument("--run", required=True, metavar="ID", help="of the cycle's run in MLflow")
+    report.add_argument("--markdown", action="store_true", help="report.md and its pictures, in place of report.html")
+    report.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where to; default: here")
+    report.add_argument(
+        "--mlflow",
+        default=os.environ.get("MLFLOW_TRACKING_URI"),
+        required="MLFLOW_TRACKING_URI" not in os.environ,
+        metavar="URI",
+        help="of the tracking server; default: MLFLOW_TRACKING_URI. It is logged in to with MLflow's own variables",
+    )
     _add_judge(
         commands.add_parser(
             "judge",
@@ -90,6 +105,8 @@ def main() -> int:
     try:
         if arguments.command == "migrate":
             faults = _migrate(arguments.dsn)
+        elif arguments.command == "report":
+            faults = _report(arguments.mlflow, arguments.run, arguments.out, markdown=arguments.markdown)
         elif arguments.command == "forget":
             faults = _forget(arguments.model, arguments.key, arguments.dsn, arguments.snapshots)
         else:
@@ -160,6 +177,14 @@ def _forget(model: str, keys: list[str], dsn: str, uri: str) -> list[str]:
         print(f"{each.rows:,} rows erased from snapshot {each.snapshot.id}{versions}")
     if not forgotten:
         print(f"No snapshot of {model} holds these keys.")
+    return []
+
+
+def _report(uri: str, run_id: str, out: Path, *, markdown: bool) -> list[str]:
+    from retrain.reporting import fetch  # MLflow, which `migrate` does not need
+    from retrain.tracker import ExperimentTracker
+
+    print(f"Wrote {fetch(ExperimentTracker(uri), run_id, out, markdown=markdown)}.")
     return []
 
 

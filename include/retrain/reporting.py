@@ -18,7 +18,7 @@ from retrain.drift import Drift
 from retrain.errors import NotFoundError, RetrainError
 from retrain.nouns import Check, Promotion, Verdict
 from retrain.report import Facts, Trained
-from retrain.tracker import Run
+from retrain.tracker import ExperimentTracker, Run
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,23 @@ def write(
         log.warning("%s: its report could not be made.", cycle, exc_info=True)
         return None
     return address(cycle, verdict.trial.snapshot)
+
+
+def fetch(tracker: ExperimentTracker, run_id: str, folder: Path, *, markdown: bool = False) -> Path:
+    """The report on a cycle's run, into this folder, which is made where it is not there: as HTML, or as Markdown with
+    its pictures beside it. Raises NotFoundError where the run has none.
+    """
+    page = "report.md" if markdown else "report.html"
+    names = [page]
+    if markdown:
+        below = [Path(each.path) for each in tracker.list_artifacts(run_id, FOLDER)]
+        names += [path.name for path in below if path.suffix == ".png"]
+    with tempfile.TemporaryDirectory(prefix="retrain-") as place:
+        found = {name: tracker.download_artifact(run_id, f"{FOLDER}/{name}", Path(place)) for name in names}
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, path in found.items():
+            (folder / name).write_bytes(path.read_bytes())
+    return folder / page
 
 
 def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import parse_dsn
 
+from retrain.tracker import ExperimentTracker
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 SPEC = """\
@@ -187,6 +189,38 @@ def test_a_database_that_cannot_be_reached_is_one_clear_line(dsn):
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr.startswith("the ledger: ")
     assert failed.stderr.count("\n") == 1
+
+
+# ── report
+
+
+def test_the_report_of_a_cycle_is_fetched_as_it_was_logged(mlflow_server, tmp_path):
+    tracker = ExperimentTracker(mlflow_server.mlflow_url)
+    run = tracker.start_run(tracker.create_experiment("cli"), "run 1")
+    for name in ("report.html", "report.md", "drift.png"):
+        (tmp_path / name).write_text(f"{name}: 보고서")
+        tracker.log_artifact(run, tmp_path / name, "report")
+    out, home = tmp_path / "a" / "b", {"HOME": str(tmp_path)}
+
+    page = retrain("report", "--run", run, "--out", out, "--mlflow", mlflow_server.mlflow_url, **home)
+    assert (page.returncode, page.stdout) == (0, f"Wrote {out}/report.html.\n"), page.stderr
+    assert [path.name for path in out.iterdir()] == ["report.html"]
+    text = retrain(
+        *("report", "--run", run, "--markdown", "--out", out), MLFLOW_TRACKING_URI=mlflow_server.mlflow_url, **home
+    )
+    assert (text.returncode, text.stdout) == (0, f"Wrote {out}/report.md.\n"), text.stderr
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        name: f"{name}: 보고서" for name in ("report.html", "report.md", "drift.png")
+    }
+
+
+def test_a_run_without_a_report_is_one_clear_line_and_no_folder(mlflow_server, tmp_path):
+    out = tmp_path / "out"
+
+    failed = retrain("report", "--run", "0" * 32, "--out", out, "--mlflow", mlflow_server.mlflow_url)
+
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert not out.exists()
 
 
 def test_a_word_that_is_no_command_is_refused_with_those_that_are():
