@@ -112,12 +112,13 @@ def of_promotion(promotion: Promotion) -> Announcement:
     )
 
 
-def what_changed(promotion: Promotion) -> str:
-    """In Production, as a clause; of one that has ended."""
+def what_changed(promotion: Promotion, why: str | None = None) -> str:
+    """In Production, as a clause; of one that has ended. why: in place of its own reason; empty for none."""
     if promotion.superseded_at is not None:
         return f"version {promotion.to_version} was not put into Production: somebody changed it by hand meanwhile"
     came, went = _version(promotion.to_version), _version(promotion.from_version)
-    return f"{came} is in Production, in place of {went}, by {promotion.by}: {promotion.why}"
+    reason = promotion.why if why is None else why
+    return f"{came} is in Production, in place of {went}, by {promotion.by}" + (f": {reason}" if reason else "")
 
 
 def _version(version: str | None) -> str:

@@ -26,10 +26,10 @@ def draw(found: Sequence[Drift], title: str) -> Figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
         left, right = figure.subfigures(1, 2, width_ratios=[2, 3], squeeze=False)[0]
         _draw_psi(left.subplots(), by_psi)
-        panels = right.subplots(-(-len(spread) // 2), min(2, len(spread)), squeeze=False).flat
+        panels = list(right.subplots(-(-len(spread) // 2), min(2, len(spread)), squeeze=False).flat)
         for axes, each in zip(panels, spread, strict=False):
             _draw_spread(axes, each)
-        for axes in list(panels)[len(spread) :]:
+        for axes in panels[len(spread) :]:
             axes.remove()
         right.legend(*right.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure

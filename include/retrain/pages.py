@@ -13,12 +13,14 @@ from pathlib import Path
 from retrain.renderings import is_of_the_web, markdown_text
 
 _STYLE = """
-:root { color-scheme: light dark; }
-body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText; }
+body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif;
+  word-break: keep-all; }
 h1, h2, p, li { overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.25; }
 h2 { font-size: 1.2rem; margin-top: 2rem; }
 p { max-width: 48rem; }
+figure { margin: 1rem 0; }
 ul { padding: 0; list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; }
 div { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -27,6 +29,8 @@ th, td { text-align: left; vertical-align: top; max-width: 36rem; overflow-wrap:
 th { min-width: 4rem; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 tbody th { font-weight: normal; }
+a { color: #0b57d0; }
+@media (prefers-color-scheme: dark) { a { color: #8ab4f8; } }
 img { max-width: 100%; height: auto; background: white; }
 """
 
@@ -118,7 +122,7 @@ def _html(part: Part, title: str) -> str:
         return _html_table(part, title)
     if isinstance(part, Picture):
         data = base64.b64encode(part.png).decode()
-        return f'<p><img alt="{escape(part.says)}" src="data:image/png;base64,{data}"></p>'
+        return f'<figure><img alt="{escape(part.says)}" src="data:image/png;base64,{data}"></figure>'
     if isinstance(part, Links):
         links = (f'<li><a href="{escape(address)}">{escape(name)}</a></li>' for name, address in _safe(part))
         return f"<ul>{''.join(links)}</ul>"

@@ -83,11 +83,13 @@ def _production(facts: Facts) -> str:
     """What the verdict has changed there, or will."""
     verdict, trial = facts.verdict, facts.verdict.trial
     if facts.promotion is not None:
-        return _sentence(what_changed(facts.promotion))
+        # Of its reason what was not said above, as that of the verdict was.
+        why = facts.promotion.why.removesuffix(verdict.reason).rstrip(":; ")
+        return _sentence(what_changed(facts.promotion, why))
     stays = f"Version {trial.production} stays in Production" if trial.production else "Nothing is in Production still"
-    why = _held(facts)
-    if why is not None:
-        return _sentence(f"{stays}: {why}" if facts.answer is None else f"{facts.answer} {stays}: {why}")
+    held = _held(facts)
+    if held is not None:
+        return _sentence(f"{stays}: {held}" if facts.answer is None else f"{facts.answer} {stays}: {held}")
     if facts.answer is not None:
         return _sentence(facts.answer)
     force = "" if verdict.outcome is Outcome.PROMOTE else f" by force, as the verdict is {verdict.outcome}"

@@ -210,6 +210,12 @@ def test_the_most_drifted_are_drawn_and_the_label_always():
     assert figure.get_suptitle() == "자소서: 3,000 rows"
 
 
+def test_no_panel_is_empty():
+    found = drift(table(), table(seed=2), FEATURES[:2], Task.CLASSIFICATION)
+    assert len(found) == 3
+    assert all(axes.get_title() for axes in drift_plot.draw(found, "three").figure.axes)
+
+
 def test_of_many_features_and_classes_those_that_matter_are_drawn():
     dice = np.random.default_rng(0)
     columns = {f"열 {i:02d}": dice.normal(size=600) + i for i in range(30)}

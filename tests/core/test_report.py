@@ -188,6 +188,14 @@ FORCED = promotion("1", "2", applied_at=NOON).model_copy(update={"by": "kim in r
         (_facts(promotion=APPLIED), "Version 2 is in Production, in place of version 1, by retrain_letters, run 7: "),
         (_facts(verdict=HELD, promotion=FORCED), "in place of version 1, by kim in run 7: forced: it burns."),
         (
+            _facts(promotion=APPLIED.model_copy(update={"why": f"approved by kim; {FACTS.verdict.reason}"})),
+            "by retrain_letters, run 7: approved by kim.",
+        ),
+        (
+            _facts(promotion=APPLIED.model_copy(update={"why": FACTS.verdict.reason})),
+            "Version 2 is in Production, in place of version 1, by retrain_letters, run 7.",
+        ),
+        (
             _facts(promotion=promotion("1", "2", superseded_at=NOON)),
             "Version 2 was not put into Production: somebody changed it by hand meanwhile.",
         ),
