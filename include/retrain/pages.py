@@ -28,6 +28,7 @@ th, td { padding: .25rem .75rem; border-bottom: 1px solid color-mix(in srgb, cur
 th, td { text-align: left; vertical-align: top; max-width: 36rem; overflow-wrap: anywhere; }
 th { min-width: 4rem; }
 td.number, th.number { text-align: right; white-space: nowrap; }
+thead th { overflow-wrap: break-word; }
 tbody th { font-weight: normal; }
 a { color: #0b57d0; }
 @media (prefers-color-scheme: dark) { a { color: #8ab4f8; } }

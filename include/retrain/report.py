@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from retrain.announcements import frozen, numbers, what_changed
 from retrain.drift import MUCH, SOME, Drift
 from retrain.metrics import described
-from retrain.nouns import Check, Freeze, Guard, Outcome, Promotion, SliceScore, Snapshot, Verdict
+from retrain.nouns import Check, Freeze, Guard, Outcome, Promotion, Side, SliceScore, Snapshot, Verdict
 from retrain.pages import Cell, Links, Page, Part, Picture, Section, Table
 from retrain.renderings import short
 from retrain.spec import Mode, Spec
@@ -129,7 +129,7 @@ def _rollback(facts: Facts) -> Iterator[Part]:
 
 def _arrived(snapshot: Snapshot) -> Table:
     new = f"{snapshot.new_rows:,}"
-    sides = ", ".join(f"{side} {rows:,}" for side, rows in snapshot.sides.items() if rows)
+    sides = ", ".join(f"{side} {rows:,}" for side in Side if (rows := snapshot.sides.get(side)))
     rows = [
         ("rows", f"{snapshot.rows:,}"),
         (

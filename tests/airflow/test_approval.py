@@ -13,9 +13,11 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from retrain import steps
 from retrain.nouns import Level, Outcome, Verdict
 from retrain.spec import Split
 from retrain.tracker import ExperimentTracker
+from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.ask import AskOperator
 from tests.airflow.conftest import DAG_FILE, Model, Ti
@@ -96,6 +98,31 @@ def test_the_team_hears_where_to_answer_and_the_form_has_the_numbers(
     assert address.endswith("/dags/retrain_toy/runs/run 1/tasks/ask/required_actions?map_index=-1")
     assert ask.subject == f"Promote version 2 (linear) of {toy.name}?"
     assert "| difference | \\+0.1" in ask.body
+
+
+def test_who_is_asked_finds_the_report_which_then_says_what_was_answered(
+    model: Make, tracker: ExperimentTracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HITLOperator, "execute", lambda *_: "waits")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example.org")
+    toy = model(approval="person")
+    toy.feed(1000)
+    hook = RetrainHook(toy.spec)
+    cycle = hook.cycle_of("retrain_toy", "run 1")
+    snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
+    trained = steps.train(cycle, "whole", snapshot)
+    judged = steps.evaluate(cycle, snapshot, [trained], dry_run=False)
+
+    def report() -> str:
+        return tracker.download_artifact(trained.parent_run_id, "report/report.md", tmp_path).read_text("utf-8")
+
+    ask = AskOperator(task_id="ask", spec=toy.spec, verdict=judged.to_json(), wait=timedelta(days=3))
+    ask.execute({"ti": Ti(task=ask, task_id="ask")})  # type: ignore[arg-type]
+    assert "a person is asked whether version 1 takes its place" in report()
+    address = f"http://airflow.example.org/api/experiments/runs/{trained.parent_run_id}/report"
+    assert [dict(told.links)["Report"] for told in toy.waiting()] == [address, address]
+    answer(toy, judged, "Hold")
+    assert "Version 1 does not go into Production, says kim." in report()
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ SNAPSHOT = Snapshot(
     rows=12_000,
     new_rows=4_000,
     after="4" * 64,
-    sides={Side.TRAIN: 7_200, Side.VALIDATION: 2_400, Side.HOLDOUT: 2_400, Side.GAP: 0},
+    sides={Side.GAP: 0, Side.TRAIN: 7_200, Side.HOLDOUT: 2_400, Side.VALIDATION: 2_400},
     epoch=2,
 )
 CHECKS = (
