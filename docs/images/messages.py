@@ -5,16 +5,14 @@ E-mail, chat text and JSON are what is sent. Slack's blocks are drawn here, as S
 
 import json
 import sys
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from selenium import webdriver
-
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
+from docs.images.browser import page as browser_page  # noqa: E402
 from retrain import renderings  # noqa: E402
 from tests.core.test_renderings import KINDS  # noqa: E402
 
@@ -41,14 +39,9 @@ def main() -> None:
         "Web hook": f"<pre>{escape(json.dumps(body, ensure_ascii=False, indent=1))}</pre>",
     }
     sections = "".join(f"<section><h2>{name}</h2>{panel}</section>" for name, panel in panels.items())
-    options = webdriver.ChromeOptions()
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1500,1400"):
-        options.add_argument(f"--{argument}")
-    with tempfile.TemporaryDirectory() as folder, webdriver.Chrome(options=options) as browser:
-        page = Path(folder) / "messages.html"
-        page.write_text(f"<meta charset=utf-8><style>{STYLE}</style><main>{sections}</main>", encoding="utf-8")
-        browser.get(page.as_uri())
-        browser.find_element("tag name", "main").screenshot(str(Path(__file__).with_suffix(".png")))
+    with browser_page(1500, 1400) as page:
+        page.set_content(f"<meta charset=utf-8><style>{STYLE}</style><main>{sections}</main>")
+        page.locator("main").screenshot(path=Path(__file__).with_suffix(".png"))
 
 
 def _slack(message: dict[str, Any]) -> str:
