@@ -129,7 +129,7 @@ def _rollback(facts: Facts) -> Iterator[Part]:
 
 def _arrived(snapshot: Snapshot) -> Table:
     new = f"{snapshot.new_rows:,}"
-    sides = ", ".join(f"{side} {rows:,}" for side in Side if (rows := snapshot.sides.get(side)))
+    sides = ", ".join(f"{side} {count:,}" for side in Side if (count := snapshot.sides.get(side)))
     rows = [
         ("rows", f"{snapshot.rows:,}"),
         (
