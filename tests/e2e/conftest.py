@@ -217,6 +217,25 @@ def tokens(stack: Running) -> dict[str, str]:
     return {role: answer.raise_for_status().json()["access_token"] for role, answer in answers.items()}
 
 
+@pytest.fixture
+def promote_loser(stack: Running, tokens: dict[str, str], tracker: ExperimentTracker) -> Callable[..., None]:
+    """Put the candidate `half` into Production, which has not won, by way of the API. expects: what is there."""
+
+    def promote(model: str, expects: str | None) -> None:
+        experiment = tracker.find_experiment(model)
+        assert experiment is not None
+        (loser,) = [run for run in tracker.search_runs([experiment]) if run.tags.get("retrain.candidate") == "half"]
+        headers = {"Authorization": f"Bearer {tokens['op']}"}
+        with httpx.Client(base_url=f"{stack.airflow_url}/api/experiments", headers=headers, timeout=60) as client:
+            made = client.post("/models/register", json={"run_id": loser.id, "model_name": model}).raise_for_status()
+            wanted = {"model_name": model, "version": made.json()["version"], "stage": "Production"}
+            client.post(
+                "/models/transition-stage", json=wanted | {"expects": expects, "why": "a test"}
+            ).raise_for_status()
+
+    return promote
+
+
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium")

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -60,7 +59,7 @@ def test_a_cycle_is_started_watched_approved_and_rolled_back(
     add_model: Callable[..., SpecFile],
     tracker: ExperimentTracker,
     stack: Running,
-    tokens: dict[str, str],
+    promote_loser: Callable[..., None],
     shoot: Callable[[Page, str], None],
 ) -> None:
     file = add_model(approval="person")
@@ -84,7 +83,7 @@ def test_a_cycle_is_started_watched_approved_and_rolled_back(
     expect(mine.get_by_role("img", name="Promote whole")).to_be_visible()
     assert tracker.production(model) == "1"
 
-    _promote_another(stack, tokens["op"], tracker, model)
+    promote_loser(model, expects="1")
     expect(mine).to_contain_text("Version 2 in Production since")
     press(page, mine.get_by_role("button", name="Roll back"), Why="zu früh")
     expect(mine).to_contain_text("Version 1 in Production since")
@@ -95,19 +94,6 @@ def test_a_cycle_is_started_watched_approved_and_rolled_back(
     expect(page.get_by_role("region", name="Verdicts")).to_contain_text("version 1 came into Production")
     expect(page.get_by_role("region", name="What was in Production")).to_contain_text("zu früh")
     shoot(page, "model")
-
-
-def _promote_another(stack: Running, token: str, tracker: ExperimentTracker, model: str) -> None:
-    """The candidate that did not win, by way of the API."""
-    experiment = tracker.find_experiment(model)
-    assert experiment is not None
-    (loser,) = [run for run in tracker.search_runs([experiment]) if run.tags.get("retrain.candidate") == "half"]
-    with httpx.Client(
-        base_url=f"{stack.airflow_url}/api/experiments", headers={"Authorization": f"Bearer {token}"}, timeout=60
-    ) as client:
-        made = client.post("/models/register", json={"run_id": loser.id, "model_name": model}).raise_for_status()
-        wanted = {"model_name": model, "version": made.json()["version"], "stage": "Production"}
-        client.post("/models/transition-stage", json=wanted | {"expects": "1", "why": "a test"}).raise_for_status()
 
 
 def test_who_may_only_look_has_no_buttons(open_page: Open) -> None:

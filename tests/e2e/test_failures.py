@@ -16,6 +16,7 @@ from retrain.spec_files import SpecFile
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
 from tests.inbox import Inbox
+from tests.tap import Tap
 
 Follow = Callable[..., list[Task]]
 TEAM = [{"webhook": "team"}]
@@ -51,6 +52,27 @@ def test_each_kind_of_task_that_fails_is_told_once_within_a_minute(
         told = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
         assert len(told) == 1, told
         assert run in told[0]["headline"]
+
+
+def test_a_promotion_that_fails_is_told_as_well(
+    tap: Tap,
+    api: AirflowApi,
+    add_model: Callable[..., SpecFile],
+    promote_loser: Callable[..., None],
+    follow: Follow,
+    inbox: Inbox,
+) -> None:
+    file = add_model(channels=TEAM)
+    model = file.spec.model
+    with tap.hold("POST", "/runs/log-batch", "retrain.verdict", after=True) as held:
+        run = api.trigger(file.dag_id, ignore_threshold=True)
+        held.process()
+        # The verdict is in the ledger, and somebody is faster.
+        promote_loser(model, expects=None)
+    assert {each.id for each in follow(file.dag_id, run, "failed") if each.state == "failed"} == {"promote"}
+    inbox.wait_for(3, of=model)
+    (told,) = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
+    assert "Production has changed" in told["headline"]
 
 
 LATE = """
