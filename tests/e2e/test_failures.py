@@ -72,7 +72,7 @@ def test_a_promotion_that_fails_is_told_as_well(
     assert {each.id for each in follow(file.dag_id, run, "failed") if each.state == "failed"} == {"promote"}
     inbox.wait_for(3, of=model)
     (told,) = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
-    assert "Production has changed" in told["headline"]
+    assert "the verdict was made against" in told["headline"]
 
 
 LATE = """
