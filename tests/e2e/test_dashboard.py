@@ -56,6 +56,7 @@ def faults(page: Page) -> list[str]:
 
 def test_a_cycle_is_started_watched_approved_and_rolled_back(
     open_page: Open,
+    api: AirflowApi,
     add_model: Callable[..., SpecFile],
     tracker: ExperimentTracker,
     stack: Running,
@@ -94,6 +95,13 @@ def test_a_cycle_is_started_watched_approved_and_rolled_back(
     expect(page.get_by_role("region", name="Verdicts")).to_contain_text("version 1 came into Production")
     expect(page.get_by_role("region", name="What was in Production")).to_contain_text("zu früh")
     shoot(page, "model")
+
+    ((run, _),) = api.runs(dag)
+    page.goto(f"/dags/{dag}/runs/{run}/plugin/retrain-cycle")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Report of this cycle").click()
+    expect(opened.value.get_by_role("heading", level=1)).to_contain_text(f"{model}: PROMOTE whole")
+    shoot(opened.value, "report")
 
 
 def test_who_may_only_look_has_no_buttons(open_page: Open) -> None:
