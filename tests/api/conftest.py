@@ -23,16 +23,13 @@ from retrain_airflow.api.app import DEADLINE, PREFIX, create_app
 from retrain_airflow.api.backend import Backend, DagRun, Schedule
 from stack import ports
 from stack.local import Running
-from tests.core.conftest import _moulds, cast, one_fresh_process  # noqa: F401 - fixtures
+from tests.core.conftest import _drawn, _moulds, cast, one_fresh_process, one_picture  # noqa: F401 - fixtures
 
 EVERYTHING = frozenset(Permission)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Schemathesis gives the tests of all routes one id (with pytest 9.2), and of those xdist would run one."""
-    for item in items:
-        if item.path.name == "test_fuzz.py" and not item.nodeid.endswith("]"):
-            item._id = item._id.with_params(item.name.partition("[")[2].rstrip("]"))
+    """As Schemathesis's own collector gives the tests of all routes one id, with pytest 9.2."""
     if len({item.nodeid for item in items}) < len(items):
         raise pytest.UsageError("some tests have one id: xdist would run one of them, and say that all is well")
 

@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from retrain import measuring, registry, spec, steps
+from retrain import figures, measuring, plots, registry, spec, steps
 from retrain.answering import FreshProcess
 from retrain.cycle import Cycle
 from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
@@ -158,9 +158,31 @@ def one_fresh_process() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def _drawn() -> list[bytes]:
+    return []
+
+
+@pytest.fixture
+def one_picture(_drawn: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn once, as that takes a second: the pictures of other verdicts are copies of the first. What is on them, and
+    that each kind can be drawn, is in test_plots.py.
+    """
+
+    def save(figure: Any, folder: Path, name: str) -> Path:
+        if not _drawn:
+            _drawn.append(figures.save(figure, folder, name).read_bytes())
+        path = folder / f"{name}.png"
+        path.write_bytes(_drawn[0])
+        return path
+
+    monkeypatch.setattr(plots, "save", save)
+
+
 @pytest.fixture
 def world(
     one_fresh_process: None,
+    one_picture: None,
     mlflow_server: Running,
     database: Database,
     state: State,
@@ -237,6 +259,7 @@ def _moulds() -> Iterator[tuple[ExitStack, dict[Build, Mould]]]:
 @pytest.fixture
 def cast(
     one_fresh_process: None,
+    one_picture: None,
     postgres: Running,
     tracker: ExperimentTracker,
     _moulds: tuple[ExitStack, dict[Build, Mould]],

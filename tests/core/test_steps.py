@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from retrain import spec, steps
+from retrain import figures, plots, spec, steps
 from retrain.errors import EstimatorError, NoAnswerError, RetrainError, SpecError, StaleVerdictError
 from retrain.nouns import Outcome, Side, Verdict
 from retrain.spec import Mode, Split
@@ -336,7 +336,10 @@ def _uploaded(model: World, verdict: Verdict) -> list[str]:
     return [file.path for file in model.tracker._client.list_artifacts(verdict.trial.run_id, "verdict")]
 
 
-def test_a_verdict_is_on_its_run_as_a_file_with_rows_that_flipped_and_as_a_picture(world: Make, tmp_path: Path) -> None:
+def test_a_verdict_is_on_its_run_as_a_file_with_rows_that_flipped_and_as_a_picture(
+    world: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "save", figures.save)  # its own, for once
     model = world()
     model.feed(2000)
     model.promote()
