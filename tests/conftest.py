@@ -1,7 +1,7 @@
 """What the tests stand on: a real PostgreSQL and a real MLflow server, each started when first asked for.
 
-One session has at most one of each. PostgreSQL alone is for a session that wants no more: there a test does not wait
-for the rest. The whole stack is that of `tests/e2e`.
+One session has at most one of each. A test that wants PostgreSQL alone does not wait for MLflow. The whole stack is
+that of `tests/e2e`.
 """
 
 import os
@@ -68,7 +68,8 @@ def later(database: Database) -> Callable[[str], None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one.
+    """Of the processes that `make test` runs, one has the whole stack to itself, and all tests that want one; else
+    they are given file by file, so that what a file's tests share is made once, in the order that is made below.
 
     Groups by mark, `xdist_group`, are not heeded with pytest 9.2 (pytest-xdist#1386).
     """
@@ -76,16 +77,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneStack(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "stack" if nodeid.startswith(_WITH_STACK) else nodeid
+            return "stack" if nodeid.startswith(_WITH_STACK) else nodeid.partition("::")[0]
 
-    return OneStack(config, log) if config.getvalue("dist") == "loadscope" else None
+    if config.getvalue("dist") != "loadscope":
+        return None
+    config.option.loadscopereorder = False
+    return OneStack(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the demos: xdist begins with the tests that want the stack, as they are the largest group, and a test
-    of a minute that came last would leave one of its processes idle.
+    """First the tests that want the stack, as they take one of xdist's processes longest. Those that want MLflow
+    follow, for its other processes, so that one that comes from the stack need not start a server for what is left.
     """
-    items.sort(key=lambda item: item.path.name != "test_demo.py")
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    wanted = getattr(item, "fixturenames", ())
+    of_a_stack = item.path.parent.name == "stack"  # they take long, and what comes last should not
+    turns = (item.nodeid.startswith(_WITH_STACK), "mlflow_server" in wanted, of_a_stack, "postgres" in wanted, True)
+    return turns.index(True)
 
 
 @pytest.fixture
@@ -96,17 +107,14 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """PostgreSQL, for databases of a test's own; that of the MLflow server where one is wanted in this session."""
-    if any("mlflow_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        yield request.getfixturevalue("mlflow_server")
-    else:
-        yield from running("postgres")
+def postgres() -> Iterator[Running]:
+    """PostgreSQL, for databases of a test's own."""
+    yield from running("postgres")
 
 
 @pytest.fixture(scope="session")
 def mlflow_server() -> Iterator[Running]:
-    """PostgreSQL, Retrain's tables in database `retrain`, and an MLflow server."""
+    """An MLflow server, with a PostgreSQL of its own that has Retrain's tables in database `retrain` as well."""
     yield from running("postgres", "retrain-migrate", "mlflow")
 
 

@@ -29,8 +29,12 @@ LABELS = pd.Series(["no", "no", "yes", "yes"])
 SNAPSHOT = Snapshot(id="1", model="toy", uri="file:///x", reach=None, rows=4, new_rows=4, sides={}, epoch=1)
 NOWHERE = "0" * 32
 
-# MLflow's store, opened in this process, asks SQLAlchemy for what it has announced to drop.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+pytestmark = [
+    # MLflow's store, opened in this process, asks SQLAlchemy for what it has announced to drop.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+    # Said aloud, as the order of the tests goes by who wants it.
+    pytest.mark.usefixtures("mlflow_server"),
+]
 
 
 @pytest.fixture(scope="module")
