@@ -13,11 +13,16 @@ Follow = Callable[..., list[Task]]
 TEAM = [{"webhook": "team"}]
 
 
-def answer(api: AirflowApi, file: SpecFile, run: str, chosen: str, eventually: Callable[..., None]) -> int:
-    """As the page *Required actions* does it, when the run has come so far; the status of what Airflow says to it."""
+def waits_for_an_answer(api: AirflowApi, file: SpecFile, run: str, eventually: Callable[..., None]) -> None:
+    """Return when it does."""
     eventually(
         lambda: ("ask", "awaiting_input") in {(task.id, task.state) for task in api.tasks(file.dag_id, run)}, 180
     )
+
+
+def answer(api: AirflowApi, file: SpecFile, run: str, chosen: str, eventually: Callable[..., None]) -> int:
+    """As the page *Required actions* does it, when the run has come so far; the status of what Airflow says to it."""
+    waits_for_an_answer(api, file, run, eventually)
     time.sleep(2)  # Airflow fails a task that is answered within a second of its parking
     form = f"/dags/{file.dag_id}/dagRuns/{run}/taskInstances/ask/-1/hitlDetails"
     return api._http.patch(form, json={"chosen_options": [chosen], "params_input": {}}).status_code
@@ -32,42 +37,49 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     ledger: State,
     tracker: ExperimentTracker,
 ) -> None:
-    file = add_model(approval="person", channels=TEAM)
-    hasty = add_model(approval={"users": ["somebody else"], "wait": "1m"}, channels=TEAM)
-    model, dag = file.spec.model, file.dag_id
-    unanswered = api.trigger(hasty.dag_id, ignore_threshold=True)
+    files = {each: add_model(approval="person", channels=TEAM) for each in ("yes", "no", "late")}
+    hasty = files["hasty"] = add_model(approval={"users": ["somebody else"], "wait": "1m"}, channels=TEAM)
+    models = {each: file.spec.model for each, file in files.items()}
+    # Side by side: most of each is waiting.
+    runs = {each: api.trigger(files[each].dag_id, ignore_threshold=True) for each in ("hasty", "yes", "no", "late")}
 
-    assert answer(api, hasty, unanswered, "Promote", eventually) == 403
+    def gave(each: str, chosen: str) -> int:
+        return answer(api, files[each], runs[each], chosen, eventually)
 
-    yes = api.trigger(dag, ignore_threshold=True)
-    assert answer(api, file, yes, "Promote", eventually) == 200
-    follow(dag, yes)
-    assert tracker.production(model) == "1"
-    assert ledger.history(model)[-1].why.startswith("approved by admin; ")
+    def ended(each: str) -> dict[str, str | None]:
+        return {task.id: task.state for task in follow(files[each].dag_id, runs[each])}
 
-    no = api.trigger(dag, ignore_threshold=True, force="a test")
-    assert answer(api, file, no, "Hold", eventually) == 200
-    tasks = {task.id: task.state for task in follow(dag, no)}
+    assert gave("hasty", "Promote") == 403
+
+    assert gave("yes", "Promote") == 200
+    assert gave("no", "Hold") == 200
+    waits_for_an_answer(api, files["late"], runs["late"], eventually)
+    tracker.set_production(models["late"], "1")
+    assert gave("late", "Promote") == 200
+
+    ended("yes")
+    assert tracker.production(models["yes"]) == "1"
+    assert ledger.history(models["yes"])[-1].why.startswith("approved by admin; ")
+
+    tasks = ended("no")
     assert (tasks["promote"], tasks["hold"], tasks["again"]) == ("skipped", "success", "skipped")
-    assert tracker.production(model) == "1"
+    assert tracker.production(models["no"]) is None
 
-    late = api.trigger(dag, ignore_threshold=True, force="a test")
-    eventually(lambda: "awaiting_input" in {task.state for task in api.tasks(dag, late)}, 180)
-    tracker.set_production(model, "2")
-    assert answer(api, file, late, "Promote", eventually) == 200
-    tasks = {task.id: task.state for task in follow(dag, late)}
+    tasks = ended("late")
     assert (tasks["promote"], tasks["hold"], tasks["again"]) == ("skipped", "skipped", "success")
-    follow(dag, f"again__{late}")
-    assert tracker.production(model) == "2"
+    follow(files["late"].dag_id, f"again__{runs['late']}")
+    (only,) = ledger.history(models["late"])
+    assert only.why == "version 1 was found to own the alias of Production"
+    assert tracker.production(models["late"]) == "1"
 
-    follow(hasty.dag_id, unanswered)
+    ended("hasty")
     assert tracker.production(hasty.spec.model) is None
-    told = [headline for headline in inbox.headlines if headline.startswith((model, hasty.spec.model))]
-    for said, times in (
-        (f"{model}: version 1 (whole) waits for an approval. PROMOTE: ", 1),
-        (f"{model}: version 1 was approved by admin.", 1),
-        (f"{model}: version 2 does not go into Production, says admin.", 1),
-        (f"{model}: version 3 was approved by admin. But Production has changed while it waited", 1),
-        (f"{hasty.spec.model}: nobody has answered whether version 1 goes into Production in time", 1),
+    for each, said in (
+        ("yes", "version 1 (whole) waits for an approval. PROMOTE: "),
+        ("yes", "version 1 was approved by admin."),
+        ("no", "version 1 does not go into Production, says admin."),
+        ("late", "version 1 was approved by admin. But Production has changed while it waited"),
+        ("hasty", "nobody has answered whether version 1 goes into Production in time"),
     ):
-        assert len([headline for headline in told if headline.startswith(said)]) == times, (said, told)
+        told = [headline for headline in inbox.headlines if headline.startswith(f"{models[each]}: ")]
+        assert len([headline for headline in told if headline.startswith(f"{models[each]}: {said}")]) == 1, (said, told)
