@@ -167,11 +167,11 @@ def state(database: Database) -> State:
 def eventually() -> Callable[..., None]:
     """Wait until a condition holds; two busy cores take their time."""
 
-    def wait(condition: Callable[[], bool], seconds: float = 60) -> None:
+    def wait(condition: Callable[[], bool], seconds: float = 60, *, every: float = 0.2) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not so after {seconds} s"
-            time.sleep(0.2)
+            time.sleep(every)
 
     return wait
 

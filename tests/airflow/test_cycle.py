@@ -1,4 +1,6 @@
-"""The whole DAG of a toy model, task by task as Airflow runs it, on a metadata database in SQLite."""
+"""The whole DAG of a toy model, task by task as Airflow runs it, on a metadata database in SQLite. Cycles that end
+well, what the trigger form says, and a task that fails for good: tests/e2e/test_cycle.py.
+"""
 
 from collections.abc import Callable
 
@@ -11,10 +13,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
-from mlflow import MlflowClient
 
 from retrain.tracker import ExperimentTracker
-from stack.local import Running
 from tests.airflow.conftest import DAG_FILE, Model
 from tests.inbox import Inbox
 
@@ -82,50 +82,6 @@ def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: Ex
     assert f"/runs/{page}" in links["evaluate", "ReportLink"]
     assert links["promote", "ReportLink"] == links["evaluate", "ReportLink"]
     assert [each.path for each in tracker.list_artifacts(page, "report")][:1] == ["report/report.html"]
-
-
-def test_a_cycle_is_what_the_trigger_form_says(
-    model: Make, run: Run, tracker: ExperimentTracker, mlflow_server: Running
-) -> None:
-    toy = model(threshold={"rows": 5000})
-    toy.feed(1000)
-    done = run(ignore_threshold=True, dry_run=True, candidates=["whole"], note="{{ dag.dag_id }} & 사과")
-    assert states(done) == {
-        "sense": "success",
-        "take": "success",
-        "check": "success",
-        "half": "skipped",
-        "whole": "success",
-        "evaluate": "success",
-        "promote": "skipped",
-        "hold": "success",
-        "tell": "success",
-    }
-    assert tracker.production(toy.name) is None
-    assert toy.state.last_consumed(toy.name) is None
-    runs = MlflowClient(mlflow_server.mlflow_url).search_runs([tracker.create_experiment(toy.name)])
-    assert [each.data.tags["mlflow.note.content"] for each in runs] == ["{{ dag.dag_id }} & 사과"] * 2
-
-
-def test_what_no_retry_can_help_fails_at_once_and_the_team_is_told(model: Make, run: Run) -> None:
-    toy = model(candidates=[{"name": "gone", "estimator": "tests.core.toys:gone"}], channels=[{"webhook": "nobody"}])
-    toy.feed(500)
-    done = run()
-    assert done.state == "failed"
-    assert states(done) == {
-        "sense": "success",
-        "take": "success",
-        "check": "success",
-        "gone": "failed",
-        "evaluate": "upstream_failed",
-        "promote": "upstream_failed",
-        "hold": "upstream_failed",
-        "tell": "upstream_failed",
-    }
-    (incident,) = toy.waiting()
-    assert "task train of run" in incident.headline
-    assert "tests.core.toys has no function gone" in incident.headline
-    assert incident.facts["facts"]["log_url"].startswith("http")
 
 
 def test_data_that_is_blocked_ends_the_run_and_is_told_once_however_often_it_is_run(

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -131,6 +132,14 @@ def tracker(stack: Running) -> ExperimentTracker:
 
 
 @pytest.fixture
+def eventually(eventually: Callable[..., None]) -> Callable[..., None]:
+    """As elsewhere, and less often: what is waited for here is mostly asked of Airflow's API server, for which each
+    question is work.
+    """
+    return partial(eventually, every=1)
+
+
+@pytest.fixture
 def follow(api: AirflowApi) -> Callable[..., list[Task]]:
     """Wait until a run has ended as it should; its tasks by then."""
 
@@ -175,7 +184,7 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
         spec = {"model": name, "source": source, "candidates": candidates, "gate": gate, **fields}
         path.write_text(yaml.safe_dump(spec))
         loaded = spec_files.load(path)
-        _look_now(api)
+        look_now(api)
         api.wait_for_dag(loaded.dag_id)
         return loaded
 
@@ -184,7 +193,7 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
         path.unlink()
 
 
-def _look_now(api: AirflowApi) -> None:
+def look_now(api: AirflowApi) -> None:
     """Airflow looks for new specs every half minute by itself, as test_a_spec_that_breaks… shows."""
     token = api._get("/dags/retrain_cover_letters")["file_token"]
     asked = api._http.put(f"/parseDagFile/{token}")

@@ -1,8 +1,8 @@
 """Cycles through the real scheduler."""
 
-import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext, redirect_stdout
+from io import StringIO
 
 import psycopg2
 import pytest
@@ -12,26 +12,46 @@ from retrain.nouns import Incident, Outcome, Promotion, Snapshot, Verdict
 from retrain.spec_files import SpecFile
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
+from stack import demo
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
+from tests.e2e.conftest import look_now
 from tests.inbox import Inbox
 
 LETTERS, TUMOURS = "retrain_cover_letters", "retrain_breast_cancer"
+LETTERS_MODEL = "CoverLetterClassifier"
 Follow = Callable[..., list[Task]]
 
 
 @pytest.fixture(scope="module")
-def scheduled(api: AirflowApi) -> str:
-    """The run of the cover letters that the schedule has started, from its beginning to its end."""
-    api.wait_for_dag(LETTERS)
-    until = time.monotonic() + 60
-    while not (runs := api.runs(LETTERS)):
-        assert time.monotonic() < until, "the schedule has started no run"
-        time.sleep(0.5)
-    run = runs[0][0]
-    for _ in api.follow(LETTERS, run, patience=120):
-        pass
-    return run
+def shown(stack: Running) -> str:
+    """What `make demo` prints on this stack, where it would start one of its own and end it: tests/stack/test_demo.py
+    has that. The schedule starts its first cycle, and the second has new rows.
+    """
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr(demo, "_stack", lambda *_, **__: nullcontext(stack))
+        assert demo._sample() == 0, printed.getvalue()
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def scheduled(api: AirflowApi, shown: str) -> str:
+    """The run of the cover letters that the schedule has started."""
+    return api.runs(LETTERS)[0][0]
+
+
+def test_the_demo_ends_in_two_promotions(shown: str, tracker: ExperimentTracker) -> None:
+    first, second = shown.split("Cycle 1")[1].split("Cycle 2")
+    for candidate in ("words", "characters", "bayes"):
+        assert f"{candidate} " in first
+        assert f"{candidate} " in second
+    assert "there is no Production to compare with" in first
+    assert "is more than chance" in second
+    assert first.strip().splitlines()[-1].split() == ["Production", "version", "1"]
+    assert "Production   version 2" in second
+    assert "log in as admin with" in second
+    assert tracker.production(LETTERS_MODEL) == "2"
 
 
 def test_the_schedule_finds_the_rows_and_a_model_goes_into_production(
@@ -46,8 +66,10 @@ def test_the_schedule_finds_the_rows_and_a_model_goes_into_production(
     assert verdict.outcome is Outcome.PROMOTE
     assert promotion.verdict == verdict.trial.id
     assert ledger.verdict(verdict.trial.id) == verdict
-    assert tracker.production("CoverLetterClassifier") == promotion.to_version == "1"
-    assert tracker.stage("CoverLetterClassifier", "1") == "Production"
+    first, second = ledger.history(LETTERS_MODEL)
+    assert first.to_version == promotion.to_version == second.from_version == "1"
+    # The demo's second cycle has put another in its place.
+    assert [tracker.stage(LETTERS_MODEL, version) for version in ("1", "2")] == ["Archived", "Production"]
     tasks = {(task.id, task.map_index): task.state for task in api.tasks(LETTERS, scheduled)}
     assert tasks.pop(("hold", -1)) == "skipped"
     assert set(tasks.values()) == {"success"}
@@ -77,16 +99,17 @@ def test_with_too_few_new_rows_a_run_is_skipped_and_says_how_many_are_missing(
 def test_the_trigger_form_is_heeded(
     api: AirflowApi, scheduled: str, follow: Follow, ledger: State, tracker: ExperimentTracker
 ) -> None:
-    before = ledger.last_consumed("CoverLetterClassifier")
-    run = api.trigger(LETTERS, ignore_threshold=True, dry_run=True, candidates=["bayes"], note="낮은 점수의 까닭")
+    before = ledger.last_consumed(LETTERS_MODEL)
+    note = "{{ dag.dag_id }} & 낮은 점수의 까닭"
+    run = api.trigger(LETTERS, ignore_threshold=True, dry_run=True, candidates=["bayes"], note=note)
     tasks = {(task.id, task.map_index): task.state for task in follow(LETTERS, run)}
     assert [tasks["train", i] for i in range(3)] == ["skipped", "skipped", "success"]
     assert (tasks["promote", -1], tasks["hold", -1]) == ("skipped", "success")
     verdict = Verdict.from_json(api.result(LETTERS, run, "evaluate"))
     assert (verdict.trial.candidate, verdict.trial.dry_run, verdict.trial.version) == ("bayes", True, None)
-    assert tracker._client.get_run(verdict.trial.run_id).data.tags["mlflow.note.content"] == "낮은 점수의 까닭"
-    assert ledger.last_consumed("CoverLetterClassifier") == before
-    assert len(tracker._client.search_model_versions("name = 'CoverLetterClassifier'")) == 1
+    assert tracker._client.get_run(verdict.trial.run_id).data.tags["mlflow.note.content"] == note
+    assert ledger.last_consumed(LETTERS_MODEL) == before
+    assert len(tracker._client.search_model_versions(f"name = '{LETTERS_MODEL}'")) == 2
 
 
 def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_held(
@@ -108,19 +131,6 @@ def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_hel
     assert promotion.by == f"admin in retrain_breast_cancer, run {forced}"
 
 
-def test_a_model_is_one_spec_and_one_function_and_its_verdicts_reach_a_web_hook(
-    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, tracker: ExperimentTracker
-) -> None:
-    file = add_model(channels=[{"webhook": "team"}], threshold={"rows": 1500})
-    run = api.trigger(file.dag_id)
-    follow(file.dag_id, run)
-    assert tracker.production(file.spec.model) == "1"
-    verdict, promotion = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
-    assert (verdict["kind"], promotion["kind"]) == ("verdict", "promotion")
-    assert "PROMOTE whole" in verdict["headline"]
-    assert "version 1 is in Production" in promotion["headline"]
-
-
 def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: State
 ) -> None:
@@ -128,22 +138,25 @@ def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     run = api.trigger(file.dag_id)
     tasks = {task.id: task for task in follow(file.dag_id, run, "failed")}
     assert (tasks["train"].state, tasks["train"].tries) == ("failed", 1)
-    assert tasks["evaluate"].state == "upstream_failed"
+    assert {tasks[each].state for each in ("evaluate", "promote", "hold", "tell")} == {"upstream_failed"}
     inbox.wait_for(1)
     told = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
     assert {post["kind"] for post in told} == {"incident"}
+    assert f"task train of run {run}" in told[0]["headline"]
     assert "no model of ['a']" in str(told)
+    assert told[0]["facts"]["facts"]["log_url"].startswith("http")
     assert ledger.last_consumed(file.spec.model) is None
 
 
-def test_a_spec_that_breaks_is_an_import_error_and_the_others_go_on(
+def test_a_spec_that_breaks_is_an_import_error_and_another_goes_on_and_its_verdicts_reach_a_web_hook(
     api: AirflowApi,
     follow: Follow,
     add_model: Callable[..., SpecFile],
     eventually: Callable[..., None],
+    inbox: Inbox,
     tracker: ExperimentTracker,
 ) -> None:
-    good, bad = add_model(), add_model()
+    good, bad = add_model(channels=[{"webhook": "team"}], threshold={"rows": 1500}), add_model()
     text = bad.path.read_text()
     bad.path.write_text(text.replace("floor: 0.7", "floor: 7"))
 
@@ -152,9 +165,14 @@ def test_a_spec_that_breaks_is_an_import_error_and_the_others_go_on(
 
     eventually(lambda: bad.path.name in error(), 120)
     assert f"{bad.path.name}: gate.floor = 7: input should be less than or equal to 1" in error()
-    follow(good.dag_id, api.trigger(good.dag_id, ignore_threshold=True))
+    follow(good.dag_id, api.trigger(good.dag_id))
     assert tracker.production(good.spec.model) == "1"
+    verdict, promotion = [post.body for post in inbox.posts if post.body["model"] == good.spec.model]
+    assert (verdict["kind"], promotion["kind"]) == ("verdict", "promotion")
+    assert "PROMOTE whole" in verdict["headline"]
+    assert "version 1 is in Production" in promotion["headline"]
     bad.path.write_text(text)
+    look_now(api)
     eventually(lambda: error() == "", 120)
 
 

@@ -34,6 +34,7 @@ def _where(home: Path) -> dict[str, Any]:
     return {"cwd": PROJECT, "env": os.environ | {"RETRAIN_HOME": str(home), "RETRAIN_PORTS": "free"}}
 
 
+@pytest.mark.soak  # tests/e2e/test_cycle.py shows both cycles on a stack that runs; the next test that it is ended
 def test_two_batches_end_in_two_promotions_and_nothing_is_left_running(home: Path, left: Left) -> None:
     done = _demo(home)
     assert done.returncode == 0, done.stdout + done.stderr
