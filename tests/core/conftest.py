@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from retrain import figures, measuring, plots, registry, spec, steps
+from retrain import cli, figures, measuring, plots, registry, spec, steps
 from retrain.answering import FreshProcess
 from retrain.cycle import Cycle
 from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
@@ -109,6 +110,24 @@ Build = Callable[[Make], World]
 @pytest.fixture
 def tracker(mlflow_server: Running) -> ExperimentTracker:
     return ExperimentTracker(mlflow_server.mlflow_url)
+
+
+@pytest.fixture
+def here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command `retrain` in this process: one of its own takes seconds to import what it needs."""
+
+    def retrain(*words: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["retrain", *map(str, words)])
+        try:
+            status = cli.main()
+        except SystemExit as end:
+            status = int(str(end.code))
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, status, said.out, said.err)
+
+    return retrain
 
 
 @pytest.fixture

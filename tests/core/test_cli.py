@@ -80,8 +80,8 @@ def test_every_fault_of_every_spec_is_told(write, tmp_path):
     assert "unfit.yaml: candidate 'linear': params do not fit estimators.table:logistic" in told
 
 
-def test_a_folder_without_specs_is_a_fault(tmp_path):
-    checked = retrain("check", tmp_path)
+def test_a_folder_without_specs_is_a_fault(tmp_path, here):
+    checked = here("check", tmp_path)
 
     assert (checked.returncode, checked.stdout) == (1, "")
     assert checked.stderr == f"{tmp_path}: holds no *.yaml; write one spec for each model into it\n"
@@ -98,15 +98,15 @@ def letters(database):
     return database
 
 
-def test_the_index_that_the_count_of_new_rows_lacks_is_said_as_a_statement(letters, write, tmp_path):
+def test_the_index_that_the_count_of_new_rows_lacks_is_said_as_a_statement(letters, write, tmp_path, here):
     write("letters.yaml", source="{table: letters, key: id, label: result, label_time: at, features: [letter]}")
     statement = 'CREATE INDEX CONCURRENTLY ON "letters" ("at") WHERE "result" IS NOT NULL'
 
-    before = retrain("check", tmp_path, "--source", letters.dsn)
+    before = here("check", tmp_path, "--source", letters.dsn)
     with closing(letters.connect()) as session:
         session.autocommit = True
         session.cursor().execute(statement)
-    after = retrain("check", tmp_path, "--source", letters.dsn)
+    after = here("check", tmp_path, "--source", letters.dsn)
 
     assert (before.returncode, before.stderr, after.returncode, after.stderr) == (0, "", 0, "")
     good = "1 specs are good: letters.yaml\n"
@@ -116,23 +116,23 @@ def test_the_index_that_the_count_of_new_rows_lacks_is_said_as_a_statement(lette
     assert after.stdout.endswith(" using letters_at_idx on letters\n")
 
 
-def test_of_a_query_file_the_plan_is_told_and_that_its_index_cannot_be_known(letters, write, tmp_path):
+def test_of_a_query_file_the_plan_is_told_and_that_its_index_cannot_be_known(letters, write, tmp_path, here):
     write("letters.yaml", source="{query: q.sql, key: id, label: result, label_time: at, features: [letter]}")
     (tmp_path / "q.sql").write_text("SELECT * FROM letters;\n")
 
-    checked = retrain("check", tmp_path, "--source", letters.dsn)
+    checked = here("check", tmp_path, "--source", letters.dsn)
 
     assert checked.returncode == 0
     assert "letters.yaml: new rows are counted by Seq Scan on letters, about " in checked.stdout
     assert "; which index it needs cannot be known from outside" in checked.stdout
 
 
-def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_told(letters, write, tmp_path):
+def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_told(letters, write, tmp_path, here):
     write("a.yaml", source="{table: letters, key: idd, label: resul, features: [letter]}")
     write("b.yaml")
     write("c.yaml", source="{table: gone, key: id, label: result, features: [letter]}")
 
-    checked = retrain("check", tmp_path, "--source", letters.dsn)
+    checked = here("check", tmp_path, "--source", letters.dsn)
 
     assert checked.returncode == 1
     assert checked.stderr.splitlines()[:2] == [
@@ -143,20 +143,20 @@ def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_tol
     assert "b.yaml: new rows are counted by Seq Scan on letters" in checked.stdout
 
 
-def test_only_the_specs_of_one_connection_are_looked_up_where_it_is_named(letters, write, tmp_path):
+def test_only_the_specs_of_one_connection_are_looked_up_where_it_is_named(letters, write, tmp_path, here):
     write("here.yaml")
     write("there.yaml", source="{connection: other, table: gone, key: id, label: result, features: [letter]}")
 
-    checked = retrain("check", tmp_path, "--source", letters.dsn, "--connection", "postgres_default")
+    checked = here("check", tmp_path, "--source", letters.dsn, "--connection", "postgres_default")
 
     assert (checked.returncode, checked.stderr) == (0, "")
     assert [line.split(":")[0] for line in checked.stdout.splitlines()[1:]] == ["here.yaml"]
 
 
-def test_a_source_that_cannot_be_reached_is_one_line_for_each_spec(write, tmp_path):
+def test_a_source_that_cannot_be_reached_is_one_line_for_each_spec(write, tmp_path, here):
     write("letters.yaml")
 
-    checked = retrain("check", tmp_path, "--source", "host=127.0.0.1 port=1 password=correct-horse")
+    checked = here("check", tmp_path, "--source", "host=127.0.0.1 port=1 password=correct-horse")
 
     assert checked.returncode == 1
     assert checked.stderr.startswith("letters.yaml: letters: connection to server at ")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retrain import cli, comparing, resampling
+from retrain import comparing, resampling
 from retrain.errors import JudgingError
 from retrain.gate import judge
 from retrain.judging import Columns, gate_of, judge_files, told
@@ -280,19 +280,13 @@ def test_a_metric_of_classes_is_not_for_numbers(better):
     ],
 )
 @pytest.mark.usefixtures("better", "worse")
-def test_the_exit_status_is_the_outcome(tmp_path, monkeypatch, capsys, files, options, status, begins):
-    paths = [str(tmp_path / file) for file in files]
-    # Here, as a shell of its own takes seconds each time; the next tests are in one.
-    monkeypatch.setattr(sys, "argv", ["retrain", "judge", *paths, "--label", "label", "--metric", "accuracy", *options])
+def test_the_exit_status_is_the_outcome(tmp_path, here, files, options, status, begins):
+    paths = [tmp_path / file for file in files]
 
-    try:
-        ended = cli.main()
-    except SystemExit as end:
-        ended = end.code
+    done = here("judge", *paths, "--label", "label", "--metric", "accuracy", *options)
 
-    said = capsys.readouterr()
-    assert (ended, said.out[: len(begins)]) == (status, begins)
-    assert bool(said.err) == (status == 64)
+    assert (done.returncode, done.stdout[: len(begins)]) == (status, begins)
+    assert bool(done.stderr) == (status == 64)
 
 
 def test_the_verdict_is_printed_as_json(better, worse):
