@@ -101,11 +101,11 @@ def test_the_team_hears_where_to_answer_and_the_form_has_the_numbers(
 
 
 def test_who_is_asked_finds_the_report_which_then_says_what_was_answered(
-    model: Make, tracker: ExperimentTracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Make, tracker: ExperimentTracker, channel: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(HITLOperator, "execute", lambda *_: "waits")
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example.org")
-    toy = model(approval="person")
+    toy = model(approval="person", channels=[{"webhook": "team"}])
     toy.feed(1000)
     hook = RetrainHook(toy.spec)
     cycle = hook.cycle_of("retrain_toy", "run 1")
@@ -120,7 +120,7 @@ def test_who_is_asked_finds_the_report_which_then_says_what_was_answered(
     ask.execute({"ti": Ti(task=ask, task_id="ask")})  # type: ignore[arg-type]
     assert "a person is asked whether version 1 takes its place" in report()
     address = f"http://airflow.example.org/api/experiments/runs/{trained.parent_run_id}/report"
-    assert [dict(told.links)["Report"] for told in toy.waiting()] == [address, address]
+    assert [dict(post.body["links"])["Report"] for post in channel.posts] == [address, address]
     answer(toy, judged, "Hold")
     assert "Version 1 does not go into Production, says kim." in report()
 
