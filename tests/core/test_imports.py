@@ -126,10 +126,9 @@ LAYERS = (
         sideways=True,
     ),
     Layer(
-        "3: the API inside Airflow",
-        {"retrain_airflow.api.airflow_access": {"fastapi"}, "retrain_airflow.api.in_airflow": {"fastapi", "httpx"}},
-        AIRFLOW,
-        sideways=True,
+        "3: dashboard",
+        {"retrain_airflow.dashboard": set(), "retrain_airflow.dashboard.*": {"fastapi", "starlette"}},
+        frozenset(),
     ),
     Layer("3: triggers", {"retrain_airflow.triggers": set(), "retrain_airflow.triggers.*": set()}, AIRFLOW),
     Layer(
@@ -151,6 +150,12 @@ LAYERS = (
             "retrain_airflow.notifiers": set(),
         },
         AIRFLOW,
+    ),
+    Layer(
+        "3: the API inside Airflow",
+        {"retrain_airflow.api.airflow_access": {"fastapi"}, "retrain_airflow.api.in_airflow": {"fastapi", "httpx"}},
+        AIRFLOW,
+        sideways=True,
     ),
     Layer(
         "3: operators, sensors, notifiers",
