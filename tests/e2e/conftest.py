@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -15,7 +15,7 @@ import httpx
 import psycopg2
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from retrain import spec_files
 from retrain.spec_files import SpecFile
@@ -100,7 +100,7 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
             "AIRFLOW_CONN_TEAM": inbox.url,
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{each}:{each}" for each in ROLES),
             # A scheduler that looks less often leaves more of two cores to the tests beside it.
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
                 [
@@ -260,23 +260,34 @@ def chromium() -> Iterator[Browser]:
 Open = Callable[..., Page]
 
 
-@pytest.fixture
-def open_page(chromium: Browser, stack: Running, tokens: dict[str, str]) -> Iterator[Open]:
-    """Open a page of Airflow's, logged in in this role; without one, not logged in."""
-    contexts = []
+@pytest.fixture(scope="package")
+def browsing(chromium: Browser, stack: Running, tokens: dict[str, str]) -> Callable[..., BrowserContext]:
+    """One for each role and colour: who comes back has Airflow's seven megabytes of script already."""
 
-    def open_(path: str, role: str | None = "admin", scheme: Literal["light", "dark"] = "light") -> Page:
+    @cache
+    def browsing(role: str | None, scheme: Literal["light", "dark"]) -> BrowserContext:
         context = chromium.new_context(
             base_url=stack.airflow_url, color_scheme=scheme, viewport={"width": 1500, "height": 1000}
         )
-        contexts.append(context)
         context.set_default_timeout(_BROWSER)
         if role is not None:
             context.add_cookies([{"name": "_token", "value": tokens[role], "url": stack.airflow_url}])
-        page = context.new_page()
+        return context
+
+    return browsing
+
+
+@pytest.fixture
+def open_page(browsing: Callable[..., BrowserContext]) -> Iterator[Open]:
+    """Open a page of Airflow's, logged in in this role; without one, not logged in."""
+    opened = []
+
+    def open_(path: str, role: str | None = "admin", scheme: Literal["light", "dark"] = "light") -> Page:
+        page = browsing(role, scheme).new_page()
+        opened.append(page)
         page.goto(path)
         return page
 
     yield open_
-    for context in contexts:
-        context.close()
+    for page in opened:
+        page.close()
