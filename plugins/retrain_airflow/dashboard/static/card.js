@@ -53,7 +53,7 @@ function Spec({ look, spec }) {
     spec.running.map((cycle) => h(LiveCycle, { cycle, key: cycle.dag_run_id, look, spec })),
     h(Known, { of: verdicts, what: "Verdicts" }, ({ verdicts: found }) =>
       found.length === 0
-        ? h(ui.Text, { color: "fg.muted" }, "No cycle has been judged yet. One starts when enough rows are there, or with “Retrain now”.")
+        ? h(ui.Text, { color: "fg.muted" }, `No cycle has been judged yet. One starts when enough rows are there${spec.may.includes("log") ? ", or with “Retrain now”" : ""}.`)
         : h(Fragment, null, h(Strip, { verdicts: found }), h(Trend, { verdicts: found })),
     ),
     h(Actions, { look, spec }),
