@@ -457,11 +457,6 @@ class State:
             cursor.execute("SELECT * FROM retrain.promotions WHERE model = %s ORDER BY seq", (model,))
             return [Promotion(**row) for row in cursor.fetchall()]
 
-    def were_in_production(self, model: str, but: str | None = None) -> list[str]:
-        """The versions that have been in Production, the newest first; without `but`."""
-        were = {each.to_version for each in self.history(model) if each.applied_at and each.to_version}
-        return sorted(were - {but}, key=int, reverse=True)
-
     def production_at(self, model: str, time: datetime) -> str | None:
         """The version that was in Production at that time; None where none was."""
         found: str | None = self._value(
@@ -762,6 +757,12 @@ class Ledger:
         )
         row = self._cursor.fetchone()
         return None if row is None else Promotion(**row)
+
+
+def were_in_production(history: Sequence[Promotion], but: str | None) -> list[str]:
+    """The versions that have been in Production, the newest first; without `but`."""
+    were = {each.to_version for each in history if each.applied_at and each.to_version}
+    return sorted(were - {but}, key=int, reverse=True)
 
 
 def _add_lineage(cursor: Any, model: str, lineage: Lineage) -> None:

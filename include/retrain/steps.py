@@ -28,7 +28,7 @@ from retrain.sensing import recount, sense
 from retrain.snapshot import Rows, SnapshotStore
 from retrain.source import Source
 from retrain.spec import Mode, Spec
-from retrain.state import State
+from retrain.state import State, were_in_production
 from retrain.watching import watch
 
 __all__ = [
@@ -196,7 +196,7 @@ def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = 
 
     # What is to be taken back is what was there when this was first tried.
     expects = state.once(cycle.key("rollback"), find=lambda: None, create=in_production)
-    were_there = state.were_in_production(model, but=expects)
+    were_there = were_in_production(state.history(model), but=expects)
     choice = ", ".join(were_there) or "none"
     log.info("%s: version %s is taken back; there were as well: %s.", model, expects, choice)
     if to is not None and to not in were_there:

@@ -82,6 +82,8 @@ async def list_verdicts(
 
 
 def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
+    from retrain.state import were_in_production
+
     file = backend.spec(model)
     allow(caller, Permission.READ, file.dag_id)
     spec, state = file.spec, backend.state()
@@ -92,7 +94,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         **_name(file).model_dump(),
         production=production,
         promotion=history[-1] if history else None,
-        were_in_production=state.were_in_production(model, but=production)[:_MOST_VERSIONS],
+        were_in_production=were_in_production(history, but=production)[:_MOST_VERSIONS],
         freeze=state.freeze_of(model),
         mode=spec.mode,
         approval=spec.approval is not None,
