@@ -1,4 +1,4 @@
-"""Whether a container does its work: `python containers/healthy.py mlflow|api-server|scheduler|triggerer|dag_processor`.
+"""Whether a container does its work: `python containers/healthy.py mlflow`, or another part of `_why_not`.
 
 Exit status 0 when it does, else 1 and why. With the standard library alone: it runs every few seconds.
 """
