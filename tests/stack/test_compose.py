@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from containers import env
 
+from containers import env
 from stack import airflow_config
 from stack.environment import _QUIET
 from stack.home import PROJECT
