@@ -100,7 +100,7 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
             "AIRFLOW_CONN_TEAM": inbox.url,
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{each}:{each}" for each in ROLES),
             # A scheduler that looks less often leaves more of two cores to the tests beside it.
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
                 [

@@ -21,11 +21,30 @@ def waits_for_an_answer(api: AirflowApi, file: SpecFile, run: str, eventually: C
 
 
 def answer(api: AirflowApi, file: SpecFile, run: str, chosen: str, eventually: Callable[..., None]) -> int:
-    """As the page *Required actions* does it, when the run has come so far; the status of what Airflow says to it."""
-    waits_for_an_answer(api, file, run, eventually)
-    time.sleep(2)  # Airflow fails a task that is answered within a second of its parking
+    """As the page *Required actions* does it, when the run has come so far; the status of what Airflow says to it.
+
+    Airflow ends the try of a task that is answered just after it was parked, and asks anew in the next one.
+    """
     form = f"/dags/{file.dag_id}/dagRuns/{run}/taskInstances/ask/-1/hitlDetails"
-    return api._http.patch(form, json={"chosen_options": [chosen], "params_input": {}}).status_code
+    while True:
+        waits_for_an_answer(api, file, run, eventually)
+        time.sleep(5)
+        said = api._http.patch(form, json={"chosen_options": [chosen], "params_input": {}}).status_code
+        if said != 200 or _is_heard(api, file, run, eventually):
+            return said
+
+
+def _is_heard(api: AirflowApi, file: SpecFile, run: str, eventually: Callable[..., None]) -> bool:
+    """Whether the task has taken the answer, and was not ended instead."""
+    ended: list[str] = []
+
+    def has_ended() -> bool:
+        (ask,) = [task for task in api.tasks(file.dag_id, run) if task.id == "ask"]
+        ended.extend([ask.state] if ask.state in ("success", "up_for_retry", "failed") else [])
+        return bool(ended)
+
+    eventually(has_ended, 120)
+    return ended[-1] == "success"
 
 
 def test_yes_no_no_answer_and_a_yes_that_comes_too_late(

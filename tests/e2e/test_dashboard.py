@@ -79,7 +79,7 @@ def test_a_cycle_is_started_watched_approved_and_rolled_back(
     expect(mine).to_contain_text("validation_accuracy", timeout=CYCLE)
     shoot(page, "live")
     expect(mine).to_contain_text("It waits for an approval", timeout=CYCLE)
-    page.wait_for_timeout(2_000)  # Airflow fails a task that is answered within a second of its parking
+    page.wait_for_timeout(5_000)  # Airflow ends the try of a task that is answered just after it was parked
     press(page, mine.get_by_role("button", name="Approve"))
     expect(mine).to_contain_text("Version 1 in Production since", timeout=CYCLE)
     expect(mine.get_by_role("img", name="Promote whole")).to_be_visible()
