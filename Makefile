@@ -1,7 +1,7 @@
 # `make` or `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv have-venv demo up down reset test soak lint bench openapi lock
+.PHONY: help venv have-venv env demo up down reset test soak lint bench openapi lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ down: have-venv ## end it; what it stored stays
 reset: have-venv ## end it and delete all that it stored
 	@exec .venv/bin/python -m stack reset
 
+env: ## write .env for docker compose: a random value for each secret
+	@$(or $(PYTHON),python3) containers/env.py
+
 test: venv ## the tests
 	@exec .venv/bin/pytest -n 2 --dist loadscope -m "not soak"
 
@@ -46,4 +49,6 @@ openapi: venv ## write docs/openapi.json anew, when the API has changed
 lock: ## pin what requirements.txt asks for; needs uv
 	@command -v uv > /dev/null || { echo "uv is not installed: run \`pip install uv\`" >&2; exit 1; }
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate -q requirements.txt -o requirements.lock
-	@! grep -n "://" requirements.lock || { echo "the lock names a server of yours: remove it" >&2; exit 1; }
+	sed '/^# ──/,$$d' requirements.txt | uv pip compile --universal --python-version 3.12 --generate-hashes --no-annotate \
+		--no-header -q -c requirements.lock - -o containers/requirements.lock
+	@! grep -n "://" requirements.lock containers/requirements.lock || { echo "the lock names a server of yours: remove it" >&2; exit 1; }

@@ -8,6 +8,23 @@ from stack.credentials import USER, Credentials, write_private
 from stack.home import PROJECT, Home
 from stack.ports import Ports
 
+EVERYWHERE: dict[str, dict[str, object]] = {
+    "core": {"load_examples": False, "dags_are_paused_at_creation": False},
+    # A task that was killed with its scheduler is taken up by the next one after a minute instead of five.
+    "scheduler": {"orphaned_tasks_check_interval": 30},
+    # In its first seconds the API server answers nobody, on slow cores: a task waits, and does not die of that.
+    "workers": {"execution_api_timeout": 30},
+    # A new DAG file is seen within seconds; a new or changed spec within Airflow's own half a minute.
+    "dag_processor": {"refresh_interval": 5},
+    "logging": {
+        "colored_console_log": False,
+        # What operators say belongs in the task's log, whatever Airflow itself keeps to itself.
+        "namespace_levels": "airflow=WARNING airflow.task=INFO alembic=WARNING http.access=WARNING",
+    },
+    "usage_data_collection": {"enabled": False},
+}
+"""What holds in containers as well: docker-compose.yml says the same."""
+
 
 def write(home: Home, ports: Ports, credentials: Credentials) -> None:
     """In a file and not in AIRFLOW__… variables: it holds keys, and tasks inherit and may print their environment."""
@@ -17,8 +34,6 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
         "core": {
             "dags_folder": PROJECT / "dags",
             "plugins_folder": PROJECT / "plugins",
-            "load_examples": False,
-            "dags_are_paused_at_creation": False,
             "executor": "LocalExecutor",
             "parallelism": 4,
             "fernet_key": credentials.fernet_key,
@@ -40,22 +55,15 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
         },
         "api_auth": {"jwt_secret": credentials.jwt_secret},
         # An idle scheduler looks again after 0.2 s instead of 1 s: most of a short cycle is this waiting.
-        # A task that was killed with its scheduler is taken up by the next one after a minute instead of five.
-        "scheduler": {"scheduler_idle_sleep_time": 0.2, "orphaned_tasks_check_interval": 30},
-        # In its first seconds the API server answers nobody, on slow cores: a task waits, and does not die of that.
-        "workers": {"execution_api_timeout": 30},
-        # A new DAG file is seen within seconds; a new or changed spec within Airflow's own half a minute.
-        "dag_processor": {"refresh_interval": 5},
+        "scheduler": {"scheduler_idle_sleep_time": 0.2},
         "logging": {
             "base_log_folder": home.airflow / "logs",
             "worker_log_server_port": ports.worker_log,
             "trigger_log_server_port": ports.trigger_log,
-            "colored_console_log": False,
-            # What operators say belongs in the task's log, whatever Airflow itself keeps to itself.
-            "namespace_levels": "airflow=WARNING airflow.task=INFO alembic=WARNING http.access=WARNING",
         },
-        "usage_data_collection": {"enabled": False},
     }
+    for section, values in EVERYWHERE.items():
+        settings[section] = settings.get(section, {}) | values
     parser = configparser.RawConfigParser()
     # Airflow interpolates: a lone percent sign, as in an escaped URL, would be taken for the begin of a reference.
     parser.read_dict(

@@ -1,18 +1,25 @@
 """The tables of the specs that come with Retrain, in the source database of a stack."""
 
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import psycopg2
 
 from stack import feed
-from stack.local import Running
 from stack.samples import cover_letters
 
+if TYPE_CHECKING:  # containers have these tables as well, and no local stack
+    from stack.local import Running
 
-def load(stack: Running) -> None:
+
+def load(stack: "Running") -> None:
+    load_into(stack.dsn("source"))
+
+
+def load_into(dsn: str) -> None:
     """Load each table that is not there yet. `reviews` is empty: its rows are the user's."""
-    with closing(psycopg2.connect(stack.dsn("source"))) as connection:
+    with closing(psycopg2.connect(dsn)) as connection:
         for table, rows, key, index in (
             ("cover_letters", first_letters, "letter_id", "reviewed_at"),
             ("breast_cancer", tumours, "sample_id", None),
