@@ -148,6 +148,14 @@ def test_what_people_call_things_stays_text_and_every_page_can_be_used(
     assert page.evaluate("window.hacked") is None
 
 
+def test_what_is_still_awaited_says_so_to_whoever_cannot_see_it(open_page: Open) -> None:
+    page = open_page("/health")
+    page.route("**/verdicts*", lambda _: None)  # never answered
+    page.goto("/plugin/retrain")
+    expect(page.get_by_role("status", name="Verdicts: loading").first).to_be_visible()
+    assert faults(page) == []
+
+
 def test_buttons_and_dialogs_work_by_keyboard(open_page: Open) -> None:
     page = open_page("/plugin/retrain")
     button = card(page, "BreastCancer").get_by_role("button", name="Dry run")

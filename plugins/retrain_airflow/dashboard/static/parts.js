@@ -35,7 +35,9 @@ export function Known({ children, of, what }) {
         `${problem.message}.`,
         at && ` What is shown is of ${time(at)}.`,
       ),
-    value === null ? !problem && h(ui.Skeleton, { "aria-label": `${what}: loading`, height: "6rem" }) : children(value),
+    value === null
+      ? !problem && h(ui.Skeleton, { "aria-label": `${what}: loading`, height: "6rem", role: "status" })
+      : children(value),
   );
 }
 
