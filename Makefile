@@ -1,7 +1,7 @@
 # `make` or `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv have-venv env demo up down reset test soak lint bench openapi lock
+.PHONY: help backup restore venv have-venv env demo up down reset test soak lint bench openapi lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,14 @@ reset: have-venv ## end it and delete all that it stored
 
 env: ## write .env for docker compose: a random value for each secret
 	@$(or $(PYTHON),python3) containers/env.py
+
+backup: ## copy all that the containers keep into a new folder: TO=folder
+	@test -n "$(TO)" || { echo "say where to: make backup TO=folder" >&2; exit 1; }
+	@exec sh containers/backup.sh "$(TO)"
+
+restore: ## put a backup in the place of what the containers keep: FROM=folder
+	@test -n "$(FROM)" || { echo "say where from: make restore FROM=folder" >&2; exit 1; }
+	@exec sh containers/restore.sh "$(FROM)"
 
 test: venv ## the tests
 	@exec .venv/bin/pytest -n 2 --dist loadscope -m "not soak"

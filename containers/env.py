@@ -22,14 +22,18 @@ def required(compose: str) -> list[str]:
     return sorted(set(_REQUIRED.findall(compose)))
 
 
+def secret(name: str) -> str:
+    """A random value. Letters and digits only, but for a key: passwords stand in addresses."""
+    return _MADE.get(name, lambda: secrets.token_hex(16))()
+
+
 def main() -> int:
     file = PROJECT / ".env"
     known = file.read_text() if file.exists() else ""
     have = {line.partition("=")[0].strip() for line in known.splitlines()}
     missing = [name for name in required((PROJECT / "docker-compose.yml").read_text()) if name not in have]
     if missing:
-        # Letters and digits only: passwords stand in addresses.
-        lines = [f"{name}={_MADE.get(name, lambda: secrets.token_hex(16))()}" for name in missing]
+        lines = [f"{name}={secret(name)}" for name in missing]
         _write_private(file, "\n".join([*known.splitlines(), *lines]) + "\n")
     print(
         f"{file}: {len(missing)} secrets made, {len(have)} lines were there. Log in to Airflow as admin, with its "

@@ -91,6 +91,8 @@ def retrain(file: SpecFile) -> DAG:
         train = TrainCandidateOperator.partial(
             task_id="train",
             doc_md=on_call.TRAIN,
+            pool=spec.workers.pool,
+            max_active_tis_per_dag=spec.workers.at_once,
             spec=path,
             snapshot=take.output,
             # As templates: a DagParam in here is serialised with its address, and each parse would be a new version.

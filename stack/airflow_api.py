@@ -3,12 +3,11 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import httpx
 
 from stack.errors import StackError
-from stack.local import Running
 
 _ENDED = ("success", "failed")
 _PATIENCE = 60
@@ -30,8 +29,19 @@ class Task:
         return self.state in ("success", "failed", "skipped", "upstream_failed", "removed")
 
 
+class Reachable(Protocol):
+    """An Airflow with a login."""
+
+    @property
+    def airflow_url(self) -> str: ...
+
+    @property
+    def token(self) -> str:
+        """Of a user, as a bearer."""
+
+
 class AirflowApi:
-    def __init__(self, stack: Running) -> None:
+    def __init__(self, stack: Reachable) -> None:
         self._http = httpx.Client(
             base_url=f"{stack.airflow_url}/api/v2",
             headers={"Authorization": f"Bearer {stack.token}"},

@@ -503,6 +503,15 @@ class Watch(_Part):
     """A cycle is late when there have been rows enough for one for so long."""
 
 
+class Workers(_Part):
+    """How much of Airflow's workers training may take, so that one model does not keep the others waiting."""
+
+    at_once: int = Field(4, ge=1)
+    """Candidates that are trained at the same time, over all runs of the model's DAG."""
+    pool: str = Field("default_pool", min_length=1, max_length=256)
+    """Airflow's pool for training; one that does not exist starts nothing."""
+
+
 def _of_different_connections(channels: tuple[ChannelSpec, ...]) -> tuple[ChannelSpec, ...]:
     _unique(tuple(f"{channel.kind} {channel.connection}" for channel in channels))
     return channels
@@ -544,6 +553,7 @@ class Spec(_Part):
     """Cron expression or preset (`@hourly`); None runs by hand only, or as `wake` says."""
     wake: Wake = Wake.SCHEDULE
     """`on_arrival` does without a schedule; one beside it counts on where an event was lost."""
+    workers: Workers = Workers()
     watch: Watch = Field(Watch())
     channels: Annotated[tuple[ChannelSpec, ...], AfterValidator(_of_different_connections)] = ()
 
@@ -676,6 +686,7 @@ def _did_you_mean(loc: tuple[str | int, ...]) -> str:
         "checks": Checks,
         "gate": Gate,
         "approval": Approval,
+        "workers": Workers,
         "watch": Watch,
         "channels": ChannelSpec,
     }

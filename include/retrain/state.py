@@ -612,6 +612,13 @@ class State:
             )
             return int(cursor.rowcount)
 
+    def outbox_age(self, model: str) -> timedelta:
+        """How long the oldest announcement has waited that a channel is not done with; 0 where none waits."""
+        waits: timedelta | None = self._value(
+            "SELECT now() - min(at) FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL", (model,)
+        )
+        return waits or timedelta(0)
+
     # ── below
 
     def _value(self, query: str, values: Any) -> Any:

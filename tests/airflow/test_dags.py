@@ -86,6 +86,16 @@ def test_what_is_skipped_before_them_does_not_skip_evaluate_hold_and_tell(dag: D
     assert (lenient, strict) == ({"evaluate", "hold", "tell"}, {"sense", "take", "check", "train", "promote"})
 
 
+def test_training_takes_of_the_workers_what_the_spec_says(read: Callable[..., tuple[DagBag, str]]) -> None:
+    bag, errors = read(toy=toy_spec(workers={"at_once": 2, "pool": "gpu"}), plain=toy_spec())
+    assert errors == ""
+    limits = {}
+    for name in ("toy", "plain"):
+        task = bag.dags[f"retrain_{name}"].get_task("train")
+        limits[name] = (task.max_active_tis_per_dag, task.pool)
+    assert limits == {"toy": (2, "gpu"), "plain": (4, "default_pool")}
+
+
 def test_each_candidate_is_trained_side_by_side_under_its_name(dag: DAG) -> None:
     train = dag.get_task("train")
     assert train.is_mapped

@@ -32,7 +32,11 @@ from tests.airflow.conftest import Model, Ti, connection_to
 from tests.inbox import Inbox
 
 Make = Callable[..., Model]
-CONTEXT: dict[str, Any] = {"dag": SimpleNamespace(dag_id="retrain_toy"), "run_id": "run 1"}
+CONTEXT: dict[str, Any] = {
+    "dag": SimpleNamespace(dag_id="retrain_toy"),
+    "run_id": "run 1",
+    "dag_run": SimpleNamespace(run_type="manual", start_date=None),
+}
 
 
 def take(model: Model, **how: Any) -> dict[str, Any]:

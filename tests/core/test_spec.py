@@ -88,6 +88,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "approval": None,
         "schedule": None,
         "wake": "schedule",
+        "workers": {"at_once": 4, "pool": "default_pool"},
         "watch": {"silence": None, "late": "1d"},
         "channels": [],
     }

@@ -7,6 +7,7 @@ from airflow.sdk.bases.xcom import BaseXCom
 
 from retrain.announcements import of_verdict
 from retrain.nouns import Candidate, Snapshot
+from retrain_airflow import metrics
 from retrain_airflow.links import ReportLink, RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
@@ -55,6 +56,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
             cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force
         )
         self.log.info("%s", of_verdict(verdict).headline)
+        metrics.verdict(self.spec, verdict.outcome)
         # Branching ends the task by an exception, and nothing that is returned gets through.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
         promotes = steps.goes_on(cycle, verdict, force=self.force)

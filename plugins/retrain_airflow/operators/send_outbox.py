@@ -5,6 +5,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from retrain import spec_files
+from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import state_of
 
 
@@ -25,4 +26,8 @@ class SendOutboxOperator(BaseOperator):
 
         state = state_of(self.state_conn_id)
         files = spec_files.load_folder(Path(self.specs)).files  # one that is broken is told by dags/refused.py
-        return sum(outbox.send(file.spec.model, channels(file.spec), state=state) for file in files)
+        sent = 0
+        for file in files:
+            sent += outbox.send(file.spec.model, channels(file.spec), state=state)
+            metrics.outbox_age(str(file.path), state.outbox_age(file.spec.model))
+        return sent

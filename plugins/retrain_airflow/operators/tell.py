@@ -1,5 +1,6 @@
 from airflow.sdk import Context
 
+from retrain_airflow import metrics
 from retrain_airflow.operators.spec import SpecOperator
 
 
@@ -9,9 +10,10 @@ class TellOperator(SpecOperator):
     A channel that refuses does not fail the task: DAG `retrain-outbox` sends again.
     """
 
-    def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> int:
         from retrain import outbox
         from retrain_airflow.channels import channels
 
         hook = self.hook
+        metrics.cycle_done(self.spec, context["dag_run"].start_date)
         return outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)

@@ -2,6 +2,7 @@ from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
+from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import RetrainHook
 
 
@@ -37,6 +38,7 @@ class NewRowsSensor(BaseSensorOperator):
         hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
         sensed = steps.sense(hook.spec, source=hook.source, state=hook.state)
         self.log.info("%s", sensed)
+        metrics.rows_waiting(self.spec, sensed.new_rows)
         self._hint(hook)
         return PokeReturnValue(sensed.enough or bool(self.ignore_threshold), sensed.to_json())
 

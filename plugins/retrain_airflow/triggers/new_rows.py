@@ -7,6 +7,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from retrain.spec import Threshold
 from retrain.threshold import Sensed
+from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import RetrainHook
 
 _FRESH = 60
@@ -79,6 +80,7 @@ class NewRowsTrigger(BaseEventTrigger):
         began = time.monotonic()
         sensed = sense(spec, source=hook.source, state=hook.state)
         self._counting = time.monotonic() - began
+        metrics.rows_waiting(self.spec, sensed.new_rows)
         if not sensed.enough:
             return None
         self._fired += 1

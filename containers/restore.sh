@@ -1,0 +1,30 @@
+#!/bin/sh
+# `make restore FROM=folder`: puts all that a backup holds in the place of what is there, and starts everything.
+set -eu
+
+from=$1
+fail() { echo "$1" >&2; exit 1; }
+for name in postgres store artifacts; do
+    [ -f "$from/$name.tar.gz" ] || fail "$from holds no $name.tar.gz: it is no complete backup"
+    gzip -t "$from/$name.tar.gz" || fail "$from/$name.tar.gz is damaged"
+done
+compose() { docker compose "$@"; }
+
+compose down --remove-orphans
+# Queued tasks stand in the database; what the queue knew is of another day.
+compose run --rm --no-deps -T --entrypoint sh redis -c 'rm -rf /data/*'
+compose run --rm --no-deps -T --entrypoint sh postgres -c '
+    set -eu
+    mkdir -p "$PGDATA"
+    find "$PGDATA" -mindepth 1 -delete
+    tar -C "$PGDATA" -xzf -
+    chown -R postgres:postgres "$PGDATA"
+    chmod 700 "$PGDATA"' < "$from/postgres.tar.gz"
+for store in store artifacts; do
+    service=worker
+    [ $store = store ] || service=mlflow
+    compose run --rm --no-deps -T "$service" sh -c '
+        find /var/lib/retrain -mindepth 1 -delete
+        tar -C /var/lib/retrain -xzf -' < "$from/$store.tar.gz"
+done
+compose up --wait

@@ -1,0 +1,36 @@
+"""What monitoring sees of Retrain, beside what Airflow tells of every task: through Airflow's own metrics, over StatsD or
+OpenTelemetry, whichever its configuration turns on. Each has a tag `spec`, the name of the spec file.
+"""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from airflow.sdk.observability import stats
+from airflow.sdk.timezone import utcnow
+
+from retrain.nouns import Outcome
+
+
+def rows_waiting(spec: str, rows: int) -> None:
+    """A gauge: new labelled rows, counted no further than the threshold. spec: path of its file."""
+    stats.gauge("retrain.rows_waiting", rows, tags=_tags(spec))
+
+
+def verdict(spec: str, outcome: Outcome) -> None:
+    """A counter, by outcome; a task that is run again counts again."""
+    stats.incr("retrain.verdicts", tags={**_tags(spec), "outcome": outcome.value})
+
+
+def cycle_done(spec: str, since: datetime | None) -> None:
+    """A timing: from the start of a run to the end of one that has a verdict."""
+    if since is not None:
+        stats.timing("retrain.cycle", utcnow() - since, tags=_tags(spec))
+
+
+def outbox_age(spec: str, age: timedelta) -> None:
+    """A gauge, in seconds: how long the oldest message has waited that a channel has not taken; 0 where none waits."""
+    stats.gauge("retrain.outbox_age", age.total_seconds(), tags=_tags(spec))
+
+
+def _tags(spec: str) -> dict[str, str]:
+    return {"spec": Path(spec).stem}

@@ -1,0 +1,139 @@
+"""What breaks in production, done to the containers: each time the cycle ends by itself, as if nothing had been."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.containers.conftest import Containers, Cycle
+
+pytestmark = pytest.mark.soak
+
+Start = Callable[..., Cycle]
+
+
+def test_a_cycle_runs_on_three_workers(start: Start) -> None:
+    start("whole_cycle").end()
+
+
+def test_a_worker_is_killed_in_train(containers: Containers, start: Start) -> None:
+    cycle = start("killed_in_train", seconds=20)
+    containers.kill_all_in(cycle.wait_for("train")["hostname"])
+    cycle.end()
+
+
+def test_a_worker_is_killed_in_promote(containers: Containers, start: Start) -> None:
+    cycle = start("killed_in_promote")
+    cycle.wait_for("evaluate", "success")
+    containers.compose("pause", "mlflow")
+    try:
+        worker = cycle.wait_for("promote")["hostname"]
+        time.sleep(3)  # it asks MLflow by now, which does not answer
+        containers.kill_all_in(worker)
+    finally:
+        containers.compose("unpause", "mlflow")
+    cycle.end()
+
+
+@pytest.mark.parametrize("seconds", [60, 600])
+def test_mlflow_is_down(containers: Containers, start: Start, seconds: int) -> None:
+    cycle = start(f"mlflow_{seconds}", seconds=10)
+    cycle.wait_for("train")
+    containers.compose("stop", "mlflow")
+    time.sleep(seconds)
+    containers.compose("start", "mlflow")
+    cycle.end(2400)
+
+
+def test_postgres_is_restarted(containers: Containers, start: Start) -> None:
+    cycle = start("postgres_anew", seconds=10)
+    cycle.wait_for("train")
+    containers.compose("restart", "postgres")
+    cycle.end()
+
+
+def test_redis_is_restarted(containers: Containers, start: Start) -> None:
+    cycle = start("redis_anew", seconds=10)
+    cycle.wait_for("train")
+    containers.compose("restart", "redis")
+    cycle.end()
+
+
+def test_the_disk_is_full_in_the_snapshot(containers: Containers, start: Start) -> None:
+    def worker(command: str) -> None:
+        containers.compose("exec", "-T", "worker", "sh", "-c", command, check=False)
+
+    worker("cat /dev/zero > /var/lib/retrain/filler 2> /dev/null")
+    try:
+        cycle = start("disk_full")
+        cycle.wait_for("take", "up_for_retry")
+        left = containers.compose("exec", "-T", "worker", "find", "/var/lib/retrain", "-name", "*.draft")
+        assert left == ""
+    finally:
+        worker("rm /var/lib/retrain/filler")
+    cycle.end()
+
+
+def test_the_api_server_is_down(containers: Containers, start: Start) -> None:
+    cycle = start("api_down", seconds=10)
+    cycle.wait_for("train")
+    containers.compose("stop", "api-server")
+    time.sleep(30)
+    containers.compose("start", "api-server")
+    cycle.end()
+
+
+def test_two_schedulers_of_which_one_is_killed(containers: Containers, start: Start) -> None:
+    containers.up("worker=3", "scheduler=2")
+    cycle = start("two_schedulers", seconds=10)
+    cycle.wait_for("train")
+    containers.kill_all_in(containers.compose("ps", "-q", "scheduler").split()[0])
+    cycle.end()
+
+
+def test_the_clock_of_the_worker_is_an_hour_off(containers: Containers, start: Start) -> None:
+    library = os.environ.get("RETRAIN_TEST_FAKETIME")
+    if not library:
+        pytest.skip("RETRAIN_TEST_FAKETIME does not name libfaketime.so.1")
+    override = containers.folder / "override.yml"
+    before = override.read_text()
+    for hours in (1, -1):
+        changed = yaml.safe_load(before)
+        worker = changed["services"]["worker"]
+        worker["volumes"] = [*worker["volumes"], f"{Path(library).resolve()}:/faketime.so:ro"]
+        worker["environment"] = worker["environment"] | {"LD_PRELOAD": "/faketime.so", "FAKETIME": f"{hours:+d}h"}
+        override.write_text(yaml.safe_dump(changed))
+        try:
+            containers.up("worker=1")
+            start(f"clock_{hours + 1}").end()
+        finally:
+            override.write_text(before)
+    containers.up("worker=3")
+
+
+def test_what_is_stored_outlives_the_containers_and_a_backup_outlives_that(
+    containers: Containers, start: Start, tmp_path: Path
+) -> None:
+    cycle = start("restored")
+    cycle.end()
+    containers.compose("stop")
+    containers.up("worker=1")
+    cycle.end()
+
+    project = ["env", "COMPOSE_PROJECT_NAME=retrain-test", f"COMPOSE_ENV_FILES={containers.folder / '.env'}"]
+    project.append(f"COMPOSE_FILE={Path.cwd() / 'docker-compose.yml'}:{containers.folder / 'override.yml'}")
+    subprocess.run([*project, "make", "backup", f"TO={tmp_path / 'kept'}"], check=True, timeout=900)
+    tracker = containers.tracker
+    tracker.delete_experiment(str(tracker.find_experiment("restored")))
+    containers.sql("retrain", "DELETE FROM retrain.promotions WHERE model = 'restored'")
+    containers.compose("exec", "-T", "worker", "sh", "-c", "rm -r /var/lib/retrain/snapshots")
+    subprocess.run([*project, "make", "restore", f"FROM={tmp_path / 'kept'}"], check=True, timeout=1800)
+    containers.__dict__.pop("token", None)
+    cycle.end()
+    assert containers.compose("exec", "-T", "worker", "find", "/var/lib/retrain", "-name", "*.parquet")
+
+
