@@ -1,12 +1,13 @@
 # MLflow's server with a login of its own. It brings its tables up to date first: the old server is gone by then.
 set -eu
 
-database=postgresql+psycopg2://mlflow:$MLFLOW_DB_PASSWORD@postgres/mlflow
+databases=postgresql+psycopg2://mlflow:$MLFLOW_DB_PASSWORD@${POSTGRES_HOST:-postgres}
+database=$databases/mlflow
 umask 077
 cat > /tmp/basic_auth.ini << INI
 [mlflow]
 default_permission = NO_PERMISSIONS
-database_uri = postgresql+psycopg2://mlflow:$MLFLOW_DB_PASSWORD@postgres/mlflow_auth
+database_uri = $databases/mlflow_auth
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 60
 INI

@@ -135,5 +135,3 @@ def test_what_is_stored_outlives_the_containers_and_a_backup_outlives_that(
     containers.__dict__.pop("token", None)
     cycle.end()
     assert containers.compose("exec", "-T", "worker", "find", "/var/lib/retrain", "-name", "*.parquet")
-
-

@@ -1,0 +1,60 @@
+"""What can be seen of the values for Airflow's chart without a cluster."""
+
+import re
+from typing import Any
+
+import yaml
+
+from stack import airflow_config
+from stack.environment import _QUIET
+from stack.home import PROJECT
+
+FOLDER = PROJECT / "containers" / "kubernetes"
+TEXT = (FOLDER / "values.yaml").read_text()
+VALUES: dict[str, Any] = yaml.safe_load(TEXT)
+DEPLOYMENT, SERVICE = yaml.safe_load_all((FOLDER / "mlflow.yaml").read_text())
+
+
+def test_what_holds_everywhere_holds_on_kubernetes() -> None:
+    environment = {each["name"]: each["value"] for each in VALUES["env"]}
+    expected = {
+        f"AIRFLOW__{section}__{key}".upper(): str(value)
+        for section, values in airflow_config.EVERYWHERE.items()
+        for key, value in values.items()
+    }
+    assert environment.items() >= (expected | _QUIET).items()
+
+
+def test_airflow_is_that_of_the_lock() -> None:
+    lock = (PROJECT / "containers" / "requirements.lock").read_text()
+    assert f"apache-airflow=={VALUES['airflowVersion']} " in lock
+
+
+def test_secrets_are_named_and_the_page_says_what_is_in_each() -> None:
+    page = (PROJECT / "docs" / "kubernetes.md").read_text()
+    named = set(re.findall(r"\bname: (retrain-[a-z]+)|SecretName: (retrain-[a-z]+)", TEXT + str(DEPLOYMENT)))
+    names = {one or other for one, other in named} - {"retrain-migrate"}
+    assert names
+    for name in names:
+        assert f"`{name}`" in page
+    assert not re.search(r"password: \S|fernetKey: |secretKey: |brokerUrl: ", TEXT)
+
+
+def test_no_pod_keeps_a_disk_and_each_has_limits() -> None:
+    for part in (VALUES["workers"]["celery"], VALUES["triggerer"]):
+        assert part["persistence"] == {"enabled": False}
+    for part in (
+        *(VALUES[name] for name in ("scheduler", "apiServer", "dagProcessor", "triggerer")),
+        VALUES["workers"]["celery"],
+    ):
+        assert part["resources"]["limits"]["memory"]
+
+
+def test_mlflow_is_no_root_and_answers_where_airflow_looks() -> None:
+    pod = DEPLOYMENT["spec"]["template"]
+    assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert SERVICE["spec"]["selector"] == pod["metadata"]["labels"]
+    (container,) = pod["spec"]["containers"]
+    assert SERVICE["spec"]["ports"] == [{"port": container["ports"][0]["containerPort"]}]
+    script = (PROJECT / "containers" / "mlflow.sh").read_text()
+    assert f"--allowed-hosts '{SERVICE['metadata']['name']}:*" in script
