@@ -1,5 +1,5 @@
-"""What monitoring sees of Retrain, beside what Airflow tells of every task: through Airflow's own metrics, over StatsD or
-OpenTelemetry, whichever its configuration turns on. Each has a tag `spec`, the name of the spec file.
+"""What monitoring sees of Retrain, beside what Airflow tells of every task: through Airflow's own metrics, over StatsD
+or OpenTelemetry, whichever its configuration turns on. Each has a tag `spec`, the name of the spec file.
 """
 
 from datetime import datetime, timedelta

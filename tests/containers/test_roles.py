@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.containers.conftest import Containers
+from containers.project import Project
 from tests.e2e.test_api import LEAST
 
 pytestmark = pytest.mark.soak
@@ -12,7 +12,7 @@ ROLES = ("viewer", "user", "op", "admin")
 
 
 @pytest.fixture(scope="module")
-def tokens(containers: Containers) -> dict[str, str]:
+def tokens(containers: Project) -> dict[str, str]:
     create = "airflow users create --role {0} --username {1} --password {1}-123 -f A -l B --email {1}@example.org"
     commands = "; ".join(create.format(role.title(), role) for role in ROLES[:-1])
     containers.compose("exec", "-T", "api-server", "sh", "-c", commands)
@@ -25,7 +25,7 @@ def tokens(containers: Containers) -> dict[str, str]:
 
 
 def test_each_route_answers_from_its_role_upwards_and_nobody_without_a_login(
-    containers: Containers, tokens: dict[str, str]
+    containers: Project, tokens: dict[str, str]
 ) -> None:
     wrong = []
     for method, path, how, least in LEAST:

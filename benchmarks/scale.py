@@ -1,0 +1,213 @@
+"""Twelve candidates on two Celery workers against the same on one; and an Airflow with fifty specs against one with one.
+
+Workers are those of docker-compose.yml, each of which runs one task at a time; a candidate trains for some twenty
+seconds on one core. What is compared is the time from the start of the first `train` to the end of the last, in two
+cycles of the same model. On a machine of two cores everything else of the stack runs on these as well. Without a Docker
+engine this part is left out, and `met` is null.
+
+With specs, the local stack runs for two minutes once it has read all of them, and no cycle is due: how long Airflow
+says one read of dags/retrain.py and one loop of the scheduler take (its own StatsD metrics; median), and the memory of
+scheduler, DAG processor and triggerer with their children.
+
+ratio   seconds with one worker over seconds with two: at least 1.7
+specs   by number of specs: parse_seconds, loop_milliseconds, megabytes
+"""
+
+import argparse
+import json
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+
+from containers.project import Project
+from stack import local
+from stack.airflow_api import AirflowApi
+from stack.local import Running
+from stack.samples import tables
+
+AIM = 1.7
+PATIENCE = 3600
+FUNCTIONS = """
+from sklearn.compose import ColumnTransformer
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+def network(columns, seed, epochs):
+    scale = ColumnTransformer([("scale", StandardScaler(), columns)])
+    return Pipeline([("scale", scale), ("net", MLPClassifier((64,), max_iter=epochs, tol=0, random_state=seed))])
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--candidates", type=int, default=12)
+    parser.add_argument("--short", action="store_true", help="ten specs for 20 s, and no containers")
+    arguments = parser.parse_args()
+    ratio = None if arguments.short else of_workers(arguments.candidates)
+    numbers, seconds = ((1, 10), 20) if arguments.short else ((1, 50), 120)
+    specs = {number: of_specs(number, seconds) for number in numbers}
+    met = None if ratio is None else ratio >= AIM
+    print(json.dumps({"name": "scale", "ratio": ratio, "aim": AIM, "met": met, "specs": specs}))
+
+
+# ── workers
+
+
+def of_workers(candidates: int) -> float | None:
+    """Seconds with one worker over seconds with two; None without a Docker engine."""
+    if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+        print("No Docker engine answers: workers are not compared.")
+        return None
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        # One thread each: what is measured is whether a second worker helps.
+        project = Project(Path(folder), "retrain-scale", FUNCTIONS, RETRAIN_TASKS_PER_WORKER="1")
+        project.compose("build", "--quiet")
+        try:
+            seconds = {workers: train(project, workers, candidates) for workers in (1, 2)}
+        finally:
+            project.compose("down", "--volumes", "--timeout", "20")
+    return round(seconds[1] / seconds[2], 2)
+
+
+def train(project: Project, workers: int, candidates: int) -> float:
+    project.up(f"worker={workers}")
+    model, dag = f"scale_{workers}", f"retrain_scale_{workers}"
+    project.add_spec(
+        model,
+        [
+            {
+                "name": f"net-{seed}",
+                "estimator": "functions:network",
+                "params": {"columns": ["a", "b"], "seed": seed, "epochs": 60},
+            }
+            for seed in range(candidates)
+        ],
+        rows=20_000,
+        workers={"at_once": candidates},
+    )
+    with closing(AirflowApi(project)) as api:
+        api.wait_for_dag(dag)
+        run = api.trigger(dag, ignore_threshold=True)
+        for task in api.follow(dag, run, PATIENCE):
+            if task.state == "failed":
+                raise SystemExit(f"{task.id} failed: {api.log(dag, run, task.id, task.tries, task.map_index)}")
+    spans = _spans(project, dag, run)
+    whole = (max(end for _, end in spans) - min(start for start, _ in spans)).total_seconds()
+    each = statistics.median((end - start).total_seconds() for start, end in spans)
+    print(f"{workers} workers: {candidates} candidates in {whole:.0f} s, each in {each:.0f} s (median)")
+    return whole
+
+
+def _spans(project: Project, dag: str, run: str) -> list[tuple[datetime, datetime]]:
+    answer = httpx.get(
+        f"{project.airflow_url}/api/v2/dags/{dag}/dagRuns/{run}/taskInstances",
+        headers={"Authorization": f"Bearer {project.token}"},
+        timeout=60,
+        trust_env=False,
+    )
+    return [
+        (datetime.fromisoformat(each["start_date"]), datetime.fromisoformat(each["end_date"]))
+        for each in answer.raise_for_status().json()["task_instances"]
+        if each["task_id"] == "train"
+    ]
+
+
+# ── specs
+
+
+class Statsd:
+    """Hears Airflow's metrics, and keeps their values by name."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = defaultdict(list)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                said = self._socket.recv(65_536).decode()
+            except OSError:
+                return
+            for line in said.splitlines():
+                name, _, rest = line.partition(":")
+                self.values[name].append(float(rest.partition("|")[0]))
+
+
+def of_specs(number: int, seconds: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder, closing(Statsd()) as statsd:
+        write_specs(Path(folder) / "specs", number)
+        with running(Path(folder), statsd.port) as stack, closing(AirflowApi(stack)) as api:
+            for each in range(number):
+                api.wait_for_dag(f"retrain_table_{each}")
+            time.sleep(30)  # what it does once is done
+            statsd.values.clear()
+            time.sleep(seconds)
+            parses = statsd.values["airflow.dag_processing.last_duration.retrain"]
+            loops = statsd.values["airflow.scheduler.scheduler_loop_duration"]
+            if not parses or not loops:
+                raise SystemExit(f"Airflow sent no such metrics in {seconds} s: {sorted(statsd.values)}")
+            found = {
+                "parse_seconds": round(statistics.median(parses) / 1000, 2),
+                "loop_milliseconds": round(statistics.median(loops), 1),
+                "megabytes": round(megabytes(stack)),
+            }
+    print(f"{number} specs: {found}, over {len(parses)} reads and {len(loops)} loops")
+    return found
+
+
+def write_specs(folder: Path, number: int) -> None:
+    folder.mkdir()
+    for each in range(number):
+        spec: dict[str, Any] = {
+            "model": f"Table{each}",
+            "source": {"table": "breast_cancer", "key": "sample_id", "label": "diagnosis", "features": ["mean_radius"]},
+            "candidates": [{"name": "logistic", "estimator": "estimators.table:logistic"}],
+            "schedule": "@yearly",
+        }
+        (folder / f"table_{each}.yaml").write_text(yaml.safe_dump(spec))
+
+
+@contextmanager
+def running(folder: Path, port: int) -> Iterator[Running]:
+    metrics = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(port)}
+    env = {f"AIRFLOW__METRICS__{name}": value for name, value in metrics.items()}
+    env |= {"RETRAIN_SPECS": str(folder / "specs"), "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1"}
+    with local.running(folder / "home", env=env, fill=tables.load) as stack:
+        yield stack
+
+
+def megabytes(stack: Running) -> float:
+    """Of memory that is not shared with others."""
+    found = 0
+    for state, _ in local.status(stack.home):
+        if state.name in ("scheduler", "dag-processor", "triggerer"):
+            process = psutil.Process(state.pid)
+            for each in (process, *process.children(recursive=True)):
+                with_shares = each.memory_full_info()
+                found += with_shares.pss
+    return found / 1e6
+
+
+if __name__ == "__main__":
+    main()

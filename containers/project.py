@@ -1,0 +1,107 @@
+"""One project of `docker compose` with settings, specs and functions of its own: for tests and benchmarks."""
+
+import json
+import subprocess
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from containers import env
+from retrain.tracker import ExperimentTracker
+from stack import ports
+from stack.errors import StackError
+from stack.home import PROJECT
+
+
+class Project:
+    """Built from docker-compose.yml and an override; `folder` keeps its secrets, specs and functions."""
+
+    def __init__(self, folder: Path, name: str, functions: str, **settings: str) -> None:
+        """functions: a Python module `functions`, whose estimators specs may name. settings: lines of `.env`."""
+        self.folder, self.name = folder, name
+        chosen = ports.free()
+        self.airflow_url = f"http://127.0.0.1:{chosen.airflow}"
+        self.mlflow_url = f"http://127.0.0.1:{chosen.mlflow}"
+        (folder / "user" / "specs").mkdir(parents=True)
+        (folder / "user" / "functions.py").write_text(functions)
+        self._secrets = {name: env.secret(name) for name in env.required((PROJECT / "docker-compose.yml").read_text())}
+        lines = self._secrets | settings
+        lines |= {
+            "AIRFLOW_PORT": str(chosen.airflow),
+            "MLFLOW_PORT": str(chosen.mlflow),
+            "RETRAIN_URL": self.airflow_url,
+            "RETRAIN_TAG": name,
+        }
+        (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        user = {
+            "volumes": [f"{folder / 'user'}:/user:ro", "store:/var/lib/retrain"],
+            "environment": {"RETRAIN_SPECS": "/user/specs", "PYTHONPATH": "/opt/retrain/include:/opt/retrain:/user"},
+        }
+        airflow = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
+        # A store that can be filled without filling this machine's disk.
+        small = {"driver": "local", "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=64m,uid=50000"}}
+        self.override = folder / "override.yml"
+        self.override.write_text(
+            yaml.safe_dump({"services": {name: user for name in airflow}, "volumes": {"store": small}})
+        )
+
+    def compose(self, *arguments: str, given: str | None = None) -> str:
+        """What it prints. Raises StackError where it fails."""
+        files = ("-f", str(PROJECT / "docker-compose.yml"), "-f", str(self.override))
+        command = ["docker", "compose", "-p", self.name, "--env-file", str(self.folder / ".env"), *files, *arguments]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StackError(f"docker compose {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}")
+        return done.stdout
+
+    def up(self, *scale: str) -> None:
+        """Return when every part is healthy. scale: `worker=3`."""
+        self.compose("up", "--wait", "--wait-timeout", "900", "--no-build", *(f"--scale={each}" for each in scale))
+
+    def sql(self, database: str, statement: str) -> list[list[str]]:
+        """The rows, as psql shows them."""
+        said = self.compose(
+            *("exec", "-T", "postgres", "psql", "-U", "postgres", "-d", database, "-qAt", "-F", "\t"),
+            *("-v", "ON_ERROR_STOP=1", "-f", "-"),
+            given=statement,
+        )
+        return [line.split("\t") for line in said.splitlines()]
+
+    def add_spec(self, model: str, candidates: list[dict[str, Any]], rows: int, **fields: Any) -> Path:
+        """A model, with a table of its name in the source: features a and b, whose sum the label is the sign of."""
+        self.sql("source", _ROWS.format(table=model, rows=rows))
+        source = {"table": model, "key": "id", "label": "label", "label_time": "labelled_at", "features": ["a", "b"]}
+        gate = {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100}
+        spec = {"model": model, "source": source, "candidates": candidates, "gate": gate, **fields}
+        path = self.folder / "user" / "specs" / f"{model}.yaml"
+        path.write_text(json.dumps(spec))  # which is YAML
+        return path
+
+    @property
+    def token(self) -> str:
+        """A new login: restored databases, and others' keys, end the one before."""
+        login = {"username": "admin", "password": self._secrets["ADMIN_PASSWORD"]}
+        until = time.monotonic() + 60
+        while True:
+            answer = httpx.post(f"{self.airflow_url}/auth/token", json=login, timeout=60, trust_env=False)
+            if answer.status_code < 500 or time.monotonic() > until:
+                return str(answer.raise_for_status().json()["access_token"])
+            time.sleep(1)
+
+    @cached_property
+    def tracker(self) -> ExperimentTracker:
+        return ExperimentTracker(self.mlflow_url, username="retrain", password=self._secrets["MLFLOW_PASSWORD"])
+
+
+_ROWS = """
+SET ROLE source_owner;
+CREATE TABLE {table} (id bigint PRIMARY KEY, a float8, b float8, label text, labelled_at timestamptz DEFAULT now());
+INSERT INTO {table} (id, a, b, label)
+    SELECT i, a, b, CASE WHEN a + b + (random() - 0.5) / 4 > 1 THEN 'yes' ELSE 'no' END
+    FROM (SELECT i, random() AS a, random() AS b FROM generate_series(1, {rows}) i) AS dice;
+CREATE INDEX ON {table} (labelled_at);
+"""
