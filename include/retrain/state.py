@@ -25,6 +25,7 @@ from retrain.split import Lineage
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TASK_ROLE = "retrain_task"
+_BREAKING = ".breaking"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,11 @@ class State:
         return [file.stem for file in pending]
 
     def check(self) -> None:
-        """Raises StateError where the tables are of another version than this code."""
+        """Raises StateError where this code cannot work with the tables: they lack something, or broke with it.
+
+        Tasks of an old version run on while a new one has migrated already: migrations add, and one that does more
+        says so in its name, `0009_what.breaking.sql`.
+        """
         with self._transaction() as cursor:
             cursor.execute("SELECT to_regclass('retrain.migrations') AS found")
             exists = cursor.fetchone()["found"]
@@ -86,10 +91,8 @@ class State:
         known = {file.stem for file in _migration_files()}
         if known - done:
             raise StateError(f"schema retrain lacks {', '.join(sorted(known - done))}; run `retrain migrate`")
-        if done - known:
-            raise StateError(
-                f"schema retrain is newer than this code ({', '.join(sorted(done - known))}); update Retrain"
-            )
+        if broken := [name for name in sorted(done - known) if name.endswith(_BREAKING)]:
+            raise StateError(f"schema retrain is newer than this code ({', '.join(broken)}); update Retrain")
 
     @staticmethod
     def _migrations_done(cursor: Any) -> set[str]:

@@ -773,10 +773,16 @@ def test_a_database_without_tables_says_how_to_make_them(database):
         State(database.connect).check()
 
 
-def test_tables_newer_than_the_code_are_refused(state, database):
-    execute(database, "INSERT INTO retrain.migrations VALUES ('9999_later')")
+def test_tasks_of_an_old_version_run_on_with_tables_that_gained_something(state, database):
+    execute(database, "INSERT INTO retrain.migrations VALUES ('9998_later')")
 
-    with pytest.raises(StateError, match=r"^schema retrain is newer than this code \(9999_later\); update Retrain$"):
+    state.check()
+
+
+def test_tables_that_broke_with_older_code_are_refused(state, database):
+    execute(database, "INSERT INTO retrain.migrations VALUES ('9998_later'), ('9999_last.breaking')")
+
+    with pytest.raises(StateError, match=r"^schema retrain is newer than this code \(9999_last.breaking\); update"):
         state.check()
 
 
