@@ -135,3 +135,11 @@ def test_what_is_stored_outlives_the_containers_and_a_backup_outlives_that(
     subprocess.run([*project, "make", "restore", f"FROM={tmp_path / 'kept'}"], check=True, timeout=1800)
     cycle.end()
     assert containers.compose("exec", "-T", "worker", "find", "/var/lib/retrain", "-name", "*.parquet")
+
+
+def test_everything_is_replaced_by_a_new_version_in_the_middle_of_a_cycle(containers: Project, start: Start) -> None:
+    cycle = start("replaced", seconds=20)
+    cycle.wait_for("train")
+    containers.sql("retrain", "INSERT INTO retrain.migrations VALUES ('9998_later')")
+    containers.compose("up", "--wait", "--no-build", "--force-recreate", "--scale=worker=3")
+    cycle.end()
