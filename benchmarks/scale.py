@@ -1,4 +1,4 @@
-"""Twelve candidates on two Celery workers against the same on one; and an Airflow with fifty specs against one with one.
+"""Twelve candidates on two Celery workers against the same on one; and an Airflow with fifty specs against one spec.
 
 Workers are those of docker-compose.yml, each of which runs one task at a time; a candidate trains for some twenty
 seconds on one core. What is compared is the time from the start of the first `train` to the end of the last, in two

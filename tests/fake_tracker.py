@@ -151,7 +151,7 @@ class FakeTracker:
     def get_run(self, run_id: str) -> Run:
         return _known(self._runs, run_id, "run")
 
-    def page_of_run(self, run_id: str) -> str | None:
+    def page_of_run(self, run_id: str, experiment_id: str | None = None) -> str | None:
         self.get_run(run_id)
         return None
 

@@ -139,7 +139,9 @@ class _Asking:
                 train_rows = sum(snapshot.sides.get(side, 0) for side in file.sides)
             elif file.made_at is not None:
                 unknown = ~rows.labelled_after(file.made_at)
-            asked = self.process.ask(cycle.tracker, file, rows.features, cycle.spec.trust, task=cycle.spec.task)
+            spec = cycle.spec
+            timed = spec.gate.max_latency_ms is not None or spec.gate.max_slowdown is not None
+            asked = self.process.ask(cycle.tracker, file, rows.features, spec.trust, task=spec.task, latency=timed)
             return _Model(seen, unknown, file, asked, train_rows)
         except NoAnswerError:
             raise

@@ -108,7 +108,7 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
         drift=[Drift.from_json(each) for each in drift.get("drift", ())],
         freeze=cycle.state.freeze_of(spec.model),
         pictures={name: png for name, png in drawn.items() if png is not None},
-        links=[*_links(cycle, run_id, trial.run_id)],
+        links=[*_links(cycle, run, trial.run_id)],
         rollback=cycle.rollback,
     )
 
@@ -118,11 +118,11 @@ def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:
         yield Trained(name, each.metrics.get(f"train_{metric}"), each.metrics.get(f"validation_{metric}"), each.params)
 
 
-def _links(cycle: Cycle, *run_ids: str) -> Iterator[tuple[str, str]]:
+def _links(cycle: Cycle, run: Run, judged: str) -> Iterator[tuple[str, str]]:
     if cycle.page is not None:
         yield "Cycle in Airflow", cycle.page
-    for name, run_id in zip(("Cycle in MLflow", "Judged model in MLflow"), run_ids, strict=True):
-        page = cycle.tracker.page_of_run(run_id)
+    for name, run_id in (("Cycle in MLflow", run.id), ("Judged model in MLflow", judged)):
+        page = cycle.tracker.page_of_run(run_id, run.experiment_id)
         if page is not None:
             yield name, page
 

@@ -23,7 +23,7 @@ from retrain_airflow.api.app import DEADLINE, PREFIX, create_app
 from retrain_airflow.api.backend import Backend, DagRun, Schedule
 from stack import ports
 from stack.local import Running
-from tests.core.conftest import _drawn, _moulds, cast, one_fresh_process, one_picture  # noqa: F401 - fixtures
+from tests.core.conftest import _drawn, _moulds, cast, no_report, one_fresh_process, one_picture  # noqa: F401 - fixtures
 
 EVERYTHING = frozenset(Permission)
 

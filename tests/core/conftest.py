@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from retrain import cli, figures, measuring, plots, registry, spec, steps
+from retrain import cli, measuring, plots, registry, reporting, spec, steps
 from retrain.answering import FreshProcess
 from retrain.cycle import Cycle
 from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
@@ -188,20 +188,29 @@ def one_picture(_drawn: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     that each kind can be drawn, is in test_plots.py.
     """
 
-    def save(figure: Any, folder: Path, name: str) -> Path:
+    draw = plots.write
+
+    def write(scores: Any, gate: Any, verdict: Any, folder: Path) -> Path:
         if not _drawn:
-            _drawn.append(figures.save(figure, folder, name).read_bytes())
-        path = folder / f"{name}.png"
+            _drawn.append(draw(scores, gate, verdict, folder).read_bytes())
+        path = folder / "verdict.png"
         path.write_bytes(_drawn[0])
         return path
 
-    monkeypatch.setattr(plots, "save", save)
+    monkeypatch.setattr(plots, "write", write)
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of a verdict's time is its report, which test_reporting.py is about; elsewhere there is none."""
+    monkeypatch.setattr(reporting, "write", lambda *_, **__: None)
 
 
 @pytest.fixture
 def world(
     one_fresh_process: None,
     one_picture: None,
+    no_report: None,
     mlflow_server: Running,
     database: Database,
     state: State,
@@ -279,6 +288,7 @@ def _moulds() -> Iterator[tuple[ExitStack, dict[Build, Mould]]]:
 def cast(
     one_fresh_process: None,
     one_picture: None,
+    no_report: None,
     postgres: Running,
     tracker: ExperimentTracker,
     _moulds: tuple[ExitStack, dict[Build, Mould]],

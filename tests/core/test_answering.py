@@ -136,11 +136,12 @@ def test_a_model_that_does_not_load_says_which_packages_are_other_ones(
 
 def test_what_a_model_costs_is_told(tracker: Any, ask: Ask, tmp_path: Path) -> None:
     file = _logged(tracker, toys.logistic(["b"]))
-    asked = ask(tracker, file, ROWS)
+    asked = ask(tracker, file, ROWS, latency=True)
     stored = tracker.download_model(file.uri, tmp_path)
     assert asked.size == sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
     assert asked.inputs == {"a": "double", "b": "double", "글": "string"}
     assert asked.latency_ms > 0
+    assert ask(tracker, file, ROWS).latency_ms is None
 
 
 def test_probabilities_are_in_the_order_of_the_classes(tracker: Any, ask: Ask) -> None:

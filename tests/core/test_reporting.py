@@ -23,6 +23,11 @@ FILES = ["report/drift.png", "report/report.html", "report/report.md", "report/v
 API = "http://airflow.example.org/api/experiments"
 
 
+@pytest.fixture
+def no_report() -> None:
+    """Here there is one."""
+
+
 def cycle_of(model: World) -> Cycle:
     return replace(model.cycle(), api=API, rollback=("rollback_toy", None))
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+import pytest
+
 from retrain.spec_files import SpecFile
 from retrain.state import State
 from retrain.tracker import ExperimentTracker
@@ -47,6 +49,7 @@ def _is_heard(api: AirflowApi, file: SpecFile, run: str, eventually: Callable[..
     return ended[-1] == "success"
 
 
+@pytest.mark.soak  # four cycles; that one is approved is in test_dashboard.py
 def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     api: AirflowApi,
     add_model: Callable[..., SpecFile],

@@ -112,6 +112,7 @@ def test_the_trigger_form_is_heeded(
     assert len(tracker._client.search_model_versions(f"name = '{LETTERS_MODEL}'")) == 2
 
 
+@pytest.mark.soak  # two more cycles; a force without a scheduler is in core/test_steps.py
 def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_held(
     api: AirflowApi, follow: Follow, tracker: ExperimentTracker, ledger: State
 ) -> None:

@@ -54,6 +54,7 @@ def test_each_kind_of_task_that_fails_is_told_once_within_a_minute(
         assert run in told[0]["headline"]
 
 
+@pytest.mark.soak  # a whole cycle more, for one more kind of task
 def test_a_promotion_that_fails_is_told_as_well(
     tap: Tap,
     api: AirflowApi,
@@ -96,6 +97,7 @@ with DAG("{dag_id}", schedule=None, deadline=[at_once]):
 """
 
 
+@pytest.mark.soak  # waits for a deadline; airflow/test_notifier.py has the notifier
 def test_a_dag_of_ones_own_that_misses_its_deadline_is_told(
     api: AirflowApi,
     add_model: Callable[..., SpecFile],

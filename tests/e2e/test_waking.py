@@ -7,6 +7,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg2
+import pytest
 from psycopg2.extensions import parse_dsn
 
 from retrain.nouns import Promotion
@@ -29,6 +30,7 @@ with DAG("{dag_id}", schedule=[Asset("retrain://{model}/production")]):
 """
 
 
+@pytest.mark.soak  # airflow/test_trigger.py and test_assets.py have its parts
 def test_rows_that_arrive_start_a_cycle_by_themselves_and_its_promotion_starts_a_deployment(
     stack: Running,
     api: AirflowApi,

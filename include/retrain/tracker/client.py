@@ -23,6 +23,7 @@ from mlflow.entities.model_registry import RegisteredModel as TheirModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.entities import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
@@ -196,9 +197,9 @@ class ExperimentTracker:
         with self._answer(f"run {run_id}"):
             return _run(self._client.get_run(run_id))
 
-    def page_of_run(self, run_id: str) -> str | None:
-        """Where MLflow shows it to a person; None where the tracker is no server."""
-        experiment = self.get_run(run_id).experiment_id
+    def page_of_run(self, run_id: str, experiment_id: str | None = None) -> str | None:
+        """Where MLflow shows it to a person; None where the tracker is no server. experiment_id: where it is known."""
+        experiment = experiment_id or self.get_run(run_id).experiment_id
         if not self._uri.startswith(("http://", "https://")):
             return None
         return f"{self._uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
@@ -368,15 +369,14 @@ class ExperimentTracker:
 
     def download_artifact(self, run_id: str, path: str, folder: Path) -> Path:
         """Where in `folder` a file of the run's artifacts now is. Raises NotFoundError where there is none."""
-        self._refuse_missing(run_id, path)
         with self._answer(f"artifact {path} of run {run_id}"):
-            return Path(self._client.download_artifacts(run_id, path, str(folder)))
-
-    def _refuse_missing(self, run_id: str, path: str) -> None:
-        # A download of a file that is not there fails as one from a server that is down.
-        there = self.list_artifacts(run_id, path.rpartition("/")[0] or None)
-        if not any(each.path == path and not each.is_folder for each in there):
-            raise NotFoundError(f"run {run_id}: has no file {path}", where=self._server)
+            # Asked by the run's id, MLflow looks the run up each time, and for the file among its models.
+            files = get_artifact_repository(self._client.get_run(run_id).info.artifact_uri, self._uri)
+            # A download of a file that is not there fails as one from a server that is down.
+            there = files.list_artifacts(path.rpartition("/")[0] or None)
+            if not any(each.path == path and not each.is_dir for each in there):
+                raise NotFoundError(f"run {run_id}: has no file {path}", where=self._server)
+            return Path(files.download_artifacts(path, str(folder)))  # type: ignore[no-untyped-call]
 
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Upload a file; folder: where in the run's artifacts."""
