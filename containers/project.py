@@ -16,6 +16,8 @@ from stack import ports
 from stack.errors import StackError
 from stack.home import PROJECT
 
+_AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
+
 
 class Project:
     """Built from docker-compose.yml and an override; `folder` keeps its secrets, specs and functions."""
@@ -37,17 +39,15 @@ class Project:
             "RETRAIN_TAG": name,
         }
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
-        user = {
-            "volumes": [f"{folder / 'user'}:/user:ro", "store:/var/lib/retrain"],
+        self.override = folder / "override.yml"
+        self.override.write_text(yaml.safe_dump({"services": {name: self._user() for name in _AIRFLOW}}))
+
+    def _user(self) -> dict[str, Any]:
+        """What every part of Airflow has of this project's user."""
+        return {
+            "volumes": [f"{self.folder / 'user'}:/user:ro"],
             "environment": {"RETRAIN_SPECS": "/user/specs", "PYTHONPATH": "/opt/retrain/include:/opt/retrain:/user"},
         }
-        airflow = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
-        # A store that can be filled without filling this machine's disk.
-        small = {"driver": "local", "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=64m,uid=50000"}}
-        self.override = folder / "override.yml"
-        self.override.write_text(
-            yaml.safe_dump({"services": {name: user for name in airflow}, "volumes": {"store": small}})
-        )
 
     def compose(self, *arguments: str, given: str | None = None) -> str:
         """What it prints. Raises StackError where it fails."""

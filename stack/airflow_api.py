@@ -52,9 +52,9 @@ class AirflowApi:
     def close(self) -> None:
         self._http.close()
 
-    def wait_for_dag(self, dag_id: str) -> None:
-        """Return when Airflow knows the DAG. Raises StackError with its import errors where it does not in a minute."""
-        until = time.monotonic() + _PATIENCE
+    def wait_for_dag(self, dag_id: str, patience: float = _PATIENCE) -> None:
+        """Return when Airflow knows the DAG. Raises StackError with its import errors where it does not in time."""
+        until = time.monotonic() + patience
         while self._http.get(f"/dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
             if time.monotonic() > until:
                 errors = [error["stack_trace"] for error in self._get("/importErrors")["import_errors"]]

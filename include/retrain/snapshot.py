@@ -34,7 +34,8 @@ from retrain.nouns import Side, Snapshot
 from retrain.split import SIDES, UNASSIGNED, Epochs, Lineage, no_epochs
 
 _DRAFT = ".draft"
-_ABANDONED = timedelta(hours=1)
+_ABANDONED = timedelta(days=1)
+"""Longer than a snapshot takes by far, as the clocks of two workers may differ by hours."""
 _ARROWS = {"file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"}
 """URIs that Arrow reads by itself, which is faster."""
 _PARQUET = {"compression": "lz4", "dictionary_pagesize_limit": 64 << 10}
@@ -307,7 +308,7 @@ class SnapshotStore:
         return digest_of(seal), uri, count
 
     def _sweep(self, folder: str) -> None:
-        """Delete what killed writers left; one that is at work has written within the hour."""
+        """Delete what killed writers left; one that is at work has written within the day."""
         for file in self._files.get_file_info(fs.FileSelector(folder)):
             if file.path.endswith(_DRAFT) and file.mtime and file.mtime < datetime.now(UTC) - _ABANDONED:
                 with suppress(OSError):

@@ -4,11 +4,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from containers.project import Project
 from stack.airflow_api import AirflowApi
@@ -115,6 +116,29 @@ def kill(containers: Project) -> Callable[[str], None]:
 
 
 @pytest.fixture
+def one_worker(containers: Project) -> Callable[..., AbstractContextManager[None]]:
+    """For as long as a block runs there is one worker, with this more in its part of the compose file."""
+
+    @contextmanager
+    def one_worker(environment: dict[str, str], **more: Any) -> Iterator[None]:
+        before = containers.override.read_text()
+        changed = yaml.safe_load(before)
+        worker = changed["services"]["worker"]
+        worker["environment"] |= environment
+        for name, values in more.items():
+            worker[name] = [*worker.get(name, []), *values]
+        containers.override.write_text(yaml.safe_dump(changed))
+        try:
+            containers.up("worker=1")
+            yield
+        finally:
+            containers.override.write_text(before)
+            containers.up("worker=3")
+
+    return one_worker
+
+
+@pytest.fixture
 def start(containers: Project) -> Iterator[Callable[..., Cycle]]:
     """Starts the first cycle of a model of this name. seconds: how long training takes at least."""
     added = []
@@ -127,7 +151,7 @@ def start(containers: Project) -> Iterator[Callable[..., Cycle]]:
         added.append(containers.add_spec(model, candidates, rows=2000))
         with closing(AirflowApi(containers)) as api:
             dag = f"retrain_{model}"
-            api.wait_for_dag(dag)
+            api.wait_for_dag(dag, 240)
             return Cycle(containers, model, api.trigger(dag, ignore_threshold=True))
 
     yield start

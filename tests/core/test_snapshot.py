@@ -767,6 +767,8 @@ def test_what_a_killed_writer_left_is_deleted_and_what_one_at_work_writes_is_not
     for draft in (left, at_work):
         draft.write_bytes(b"PAR1")
     os.utime(left, (0, 0))
+    hours_ago = datetime.now().timestamp() - 3 * 3600  # the clock of that worker is another
+    os.utime(at_work, (hours_ago, hours_ago))
 
     assert take(store, numbered(5)) == snapshot
     assert (left.exists(), at_work.exists()) == (False, True)
