@@ -38,7 +38,8 @@ class Project:
             "RETRAIN_URL": self.airflow_url,
             "RETRAIN_TAG": name,
         }
-        (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        self.settings = folder / ".env"
+        self.settings.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         self.override = folder / "override.yml"
         self.override.write_text(yaml.safe_dump({"services": {name: self._user() for name in _AIRFLOW}}))
 
@@ -52,7 +53,7 @@ class Project:
     def compose(self, *arguments: str, given: str | None = None) -> str:
         """What it prints. Raises StackError where it fails."""
         files = ("-f", str(PROJECT / "docker-compose.yml"), "-f", str(self.override))
-        command = ["docker", "compose", "-p", self.name, "--env-file", str(self.folder / ".env"), *files, *arguments]
+        command = ["docker", "compose", "-p", self.name, "--env-file", str(self.settings), *files, *arguments]
         done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
         if done.returncode:
             raise StackError(f"docker compose {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}")

@@ -115,7 +115,7 @@ def test_what_is_stored_outlives_the_containers_and_a_backup_outlives_that(
     containers.up("worker=1")
     cycle.end()
 
-    project = ["env", "COMPOSE_PROJECT_NAME=retrain-test", f"COMPOSE_ENV_FILES={containers.folder / '.env'}"]
+    project = ["env", "COMPOSE_PROJECT_NAME=retrain-test", f"COMPOSE_ENV_FILES={containers.settings}"]
     project.append(f"COMPOSE_FILE={Path.cwd() / 'docker-compose.yml'}:{containers.folder / 'override.yml'}")
     subprocess.run([*project, "make", "backup", f"TO={tmp_path / 'kept'}"], check=True, timeout=900)
     tracker = containers.tracker
