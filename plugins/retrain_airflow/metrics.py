@@ -18,7 +18,7 @@ def rows_waiting(spec: str, rows: int) -> None:
 
 def verdict(spec: str, outcome: Outcome) -> None:
     """A counter, by outcome; a task that is run again counts again."""
-    stats.incr("retrain.verdicts", tags={**_tags(spec), "outcome": outcome.value})
+    stats.incr("retrain.verdict", tags={**_tags(spec), "outcome": outcome.value})
 
 
 def cycle_done(spec: str, since: datetime | None) -> None:
@@ -27,9 +27,9 @@ def cycle_done(spec: str, since: datetime | None) -> None:
         stats.timing("retrain.cycle", utcnow() - since, tags=_tags(spec))
 
 
-def outbox_age(spec: str, age: timedelta) -> None:
+def message_age(spec: str, age: timedelta) -> None:
     """A gauge, in seconds: how long the oldest message has waited that a channel has not taken; 0 where none waits."""
-    stats.gauge("retrain.outbox_age", age.total_seconds(), tags=_tags(spec))
+    stats.gauge("retrain.message_age", age.total_seconds(), tags=_tags(spec))
 
 
 def _tags(spec: str) -> dict[str, str]:

@@ -44,8 +44,10 @@ def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Statsd]:
         settings = {"ON": "True", "HOST": "127.0.0.1", "PORT": str(at.getsockname()[1]), "INFLUXDB_ENABLED": "True"}
         for name, value in settings.items():
             monkeypatch.setenv(f"AIRFLOW__METRICS__STATSD_{name}", value)
-        stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
+        logger = get_stats_factory()()
+        stats.initialize(factory=lambda: logger, export_legacy_names=False)
         yield Statsd(at)
+        logger.statsd.close()
     monkeypatch.undo()
     stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
 
@@ -60,7 +62,7 @@ def test_a_look_at_the_source_tells_how_many_rows_wait(model: Make, statsd: Stat
 @pytest.mark.parametrize("outcome", Outcome)
 def test_verdicts_are_counted_by_outcome(statsd: Statsd, outcome: Outcome) -> None:
     metrics.verdict("/specs/toy.yaml", outcome)
-    assert statsd.next() == (f"airflow.retrain.verdicts,spec=toy,outcome={outcome.value}", 1, "c")
+    assert statsd.next() == (f"airflow.retrain.verdict,spec=toy,outcome={outcome.value}", 1, "c")
 
 
 def test_a_cycle_tells_how_long_it_took(model: Make, statsd: Statsd) -> None:
@@ -81,7 +83,7 @@ def test_the_outbox_tells_how_long_its_oldest_message_waits(
     later("2 minutes")
     send.execute({})
     name, seconds, kind = statsd.next()
-    assert (name, kind) == ("airflow.retrain.outbox_age,spec=toy", "g")
+    assert (name, kind) == ("airflow.retrain.message_age,spec=toy", "g")
     assert 120 <= seconds < 180
     channel.status = 200
     later("2 minutes")

@@ -130,6 +130,7 @@ LAYERS = (
         {"retrain_airflow.dashboard": set(), "retrain_airflow.dashboard.*": {"fastapi", "starlette"}},
         frozenset(),
     ),
+    Layer("3: metrics", {"retrain_airflow.metrics": set()}, AIRFLOW),
     Layer("3: triggers", {"retrain_airflow.triggers": set(), "retrain_airflow.triggers.*": set()}, AIRFLOW),
     Layer(
         "3: below the operators",

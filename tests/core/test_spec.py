@@ -362,7 +362,7 @@ def test_a_feature_that_tells_the_label_is_refused(role):
         (
             {"owner": "hr"},
             'owner = "hr": is not a field; remove it, or use one of model, description, source, threshold, split, '
-            "snapshot, task, candidates, checks, gate, trust, mode, approval, schedule, wake, watch, channels",
+            "snapshot, task, candidates, checks, gate, trust, mode, approval, schedule, wake, workers, watch, channels",
         ),
     ],
 )

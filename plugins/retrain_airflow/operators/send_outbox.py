@@ -29,5 +29,5 @@ class SendOutboxOperator(BaseOperator):
         sent = 0
         for file in files:
             sent += outbox.send(file.spec.model, channels(file.spec), state=state)
-            metrics.outbox_age(str(file.path), state.outbox_age(file.spec.model))
+            metrics.message_age(str(file.path), state.outbox_age(file.spec.model))
         return sent

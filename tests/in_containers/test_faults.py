@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from containers.project import Project
-from tests.containers.conftest import Cycle
+from tests.in_containers.conftest import Cycle
 
 pytestmark = pytest.mark.soak
 
