@@ -153,7 +153,7 @@ class Machine(RuleBasedStateMachine):
         return self.tracker.production(self.model)
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(300, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [10, pytest.param(300, marks=pytest.mark.soak)])
 def test_production_has_one_owner_and_a_true_history_whatever_is_done(
     database: Database, state: State, tmp_path: Path, examples: int
 ) -> None:

@@ -96,6 +96,7 @@ def test_with_too_few_new_rows_a_run_is_skipped_and_says_how_many_are_missing(
     assert "0 of 2,000 new labelled rows are there; 2,000 are missing." in str(api.log(LETTERS, run, "sense"))
 
 
+@pytest.mark.soak  # one cycle more; airflow/test_cycle.py has what the form says, without a scheduler
 def test_the_trigger_form_is_heeded(
     api: AirflowApi, scheduled: str, follow: Follow, ledger: State, tracker: ExperimentTracker
 ) -> None:

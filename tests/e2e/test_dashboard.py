@@ -176,6 +176,7 @@ def test_a_dag_that_keeps_no_model_says_which_do(open_page: Open) -> None:
     expect(card(page, "BreastCancer")).to_be_visible()
 
 
+@pytest.mark.soak  # waits for MLflow's deadline; e2e/test_api.py has that the API answers meanwhile
 def test_while_mlflow_is_silent_what_is_known_is_shown_and_what_is_not_is_said(open_page: Open, tap: Tap) -> None:
     page = open_page("/dags/retrain_breast_cancer/plugin/retrain-model")
     expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")

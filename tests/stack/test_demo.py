@@ -94,7 +94,9 @@ def test_a_file_of_ones_own_ends_after_six_batches_and_says_how_its_stack_comes_
     assert f"`RETRAIN_SPECS={REVIEWS.parent} make up` brings it back as it is" in said
 
 
-@pytest.mark.parametrize("line", ["Starting PostgreSQL", "Starting Airflow's scheduler"])
+@pytest.mark.parametrize(
+    "line", ["Starting PostgreSQL", pytest.param("Starting Airflow's scheduler", marks=pytest.mark.soak)]
+)
 def test_after_ctrl_c_nothing_is_left_running(home: Path, left: Left, line: str) -> None:
     _interrupted(home, left, line)
 
