@@ -14,6 +14,15 @@ for words in sys.argv[1:]:
     except ImportError:
         print("imports")
 """
+IMPORTED = """
+import sys
+sys.modules["retrain.steps"] = None
+sys.argv[1:] = ["celery", "worker"]
+try:
+    import retrain_airflow.celery_worker
+except ImportError:
+    print("imports")
+"""
 LEFT = """
 import sys
 import airflow.dag_processing.manager
@@ -46,6 +55,10 @@ def _in_turn(*commands: str) -> list[str]:
 def test_a_process_that_forks_tasks_imports_what_they_need() -> None:
     commands = ("scheduler", "scheduler --pid file", "celery worker", "celery worker -q gpu")
     assert _in_turn(*commands) == ["imports"] * 4
+
+
+def test_a_celery_worker_which_loads_no_plugin_imports_through_celerys_own_setting() -> None:
+    assert python(IMPORTED).splitlines()[-1:] == ["imports"]
 
 
 def test_another_process_imports_nothing() -> None:

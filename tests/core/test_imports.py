@@ -168,7 +168,11 @@ LAYERS = (
         AIRFLOW,
     ),
     Layer("3: what the DAGs share", {"retrain_airflow.task_defaults": set()}, AIRFLOW),
-    Layer("4: what Airflow reads", {"dags.*": set(), "retrain_plugin": set()}, AIRFLOW),
+    Layer(
+        "4: what Airflow and Celery read",
+        {"dags.*": set(), "retrain_plugin": set(), "retrain_airflow.celery_worker": set()},
+        AIRFLOW,
+    ),
 )
 
 # What a DAG may import of the core. The layers alone would let it import everything.

@@ -1,6 +1,8 @@
 """What can be seen of the values for Airflow's chart without a cluster."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,6 +25,15 @@ def test_what_holds_everywhere_holds_on_kubernetes() -> None:
         for key, value in values.items()
     }
     assert environment.items() >= (expected | _QUIET).items()
+
+
+def test_workers_import_before_they_fork_there_as_in_the_containers() -> None:
+    name = "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG"
+    (value,) = [each["value"] for each in VALUES["env"] if each["name"] == name]
+    compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+    assert compose["services"]["worker"]["environment"][name] == value
+    (module,) = json.loads(value)["imports"]
+    assert (PROJECT / "plugins" / Path(*module.split("."))).with_suffix(".py").exists()
 
 
 def test_airflow_is_that_of_the_lock() -> None:
