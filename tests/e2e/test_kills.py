@@ -13,6 +13,7 @@ from retrain.tracker import ExperimentTracker
 from stack import local
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
+from tests.once import assert_once
 from tests.tap import Tap
 
 
@@ -70,25 +71,10 @@ def test_a_cycle_whose_processes_are_killed_ends_as_if_nothing_had_happened(
         held.process().kill()
     clear(file.dag_id, run, "promote")
     follow(file.dag_id, run)
-    _assert_once(stack, tracker, file.spec.model, candidates=2)
 
+    def ask(query: str) -> list[tuple[str, ...]]:
+        with closing(psycopg2.connect(stack.dsn("retrain"))) as database, database.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
 
-def _assert_once(stack: Running, tracker: ExperimentTracker, model: str, candidates: int) -> None:
-    """One run for each candidate below one of the cycle, one version, one Production, one row in the ledger."""
-    experiment = tracker.create_experiment(model)
-    runs = tracker._client.search_runs([experiment])
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert (len(parents), len(runs)) == (1, 1 + candidates)
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    (version,) = tracker._client.search_model_versions(f"name = '{model}'")
-    assert (version.version, version.current_stage, tracker.production(model)) == ("1", "Production", "1")
-    assert len(tracker._client.search_logged_models([experiment])) == candidates + 1
-    with closing(psycopg2.connect(stack.dsn("retrain"))) as database, database.cursor() as cursor:
-        cursor.execute(
-            "SELECT from_version, to_version, applied_at IS NOT NULL FROM retrain.promotions WHERE model = %s", [model]
-        )
-        assert cursor.fetchall() == [(None, "1", True)]
-        cursor.execute("SELECT outcome FROM retrain.verdicts WHERE model = %s", [model])
-        assert cursor.fetchall() == [("PROMOTE",)]
-        cursor.execute("SELECT count(*), count(delivered_at) FROM retrain.outbox WHERE model = %s", [model])
-        assert cursor.fetchall() == [(2, 2)]
+    assert_once(tracker, file.spec.model, 2, ask)

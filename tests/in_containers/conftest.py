@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import yaml
 
 from containers.project import Project
 from stack.airflow_api import AirflowApi
+from tests.once import assert_once
 
 _FUNCTIONS = """
 import time
@@ -68,26 +70,7 @@ class Cycle:
             assert "failed" not in states.values(), states
             assert time.monotonic() < until, states
             time.sleep(2)
-        self._assert_once()
-
-    def _assert_once(self) -> None:
-        """One run for each candidate below one of the cycle, one version, one Production, one row in the ledger."""
-        tracker, model = self.containers.tracker, self.model
-        experiment = tracker.find_experiment(model)
-        assert experiment is not None
-        runs = tracker._client.search_runs([experiment])
-        parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-        assert (len(parents), len(runs)) == (1, 3)
-        assert {run.info.status for run in runs} == {"FINISHED"}
-        (version,) = tracker._client.search_model_versions(f"name = '{model}'")
-        assert (version.current_stage, tracker.production(model)) == ("Production", version.version)
-
-        def ledger(question: str) -> list[list[str]]:
-            return self.containers.sql("retrain", question.format(f"model = '{model}'"))
-
-        assert ledger("SELECT to_version, applied_at IS NOT NULL FROM retrain.promotions WHERE {}") == [["1", "t"]]
-        assert ledger("SELECT outcome FROM retrain.verdicts WHERE {}") == [["PROMOTE"]]
-        assert ledger("SELECT count(*) FROM retrain.outbox WHERE {} AND delivered_at IS NULL") == [["0"]]
+        assert_once(self.containers.tracker, self.model, 2, partial(self.containers.sql, "retrain"))
 
 
 @pytest.fixture(scope="session")
