@@ -79,6 +79,14 @@ def test_only_pages_are_open_and_only_to_this_machine() -> None:
     }
 
 
+def test_whatever_is_stored_is_in_a_volume_with_a_name() -> None:
+    mounted = {name: service["volumes"] for name, service in SERVICES.items() if "volumes" in service}
+    sources = {each.partition(":")[0] for volumes in mounted.values() for each in volumes}
+    assert sources - {"./containers/databases.sh"} == set(COMPOSE["volumes"])
+    for name in AIRFLOW:
+        assert mounted[name] == ["store:/var/lib/retrain", "logs:/opt/airflow/logs"]
+
+
 def test_no_secret_has_a_default() -> None:
     named = {name for name in re.findall(r"\$\{([A-Z_]+)", TEXT) if re.search("PASSWORD|SECRET|KEY|TOKEN", name)}
     of_the_users_store = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
