@@ -9,7 +9,7 @@ import httpx
 
 from stack.errors import StackError
 
-_ENDED = ("success", "failed")
+ENDED = ("success", "failed")
 _PATIENCE = 60
 
 
@@ -91,7 +91,7 @@ class AirflowApi:
                 if task.ended and (task.id, task.map_index) not in told:
                     told.add((task.id, task.map_index))
                     yield task
-            if state in _ENDED:
+            if state in ENDED:
                 return
             if time.monotonic() > until:
                 raise StackError(f"run {run_id} of {dag_id} is still {state} after {patience:.0f} s")

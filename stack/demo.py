@@ -24,7 +24,7 @@ from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
 from retrain.spec_files import SpecFile
 from stack import demo_words, feed, local, ports
 from stack.__main__ import interrupt
-from stack.airflow_api import AirflowApi
+from stack.airflow_api import ENDED, AirflowApi
 from stack.demo_words import Judged
 from stack.errors import StackError
 from stack.home import PROJECT, Home
@@ -126,7 +126,8 @@ def _cycle(
     api.wait_for_dag(file.dag_id)
     table = source.table or file.path.stem
     if known is None:
-        known = {run for run, _ in api.runs(file.dag_id)}
+        # One that the schedule has started and that has not ended may find the batch as well.
+        known = {run for run, state in api.runs(file.dag_id) if state in ENDED}
         with closing(psycopg2.connect(stack.dsn("source"))) as connection:
             feed.load(connection, table, batch, key=source.key, index=source.label_time)
     print(f"\nBatch {number}: {len(batch):,} rows have arrived in table {table}.")

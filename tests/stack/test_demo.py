@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from retrain import spec_files
 from stack import demo, feed
 from stack.home import PROJECT
+from tests.conftest import Database
 
 Left = Callable[[Path], list[str]]
 REVIEWS = PROJECT / "include" / "specs" / "reviews.yaml"
@@ -92,6 +94,22 @@ def test_a_file_of_ones_own_ends_after_six_batches_and_says_how_its_stack_comes_
     said = capsys.readouterr().out
     assert all(f"Cycle {number}" in said for number in range(1, 7))
     assert f"`RETRAIN_SPECS={REVIEWS.parent} make up` brings it back as it is" in said
+
+
+def test_a_run_that_the_schedule_has_started_before_a_batch_came_may_be_the_one_that_finds_it(
+    database: Database,
+) -> None:
+    class FollowedError(Exception):
+        """By which run."""
+
+    def follow(_: str, run: str, __: float) -> None:
+        raise FollowedError(run)
+
+    runs = [("scheduled__1", "success"), ("scheduled__2", "queued")]
+    api = SimpleNamespace(wait_for_dag=lambda _: None, runs=lambda _: runs, follow=follow)
+    batch = pd.DataFrame({"review_id": [1], "written_on": [pd.Timestamp("2026-01-01", tz="UTC")], "text": ["좋다"]})
+    with pytest.raises(FollowedError, match="scheduled__2"):
+        demo._cycle(SimpleNamespace(dsn=lambda _: database.dsn), api, spec_files.load(REVIEWS), batch, number=2)
 
 
 @pytest.mark.parametrize(
