@@ -99,6 +99,7 @@ def train(project: Project, workers: int, candidates: int) -> float:
         ],
         rows=20_000,
         workers={"at_once": candidates},
+        trust=["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"],
     )
     with closing(AirflowApi(project)) as api:
         api.wait_for_dag(dag)
