@@ -49,7 +49,9 @@ from sklearn.preprocessing import StandardScaler
 
 def network(columns, seed, epochs):
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
-    return Pipeline([("scale", scale), ("net", MLPClassifier((64,), max_iter=epochs, tol=0, random_state=seed))])
+    # As many epochs as are asked for, whether or not they still help.
+    net = MLPClassifier((64,), max_iter=epochs, n_iter_no_change=epochs, random_state=seed)
+    return Pipeline([("scale", scale), ("net", net)])
 """
 
 
@@ -93,7 +95,7 @@ def train(project: Project, workers: int, candidates: int) -> float:
             {
                 "name": f"net-{seed}",
                 "estimator": "functions:network",
-                "params": {"columns": ["a", "b"], "seed": seed, "epochs": 60},
+                "params": {"columns": ["a", "b"], "seed": seed, "epochs": 300},
             }
             for seed in range(candidates)
         ],
