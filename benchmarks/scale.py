@@ -166,7 +166,7 @@ def of_specs(number: int, seconds: int) -> dict[str, float]:
             time.sleep(30)  # what it does once is done
             statsd.values.clear()
             time.sleep(seconds)
-            parses = statsd.values["airflow.dag_processing.last_duration.retrain"]
+            parses = statsd.values["airflow.dag_processing.last_duration.dags-folder.retrain"]
             loops = statsd.values["airflow.scheduler.scheduler_loop_duration"]
             if not parses or not loops:
                 raise SystemExit(f"Airflow sent no such metrics in {seconds} s: {sorted(statsd.values)}")
