@@ -6,8 +6,8 @@ cycles of the same model. On a machine of two cores everything else of the stack
 engine this part is left out, and `met` is null.
 
 With specs, the local stack runs for two minutes once it has read all of them, and no cycle is due: how long Airflow
-says one read of dags/retrain.py and one critical section of the scheduler take (its own StatsD metrics; median), and the memory of
-scheduler, DAG processor and triggerer with their children.
+says one read of dags/retrain.py and one critical section of the scheduler take (its own StatsD metrics; median), and
+the memory of scheduler, DAG processor and triggerer with their children.
 
 ratio   seconds with one worker over seconds with two: at least 1.7
 specs   by number of specs: parse_seconds, critical_milliseconds, megabytes
