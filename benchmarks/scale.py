@@ -167,15 +167,15 @@ def of_specs(number: int, seconds: int) -> dict[str, float]:
             statsd.values.clear()
             time.sleep(seconds)
             parses = statsd.values["airflow.dag_processing.last_duration.dags-folder.retrain"]
-            loops = statsd.values["airflow.scheduler.critical_section_duration"]
-            if not parses or not loops:
+            sections = statsd.values["airflow.scheduler.critical_section_duration"]
+            if not parses or not sections:
                 raise SystemExit(f"Airflow sent no such metrics in {seconds} s: {sorted(statsd.values)}")
             found = {
                 "parse_seconds": round(statistics.median(parses) / 1000, 2),
-                "critical_milliseconds": round(statistics.median(loops), 1),
+                "critical_milliseconds": round(statistics.median(sections), 1),
                 "megabytes": round(megabytes(stack)),
             }
-    print(f"{number} specs: {found}, over {len(parses)} reads and {len(loops)} loops")
+    print(f"{number} specs: {found}, over {len(parses)} reads and {len(sections)} critical sections")
     return found
 
 

@@ -9,17 +9,16 @@ mkdir -p "$to"
 chmod 700 "$to"
 fail() { echo "$1" >&2; exit 1; }
 [ -z "$(ls -A "$to")" ] || fail "$to is not empty: a backup wants a folder of its own"
-compose() { docker compose "$@"; }
 
 # pg_basebackup waits for the end of what it copies, so that the databases are of one moment.
-compose exec -T postgres pg_basebackup --username postgres --checkpoint fast --format tar --wal-method fetch --pgdata - \
+docker compose exec -T postgres pg_basebackup --username postgres --checkpoint fast --format tar --wal-method fetch --pgdata - \
     | gzip -1 > "$to/postgres.tar.gz.unfinished"
 gzip -dc "$to/postgres.tar.gz.unfinished" | tar -tf - > /dev/null || fail "PostgreSQL's copy is not whole: see above"
 for store in store artifacts; do
     service=worker
     [ $store = store ] || service=mlflow
     # 1: a file was written meanwhile, which is younger than the databases
-    compose run --rm --no-deps -T "$service" sh -c 'tar -C /var/lib/retrain -cf - . || [ $? = 1 ]' \
+    docker compose run --rm --no-deps -T "$service" sh -c 'tar -C /var/lib/retrain -cf - . || [ $? = 1 ]' \
         | gzip -1 > "$to/$store.tar.gz.unfinished"
     gzip -dc "$to/$store.tar.gz.unfinished" | tar -tf - > /dev/null || fail "the copy of $store is not whole: see above"
 done

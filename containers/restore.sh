@@ -8,12 +8,11 @@ for name in postgres store artifacts; do
     [ -f "$from/$name.tar.gz" ] || fail "$from holds no $name.tar.gz: it is no complete backup"
     gzip -t "$from/$name.tar.gz" || fail "$from/$name.tar.gz is damaged"
 done
-compose() { docker compose "$@"; }
 
-compose down --remove-orphans
+docker compose down --remove-orphans
 # Queued tasks stand in the database; what the queue knew is of another day.
-compose run --rm --no-deps -T --entrypoint sh redis -c 'rm -rf /data/*'
-compose run --rm --no-deps -T --entrypoint sh postgres -c '
+docker compose run --rm --no-deps -T --entrypoint sh redis -c 'rm -rf /data/*'
+docker compose run --rm --no-deps -T --entrypoint sh postgres -c '
     set -eu
     mkdir -p "$PGDATA"
     find "$PGDATA" -mindepth 1 -delete
@@ -23,8 +22,8 @@ compose run --rm --no-deps -T --entrypoint sh postgres -c '
 for store in store artifacts; do
     service=worker
     [ $store = store ] || service=mlflow
-    compose run --rm --no-deps -T "$service" sh -c '
+    docker compose run --rm --no-deps -T "$service" sh -c '
         find /var/lib/retrain -mindepth 1 -delete
         tar -C /var/lib/retrain -xzf -' < "$from/$store.tar.gz"
 done
-compose up --wait
+docker compose up --wait

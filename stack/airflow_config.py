@@ -26,6 +26,15 @@ EVERYWHERE: dict[str, dict[str, object]] = {
 """What holds in containers as well: docker-compose.yml says the same."""
 
 
+def everywhere() -> dict[str, str]:
+    """The same as variables of the environment."""
+    return {
+        f"AIRFLOW__{section}__{key}".upper(): str(value)
+        for section, values in EVERYWHERE.items()
+        for key, value in values.items()
+    }
+
+
 def write(home: Home, ports: Ports, credentials: Credentials) -> None:
     """In a file and not in AIRFLOW__… variables: it holds keys, and tasks inherit and may print their environment."""
     passwords = home.airflow / "passwords.json"

@@ -23,11 +23,7 @@ AIRFLOW = [name for name, service in SERVICES.items() if "AIRFLOW__CORE__EXECUTO
 
 @pytest.mark.parametrize("name", AIRFLOW)
 def test_what_holds_everywhere_holds_in_each_container_of_airflow(name: str) -> None:
-    expected = {
-        f"AIRFLOW__{section}__{key}".upper(): str(value)
-        for section, values in airflow_config.EVERYWHERE.items()
-        for key, value in values.items()
-    }
+    expected = airflow_config.everywhere()
     environment = SERVICES[name]["environment"]
     assert {key: environment.get(key) for key in expected} == expected
     assert {key: environment.get(key) for key in _QUIET} == _QUIET

@@ -19,12 +19,7 @@ DEPLOYMENT, SERVICE = yaml.safe_load_all((FOLDER / "mlflow.yaml").read_text())
 
 def test_what_holds_everywhere_holds_on_kubernetes() -> None:
     environment = {each["name"]: each["value"] for each in VALUES["env"]}
-    expected = {
-        f"AIRFLOW__{section}__{key}".upper(): str(value)
-        for section, values in airflow_config.EVERYWHERE.items()
-        for key, value in values.items()
-    }
-    assert environment.items() >= (expected | _QUIET).items()
+    assert environment.items() >= (airflow_config.everywhere() | _QUIET).items()
 
 
 def test_workers_import_before_they_fork_there_as_in_the_containers() -> None:
