@@ -1,6 +1,7 @@
 """One project of `docker compose` with settings, specs and functions of its own: for tests and benchmarks."""
 
 import json
+import shutil
 import subprocess
 import time
 from functools import cached_property
@@ -17,6 +18,13 @@ from stack.errors import StackError
 from stack.home import PROJECT
 
 _AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
+
+
+def engine_answers() -> bool:
+    """Whether there is a Docker engine to run projects on."""
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
 
 
 class Project:

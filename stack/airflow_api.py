@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 import httpx
@@ -23,6 +24,10 @@ class Task:
     state: str | None
     tries: int
     seconds: float | None
+    start: datetime | None
+    end: datetime | None
+    host: str
+    """Of the worker that has it; empty before one has."""
 
     @property
     def ended(self) -> bool:
@@ -78,7 +83,16 @@ class AirflowApi:
     def tasks(self, dag_id: str, run_id: str) -> list[Task]:
         found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
         return [
-            Task(each["task_id"], each["map_index"], each["state"], each["try_number"], each["duration"])
+            Task(
+                id=each["task_id"],
+                map_index=each["map_index"],
+                state=each["state"],
+                tries=each["try_number"],
+                seconds=each["duration"],
+                start=_moment(each["start_date"]),
+                end=_moment(each["end_date"]),
+                host=each["hostname"] or "",
+            )
             for each in found
         ]
 
@@ -125,3 +139,7 @@ class AirflowApi:
         if answer.is_error:
             raise StackError(f"Airflow's API answers {answer.status_code} to {path}: {answer.text[:500]}")
         return cast(dict[str, Any], answer.json())
+
+
+def _moment(said: str | None) -> datetime | None:
+    return None if said is None else datetime.fromisoformat(said)

@@ -140,8 +140,9 @@ class _Asking:
             elif file.made_at is not None:
                 unknown = ~rows.labelled_after(file.made_at)
             spec = cycle.spec
-            timed = spec.gate.max_latency_ms is not None or spec.gate.max_slowdown is not None
-            asked = self.process.ask(cycle.tracker, file, rows.features, spec.trust, task=spec.task, latency=timed)
+            asked = self.process.ask(
+                cycle.tracker, file, rows.features, spec.trust, task=spec.task, latency=spec.gate.needs_latency
+            )
             return _Model(seen, unknown, file, asked, train_rows)
         except NoAnswerError:
             raise

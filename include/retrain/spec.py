@@ -339,6 +339,10 @@ class Gate(Measured):
         return -self.margin if self.proof is Proof.NON_INFERIORITY and self.margin else self.min_gain
 
     @property
+    def needs_latency(self) -> bool:
+        return self.max_latency_ms is not None or self.max_slowdown is not None
+
+    @property
     def limit(self) -> Limit:
         """What the gate's own metric must reach."""
         floor = 0.5 if self.floor is None and self.ceiling is None else self.floor

@@ -29,10 +29,9 @@ from stack.samples import tables
 from tests.conftest import running
 from tests.core import toys
 from tests.inbox import Inbox
+from tests.roles import ROLES
 from tests.tap import Tap
 
-ROLES = ("viewer", "user", "op", "admin")
-"""Users of `stack`, by the names of their roles, from the one that may least."""
 _PATIENCE = 300
 """Seconds that a run may take."""
 _BROWSER = 60_000

@@ -1,10 +1,9 @@
 """The containers, for real: built, started, hurt. Needs a Docker engine and some 10 GB; skips without."""
 
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -12,8 +11,9 @@ import httpx
 import pytest
 import yaml
 
-from containers.project import Project
-from stack.airflow_api import AirflowApi
+from containers.project import Project, engine_answers
+from stack.airflow_api import AirflowApi, Task
+from stack.errors import StackError
 from tests.once import assert_once
 
 _FUNCTIONS = """
@@ -34,26 +34,20 @@ def logistic(columns, seconds=0):
 class Cycle:
     """A run of a model's DAG in the containers."""
 
-    def __init__(self, containers: Project, model: str, run: str) -> None:
-        self.containers, self.model, self.run = containers, model, run
-        self.dag = f"retrain_{model}"
-        self._headers = {"Authorization": f"Bearer {containers.token}"}
+    def __init__(self, containers: Project, api: AirflowApi, model: str) -> None:
+        self._containers, self._api = containers, api
+        self.model, self.dag = model, f"retrain_{model}"
+        self.run = api.trigger(self.dag, ignore_threshold=True)
 
-    def tasks(self) -> list[dict[str, Any]]:
-        url = f"{self.containers.airflow_url}/api/v2/dags/{self.dag}/dagRuns/{self.run}/taskInstances"
-        answer = httpx.get(url, headers=self._headers, timeout=60, trust_env=False)
-        found: list[dict[str, Any]] = answer.raise_for_status().json()["task_instances"]
-        return found
-
-    def wait_for(self, task: str, state: str = "running", seconds: float = 300) -> dict[str, Any]:
+    def wait_for(self, task: str, state: str = "running", seconds: float = 300) -> Task:
         """A task in this state."""
         until = time.monotonic() + seconds
         while True:
-            tasks = self.tasks()
+            tasks = self._api.tasks(self.dag, self.run)
             for each in tasks:
-                if (each["task_id"], each["state"]) == (task, state):
+                if (each.id, each.state) == (task, state):
                     return each
-            seen = [(each["task_id"], each["state"]) for each in tasks]
+            seen = [(each.id, each.state) for each in tasks]
             assert time.monotonic() < until, f"{task} is not {state} after {seconds} s: {seen}"
             time.sleep(0.2)
 
@@ -62,22 +56,21 @@ class Cycle:
         until = time.monotonic() + seconds
         while True:
             try:
-                states = {(each["task_id"], each["map_index"]): each["state"] for each in self.tasks()}
-            except httpx.HTTPError as error:  # its API server may be what was hurt
+                states = {(each.id, each.map_index): each.state for each in self._api.tasks(self.dag, self.run)}
+            except (httpx.HTTPError, StackError) as error:  # its API server may be what was hurt
                 states = {("none", -1): repr(error)}
             if states.get(("tell", -1)) == "success":
                 break
             assert "failed" not in states.values(), states
             assert time.monotonic() < until, states
             time.sleep(2)
-        assert_once(self.containers.tracker, self.model, 2, partial(self.containers.sql, "retrain"))
+        assert_once(self._containers.tracker, self.model, 2, partial(self._containers.sql, "retrain"))
 
 
 @pytest.fixture(scope="session")
 def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """All of them, with three workers; taken away with all that they stored."""
-    asked = shutil.which("docker") and subprocess.run(["docker", "version"], capture_output=True, check=False)
-    if not asked or asked.returncode:
+    if not engine_answers():
         pytest.skip("no Docker engine answers")
     project = Project(tmp_path_factory.mktemp("containers"), "retrain-test", _FUNCTIONS)
     project.compose("build", "--quiet")
@@ -124,7 +117,7 @@ def one_worker(containers: Project) -> Callable[..., AbstractContextManager[None
 @pytest.fixture
 def start(containers: Project) -> Iterator[Callable[..., Cycle]]:
     """Starts the first cycle of a model of this name. seconds: how long training takes at least."""
-    added = []
+    added, clients = [], ExitStack()
 
     def start(model: str, seconds: int = 0) -> Cycle:
         candidates = [
@@ -132,11 +125,11 @@ def start(containers: Project) -> Iterator[Callable[..., Cycle]]:
             for name, columns in (("half", ["a"]), ("whole", ["a", "b"]))
         ]
         added.append(containers.add_spec(model, candidates, rows=2000))
-        with closing(AirflowApi(containers)) as api:
-            dag = f"retrain_{model}"
-            api.wait_for_dag(dag, 240)
-            return Cycle(containers, model, api.trigger(dag, ignore_threshold=True))
+        api = clients.enter_context(closing(AirflowApi(containers)))
+        api.wait_for_dag(f"retrain_{model}", 240)
+        return Cycle(containers, api, model)
 
-    yield start
+    with clients:
+        yield start
     for path in added:
         path.unlink()

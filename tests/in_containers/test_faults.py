@@ -24,7 +24,7 @@ def test_a_cycle_runs_on_three_workers(start: Start) -> None:
 
 def test_a_worker_is_killed_in_train(containers: Project, start: Start, kill: Callable[[str], None]) -> None:
     cycle = start("killed_in_train", seconds=20)
-    kill(cycle.wait_for("train")["hostname"])
+    kill(cycle.wait_for("train").host)
     cycle.end()
 
 
@@ -33,7 +33,7 @@ def test_a_worker_is_killed_in_promote(containers: Project, start: Start, kill: 
     cycle.wait_for("evaluate", "success")
     containers.compose("pause", "mlflow")
     try:
-        worker = cycle.wait_for("promote")["hostname"]
+        worker = cycle.wait_for("promote").host
         time.sleep(3)  # it asks MLflow by now, which does not answer
         kill(worker)
     finally:
