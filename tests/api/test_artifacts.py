@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from retrain.tracker import ExperimentTracker
-from retrain_airflow.api import runs
+from retrain_airflow.api import artifacts
 from stack.local import Running
 
 INSIDE = [
@@ -151,7 +151,7 @@ def test_a_file_of_a_run_that_is_not_there_is_refused(api: httpx.Client) -> None
 def test_a_file_that_is_too_large_is_refused_and_not_kept(
     api: httpx.Client, run: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "LARGEST_FILE", 1_000)
+    monkeypatch.setattr(artifacts, "LARGEST_FILE", 1_000)
     assert api.put(f"/runs/{run}/artifacts/a", content=b"x" * 1_000).status_code == 201
     answer = api.put(f"/runs/{run}/artifacts/b", content=b"x" * 1_001)
     assert (answer.status_code, answer.json()["detail"]) == (413, "a file has at most 1,000 bytes")

@@ -81,3 +81,8 @@ def allow(caller: Caller, permission: Permission, dag_id: str | None = None) -> 
     if not caller.may(permission, dag_id):
         where = f" what DAG {dag_id} keeps" if dag_id else ""
         raise NotAllowedError(403, f"{caller.name} may not {permission}{where}")
+
+
+def logged_by(caller: Caller) -> dict[str, str]:
+    """The tag of a run that says who has logged to it last."""
+    return {"retrain.logged_by": caller.name}

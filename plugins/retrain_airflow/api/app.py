@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from retrain_airflow.api import cycles, experiments, models, problems, runs, specs, stream
+from retrain_airflow.api import artifacts, cycles, experiments, models, problems, runs, specs, stream
 from retrain_airflow.api.access import Identify
 from retrain_airflow.api.backend import Backend, Using
 from retrain_airflow.api.calls import Calls
@@ -52,7 +52,7 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
         slow=Calls("slow", at_once=4, wait=1.5, wait_in_all=15, seconds=60),
     )
     # In this order: a path that says `health` or `runs` is no id of an experiment.
-    for each in (specs, cycles, models, stream, runs, experiments):
+    for each in (specs, cycles, models, stream, artifacts, runs, experiments):
         app.include_router(each.router)
     app.add_middleware(Limits)
     problems.handle(app)

@@ -1,0 +1,140 @@
+"""The files of runs: read, uploaded, and the report of a cycle as a page."""
+
+import re
+import tempfile
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InUrl
+from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator, StringConstraints
+
+from retrain_airflow.api import paging
+from retrain_airflow.api.access import Permission, Who, logged_by, needs
+from retrain_airflow.api.backend import Use
+from retrain_airflow.api.bodies import Artifact, Artifacts, PageToken, RunInPath, Size
+from retrain_airflow.api.problems import TooLargeError, UnprocessableError, responses
+
+if TYPE_CHECKING:
+    from retrain.tracker import ExperimentTracker
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+LARGEST_FILE = 64 << 20
+"""Bytes."""
+_LONGEST_PART = 255
+"""Bytes that a file's name has at most, where MLflow keeps it and here."""
+_NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f\\%?#:\ufffd]")
+"""What others read as something else: an encoding, a drive, the end of a path. MLflow does not quote it in a URL."""
+
+
+def _inside(path: str) -> str:
+    """Of what stays in the run's folder, and under this name, whoever below decodes or normalises it."""
+    read = unicodedata.normalize("NFKC", path)
+    if found := _NOT_IN_A_PATH.search(read):
+        raise ValueError(f"a path has no {found.group()!r}")
+    parts = read.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise ValueError("a path has names between /, none of them . or ..")
+    if any(len(part.encode()) > _LONGEST_PART for part in (*parts, *path.split("/"))):
+        raise ValueError(f"a name in a path has at most {_LONGEST_PART} bytes")
+    return path
+
+
+_AS_A_PAGE = {
+    # Whoever may log can put a page of his own there. It is shown at Airflow's address, to who is logged in: so it
+    # runs nothing, fetches nothing, sends nothing, and is in nobody else's frame. Its links lead to whole pages.
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation allow-popups "
+    "allow-popups-to-escape-sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-cache",
+}
+
+ArtifactPath = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_inside)]
+
+
+@router.get("/{run_id}/artifacts", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def list_artifacts(
+    run_id: RunInPath,
+    use: Use,
+    path: Annotated[ArtifactPath | None, Query(description="A folder of the run's; none for all.")] = None,
+    max_results: Size = 1_000,
+    page_token: PageToken = None,
+) -> Artifacts:
+    """What is in one folder, by name; nothing where there is no such folder."""
+
+    def listed() -> Artifacts:
+        found = use.tracker().list_artifacts(run_id, path)
+        page, after = paging.part_by_place(found, max_results, page_token, run_id, path)
+        return Artifacts(artifacts=[Artifact.model_validate(each) for each in page], next_page_token=after)
+
+    return await use.quick(listed)
+
+
+@router.get(
+    "/{run_id}/report",
+    response_class=HTMLResponse,
+    dependencies=[needs(Permission.READ)],
+    responses={303: {"description": "To the login, of a browser without one"}, **responses(404)},
+)
+async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
+    """The report of a cycle, by the cycle's run: a page to read, in which nothing runs."""
+
+    def read() -> bytes:
+        from retrain.reporting import PAGE
+
+        with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+            return use.tracker().download_artifact(run_id, PAGE, Path(folder)).read_bytes()
+
+    return HTMLResponse(await use.slow(read), headers=_AS_A_PAGE)
+
+
+@router.put(
+    "/{run_id}/artifacts/{path:path}",
+    status_code=201,
+    dependencies=[needs(Permission.LOG)],
+    responses=responses(404),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def log_artifact(
+    run_id: RunInPath, path: Annotated[ArtifactPath, InUrl()], request: Request, caller: Who, use: Use
+) -> Artifact:
+    """Upload a file, of 64 MiB at most, to this path among the run's artifacts; in place of one that is there."""
+    folder, _, name = path.rpartition("/")
+    with tempfile.TemporaryDirectory(prefix="retrain-") as place:
+        file, size = Path(place) / name, 0
+        with file.open("wb") as stream:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > LARGEST_FILE:
+                    raise TooLargeError(f"a file has at most {LARGEST_FILE:,} bytes")
+                stream.write(chunk)
+
+        def upload() -> None:
+            _refuse_other_kind(use.tracker(), run_id, path)
+            use.tracker().log_artifact(run_id, file, folder or None)
+            use.tracker().set_tags(run_id, logged_by(caller))
+
+        await use.slow(upload)
+    return Artifact(path=path, is_folder=False, size=size)
+
+
+def _refuse_other_kind(tracker: "ExperimentTracker", run_id: str, path: str) -> None:
+    """MLflow's server breaks on a folder where a file is, and on a file where a folder is."""
+    names = path.split("/")
+    for depth in range(len(names)):
+        folder, here = "/".join(names[:depth]), "/".join(names[: depth + 1])
+        found = [each for each in tracker.list_artifacts(run_id, folder or None) if each.path == here]
+        if not found:
+            return
+        if found[0].is_folder != (here != path):
+            raise UnprocessableError(f"{here} is a {'folder' if found[0].is_folder else 'file'} already")
