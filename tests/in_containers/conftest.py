@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -53,17 +53,16 @@ class Cycle:
 
     def end(self, seconds: float = 1500) -> None:
         """Return when the run has succeeded, and all of it is there once."""
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                states = {(each.id, each.map_index): each.state for each in self._api.tasks(self.dag, self.run)}
-            except (httpx.HTTPError, StackError) as error:  # its API server may be what was hurt
-                states = {("none", -1): repr(error)}
-            if states.get(("tell", -1)) == "success":
-                break
-            assert "failed" not in states.values(), states
-            assert time.monotonic() < until, states
+        until, tasks = time.monotonic() + seconds, list[Task]()
+        while ("tell", "success") not in {(each.id, each.state) for each in tasks}:
+            assert time.monotonic() < until, tasks
             time.sleep(2)
+            with suppress(httpx.HTTPError, StackError):  # its API server may be what was hurt
+                tasks = self._api.tasks(self.dag, self.run)
+            failed = [each for each in tasks if each.state == "failed"]
+            assert failed == [], [
+                self._api.log(self.dag, self.run, each.id, each.tries, each.map_index) for each in failed
+            ]
         assert_once(self._containers.tracker, self.model, 2, partial(self._containers.sql, "retrain"))
 
 
