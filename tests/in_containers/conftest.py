@@ -60,10 +60,12 @@ class Cycle:
             with suppress(httpx.HTTPError, StackError):  # its API server may be what was hurt
                 tasks = self._api.tasks(self.dag, self.run)
             failed = [each for each in tasks if each.state == "failed"]
-            assert failed == [], [
-                self._api.log(self.dag, self.run, each.id, each.tries, each.map_index) for each in failed
-            ]
+            assert not failed, "\n".join(self._log(each) for each in failed)
         assert_once(self._containers.tracker, self.model, 2, partial(self._containers.sql, "retrain"))
+
+    def _log(self, task: Task) -> str:
+        lines = self._api.log(self.dag, self.run, task.id, task.tries, task.map_index)
+        return "\n".join(map(str, [task, *lines]))
 
 
 @pytest.fixture(scope="session")
