@@ -1,6 +1,6 @@
 """What breaks in production, done to the containers: each time the cycle ends by itself, as if nothing had been."""
 
-import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -96,13 +96,21 @@ def test_two_schedulers_of_which_one_is_killed(containers: Project, start: Start
     cycle.end()
 
 
+@pytest.fixture
+def clock(tmp_path: Path) -> Path:
+    """clock.c as a library that a worker is started with."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler to make a clock with")
+    library = tmp_path / "clock.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, Path(__file__).with_name("clock.c")], check=True)
+    return library
+
+
 @pytest.mark.parametrize("hours", [1, -1])
-def test_the_clock_of_the_worker_is_an_hour_off(start: Start, one_worker: OneWorker, hours: int) -> None:
-    library = os.environ.get("RETRAIN_TEST_FAKETIME")
-    if not library:
-        pytest.skip("RETRAIN_TEST_FAKETIME does not name libfaketime.so.1")
-    clock = {"LD_PRELOAD": "/faketime.so", "FAKETIME": f"{hours:+d}h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    with one_worker(clock, volumes=[f"{Path(library).resolve()}:/faketime.so:ro"]):
+def test_the_clock_of_the_worker_is_an_hour_off(start: Start, one_worker: OneWorker, clock: Path, hours: int) -> None:
+    off = {"LD_PRELOAD": "/clock.so", "CLOCK_OFF": str(hours * 3600)}
+    with one_worker(off, volumes=[f"{clock}:/clock.so:ro"]):
         start(f"clock_{hours + 1}").end()
 
 
