@@ -8,6 +8,10 @@ made_from() {
     cat requirements.lock
 }
 
+itself() { # what an editable install takes from it
+    sed '/^\[tool\.ruff/,$d' pyproject.toml
+}
+
 give_up() {
     echo "$1" >&2
     exit 1
@@ -43,15 +47,20 @@ uv_install() {
         -r requirements.lock >> .venv/install.log 2>&1
 }
 
-if made_from | cmp -s - .venv/built-from; then
+same_lock() { made_from | cmp -s - .venv/built-from; }
+
+if same_lock && itself | cmp -s - .venv/itself; then
     exit 0
 fi
-python=$(choose_python) || exit 1
-"$python" -c 'import ensurepip, venv' > /dev/null 2>&1 ||
-    give_up "$python cannot make virtual environments: install its venv module (Debian and Ubuntu: \`apt-get install python3-venv\`), or name another Python with PYTHON="
-echo "Making .venv with $("$python" -V): a minute or more …"
-rm -rf .venv
-"$python" -m venv .venv || give_up "$python could not make .venv: is the disk full, or the folder not writable?"
-uv_install || pip_install --require-hashes -r requirements.lock
+if ! same_lock; then
+    python=$(choose_python) || exit 1
+    "$python" -c 'import ensurepip, venv' > /dev/null 2>&1 ||
+        give_up "$python cannot make virtual environments: install its venv module (Debian and Ubuntu: \`apt-get install python3-venv\`), or name another Python with PYTHON="
+    echo "Making .venv with $("$python" -V): a minute or more …"
+    rm -rf .venv
+    "$python" -m venv .venv || give_up "$python could not make .venv: is the disk full, or the folder not writable?"
+    uv_install || pip_install --require-hashes -r requirements.lock
+fi
 pip_install --no-deps --no-build-isolation -e .
+itself > .venv/itself
 made_from > .venv/built-from # last: an install that was interrupted does not count as done

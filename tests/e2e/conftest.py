@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -261,13 +261,11 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="package")
 def browsing(chromium: Browser, stack: Running, tokens: dict[str, str]) -> Callable[..., BrowserContext]:
-    """One for each role and colour: who comes back has Airflow's seven megabytes of script already."""
+    """One for each role: who comes back has Airflow's seven megabytes of script already."""
 
     @cache
-    def browsing(role: str | None, scheme: Literal["light", "dark"]) -> BrowserContext:
-        context = chromium.new_context(
-            base_url=stack.airflow_url, color_scheme=scheme, viewport={"width": 1500, "height": 1000}
-        )
+    def browsing(role: str | None) -> BrowserContext:
+        context = chromium.new_context(base_url=stack.airflow_url, viewport={"width": 1500, "height": 1000})
         context.set_default_timeout(_BROWSER)
         if role is not None:
             context.add_cookies([{"name": "_token", "value": tokens[role], "url": stack.airflow_url}])
@@ -281,8 +279,8 @@ def open_page(browsing: Callable[..., BrowserContext]) -> Iterator[Open]:
     """Open a page of Airflow's, logged in in this role; without one, not logged in."""
     opened = []
 
-    def open_(path: str, role: str | None = "admin", scheme: Literal["light", "dark"] = "light") -> Page:
-        page = browsing(role, scheme).new_page()
+    def open_(path: str, role: str | None = "admin") -> Page:
+        page = browsing(role).new_page()
         opened.append(page)
         page.goto(path)
         return page

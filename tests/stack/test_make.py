@@ -10,6 +10,7 @@ import pytest
 from stack.home import PROJECT
 
 _LOCK = "a2wsgi==1.10.10 --hash=sha256:d2b21379479718539dc15fce53b876251a0efe7615352dfe49f6ad1bc507848d\n"
+_ITSELF = "[project]\nname = 'retrain'\n"
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def project(tmp_path):
     for name in ("Makefile", "stack/venv.sh"):
         shutil.copy(PROJECT / name, tmp_path / name)
     (tmp_path / "requirements.lock").write_text(_LOCK)
+    (tmp_path / "pyproject.toml").write_text(f"{_ITSELF}[tool.ruff]\n")
     return tmp_path
 
 
@@ -95,7 +97,20 @@ def test_without_a_network_it_is_said_what_is_wrong_and_nothing_counts_as_instal
 def test_a_venv_made_from_this_lock_is_left_alone(make, project):
     (project / ".venv").mkdir()
     (project / ".venv" / "built-from").write_text(f"{project}\n{_LOCK}")
+    (project / ".venv" / "itself").write_text(_ITSELF)
     assert make("venv").stdout == ""
+
+
+def test_of_a_new_package_of_the_project_the_venv_learns_without_being_made_anew(make, python, project):
+    folder = project / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    shutil.move(python('echo "$@" >> asked'), folder / "python")
+    (project / ".venv" / "built-from").write_text(f"{project}\n{_LOCK}")
+    (project / ".venv" / "itself").write_text("[project]\nname = 'before'\n")
+    assert (make("venv").stdout, make("venv").stdout) == ("", "")
+    (asked,) = (project / "asked").read_text().splitlines()
+    assert asked.endswith("install --no-deps --no-build-isolation -e .")
+    assert (project / ".venv" / "itself").read_text() == _ITSELF
 
 
 @pytest.mark.parametrize("made_from", [f"/elsewhere\n{_LOCK}", "{project}\na2wsgi==1.10.9\n"])
