@@ -96,8 +96,11 @@ class AirflowApi:
             for each in found
         ]
 
-    def follow(self, dag_id: str, run_id: str, patience: float) -> Iterator[Task]:
-        """Each task as it ends, until the run has. Raises StackError where it has not after `patience` seconds."""
+    def follow(self, dag_id: str, run_id: str, patience: float, *, every: float = 0.7) -> Iterator[Task]:
+        """Each task as it ends, until the run has. Raises StackError where it has not after `patience` seconds.
+
+        every: seconds from one look to the next, each of which is work for the API server.
+        """
         until, told = time.monotonic() + patience, set[tuple[str, int]]()
         while True:
             state = self.state(dag_id, run_id)
@@ -109,7 +112,7 @@ class AirflowApi:
                 return
             if time.monotonic() > until:
                 raise StackError(f"run {run_id} of {dag_id} is still {state} after {patience:.0f} s")
-            time.sleep(0.7)
+            time.sleep(every)
 
     def state(self, dag_id: str, run_id: str) -> str:
         return cast(str, self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])

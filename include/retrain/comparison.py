@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retrain.tracker import Condition, ExperimentTracker, Run
+from retrain.tracker import FINISHED, ExperimentTracker, Run
 from retrain.tracker.analysis import table
 
-_FINISHED = Condition("attribute", "status", "=", "FINISHED")
 _FEW = 10
 _MOST_VALUES = 20
 _SAMPLE = 1_000
@@ -32,7 +31,7 @@ def compare_experiments(
     metric_keys: None for all that any run has. every_parameter: those too in which no two runs differ.
     """
     names = {id_: tracker.get_experiment(id_).name for id_ in dict.fromkeys(experiment_ids)}
-    runs = tracker.search_runs(list(names), [_FINISHED])
+    runs = tracker.search_runs(list(names), [FINISHED])
     compared = table(runs, metric_keys)
     if not every_parameter:
         compared = compared.drop(columns=_constant(compared))

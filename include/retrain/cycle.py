@@ -34,5 +34,9 @@ class Cycle:
         """
         return hashlib.sha256(json.dumps([self.dag_id, self.run_id, *parts]).encode()).hexdigest()
 
+    def by(self, person: str | None) -> str:
+        """For the ledger: a person, who used this run to do it."""
+        return f"{person or 'somebody'} in {self}"
+
     def __str__(self) -> str:
         return f"{self.dag_id}, run {self.run_id}"

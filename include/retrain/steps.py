@@ -174,7 +174,7 @@ def promote(
     if approved_by:
         why = f"approved by {approved_by}; {why}"
     apply(model, state, cycle.tracker)
-    state.open_promotion(verdict, by=f"{by or 'somebody'} in {cycle}" if forced else str(cycle), why=why)
+    state.open_promotion(verdict, by=cycle.by(by) if forced else str(cycle), why=why)
     apply(model, state, cycle.tracker)
     promotion = state.promotion_of(verdict)
     reporting.write(cycle, verdict, goes_forward=True, promotion=promotion)
@@ -202,7 +202,7 @@ def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = 
     if to is not None and to not in were_there:
         raise RollbackError(f"{model}: version {to} cannot go back into Production; choose from {choice}")
     registry = Registry(state, cycle.tracker, cycle.snapshots, cycle.spec.trust)
-    return registry.rollback(model, expects=expects, to=to, by=f"{by or 'somebody'} in {cycle}", why=why)
+    return registry.rollback(model, expects=expects, to=to, by=cycle.by(by), why=why)
 
 
 def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:

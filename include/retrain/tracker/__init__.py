@@ -21,10 +21,11 @@ from retrain.tracker.entities import (
     Stage,
     View,
 )
-from retrain.tracker.filters import Condition, Order
+from retrain.tracker.filters import FINISHED, Condition, Order
 
 __all__ = [
     "DEADLINE",
+    "FINISHED",
     "Artifact",
     "Condition",
     "Experiment",

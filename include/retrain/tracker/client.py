@@ -46,7 +46,7 @@ from retrain.tracker.entities import (
     Stage,
     View,
 )
-from retrain.tracker.filters import Condition, Order
+from retrain.tracker.filters import FINISHED, Condition, Order
 
 KEY = "retrain.key"
 """Tag of whatever was made once for a key."""
@@ -59,7 +59,6 @@ _TEXTS_AT_ONCE, _METRICS_AT_ONCE = 100, 1_000
 _GREATEST = 1.79e308
 """MLflow keeps an infinite metric as a number just above."""
 _VIEWS = {"ACTIVE": ViewType.ACTIVE_ONLY, "DELETED": ViewType.DELETED_ONLY, "ALL": ViewType.ALL}
-_FINISHED = Condition("attribute", "status", "=", "FINISHED")
 _STARTED = Order("attribute", "start_time")
 
 
@@ -510,7 +509,7 @@ class ExperimentTracker:
         Runs that did not finish, that have not this metric, or have NaN or infinity for it, do not count.
         """
         finite = [
-            _FINISHED,
+            FINISHED,
             Condition("metric", metric_key, "<", _GREATEST),
             Condition("metric", metric_key, ">", -_GREATEST),
         ]
@@ -520,7 +519,7 @@ class ExperimentTracker:
         self, experiment_id: str, smaller_is_better: Collection[str] = ()
     ) -> Mapping[str, MetricStats]:
         """Each metric of the experiment's finished runs, by name."""
-        return analysis.stats(self.search_runs([experiment_id], [_FINISHED]), smaller_is_better)
+        return analysis.stats(self.search_runs([experiment_id], [FINISHED]), smaller_is_better)
 
     # ── registry
 

@@ -60,6 +60,9 @@ class Condition:
         return f"{field} {self.comparison} {quoted(self.value)}"
 
 
+FINISHED = Condition("attribute", "status", "=", "FINISHED")
+
+
 def to_text(conditions: Sequence[Condition]) -> str:
     return " AND ".join(condition.to_text() for condition in conditions)
 
