@@ -60,9 +60,6 @@ class Condition:
         return f"{field} {self.comparison} {quoted(self.value)}"
 
 
-FINISHED = Condition("attribute", "status", "=", "FINISHED")
-
-
 def to_text(conditions: Sequence[Condition]) -> str:
     return " AND ".join(condition.to_text() for condition in conditions)
 
@@ -100,3 +97,6 @@ def _number(name: str, value: object) -> str:
         raise refusal
     # MLflow's grammar knows no plus sign.
     return repr(number).replace("e+", "e")
+
+
+FINISHED = Condition("attribute", "status", "=", "FINISHED")
