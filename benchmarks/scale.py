@@ -23,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,14 +146,13 @@ def of_specs(numbers: tuple[int, ...], seconds: int) -> dict[int, dict[str, floa
     """By number of specs: first one stack reads the fewest, then the same stack more of them."""
     found = {}
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder, closing(Statsd()) as statsd:
-        write_specs(Path(folder) / "specs", range(numbers[0]))
+        specs = Path(folder) / "specs"
+        specs.mkdir()
         with running(Path(folder), statsd.port) as stack, closing(AirflowApi(stack)) as api:
-            there = 0
-            for number in numbers:
-                write_specs(Path(folder) / "specs", range(there, number))
+            for there, number in pairwise((0, *numbers)):
+                write_specs(specs, range(there, number))
                 for each in range(there, number):
                     api.wait_for_dag(f"retrain_table_{each}", 120)
-                there = number
                 time.sleep(15)  # what it does once is done
                 statsd.values.clear()
                 time.sleep(seconds)
@@ -176,7 +176,6 @@ def _figures(statsd: Statsd, stack: Running) -> dict[str, float]:
 
 
 def write_specs(folder: Path, numbers: range) -> None:
-    folder.mkdir(exist_ok=True)
     for each in numbers:
         spec: dict[str, Any] = {
             "model": f"Table{each}",

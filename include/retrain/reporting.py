@@ -23,8 +23,6 @@ from retrain.tracker import ExperimentTracker, Run
 log = logging.getLogger(__name__)
 
 FOLDER = "report"
-PAGE = f"{FOLDER}/report.html"
-"""Among the artifacts of a cycle's run."""
 
 
 def address(cycle: Cycle, snapshot_id: str) -> str | None:
@@ -39,7 +37,7 @@ def address(cycle: Cycle, snapshot_id: str) -> str | None:
     except RetrainError:
         log.warning("%s: where MLflow shows the report is not known.", cycle, exc_info=True)
         return None
-    return page and f"{page}/artifacts/{PAGE}"
+    return page and f"{page}/artifacts/{FOLDER}/report.html"
 
 
 def write(

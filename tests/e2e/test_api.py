@@ -38,7 +38,7 @@ def clients(stack: Running, tokens: dict[str, str]) -> Iterator[dict[str, httpx.
         client.close()
 
 
-def test_the_table_below_names_every_route(clients: dict[str, httpx.Client]) -> None:
+def test_the_table_of_roles_names_every_route(clients: dict[str, httpx.Client]) -> None:
     paths = clients["viewer"].get("/openapi.json").json()["paths"]
     assert len(LEAST) == sum(len(operations) for operations in paths.values())
 

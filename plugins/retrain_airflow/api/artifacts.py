@@ -85,10 +85,10 @@ async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
     """The report of a cycle, by the cycle's run: a page to read, in which nothing runs."""
 
     def read() -> bytes:
-        from retrain.reporting import PAGE
+        from retrain import reporting
 
         with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
-            return use.tracker().download_artifact(run_id, PAGE, Path(folder)).read_bytes()
+            return reporting.fetch(use.tracker(), run_id, Path(folder)).read_bytes()
 
     return HTMLResponse(await use.slow(read), headers=_AS_A_PAGE)
 

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 
+# ── one after the other
+
+
 @router.post("/start", status_code=201, dependencies=[needs(Permission.LOG)], responses=responses(404))
 async def start_run(body: NewRun, caller: Who, use: Use, key: IdempotencyKey = None) -> Run:
     """Begin a run, which goes on until it is ended."""
