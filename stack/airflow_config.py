@@ -13,7 +13,9 @@ EVERYWHERE: dict[str, dict[str, object]] = {
     # A task that was killed with its scheduler is taken up by the next one after a minute instead of five.
     "scheduler": {"orphaned_tasks_check_interval": 30},
     # In its first seconds the API server answers nobody, on slow cores: a task waits, and does not die of that.
-    "workers": {"execution_api_timeout": 30},
+    # A task whose process outlives its pipes by a moment, as many do on busy cores, has its place in the worker until
+    # the next heartbeat: that is Airflow's 5 s.
+    "workers": {"execution_api_timeout": 30, "min_heartbeat_interval": 2},
     # A new DAG file is seen within seconds; a new or changed spec within Airflow's own half a minute.
     "dag_processor": {"refresh_interval": 5},
     "logging": {

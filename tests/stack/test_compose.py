@@ -1,5 +1,6 @@
 """What can be seen of the containers without Docker: settings, secrets, limits, and what is open to the outside."""
 
+import os
 import re
 import subprocess
 import sys
@@ -111,8 +112,10 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path, monkeypatch
     assert min(len(value) for name, value in made.items() if name not in ("REDIS_PASSWORD", "RETRAIN_BIND")) >= 32
 
 
-def test_a_part_that_does_not_answer_is_not_healthy() -> None:
-    command = [sys.executable, "containers/healthy.py", "scheduler"]
-    asked = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
+@pytest.mark.parametrize("part", ["scheduler", "worker"])
+def test_a_part_that_does_not_answer_is_not_healthy(part: str) -> None:
+    command = [sys.executable, "containers/healthy.py", part]
+    env = os.environ | {"AIRFLOW__CELERY__BROKER_URL": "redis://127.0.0.1:1/0"}
+    asked = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60, env=env)
     assert asked.returncode == 1
-    assert asked.stdout.startswith("scheduler does not answer: ")
+    assert asked.stdout.startswith(f"{part} does not answer: "), asked.stderr
