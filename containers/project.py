@@ -47,9 +47,14 @@ class Project:
             "RETRAIN_TAG": name,
         }
         self.settings = folder / ".env"
-        self.settings.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        self.set(**lines)
         self.override = folder / "override.yml"
         self.override.write_text(yaml.safe_dump({"services": {name: self._user() for name in _AIRFLOW}}))
+
+    def set(self, **settings: str) -> None:
+        """Lines of `.env` from the next `up` on: the last of a name holds."""
+        with self.settings.open("a") as file:
+            file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
     def _user(self) -> dict[str, Any]:
         """What every part of Airflow has of this project's user."""
