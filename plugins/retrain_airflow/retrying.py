@@ -18,12 +18,13 @@ NOT_WORTH_A_RETRY = (
     "RollbackError",
 )
 
-# Waits of 30 s, 1, 2, 4, 8 and 15 minutes: an outage of half an hour passes by itself.
+# Waits of 30 s, 1, 2, 4 and five times 5 minutes: an outage of half an hour passes by itself, and a cycle goes on five
+# minutes after its end at the latest.
 DEFAULT_ARGS: dict[str, Any] = {
-    "retries": 6,
+    "retries": 9,
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2,
-    "max_retry_delay": timedelta(minutes=15),
+    "max_retry_delay": timedelta(minutes=5),
     "retry_policy": ExceptionRetryPolicy(
         rules=[RetryRule([f"retrain.errors.{name}" for name in NOT_WORTH_A_RETRY], RetryAction.FAIL)]
     ),

@@ -36,7 +36,7 @@ def bucket(containers: Project) -> Iterator[Any]:
     client.create_bucket(Bucket="models")
     before = containers.settings.read_text()
     lines = {"RETRAIN_STORE": "s3://models/team", "AWS_ENDPOINT_URL": address, **login}
-    containers.settings.write_text(before + "".join(f"{name}={value}\n" for name, value in lines.items()))
+    containers.set(**lines)
     try:
         containers.up("worker=3")
         yield client
