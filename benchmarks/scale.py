@@ -2,16 +2,14 @@
 
 Workers are those of docker-compose.yml, each of which runs one task at a time; a candidate trains for some twenty
 seconds on one core. What is compared is the time from the start of the first `train` to the end of the last, in two
-cycles of the same model. On a machine of two cores everything else of the stack runs on these as well, so the same is
-done once more with workers that may use no more than 0.75 of a core each, and leave the rest of the stack its part.
-Without a Docker engine this is left out, and `met` is null.
+cycles of the same model. On a machine of two cores everything else of the stack runs on these as well. Without a Docker
+engine this part is left out, and `met` is null.
 
 With specs, the local stack runs for two minutes once it has read one, and again once it has read fifty, and no cycle
 is due: how long Airflow says one read of dags/retrain.py and one critical section of the scheduler take (its own StatsD
 metrics; median), and the memory of scheduler, DAG processor and triggerer with their children.
 
 ratio   seconds with one worker over seconds with two: at least 1.7
-capped  the same, of workers with 0.75 of a core each
 specs   by number of specs: parse_seconds (median of `parses`), critical_milliseconds, megabytes
 """
 
@@ -59,41 +57,34 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=12)
     parser.add_argument("--short", action="store_true", help="ten specs for 35 s, and no containers")
     arguments = parser.parse_args()
-    ratio, capped = (None, None) if arguments.short else of_workers(arguments.candidates)
+    ratio = None if arguments.short else of_workers(arguments.candidates)
     specs = of_specs((10,), 35) if arguments.short else of_specs((1, 50), 120)
     met = None if ratio is None else ratio >= AIM
-    print(json.dumps({"name": "scale", "ratio": ratio, "aim": AIM, "met": met, "capped": capped, "specs": specs}))
+    print(json.dumps({"name": "scale", "ratio": ratio, "aim": AIM, "met": met, "specs": specs}))
 
 
 # ── workers
 
 
-def of_workers(candidates: int) -> tuple[float | None, float | None]:
-    """Seconds with one worker over seconds with two, and the same with 0.75 of a core each; None without an engine."""
+def of_workers(candidates: int) -> float | None:
+    """Seconds with one worker over seconds with two; None without a Docker engine."""
     if not engine_answers():
         print("No Docker engine answers: workers are not compared.")
-        return None, None
+        return None
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         # One thread each: what is measured is whether a second worker helps.
         project = Project(Path(folder), "retrain-scale", FUNCTIONS, RETRAIN_TASKS_PER_WORKER="1")
         project.compose("build", "--quiet")
         try:
-            return ratio(project, candidates), ratio(project, candidates, cores="0.75")
+            seconds = {workers: train(project, workers, candidates) for workers in (1, 2)}
         finally:
             project.compose("down", "--volumes", "--timeout", "20")
-
-
-def ratio(project: Project, candidates: int, cores: str | None = None) -> float:
-    if cores:
-        project.set(RETRAIN_WORKER_CPUS=cores)
-    seconds = {workers: train(project, workers, candidates, cores) for workers in (1, 2)}
     return round(seconds[1] / seconds[2], 2)
 
 
-def train(project: Project, workers: int, candidates: int, cores: str | None) -> float:
+def train(project: Project, workers: int, candidates: int) -> float:
     project.up(f"worker={workers}")
-    model = f"scale_{workers}_capped" if cores else f"scale_{workers}"
-    dag = f"retrain_{model}"
+    model, dag = f"scale_{workers}", f"retrain_scale_{workers}"
     project.add_spec(
         model,
         [
@@ -120,8 +111,7 @@ def train(project: Project, workers: int, candidates: int, cores: str | None) ->
         ]
     whole = (max(end for _, end in spans) - min(start for start, _ in spans)).total_seconds()
     each = statistics.median((end - start).total_seconds() for start, end in spans)
-    limit = f" of {cores} cores" if cores else ""
-    print(f"{workers} workers{limit}: {candidates} candidates in {whole:.0f} s, each in {each:.0f} s (median)")
+    print(f"{workers} workers: {candidates} candidates in {whole:.0f} s, each in {each:.0f} s (median)")
     return whole
 
 
