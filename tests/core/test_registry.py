@@ -186,7 +186,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 rows = pandas.DataFrame({"a": [-1.0, 1.0, -2.0, 2.0], "b": [-1.0, 1.0, 1.0, -1.0]})
 model = make_pipeline(LogisticRegression()).fit(rows, ["no", "yes", "no", "yes"])
-mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1], serialization_format="cloudpickle")
+mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1], serialization_format="cloudpickle",
+    pip_requirements=["scikit-learn"])  # else MLflow loads it once more in a process of its own, to see
 """
 
 
