@@ -18,8 +18,8 @@ NOT_WORTH_A_RETRY = (
     "RollbackError",
 )
 
-# Waits of 30 s, 1, 2, 4 and five times 5 minutes: an outage of half an hour passes by itself, and a cycle goes on five
-# minutes after its end at the latest.
+# Waits of 30 s, 1, 2, 4 and five times 5 minutes: an outage of half an hour passes by itself, and whatever its length
+# nothing waits more than five minutes to try again.
 DEFAULT_ARGS: dict[str, Any] = {
     "retries": 9,
     "retry_delay": timedelta(seconds=30),

@@ -19,7 +19,7 @@ from retrain.nouns import Move
 from retrain.snapshot import SnapshotStore
 from retrain.source import Source
 from retrain.tracker import ExperimentTracker
-from retrain_airflow import assets, retrying
+from retrain_airflow import assets
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.rollback import RollbackOperator
 from tests.airflow.conftest import ROLLBACK_FILE, Model
@@ -67,7 +67,7 @@ def roll_back(model: Model, run_id: str = "run 3", **how: Any) -> tuple[dict[str
 def test_the_dag_is_two_tasks_that_wait_for_a_person(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {"rollback": ["tell"], "tell": []}
     assert (dag.schedule, dag.max_active_runs, dag.is_paused_upon_creation) == (None, 1, False)
-    assert all(task.doc_md and task.retries == retrying.DEFAULT_ARGS["retries"] for task in dag.tasks)
+    assert all(task.doc_md and task.retries == 9 for task in dag.tasks)
     assert all(isinstance(task.on_failure_callback[0], IncidentNotifier) for task in dag.tasks)
 
 

@@ -35,8 +35,7 @@ def bucket(containers: Project) -> Iterator[Any]:
     )
     client.create_bucket(Bucket="models")
     before = containers.settings.read_text()
-    lines = {"RETRAIN_STORE": "s3://models/team", "AWS_ENDPOINT_URL": address, **login}
-    containers.set(**lines)
+    containers.set(RETRAIN_STORE="s3://models/team", AWS_ENDPOINT_URL=address, **login)
     try:
         containers.up("worker=3")
         yield client
