@@ -101,8 +101,8 @@ def _serve(mlflow: str, port: int) -> None:
     import uvicorn
     from fastapi import FastAPI
 
-    from retrain.spec_files import SpecFolder
-    from retrain.tracker import ExperimentTracker
+    from retrain.spec.files import SpecFolder
+    from retrain.tracker.client import ExperimentTracker
     from retrain_airflow.api.app import DEADLINE, PREFIX, create_app
     from retrain_airflow.api.backend import Backend
 
@@ -115,7 +115,7 @@ def _serve(mlflow: str, port: int) -> None:
     tracker = ExperimentTracker(mlflow, deadline=DEADLINE)
     backend = Backend(
         tracker=lambda: tracker,
-        state=unused,
+        ledger=unused,
         snapshots=unused,
         source=unused,
         specs=lambda: SpecFolder((), ()),
@@ -130,7 +130,7 @@ def _serve(mlflow: str, port: int) -> None:
 
 
 @dataclass
-class Sides:
+class Subsets:
     """Seconds of each request."""
 
     ours: list[float] = field(default_factory=list)
@@ -140,12 +140,12 @@ class Sides:
         return _percentile(self.ours, percent) / _percentile(self.theirs, percent)
 
 
-async def _measured(api: str, mlflow: str, rounds: int) -> dict[str, Sides]:
-    found: dict[str, Sides] = {}
+async def _measured(api: str, mlflow: str, rounds: int) -> dict[str, Subsets]:
+    found: dict[str, Subsets] = {}
     async with _client(api) as ours, _client(f"{mlflow}/api/2.0/mlflow") as theirs:
         for what, (our, their) in (await _acts(ours, theirs)).items():
             for at_once in CONCURRENCIES:
-                sides = found[f"{what}_{at_once}"] = Sides()
+                sides = found[f"{what}_{at_once}"] = Subsets()
                 await asyncio.gather(*(act(each) for act in (our, their) for each in range(at_once)))  # warm
                 turns = [(our, sides.ours), (their, sides.theirs)]
                 for _ in range(rounds):
@@ -239,7 +239,7 @@ def _percentile(seconds: Sequence[float], percent: int) -> float:
     return statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 
-def _say(name: str, sides: Sides) -> None:
+def _say(name: str, sides: Subsets) -> None:
     ours, theirs = (
         f"{_percentile(each, 50) * 1000:.1f} / {_percentile(each, 99) * 1000:.1f} ms of {len(each):,}"
         for each in (sides.ours, sides.theirs)
@@ -248,7 +248,7 @@ def _say(name: str, sides: Sides) -> None:
     print(f"{name}: p50 / p99 ours {ours}, theirs {theirs}: {ratios} times", flush=True)
 
 
-def _report(sides: dict[str, Sides]) -> None:
+def _report(sides: dict[str, Subsets]) -> None:
     figures = {
         f"{name}_p{percent}": round(each.ratio(percent), 2) for name, each in sides.items() for percent in (50, 99)
     }

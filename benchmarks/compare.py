@@ -20,8 +20,8 @@ import pandas as pd
 from mlflow import MlflowClient
 from scipy.stats import pearsonr, spearmanr
 
-from retrain.comparison import HyperparameterAnalysis, analyze_hyperparameters, compare_experiments
-from retrain.tracker import ExperimentTracker
+from retrain.experiments.compare import HyperparameterAnalysis, analyze_hyperparameters, compare_experiments
+from retrain.tracker.client import ExperimentTracker
 from stack import local
 from stack.samples import mlflow_runs
 

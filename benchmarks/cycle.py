@@ -21,13 +21,19 @@ import pandas as pd
 import psycopg2
 import yaml
 
-from retrain import outbox, spec_files, steps
-from retrain.cycle import Cycle
-from retrain.snapshot import SnapshotStore
-from retrain.source import Source
-from retrain.spec_files import SpecFile
-from retrain.state import State
-from retrain.tracker import ExperimentTracker
+from retrain.cycle.context import Cycle
+from retrain.cycle.evaluate import evaluate
+from retrain.cycle.promote import may_promote, promote
+from retrain.cycle.sense import sense
+from retrain.cycle.snapshot import take_snapshot
+from retrain.cycle.train import train
+from retrain.ledger.ledger import Ledger
+from retrain.messages import outbox
+from retrain.snapshots.store import SnapshotStore
+from retrain.source.table import Source
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
+from retrain.tracker.client import ExperimentTracker
 from stack import feed, local
 from stack.airflow_api import AirflowApi
 from stack.home import PROJECT
@@ -87,24 +93,24 @@ def _through_airflow(api: AirflowApi, file: SpecFile) -> float:
         pass
     taken = time.monotonic() - begun
     if api.result(file.dag_id, run, "evaluate") is None:
-        raise SystemExit(f"the run gave no verdict: it is {api.state(file.dag_id, run)}")
+        raise SystemExit(f"the run gave no verdict: it is {api.ledger(file.dag_id, run)}")
     return taken
 
 
 def _in_one_process(stack: Running, file: SpecFile) -> float:
     spec = file.spec
     source = Source(lambda: psycopg2.connect(stack.dsn("source")), spec.source, file.sql)
-    state = State(lambda: psycopg2.connect(stack.dsn("retrain")))
+    ledger = Ledger(lambda: psycopg2.connect(stack.dsn("retrain")))
     snapshots = SnapshotStore(stack.env["RETRAIN_SNAPSHOTS_URI"])
     begun = time.monotonic()
-    cycle = Cycle(spec, file.dag_id, f"at {begun}", snapshots, state, ExperimentTracker(stack.mlflow_url))
-    steps.sense(spec, source=source, state=state)
-    snapshot = steps.take(spec, source=source, snapshots=snapshots, state=state)
-    candidates = [steps.train(cycle, candidate.name, snapshot) for candidate in spec.candidates]
-    verdict = steps.evaluate(cycle, snapshot, candidates, dry_run=False)
-    if steps.may_promote(spec, verdict):
-        steps.promote(cycle, verdict)
-    outbox.send(spec.model, [], state=state)
+    cycle = Cycle(spec, file.dag_id, f"at {begun}", snapshots, ledger, ExperimentTracker(stack.mlflow_url))
+    sense(spec, source=source, ledger=ledger)
+    snapshot = take_snapshot(spec, source=source, snapshots=snapshots, ledger=ledger)
+    candidates = [train(cycle, candidate.name, snapshot) for candidate in spec.candidates]
+    verdict = evaluate(cycle, snapshot, candidates, dry_run=False)
+    if may_promote(spec, verdict):
+        promote(cycle, verdict)
+    outbox.send(spec.model, [], ledger=ledger)
     return time.monotonic() - begun
 
 

@@ -16,7 +16,7 @@ level        the challenger is exactly as good as a proof must not let through: 
 power        it is better by 2.6 points of F1, 2,000 rows
 unlike       F1 is equal and the models are not: of the positive rows the challenger finds 60% and Production 80%, with
              three times as many false alarms; 100 positive rows in the mean, the fewest that a gate takes by default
-epochs       50 cycles of equal challengers, in epochs of 10 tests on one holdout; the share of epochs with a promotion
+rounds       50 cycles of equal challengers, in rounds of 10 tests on one holdout; the share of rounds with a promotion
 best of 5    the best of 5 equal challengers on validation data, judged once on the holdout
 
 With `--reviews FOLDER` (RETRAIN_TEST_REVIEWS) also on real text: models of 20,000 reviews against others of 20,000
@@ -41,10 +41,11 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binom, norm
 
-from retrain.gate import Answers, Scores, judge
+from retrain.gate.judge import judge
+from retrain.gate.predictions import Evidence, Predictions
 from retrain.metrics import METRICS
-from retrain.nouns import Outcome, Proof, Trial
-from retrain.spec import Gate
+from retrain.records import Matchup, Outcome, Proof
+from retrain.spec.gate import Gate
 
 ALPHA, POWER, TESTS, HALF_A_POINT, POINT = 0.05, 0.95, 10, 0.005, 0.01
 RULES = ("gate", "greater", "by 0.5 pp", "McNemar", "MLflow")
@@ -52,9 +53,9 @@ CLASSES = ("no", "yes")
 INPUTS = {"x": "double"}
 
 Array = NDArray[np.generic]
-Pair = tuple[Array, Answers, Answers]
+Pair = tuple[Array, Predictions, Predictions]
 """Labels, challenger, production."""
-Said = tuple[float, ...]
+RawPredictions = tuple[float, ...]
 """Of each rule: 1 for promote, 0, or NaN where it is not for this metric."""
 
 
@@ -132,7 +133,7 @@ def _ranks(rng: np.random.Generator, rows: int, gain: float) -> Pair:
         labels * np.sqrt(2) * norm.ppf(auc) + np.sqrt(0.9) * shared + np.sqrt(0.1) * rng.normal(size=rows)
         for auc in (0.85 + gain, 0.85)
     ]
-    one, other = (Answers((each > 1).astype(np.int64), scores=each, inputs=INPUTS) for each in scores)
+    one, other = (Predictions((each > 1).astype(np.int64), scores=each, inputs=INPUTS) for each in scores)
     return labels, one, other
 
 
@@ -141,9 +142,9 @@ def _probabilities(rng: np.random.Generator, rows: int, gain: float) -> Pair:
     logit, shared = 2 * rng.normal(size=rows), rng.normal(size=rows)
     labels = (rng.random(rows) < _sigmoid(logit)).astype(np.int64)
 
-    def answers(error: float) -> Answers:
+    def answers(error: float) -> Predictions:
         yes = _sigmoid(logit + error * np.sqrt(0.5) * (shared + rng.normal(size=rows)))
-        return Answers((yes > 0.5).astype(np.int64), probabilities=np.column_stack([1 - yes, yes]), inputs=INPUTS)
+        return Predictions((yes > 0.5).astype(np.int64), probabilities=np.column_stack([1 - yes, yes]), inputs=INPUTS)
 
     return labels, answers(_logit_error(gain)), answers(_LOGIT_ERROR)
 
@@ -173,8 +174,8 @@ def _numbers(rng: np.random.Generator, rows: int, gain: float) -> Pair:
     return truth, _answers(truth + (1 - gain) * errors[0]), _answers(truth + errors[1])
 
 
-def _answers(labels: Array) -> Answers:
-    return Answers(labels, inputs=INPUTS)
+def _answers(labels: Array) -> Predictions:
+    return Predictions(labels, inputs=INPUTS)
 
 
 def _sigmoid(logit: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -242,10 +243,10 @@ def level(kind: str, proof: str, rows: int, copies: int = 1) -> Setting:
 
 def power(tests: int) -> Setting:
     gate = Gate(metric="f1_macro", alpha=ALPHA, tests=tests)
-    return Setting(f"+2.6 pp f1_macro n=2000, {tests} test{'s'[: tests > 1]} an epoch", "labels", gate, 2_000, 0.026)
+    return Setting(f"+2.6 pp f1_macro n=2000, {tests} test{'s'[: tests > 1]} a round", "labels", gate, 2_000, 0.026)
 
 
-def repeated(setting: Setting, numbers: Sequence[int]) -> list[Said]:
+def repeated(setting: Setting, numbers: Sequence[int]) -> list[RawPredictions]:
     """What each rule says in these trials."""
     found = []
     for number in numbers:
@@ -256,12 +257,20 @@ def repeated(setting: Setting, numbers: Sequence[int]) -> list[Said]:
     return found
 
 
-def said(name: str, gate: Gate, pair: Pair, rows: NDArray[np.intp], clusters: Array | None = None) -> Said:
+def said(name: str, gate: Gate, pair: Pair, rows: NDArray[np.intp], clusters: Array | None = None) -> RawPredictions:
     """What each rule says on these rows of the pair; a row that comes twice is one cluster."""
     labels, challenger, production = pair
-    scores = Scores(
-        trial=Trial(
-            id=name, model="m", candidate="c", snapshot="s", run_id="r", version="2", production="1", epoch=1, test=1
+    scores = Evidence(
+        matchup=Matchup(
+            id=name,
+            model="m",
+            candidate="c",
+            snapshot="s",
+            run_id="r",
+            version="2",
+            production="1",
+            holdout_round=1,
+            test=1,
         ),
         classes=() if METRICS[gate.metric].needs == "numbers" else CLASSES,
         labels=labels[rows],
@@ -300,10 +309,10 @@ def _mlflow(metric: str, own: float, theirs: float) -> float:
     return 1.0
 
 
-# ── unlike models, epochs, selection
+# ── unlike models, rounds, selection
 
 
-def unlike(rows: int, alpha: float, numbers: Sequence[int]) -> list[Said]:
+def unlike(rows: int, alpha: float, numbers: Sequence[int]) -> list[RawPredictions]:
     """A cautious challenger with just Production's F1, on 100 positive rows and many others.
 
     Of a share s of positive rows: 2 * 0.6 s / (0.8 s + s) = 2 * 0.8 s / (1.4 s + s).
@@ -324,29 +333,29 @@ def unlike(rows: int, alpha: float, numbers: Sequence[int]) -> list[Said]:
 _FEW = Gate(metric="f1", positive="yes").min_positives
 
 
-def _like(rng: np.random.Generator, labels: Array, production: Answers) -> Answers:
+def _like(rng: np.random.Generator, labels: Array, production: Predictions) -> Predictions:
     """Another that is exactly as good as production, which is wrong on 20% of all rows, and differs on 6%."""
     wrong = production.labels != labels
     changes = rng.random(len(labels)) < np.where(wrong, _DIFFERENT / 2 / _WRONG, _DIFFERENT / 2 / (1 - _WRONG))
     return _answers(labels.astype(np.int64) ^ (wrong ^ changes))
 
 
-def epochs(spent: bool, numbers: Sequence[int]) -> list[Said]:
-    """Whether any of an epoch's equal challengers is promoted, by each rule. spent: alpha in equal parts."""
+def holdout_rounds(spent: bool, numbers: Sequence[int]) -> list[RawPredictions]:
+    """Whether any of a round's equal challengers is promoted, by each rule. spent: alpha in equal parts."""
     gate, found = Gate(metric="f1_macro", alpha=ALPHA, tests=TESTS if spent else 1), []
     for number in numbers:
-        rng = _chance("epoch", number)
+        rng = _chance("holdout_round", number)
         labels, _, production = _labels(rng, 2_000, 0)
         rows = np.arange(len(labels))
         tests = [
-            said(f"epoch {number} {test}", gate, (labels, _like(rng, labels, production), production), rows)
+            said(f"round {number} {test}", gate, (labels, _like(rng, labels, production), production), rows)
             for test in range(TESTS)
         ]
         found.append(tuple(np.max(tests, axis=0)))
     return found
 
 
-def best_of_5(on_holdout: bool, numbers: Sequence[int]) -> list[Said]:
+def best_of_5(on_holdout: bool, numbers: Sequence[int]) -> list[RawPredictions]:
     """The best of 5 equal challengers, chosen on validation data or, as it should not be, on the holdout itself."""
     gate, found = Gate(metric="f1_macro", alpha=ALPHA, tests=1), []
     for number in numbers:
@@ -360,7 +369,7 @@ def best_of_5(on_holdout: bool, numbers: Sequence[int]) -> list[Said]:
     return found
 
 
-Trials = Callable[[Sequence[int]], list[Said]]
+Trials = Callable[[Sequence[int]], list[RawPredictions]]
 
 
 def _simulated(pool: ProcessPoolExecutor, count: int, sizes: Sequence[int]) -> list[Result]:
@@ -380,8 +389,10 @@ def _simulated(pool: ProcessPoolExecutor, count: int, sizes: Sequence[int]) -> l
             for rows in sizes
             for alpha in (ALPHA, ALPHA / TESTS)
         ),
-        _run(pool, partial(epochs, True), "any in an epoch of 10 tests, alpha in equal parts", count, most=ALPHA),
-        _run(pool, partial(epochs, False), "any in an epoch of 10 tests, alpha at each", count),
+        _run(
+            pool, partial(holdout_rounds, True), "any in a round of 10 tests, alpha in equal parts", count, most=ALPHA
+        ),
+        _run(pool, partial(holdout_rounds, False), "any in a round of 10 tests, alpha at each", count),
         _run(pool, partial(best_of_5, False), "best of 5 on validation, judged once", count, most=ALPHA),
         _run(pool, partial(best_of_5, True), "best of 5 on the holdout itself", count),
     ]
@@ -456,7 +467,7 @@ def _on_reviews(pool: ProcessPoolExecutor, folder: Path, pairs: int, holdouts: i
 
 def _judged(
     reviews: Reviews, pairs: list[tuple[Array, Array]], gate: Gate, holdouts: int, numbers: Sequence[int]
-) -> list[Said]:
+) -> list[RawPredictions]:
     """Challenger and Production of each pair on that many holdouts of 2,000."""
     found = []
     for number in numbers:

@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score, root_mean_squared_error
 
-from retrain.resampling import Ranked, Resampled, of_labels, of_losses
+from retrain.gate.additive import of_labels, of_losses
+from retrain.gate.ranked import Ranked
+from retrain.gate.significance import Resampled
 
 ROWS, PERMUTATIONS, TURNS, AIM = 10_000, 9_999, 10, 100
 

@@ -44,10 +44,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-def network(columns, seed, epochs):
+def network(columns, seed, rounds):
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
-    # As many epochs as are asked for, whether or not they still help.
-    net = MLPClassifier((64,), max_iter=epochs, n_iter_no_change=epochs, random_state=seed)
+    # As many rounds as are asked for, whether or not they still help.
+    net = MLPClassifier((64,), max_iter=rounds, n_iter_no_change=rounds, random_state=seed)
     return Pipeline([("scale", scale), ("net", net)])
 """
 
@@ -91,7 +91,7 @@ def train(project: Project, workers: int, candidates: int) -> float:
             {
                 "name": f"net-{seed}",
                 "estimator": "functions:network",
-                "params": {"columns": ["a", "b"], "seed": seed, "epochs": 300},
+                "params": {"columns": ["a", "b"], "seed": seed, "rounds": 300},
             }
             for seed in range(candidates)
         ],

@@ -25,8 +25,8 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from retrain import spec
-from retrain.source import Source
+from retrain.source.table import Source
+from retrain.spec.source import SourceSpec
 from stack import local
 
 AIM = 1.2
@@ -92,12 +92,12 @@ class Bench:
         """Median milliseconds of each."""
 
         def count(rows: int, connect: Callable[[], connection]) -> int:
-            return _source(connect, rows).count_labelled(_reach(rows, new), at_most=THRESHOLD)
+            return _source(connect, rows).count_labelled(_watermark(rows, new), at_most=THRESHOLD)
 
         def unbound() -> int:
             with kept.cursor() as cursor:
                 cursor.execute(
-                    sql.SQL(_UNBOUND).format(table=sql.Identifier(_table(self.large))), (_reach(self.large, new),)
+                    sql.SQL(_UNBOUND).format(table=sql.Identifier(_table(self.large))), (_watermark(self.large, new),)
                 )
                 ((counted,),) = cursor.fetchall()
             kept.rollback()
@@ -139,14 +139,14 @@ _UNBOUND = "SELECT count(*) FROM {table} WHERE label IS NOT NULL AND labelled_at
 
 def _source(connect: Callable[[], connection], rows: int) -> Source:
     told = {"table": _table(rows), "key": "id", "label": "label", "label_time": "labelled_at", "features": ("value",)}
-    return Source(connect, spec.Source(**told))
+    return Source(connect, SourceSpec(**told))
 
 
 def _table(rows: int) -> str:
     return f"rows_{rows}"
 
 
-def _reach(rows: int, new: int) -> datetime:
+def _watermark(rows: int, new: int) -> datetime:
     return START + timedelta(seconds=rows + max(NEW) - new)
 
 

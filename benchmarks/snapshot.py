@@ -28,10 +28,9 @@ from pathlib import Path
 import numpy as np
 import psycopg2
 
-from retrain import spec
-from retrain.source import Source
-from retrain.spec import Split
-from retrain.split import Lineage
+from retrain.snapshots.split import SplitVersion
+from retrain.source.table import Source
+from retrain.spec.source import SourceSpec, Split
 from stack import local, postgres
 
 # Rows a second, as a share of psql's; how many times those of pandas; peak memory at five times the rows.
@@ -88,16 +87,16 @@ def _one(what: str, dsn: str, table: str, folder: str) -> None:
 
 
 def _snapshot(dsn: str, table: str, folder: Path) -> Act:
-    from retrain.nouns import Snapshot
-    from retrain.snapshot import SnapshotStore
+    from retrain.records import Snapshot
+    from retrain.snapshots.store import SnapshotStore
 
     store, source, file = SnapshotStore(folder.as_uri()), _source(dsn, table), folder / f"{table}.json"
     last = Snapshot.from_json(json.loads(file.read_text())) if file.exists() else None
-    lineage = Lineage(1, b"salt", Split(), None, 0)
+    split_version = SplitVersion(1, b"salt", Split(), None, 0)
 
     def act() -> None:
         with source.labelled() as rows:
-            snapshot = store.write(table, rows, lineage=lineage, epoch_rows=500, last=last, inherits=last)
+            snapshot = store.write(table, rows, split_version=split_version, round_rows=500, last=last, inherits=last)
         assert last is None or (snapshot.id, snapshot.new_rows) == (last.id, 0)
         file.write_text(json.dumps(snapshot.to_json()))
 
@@ -147,7 +146,7 @@ def _source(dsn: str, table: str) -> Source:
     import adbc_driver_postgresql.dbapi  # noqa: F401 - so that its import is not measured
 
     told = {"table": table, "key": "id", "label": "label", "label_time": "labelled_at", "features": ("text",)}
-    return Source(lambda: psycopg2.connect(dsn), spec.Source(**told))
+    return Source(lambda: psycopg2.connect(dsn), SourceSpec(**told))
 
 
 _WORDS = [

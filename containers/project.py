@@ -12,7 +12,7 @@ import httpx
 import yaml
 
 from containers import env
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 from stack import ports
 from stack.errors import StackError
 from stack.home import PROJECT

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param
 
-from retrain import spec_files
+from retrain.spec import files as spec_files
 from retrain_airflow import on_call, person, retrying
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
 
-from retrain import spec_files
+from retrain.spec import files as spec_files
 from retrain_airflow import on_call
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
 

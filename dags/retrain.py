@@ -7,9 +7,9 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, BaseOperator, Param, TriggerRule
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
-from retrain import spec_files
-from retrain.spec import Approval
-from retrain.spec_files import SpecFile
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
+from retrain.spec.operation import Approval
 from retrain_airflow import assets, on_call, person, task_defaults
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.answer import AnswerOperator

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param
 
-from retrain import spec_files
-from retrain.spec_files import SpecFile
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
 from retrain_airflow import assets, on_call, person, task_defaults
 from retrain_airflow.operators.rollback import RollbackOperator
 from retrain_airflow.operators.tell import TellOperator

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from retrain import spec_files
-from retrain.spec_files import SpecFile
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
 from retrain_airflow import on_call, task_defaults
 from retrain_airflow.operators.watch import WatchOperator
 

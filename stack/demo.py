@@ -18,10 +18,10 @@ from typing import cast
 import pandas as pd
 import psycopg2
 
-from retrain import spec_files
 from retrain.errors import RetrainError
-from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
-from retrain.spec_files import SpecFile
+from retrain.records import Candidate, Promotion, Snapshot, Verdict
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
 from stack import demo_words, feed, local, ports
 from stack.__main__ import interrupt
 from stack.airflow_api import ENDED, AirflowApi

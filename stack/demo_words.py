@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
+from retrain.records import Candidate, Promotion, Snapshot, Verdict
 from stack.airflow_api import Task
 
 
@@ -29,8 +29,8 @@ def of_task(task: Task, result: Any) -> str:
             said = "not enough new labelled rows are there"
         case "take", "success":
             snapshot = Snapshot.from_json(result)
-            sides = ", ".join(f"{rows:,} {side}" for side, rows in snapshot.sides.items() if rows)
-            said = f"snapshot of {snapshot.rows:,} rows, {snapshot.new_rows:,} of them new: {sides}"
+            subsets = ", ".join(f"{rows:,} {subset}" for subset, rows in snapshot.subsets.items() if rows)
+            said = f"snapshot of {snapshot.rows:,} rows, {snapshot.new_rows:,} of them new: {subsets}"
         case "check", "success":
             failed = [f"{name} {found}" for name, found in result.items() if found != "passed"]
             said = f"{len(result)} checks: {', '.join(failed) or 'all passed'}"
@@ -39,7 +39,7 @@ def of_task(task: Task, result: Any) -> str:
             said = f"{candidate.name}: {candidate.metric} {candidate.validation_score:.4f} on validation rows"
         case "evaluate", "success":
             verdict = Verdict.from_json(result)
-            said = f"{verdict.outcome} {verdict.trial.candidate}: {verdict.reason}"
+            said = f"{verdict.outcome} {verdict.matchup.candidate}: {verdict.reason}"
         case "promote", "success":
             said = f"version {Promotion.from_json(result).to_version} is in Production"
         case "tell", "success":
@@ -49,19 +49,22 @@ def of_task(task: Task, result: Any) -> str:
 
 def of_cycle(cycle: Judged) -> Iterator[tuple[str, str]]:
     """A table of two columns."""
-    verdict, trial, metric = cycle.verdict, cycle.verdict.trial, cycle.verdict.metric
-    snapshot, rival = cycle.snapshot, f"version {trial.production}" if trial.production else "no Production"
+    verdict, matchup, metric = cycle.verdict, cycle.verdict.matchup, cycle.verdict.metric
+    snapshot, rival = cycle.snapshot, f"version {matchup.production}" if matchup.production else "no Production"
     yield "arrived", f"{cycle.arrived:,} rows; snapshot {snapshot.id[:12]} holds {snapshot.rows:,}"
     for candidate in cycle.candidates:
         yield candidate.name, f"{metric} {candidate.validation_score:.4f} on validation rows"
-    yield "verdict", f"{verdict.outcome} {trial.candidate}: {verdict.reason}"
+    yield "verdict", f"{verdict.outcome} {matchup.candidate}: {verdict.reason}"
     yield "holdout", f"{metric} {_figure(verdict.score)} against {_figure(verdict.production_score)} of {rival}"
-    yield "", f"on {verdict.rows:,} rows; test {trial.test} of {verdict.tests} of holdout epoch {trial.epoch}"
+    yield (
+        "",
+        f"on {verdict.rows:,} rows; test {matchup.test} of {verdict.tests} of holdout round {matchup.holdout_round}",
+    )
     if verdict.p_value is not None:
         yield "difference", f"{_figure(verdict.difference)}, 95% interval {_interval(verdict.interval)}"
         yield "p", f"{_figure(verdict.p_value)}, to be below {verdict.alpha:g}"
         yield "flips", f"{verdict.wrong_to_right} wrong to right, {verdict.right_to_wrong} right to wrong"
-    now = cycle.promotion.to_version if cycle.promotion else trial.production
+    now = cycle.promotion.to_version if cycle.promotion else matchup.production
     yield "Production", f"version {now}" if now else "none"
 
 

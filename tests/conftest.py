@@ -20,7 +20,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection, make_dsn
 
-from retrain.state import State
+from retrain.ledger.ledger import Ledger
 from stack import local
 from stack.local import Running
 from stack.services import ALL
@@ -156,11 +156,11 @@ def new_database(postgres: Running, like: str = "template1") -> Iterator[Databas
 
 
 @pytest.fixture
-def state(database: Database) -> State:
+def ledger(database: Database) -> Ledger:
     """Retrain's tables, migrated, on a fresh database."""
-    state = State(database.connect)
-    state.migrate()
-    return state
+    ledger = Ledger(database.connect)
+    ledger.migrate()
+    return ledger
 
 
 @pytest.fixture

@@ -16,28 +16,25 @@ from uuid import uuid4
 import pandas as pd
 from mlflow.models import Model
 
-from retrain import model_files
 from retrain.errors import NotFoundError, TrackerError
-from retrain.nouns import Snapshot
-from retrain.tracker import (
+from retrain.models import files as model_files
+from retrain.records import Snapshot
+from retrain.tracker import model_writer, run_table, validation
+from retrain.tracker.entities import (
     Artifact,
-    Condition,
     Experiment,
     LoggedModel,
     MetricPoint,
     MetricStats,
     ModelVersion,
-    Order,
     Page,
     RegisteredModel,
     Run,
     RunStatus,
     Stage,
     View,
-    analysis,
-    checks,
-    saving,
 )
+from retrain.tracker.filters import Condition, Order
 
 _KEY = "retrain.key"
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -79,7 +76,7 @@ class FakeTracker:
     def create_experiment(
         self, name: str, tags: Mapping[str, str] | None = None, artifact_location: str | None = None
     ) -> str:
-        checks.name("experiment", name)
+        validation.name("experiment", name)
         if not name:
             raise TrackerError("an experiment has a name")
         for each in self._experiments.values():
@@ -108,7 +105,7 @@ class FakeTracker:
         found = self.get_experiment(experiment_id)
         if found.deleted:
             raise TrackerError(f"experiment {experiment_id} is deleted")
-        self._experiments[experiment_id] = replace(found, tags={**found.tags, **checks.tags(tags)})
+        self._experiments[experiment_id] = replace(found, tags={**found.tags, **validation.tags(tags)})
 
     def delete_experiment(self, experiment_id: str) -> None:
         if self.get_experiment(experiment_id).deleted:
@@ -130,14 +127,14 @@ class FakeTracker:
         parent: str | None = None,
         note: str = "",
     ) -> str:
-        checks.name("run", run_name)
-        given = {"mlflow.runName": run_name, **checks.tags(tags or {})}
+        validation.name("run", run_name)
+        given = {"mlflow.runName": run_name, **validation.tags(tags or {})}
         if key is not None:
             given[_KEY] = _key(key)
         if parent is not None:
             given["mlflow.parentRunId"] = parent
         if note:
-            given |= checks.tags({"mlflow.note.content": note})
+            given |= validation.tags({"mlflow.note.content": note})
         if self.get_experiment(experiment_id).deleted:
             raise TrackerError(f"experiment {experiment_id} is deleted")
         made = uuid4().hex
@@ -199,11 +196,13 @@ class FakeTracker:
     # ── logging
 
     def log_params(self, run_id: str, params: Mapping[str, Any], *, tags: Mapping[str, str] | None = None) -> None:
-        texts, run = checks.params(params), self._open(run_id)
+        texts, run = validation.params(params), self._open(run_id)
         for name, text in texts.items():
             if run.params.get(name, text) != text:
                 raise TrackerError(f"parameter {name!r} is {run.params[name]!r} and cannot become {text!r}")
-        self._runs[run_id] = replace(run, params={**run.params, **texts}, tags={**run.tags, **checks.tags(tags or {})})
+        self._runs[run_id] = replace(
+            run, params={**run.params, **texts}, tags={**run.tags, **validation.tags(tags or {})}
+        )
 
     def log_metrics(
         self,
@@ -214,7 +213,7 @@ class FakeTracker:
         at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        points, run, when = checks.metrics(metrics), self._open(run_id), _to_milliseconds(at or datetime.now(UTC))
+        points, run, when = validation.metrics(metrics), self._open(run_id), _to_milliseconds(at or datetime.now(UTC))
         for name, place, value in points:
             point = MetricPoint(step + place, value, when)
             if point not in self._history[run_id, name]:
@@ -222,13 +221,15 @@ class FakeTracker:
         last = {
             name: max(self._history[run_id, name][::-1], key=lambda point: point.step).value for name, _, _ in points
         }
-        self._runs[run_id] = replace(run, metrics={**run.metrics, **last}, tags={**run.tags, **checks.tags(tags or {})})
+        self._runs[run_id] = replace(
+            run, metrics={**run.metrics, **last}, tags={**run.tags, **validation.tags(tags or {})}
+        )
 
     def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
         return sorted(self._history.get((run_id, name), []))
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        given, run = checks.tags(tags), self._open(run_id)
+        given, run = validation.tags(tags), self._open(run_id)
         self._runs[run_id] = replace(run, tags={**run.tags, **given})
 
     def list_artifacts(self, run_id: str, folder: str | None = None) -> list[Artifact]:
@@ -274,7 +275,7 @@ class FakeTracker:
         made = self._logged.setdefault((where, key), f"m-{uuid4().hex}")
         self._models_of[run_id].add(made)
         attempt = self._folder / made / str(time.monotonic_ns())
-        saving.save(name, model, attempt, example, about=Model(model_id=made, run_id=run_id), trust=trust)
+        model_writer.save(name, model, attempt, example, about=Model(model_id=made, run_id=run_id), trust=trust)
         return LoggedModel(f"models:/{made}", model_files.digest(attempt))
 
     def has_files(self, uri: str) -> bool:
@@ -303,7 +304,7 @@ class FakeTracker:
         unknown = [run_id for run_id in run_ids if run_id not in self._runs]
         if unknown:
             raise TrackerError(f"there is no run {', '.join(unknown)}")
-        return analysis.table([self._runs[run_id] for run_id in run_ids], metric_keys)
+        return run_table.table([self._runs[run_id] for run_id in run_ids], metric_keys)
 
     def get_best_run(self, experiment_id: str, metric_key: str, ascending: bool = False) -> Run | None:
         return next(iter(self.get_best_runs([experiment_id], metric_key, 1, ascending)), None)
@@ -320,12 +321,12 @@ class FakeTracker:
         self, experiment_id: str, smaller_is_better: Collection[str] = ()
     ) -> Mapping[str, MetricStats]:
         finished = Condition("attribute", "status", "=", "FINISHED")
-        return analysis.stats(self.search_runs([experiment_id], [finished]), smaller_is_better)
+        return run_table.stats(self.search_runs([experiment_id], [finished]), smaller_is_better)
 
     # ── registry
 
     def register_model(self, run_id: str, model_name: str, uri: str | None = None, *, key: str | None = None) -> str:
-        checks.name("model", model_name)
+        validation.name("model", model_name)
         uri = uri or self.model_of_run(run_id)
         key = _key(key or f"{run_id}{uri}".replace("models:/m-", ""))
         if not model_name or "/" in model_name or ":" in model_name:
@@ -356,7 +357,7 @@ class FakeTracker:
 
     def set_version_tags(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
         found = self.get_model_version(model_name, version)
-        self._models[model_name].versions[version] = replace(found, tags={**found.tags, **checks.tags(tags)})
+        self._models[model_name].versions[version] = replace(found, tags={**found.tags, **validation.tags(tags)})
 
     def get_model_version(
         self, model_name: str, version: str | None = None, stage: Stage | None = None
@@ -387,7 +388,7 @@ class FakeTracker:
     def transition_model_stage(
         self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
     ) -> None:
-        checks.stage(stage, archive_existing_versions)
+        validation.stage(stage, archive_existing_versions)
         self.get_model_version(model_name, version)
         model = self._models[model_name]
         if archive_existing_versions and stage in ("Staging", "Production"):

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from retrain import outbox
 from retrain.errors import ChannelError
-from retrain.nouns import Announcement, Level
-from retrain.state import State
+from retrain.ledger.ledger import Ledger
+from retrain.messages import outbox
+from retrain.records import Announcement, Level
 
 
 @dataclass
@@ -35,8 +35,8 @@ class Mailbox:
         return [announcement.headline for _, announcement in self.got]
 
 
-def waiting(state: State, model: str) -> list[Announcement]:
+def waiting(ledger: Ledger, model: str) -> list[Announcement]:
     """What waits in the outbox; it is delivered by this."""
     mailbox = Mailbox()
-    outbox.send(model, [mailbox], state=state)
+    outbox.send(model, [mailbox], ledger=ledger)
     return [announcement for _, announcement in mailbox.got]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 
 Ask = Callable[[str], Sequence[Sequence[str]]]
 """Rows of a query to Retrain's database, each value as text."""

@@ -13,8 +13,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
 from docs.images.browser import page as browser_page  # noqa: E402
-from retrain import renderings  # noqa: E402
-from tests.core.test_renderings import KINDS  # noqa: E402
+from retrain.messages import formats  # noqa: E402
+from tests.core.messages.test_formats import KINDS  # noqa: E402
 
 STYLE = """
 body { margin: 0; padding: 20px; width: 1360px; background: #f4f4f4; color: #1d1c1d;
@@ -33,9 +33,9 @@ def main() -> None:
     told = KINDS["inconclusive"]
     body = {"key": "verdict/4f1c…", **told.to_json(), "numbers": "…", "facts": "…"}
     panels = {
-        "Slack": _slack(renderings.slack(told)),
-        "E-mail": f"<p>{escape(renderings.subject(told))}</p><hr>{renderings.html(told)}",
-        "Microsoft Teams, Discord and others, through Apprise": f"<pre>{escape(renderings.quiet_text(told))}</pre>",
+        "Slack": _slack(formats.slack(told)),
+        "E-mail": f"<p>{escape(formats.subject(told))}</p><hr>{formats.html(told)}",
+        "Microsoft Teams, Discord and others, through Apprise": f"<pre>{escape(formats.quiet_text(told))}</pre>",
         "Web hook": f"<pre>{escape(json.dumps(body, ensure_ascii=False, indent=1))}</pre>",
     }
     sections = "".join(f"<section><h2>{name}</h2>{panel}</section>" for name, panel in panels.items())

@@ -62,11 +62,11 @@ class SnapshotError(RetrainError):
     """A stored snapshot is missing, or is not what its digest says."""
 
 
-class StateError(RetrainError):
+class LedgerError(RetrainError):
     """Retrain's own tables cannot be reached, or are of another version than this code."""
 
 
-class NotInLedgerError(StateError):
+class NotInLedgerError(LedgerError):
     """Retrain's own tables do not hold what was asked for."""
 
 

@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, Context, CronTriggerTimetable
 
-from retrain.nouns import Promotion
-from retrain.spec import Spec, Wake
+from retrain.records import Promotion
+from retrain.spec.operation import Wake
+from retrain.spec.spec import Spec
 from retrain_airflow.triggers.new_rows import NewRowsTrigger
 
 

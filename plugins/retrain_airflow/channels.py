@@ -15,12 +15,13 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from apprise import Apprise, NotifyFormat, NotifyType
 
-from retrain import renderings
-from retrain.channels import Log, Webhook, retry_after
 from retrain.errors import ChannelError, RetrainError
-from retrain.nouns import Announcement, Level
-from retrain.outbox import Channel
-from retrain.spec import ChannelSpec, Spec
+from retrain.messages import formats
+from retrain.messages.outbox import Channel
+from retrain.messages.webhook import Log, Webhook, retry_after
+from retrain.records import Announcement, Level
+from retrain.spec.operation import ChannelSpec
+from retrain.spec.spec import Spec
 from retrain_airflow.hooks.connections import url
 
 _SECONDS = 20
@@ -61,7 +62,7 @@ def _webhook(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
 
 def _slack(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
     hook = SlackWebhookHook(slack_webhook_conn_id=spec.connection, timeout=_SECONDS, retry_handlers=[])
-    answer = hook.client.send(**renderings.slack(announcement))
+    answer = hook.client.send(**formats.slack(announcement))
     if answer.status_code != 200:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         raise ChannelError(f"answered {answer.status_code}", retry_after=retry_after(headers.get("retry-after")))
@@ -85,14 +86,14 @@ def _email(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
 def _mail(sender: str, to: Sequence[str], key: str, announcement: Announcement) -> MIMEMultipart:
     # Not an EmailMessage: before Python 3.12.5 it loses blanks of a subject that is not ASCII.
     message = MIMEMultipart("alternative")
-    message["Subject"] = Header(renderings.subject(announcement), "utf-8")  # type: ignore[assignment]
+    message["Subject"] = Header(formats.subject(announcement), "utf-8")  # type: ignore[assignment]
     message["From"], message["To"] = sender, ", ".join(to)
     message["Date"] = formatdate()
     # The same each time, so that a mail system that looks can drop a double.
     message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@retrain>"
     message["Auto-Submitted"] = "auto-generated"
-    message.attach(MIMEText(renderings.text(announcement), "plain", "utf-8"))
-    message.attach(MIMEText(renderings.html(announcement), "html", "utf-8"))
+    message.attach(MIMEText(formats.text(announcement), "plain", "utf-8"))
+    message.attach(MIMEText(formats.html(announcement), "html", "utf-8"))
     return message
 
 
@@ -104,8 +105,8 @@ def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
     if not len(services):
         raise ChannelError("its connection names no service that Apprise knows: look at its config")
     if not services.notify(
-        body=renderings.quiet_text(announcement),
-        title=renderings.quiet_subject(announcement),
+        body=formats.quiet_text(announcement),
+        title=formats.quiet_subject(announcement),
         notify_type=_TYPES[announcement.level],
         body_format=NotifyFormat.TEXT,
     ):

@@ -35,9 +35,9 @@ class ReportLink(_CycleLink):
     name = "Report"
 
     def _address(self, operator: Any, dag_id: str, run_id: str) -> str | None:
-        from retrain import reporting
+        from retrain.cycle import report
 
-        return reporting.address(operator.hook.cycle_of(dag_id, run_id), _snapshot(operator))
+        return report.address(operator.hook.cycle_of(dag_id, run_id), _snapshot(operator))
 
 
 class RunLink(_CycleLink):
@@ -46,7 +46,7 @@ class RunLink(_CycleLink):
     name = "Run in MLflow"
 
     def _address(self, operator: Any, dag_id: str, run_id: str) -> str | None:
-        from retrain import runs
+        from retrain.cycle import runs
 
         cycle, snapshot_id = operator.hook.cycle_of(dag_id, run_id), _snapshot(operator)
         candidate = getattr(operator, "candidate", None)
@@ -61,5 +61,5 @@ class RunLink(_CycleLink):
 def _snapshot(operator: Any) -> str:
     """Id of the one that the task is about."""
     if hasattr(operator, "verdict"):
-        return str(operator.verdict["trial"]["snapshot"])
+        return str(operator.verdict["matchup"]["snapshot"])
     return str(operator.snapshot["id"])

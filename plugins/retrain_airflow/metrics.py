@@ -8,7 +8,7 @@ from pathlib import Path
 from airflow.sdk.observability import stats
 from airflow.sdk.timezone import utcnow
 
-from retrain.nouns import Outcome
+from retrain.records import Outcome
 
 
 def rows_waiting(spec: str, rows: int) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import psycopg2
 
-from retrain.tracker import Experiment
+from retrain.tracker.entities import Experiment
 
 
 def fill(dsn: str, experiment: Experiment, runs: int, *, params: int = 5, metrics: int = 5) -> list[str]:

@@ -17,9 +17,9 @@ import pytest
 import yaml
 from psycopg2.extensions import parse_dsn
 
-from retrain.nouns import Announcement
-from retrain.state import State
-from retrain.tracker import ExperimentTracker
+from retrain.ledger.ledger import Ledger
+from retrain.records import Announcement
+from retrain.tracker.client import ExperimentTracker
 from stack.local import Running
 from tests.conftest import Database, short_lived
 from tests.core import toys
@@ -55,7 +55,7 @@ class Model:
     path: Path
     name: str
     database: Database
-    state: State
+    ledger: Ledger
     _rows: int = 0
 
     @property
@@ -70,7 +70,7 @@ class Model:
 
     def waiting(self) -> list[Announcement]:
         """What waits in the outbox; it is delivered by this."""
-        return waiting(self.state, self.name)
+        return waiting(self.ledger, self.name)
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Ti:
 
 
 @pytest.fixture
-def model(database: Database, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Model]:
+def model(database: Database, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Model]:
     """Makes the model of a test, in the folder of specs; its arguments replace fields of the spec."""
     specs = tmp_path / "specs"
     specs.mkdir()
@@ -106,7 +106,7 @@ def model(database: Database, state: State, tmp_path: Path, monkeypatch: pytest.
         path.write_text(yaml.safe_dump(data), encoding="utf-8")
         with database.connect() as session:
             toys.create(session, "rows")
-        return Model(path, data["model"], database, state)
+        return Model(path, data["model"], database, ledger)
 
     return make
 
@@ -152,7 +152,7 @@ def toy_spec(**fields: Any) -> dict[str, Any]:
             {"name": "half", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a"]}},
             {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}},
         ],
-        "gate": {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100},
+        "gate": {"metric": "accuracy", "floor": 0.7, "round_rows": 100},
         **fields,
     }
 

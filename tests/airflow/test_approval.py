@@ -13,15 +13,18 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from retrain import steps
-from retrain.nouns import Level, Outcome, Verdict
-from retrain.spec import Split
-from retrain.tracker import ExperimentTracker
+from retrain.cycle.evaluate import evaluate
+from retrain.cycle.snapshot import take_snapshot
+from retrain.cycle.train import train
+from retrain.messages import texts
+from retrain.records import Level, Outcome, Verdict
+from retrain.spec.source import Split
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.ask import AskOperator
 from tests.airflow.conftest import DAG_FILE, Model, Ti
-from tests.core.test_announcements import verdict as made
+from tests.core.messages.test_texts import verdict as made
 from tests.inbox import Inbox
 
 Make = Callable[..., Model]
@@ -30,14 +33,14 @@ Make = Callable[..., Model]
 @pytest.fixture
 def toy(model: Make, tracker: ExperimentTracker) -> Model:
     toy = model(approval="person", channels=[{"webhook": "team"}])
-    toy.state.begin_model(toy.name, Split())
+    toy.ledger.begin_model(toy.name, Split(), announcement=texts.of_split_version)
     return toy
 
 
 def verdict(toy: Model, *, production: str | None = None) -> Verdict:
     found = made(Outcome.PROMOTE, "It is better.")
-    trial = found.trial.model_copy(update={"model": toy.name, "production": production, "version": "2"})
-    return found.model_copy(update={"trial": trial})
+    matchup = found.matchup.model_copy(update={"model": toy.name, "production": production, "version": "2"})
+    return found.model_copy(update={"matchup": matchup})
 
 
 def answer(toy: Model, verdict: Verdict, chosen: str, by: str | None = "kim") -> tuple[str, Any]:
@@ -109,9 +112,9 @@ def test_who_is_asked_finds_the_report_which_then_says_what_was_answered(
     toy.feed(1000)
     hook = RetrainHook(toy.spec)
     cycle = hook.cycle_of("retrain_toy", "run 1")
-    snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
-    trained = steps.train(cycle, "whole", snapshot)
-    judged = steps.evaluate(cycle, snapshot, [trained], dry_run=False)
+    snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
+    trained = train(cycle, "whole", snapshot)
+    judged = evaluate(cycle, snapshot, [trained], dry_run=False)
 
     def report() -> str:
         return tracker.download_artifact(trained.parent_run_id, "report/report.md", tmp_path).read_text("utf-8")
@@ -148,7 +151,7 @@ def test_what_is_said_is_done_unless_production_has_changed(
 
 def test_what_was_frozen_meanwhile_is_held(toy: Model) -> None:
     until = datetime.now(UTC) + timedelta(days=1)
-    toy.state.freeze("a freeze", toy.name, until=until, by="lee", why="연말 동결")
+    toy.ledger.freeze("a freeze", toy.name, until=until, by="lee", why="연말 동결", announcement=texts.of_freeze)
     assert answer(toy, verdict(toy), "Promote")[0] == "hold"
 
 

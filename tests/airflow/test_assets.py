@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk import Asset
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from retrain.nouns import Move, Promotion
+from retrain.records import Move, Promotion
 from retrain_airflow import assets
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)

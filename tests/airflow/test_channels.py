@@ -29,11 +29,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from retrain import renderings, spec
 from retrain.errors import ChannelError
+from retrain.messages import formats
+from retrain.spec.parse import parse
 from retrain_airflow.channels import channels
 from tests.airflow.conftest import toy_spec
-from tests.core.test_renderings import KINDS
+from tests.core.messages.test_formats import KINDS
 from tests.inbox import Inbox
 
 SECRET = "s3ntinel"
@@ -51,7 +52,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 def deliver(key: str = "key", kind: str = "promote", **channel: Any) -> None:
-    parsed = spec.parse(toy_spec(channels=[channel]), "toy.yaml")
+    parsed = parse(toy_spec(channels=[channel]), "toy.yaml")
     _log, team = channels(parsed)
     team.deliver(key, KINDS[kind])
 
@@ -102,7 +103,7 @@ def test_slack_gets_blocks_and_a_line_for_the_notification(connect: Connect, inb
     deliver(slack="team")
     (post,) = inbox.posts
     assert post.path == f"/services/T0/B0/{SECRET}"
-    assert post.body == renderings.slack(KINDS["promote"])
+    assert post.body == formats.slack(KINDS["promote"])
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 429, 500, 503])
@@ -159,13 +160,13 @@ def test_a_mail_has_text_and_html(postbox: Postbox, kind: str) -> None:
     deliver(kind=kind, email="team", to=TEAM)
     (mail,) = postbox.mails
     assert postbox.to == [TEAM]
-    assert mail["Subject"] == renderings.subject(KINDS[kind])
+    assert mail["Subject"] == formats.subject(KINDS[kind])
     assert (mail["From"], mail["To"], mail["Bcc"]) == ("retrain@example.org", ", ".join(TEAM), None)
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert text is not None
     assert html is not None
-    assert text.get_content().split() == renderings.text(KINDS[kind]).split()
-    assert html.get_content().split() == renderings.html(KINDS[kind]).split()
+    assert text.get_content().split() == formats.text(KINDS[kind]).split()
+    assert html.get_content().split() == formats.html(KINDS[kind]).split()
 
 
 def test_a_mail_that_is_sent_again_is_the_same_to_a_mail_system(postbox: Postbox) -> None:
@@ -228,8 +229,8 @@ def test_apprise_carries_it_to_whatever_its_connection_names(connect: Connect, i
     connect(conn_type="apprise", extra=json.dumps({"config": {"path": service, "tag": "alerts"}}))
     deliver(kind="hostile", apprise="team")
     (post,) = inbox.posts
-    assert post.body["title"] == renderings.quiet_subject(KINDS["hostile"])
-    assert post.body["message"].split() == renderings.quiet_text(KINDS["hostile"]).split()
+    assert post.body["title"] == formats.quiet_subject(KINDS["hostile"])
+    assert post.body["message"].split() == formats.quiet_text(KINDS["hostile"]).split()
     assert post.body["type"] == "failure"
 
 
@@ -257,9 +258,7 @@ def test_discord_gets_text_within_its_limit_that_mentions_nobody(discord: Inbox,
     (post,) = discord.posts
     assert post.path == f"/api/webhooks/41762/{SECRET}"
     said = post.body["content"]
-    assert (
-        renderings.quiet_text(KINDS[kind]).split() == said.removeprefix(renderings.quiet_subject(KINDS[kind])).split()
-    )
+    assert formats.quiet_text(KINDS[kind]).split() == said.removeprefix(formats.quiet_subject(KINDS[kind])).split()
     assert len(said) <= 2000
     assert "@everyone" not in said
 
@@ -272,9 +271,9 @@ def test_teams_gets_a_card_with_the_text(teams: Inbox, kind: str) -> None:
     (card,) = post.body["attachments"]
     assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
     said = {block["id"]: block["text"] for block in card["content"]["body"] if "text" in block}
-    assert said["title"] == renderings.quiet_subject(KINDS[kind])
+    assert said["title"] == formats.quiet_subject(KINDS[kind])
     unescaped = re.sub(r"\\(.)", r"\1", said["body"])
-    assert unescaped.split() == renderings.quiet_text(KINDS[kind]).split()
+    assert unescaped.split() == formats.quiet_text(KINDS[kind]).split()
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
@@ -291,7 +290,7 @@ def test_a_receiver_that_hangs_or_resets_the_connection_is_told_soon(
     kind: str, trouble: str, inbox: Inbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retrain_airflow.channels._SECONDS", 1)
-    monkeypatch.setattr("retrain.channels._SECONDS", 1)
+    monkeypatch.setattr("retrain.messages.webhook._SECONDS", 1)
     monkeypatch.setattr(NotifyDiscord, "notify_url", f"{inbox.url}/api/webhooks")
     host = inbox.url.removeprefix("http://")
     connections: dict[str, dict[str, Any]] = {

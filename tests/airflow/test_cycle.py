@@ -14,7 +14,7 @@ from airflow.models.xcom import XComModel
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 from tests.airflow.conftest import DAG_FILE, Model
 from tests.inbox import Inbox
 
@@ -53,7 +53,7 @@ def _xcom(ti: TaskInstance, key: str) -> str | None:
 
 def states(run: DagRun) -> dict[str, str]:
     """State of each task; a mapped one under the name that Airflow shows."""
-    return {ti.rendered_map_index or ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    return {ti.rendered_map_index or ti.task_id: str(ti.ledger) for ti in run.get_task_instances()}
 
 
 def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: ExperimentTracker) -> None:
@@ -108,7 +108,7 @@ def test_data_that_is_blocked_ends_the_run_and_is_told_once_however_often_it_is_
     assert headline.startswith(f"{toy.name}: the data is blocked in retrain_toy, run ")
     assert "1 of 500 rows were labelled more than 1d in the future; none may be (e.g. key 7)." in headline
     assert toy.waiting() == []
-    assert toy.state.last_consumed(toy.name) is None
+    assert toy.ledger.last_consumed(toy.name) is None
 
 
 def test_what_the_verdict_did_not_go_on_to_stays_skipped_when_it_is_cleared(model: Make, run: Run) -> None:

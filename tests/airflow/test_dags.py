@@ -14,7 +14,9 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 
-from retrain import errors, spec_files, training
+from retrain import errors
+from retrain.models import training
+from retrain.spec import files as spec_files
 from retrain_airflow import assets
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.triggers.new_rows import NewRowsTrigger
@@ -182,7 +184,7 @@ def test_what_no_retry_can_help_fails_at_once(dag: DAG, name: str) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        errors.StateError(),
+        errors.LedgerError(),
         errors.SourceError(),
         errors.SnapshotError(),
         errors.TrackerError(),

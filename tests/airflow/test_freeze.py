@@ -34,17 +34,17 @@ def test_the_form_asks_which_model_how_long_and_why(model: Make) -> None:
 def test_production_is_frozen_by_whoever_started_the_run_until_no_days_are_said(model: Make) -> None:
     toy = model()
     run(7, toy.name)
-    freeze = toy.state.freeze_of(toy.name)
+    freeze = toy.ledger.freeze_of(toy.name)
     assert freeze is not None
     assert (freeze.by, freeze.why) == ("kim in retrain-freeze, run run 1", "연말 동결")
     assert timedelta(days=6.9) < freeze.until - datetime.now(UTC) <= timedelta(days=7)
-    assert toy.state.freeze_of("another") is None
+    assert toy.ledger.freeze_of("another") is None
     run(0, toy.name, "run 2")
-    assert toy.state.freeze_of(toy.name) is None
+    assert toy.ledger.freeze_of(toy.name) is None
 
 
 def test_every_model_can_be_frozen_at_once(model: Make) -> None:
     toy = model()
     run(0.5, EVERY_MODEL)
-    assert toy.state.freeze_of("another") is not None
-    assert toy.state.freeze_of(toy.name) is not None
+    assert toy.ledger.freeze_of("another") is not None
+    assert toy.ledger.freeze_of(toy.name) is not None

@@ -20,9 +20,9 @@ import pytest
 from airflow.sdk import Connection
 from mlflow import MlflowClient
 
-from retrain.errors import NoAnswerError, SettingsError, SpecError, StateError, TrackerError
-from retrain.tracker import DEADLINE, ExperimentTracker
-from retrain.tracker.answers import _Logins
+from retrain.errors import LedgerError, NoAnswerError, SettingsError, SpecError, TrackerError
+from retrain.tracker.client import ExperimentTracker
+from retrain.tracker.transport import DEADLINE, _Logins
 from retrain_airflow.hooks.connections import url
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
@@ -326,7 +326,7 @@ def test_a_cycle_is_the_run_of_its_context(model: Make, tracker: ExperimentTrack
     )
     assert (cycle.dag_id, cycle.run_id, cycle.note) == ("retrain_toy", "run 7", "autumn")
     assert cycle.spec.model == toy.name
-    assert cycle.state.last_consumed(toy.name) is None
+    assert cycle.ledger.last_consumed(toy.name) is None
     assert RetrainHook(toy.spec).source.read_labelled().num_rows == 3
 
 
@@ -450,8 +450,8 @@ def test_the_password_of_the_ledger_is_nowhere_to_be_read(
     }
     monkeypatch.setenv("AIRFLOW_CONN_RETRAIN_STATE", json.dumps(where))
     hook = RetrainHook(model().spec)
-    with pytest.raises(StateError) as refused:
-        assert hook.state
+    with pytest.raises(LedgerError) as refused:
+        assert hook.ledger
     told = "".join(traceback.format_exception(refused.value))
     assert "correct-horse" not in f"{hook!r} {vars(hook)} {told} {''.join(capfd.readouterr())}"
 
@@ -460,12 +460,12 @@ def test_a_ledger_that_never_answers_is_given_up(model: Make, monkeypatch: pytes
     with socket.create_server(("127.0.0.1", 0)) as silent:
         where = {"conn_type": "postgres", "host": "127.0.0.1", "port": silent.getsockname()[1]}
         monkeypatch.setenv("AIRFLOW_CONN_RETRAIN_STATE", json.dumps({**where, "extra": {"connect_timeout": 2}}))
-        with pytest.raises(StateError, match="timeout expired"):
-            assert RetrainHook(model().spec).state
+        with pytest.raises(LedgerError, match="timeout expired"):
+            assert RetrainHook(model().spec).ledger
 
 
 def test_nothing_waits_for_a_database_for_longer_than_a_minute(model: Make) -> None:
     hook = RetrainHook(model().spec)
-    with closing(hook.state._connect()) as session:
+    with closing(hook.ledger._connect()) as session:
         limits = session.get_dsn_parameters()
     assert (limits["connect_timeout"], limits["tcp_user_timeout"]) == ("60", "60000")

@@ -8,9 +8,11 @@ import pytest
 from airflow.sdk.bases.operatorlink import BaseOperatorLink
 from airflow.serialization.serialized_objects import OperatorSerialization
 
-from retrain import steps
-from retrain.runs import made_of_cycle
-from retrain.tracker import ExperimentTracker
+from retrain.cycle.evaluate import evaluate
+from retrain.cycle.runs import made_of_cycle
+from retrain.cycle.snapshot import take_snapshot
+from retrain.cycle.train import train
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.api.app import PREFIX
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.links import ReportLink, RunLink
@@ -40,9 +42,9 @@ def test_each_task_of_a_cycle_leads_to_what_it_made(model: Make, tracker: Experi
     toy.feed(1000)
     hook = RetrainHook(toy.spec)
     cycle = hook.cycle({"dag": SimpleNamespace(dag_id="retrain_toy"), "run_id": "run 1"})  # type: ignore[typeddict-item]
-    snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
-    candidate = steps.train(cycle, "whole", snapshot)
-    verdict = steps.evaluate(cycle, snapshot, [candidate], dry_run=False)
+    snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
+    candidate = train(cycle, "whole", snapshot)
+    verdict = evaluate(cycle, snapshot, [candidate], dry_run=False)
     report = f"{BASE}{PREFIX}/runs/{candidate.parent_run_id}/report"
     assert made_of_cycle(cycle, snapshot.id) == candidate.parent_run_id
     known = {"task_id": "t", "spec": toy.spec}

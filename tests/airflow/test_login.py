@@ -8,7 +8,7 @@ from airflow.api_fastapi.app import create_auth_manager, init_auth_manager
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from retrain.spec_files import SpecFolder
+from retrain.spec.files import SpecFolder
 from retrain_airflow.api.airflow_access import identify
 from retrain_airflow.api.app import PREFIX, create_app
 from retrain_airflow.api.backend import Backend

@@ -11,8 +11,8 @@ from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 from airflow.sdk.timezone import utcnow
 
-from retrain import announcements
-from retrain.nouns import Incident, Outcome
+from retrain.messages import texts
+from retrain.records import Incident, Outcome
 from retrain_airflow import metrics
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
 from retrain_airflow.operators.tell import TellOperator
@@ -78,7 +78,7 @@ def test_the_outbox_tells_how_long_its_oldest_message_waits(
 ) -> None:
     toy = model(channels=[{"webhook": "team"}])
     send = SendOutboxOperator(task_id="send", specs=str(toy.path.parent))
-    toy.state.announce("one", announcements.of_incident(Incident(model=toy.name, what="fire", remedy="Run.")))
+    toy.ledger.announce("one", texts.of_incident(Incident(model=toy.name, what="fire", remedy="Run.")))
     channel.status = 503
     later("2 minutes")
     send.execute({})

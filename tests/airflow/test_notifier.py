@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from retrain import announcements
 from retrain.errors import BlockedDataError
-from retrain.nouns import Incident
+from retrain.messages import texts
+from retrain.records import Incident
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from tests.airflow.conftest import Model, Ti, connection_to
@@ -84,7 +84,7 @@ def test_what_fails_again_and_again_is_folded_until_it_is_well(model: Make, chan
 def test_what_the_core_has_told_of_is_delivered_and_not_told_again(model: Make, channel: Inbox) -> None:
     toy = model(channels=TEAM)
     blocked = Incident(model=toy.name, what="the data is blocked.", remedy="Look at it.")
-    toy.state.announce("blocked/1", announcements.of_incident(blocked))
+    toy.ledger.announce("blocked/1", texts.of_incident(blocked))
     IncidentNotifier(spec=toy.spec)({"ti": Ti(task_id="check"), "exception": BlockedDataError("the data is blocked.")})
     assert keys(channel) == ["blocked/1"]
 
@@ -154,7 +154,7 @@ def test_the_ledger_may_be_behind_another_connection(
     toy = model(channels=TEAM)
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    IncidentNotifier(spec=toy.spec, state_conn_id="ledger")(failed())
+    IncidentNotifier(spec=toy.spec, ledger_conn_id="ledger")(failed())
     assert len(channel.posts) == 1
 
 

@@ -13,10 +13,10 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from mlflow import MlflowClient
 
-from retrain import announcements
 from retrain.errors import BlockedDataError, RetrainError, SpecError
-from retrain.nouns import Candidate, Incident, Outcome, Promotion, Snapshot, Verdict
-from retrain.tracker import ExperimentTracker
+from retrain.messages import texts
+from retrain.records import Candidate, Incident, Outcome, Promotion, Snapshot, Verdict
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow import assets
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.check import CheckDataOperator
@@ -80,7 +80,7 @@ def tell(model: Model, **how: Any) -> int:
 # ── a cycle
 
 
-def test_each_takes_the_noun_before_and_gives_the_next(
+def test_each_takes_the_record_before_and_gives_the_next(
     model: Make, mlflow_server: Running, tracker: ExperimentTracker, channel: Inbox
 ) -> None:
     toy = model(channels=[{"webhook": "team"}])
@@ -95,13 +95,13 @@ def test_each_takes_the_noun_before_and_gives_the_next(
     assert Verdict.from_json(verdict).outcome is Outcome.PROMOTE
     assert skipped == ["hold"]
     promotion, event = promote(toy, verdict)
-    assert event == {"version": "1", "from": None, "verdict": verdict["trial"]["id"]}
+    assert event == {"version": "1", "from": None, "verdict": verdict["matchup"]["id"]}
     assert Promotion.from_json(promotion).to_version == "1"
     assert tracker.production(toy.name) == "1"
     assert tell(toy) == 2
     assert [post.body["kind"] for post in channel.posts] == ["verdict", "promotion"]
     # Nothing larger than a noun crosses from task to task.
-    assert max(len(json.dumps(noun)) for noun in (snapshot, results, candidate, verdict, promotion)) < 4000
+    assert max(len(json.dumps(record)) for record in (snapshot, results, candidate, verdict, promotion)) < 4000
     runs = [MlflowClient(mlflow_server.mlflow_url).get_run(candidate[name]) for name in ("run_id", "parent_run_id")]
     assert [run.data.tags["mlflow.note.content"] for run in runs] == ["autumn", "autumn"]
 
@@ -115,7 +115,7 @@ def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(
     snapshot = take(toy)
     candidates = [train(toy, snapshot=snapshot)]
     verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, **asked)
-    assert (Verdict.from_json(verdict).outcome, Verdict.from_json(verdict).trial.dry_run) == (Outcome.PROMOTE, True)
+    assert (Verdict.from_json(verdict).outcome, Verdict.from_json(verdict).matchup.dry_run) == (Outcome.PROMOTE, True)
     assert skipped == ["promote"]
     with pytest.raises(RetrainError, match="promotes nothing"):
         promote(toy, verdict)
@@ -190,7 +190,7 @@ def test_a_candidate_that_the_spec_does_not_name_is_refused(model: Make, tracker
 def announce(model: Model, *subjects: str) -> None:
     for subject in subjects:
         incident = Incident(model=model.name, what=subject, remedy="Wait.")
-        model.state.announce(subject, announcements.of_incident(incident))
+        model.ledger.announce(subject, texts.of_incident(incident))
 
 
 def test_what_waits_is_delivered_oldest_first_and_counted(model: Make, channel: Inbox) -> None:
@@ -223,8 +223,8 @@ def test_the_outbox_sends_for_every_spec_that_can_be_read(model: Make, channel: 
     other = toy.path.with_name("other.yaml")
     other.write_text(toy.path.read_text().replace(f"model: {toy.name}", "model: other"))
     for name in (toy.name, "other"):
-        told = announcements.of_incident(Incident(model=name, what="fire", remedy="Run."))
-        toy.state.announce(name, told)
+        told = texts.of_incident(Incident(model=name, what="fire", remedy="Run."))
+        toy.ledger.announce(name, told)
     assert SendOutboxOperator(task_id="send", specs=str(toy.path.parent)).execute(CONTEXT) == 2
     assert {post.body["model"] for post in channel.posts} == {toy.name, "other"}
 
@@ -245,7 +245,7 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     announce(toy, "one")
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    assert tell(toy, state_conn_id="ledger") == 1
+    assert tell(toy, ledger_conn_id="ledger") == 1
 
 
 # ── what Airflow fills in
@@ -264,7 +264,7 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
         (TellOperator, ("spec",)),
     ],
 )
-def test_nouns_and_answers_of_the_trigger_form_are_filled_in(
+def test_records_and_answers_of_the_trigger_form_are_filled_in(
     operator: type[BaseOperator], fields: tuple[str, ...]
 ) -> None:
     assert operator.template_fields == fields

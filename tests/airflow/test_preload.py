@@ -5,7 +5,7 @@ from tests.airflow.conftest import PROJECT, python
 IMPORTS = """
 import sys
 from retrain_airflow import preload
-sys.modules["retrain.steps"] = None  # whoever imports it now fails
+sys.modules["retrain.cycle.evaluate"] = None  # whoever imports it now fails
 for words in sys.argv[1:]:
     sys.argv[1:] = words.split()
     try:
@@ -16,7 +16,7 @@ for words in sys.argv[1:]:
 """
 IMPORTED = """
 import sys
-sys.modules["retrain.steps"] = None
+sys.modules["retrain.cycle.evaluate"] = None
 sys.argv[1:] = ["celery", "worker"]
 try:
     import retrain_airflow.celery_worker
@@ -41,7 +41,7 @@ from airflow import plugins_manager
 plugins_manager.ensure_plugins_loaded()
 names = [plugin["name"] for plugin in plugins_manager.get_plugin_info(["name"])]
 print(plugins_manager.get_import_errors(), "retrain" in names)
-needed = {"mlflow", "pandas", "retrain.channels", "retrain_airflow.hooks.postgres", "sklearn"}
+needed = {"mlflow", "pandas", "retrain.messages.webhook", "retrain_airflow.hooks.postgres", "sklearn"}
 print(needed - sys.modules.keys())
 print({"incident", "postgres", "preload", "take", "tracker", "train"} & sys.modules.keys())
 """

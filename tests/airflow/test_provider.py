@@ -15,7 +15,7 @@ from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 from airflow.models import Connection
 from airflow.providers_manager import ProvidersManager, _create_provider_info_schema_validator
 
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.provider import get_provider_info
 from tests.airflow.conftest import PROJECT
@@ -120,7 +120,7 @@ def test_each_field_of_the_form_ends_in_the_tracker(
     def tracker(*arguments: Any, **keywords: Any) -> None:
         given.update(inspect.signature(ExperimentTracker).bind(*arguments, **keywords).arguments)
 
-    monkeypatch.setattr("retrain.tracker.ExperimentTracker", tracker)
+    monkeypatch.setattr("retrain.tracker.client.ExperimentTracker", tracker)
     assert form.extra_fields is not None
     extra = {
         name: 7 if "number" in field["schema"]["type"] else f"the {name}" for name, field in form.extra_fields.items()
@@ -138,7 +138,7 @@ def test_a_form_that_is_left_empty_leaves_the_tracker_its_defaults(
 ) -> None:
     assert form.extra_fields is not None
     given = dict[str, Any]()
-    monkeypatch.setattr("retrain.tracker.ExperimentTracker", lambda _uri, **keywords: given.update(keywords))
+    monkeypatch.setattr("retrain.tracker.client.ExperimentTracker", lambda _uri, **keywords: given.update(keywords))
     defaults = {name: each.default for name, each in inspect.signature(ExperimentTracker).parameters.items()}
     for empty in (None, ""):
         given.clear()

@@ -12,13 +12,18 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from retrain import spec_files, steps
-from retrain.cycle import Cycle
+from retrain.cycle.context import Cycle
+from retrain.cycle.evaluate import evaluate
+from retrain.cycle.promote import promote
+from retrain.cycle.snapshot import take_snapshot
+from retrain.cycle.train import train
 from retrain.errors import RollbackError
-from retrain.nouns import Move
-from retrain.snapshot import SnapshotStore
-from retrain.source import Source
-from retrain.tracker import ExperimentTracker
+from retrain.messages import texts
+from retrain.records import Move
+from retrain.snapshots.store import SnapshotStore
+from retrain.source.table import Source
+from retrain.spec import files as spec_files
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow import assets
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.rollback import RollbackOperator
@@ -45,10 +50,10 @@ def two(one_fresh_process: None, model: Make, tracker: ExperimentTracker, tmp_pa
     source = Source(toy.database.connect, spec.source)
     for run_id in ("run 1", "run 2"):
         toy.feed(1000)
-        cycle = Cycle(spec, "retrain_toy", run_id, snapshots, toy.state, tracker)
-        snapshot = steps.take(spec, source=source, snapshots=snapshots, state=toy.state)
-        verdict = steps.evaluate(cycle, snapshot, [steps.train(cycle, "whole", snapshot)], dry_run=False)
-        steps.promote(cycle, verdict, force="a test", by="kim")
+        cycle = Cycle(spec, "retrain_toy", run_id, snapshots, toy.ledger, tracker)
+        snapshot = take_snapshot(spec, source=source, snapshots=snapshots, ledger=toy.ledger)
+        verdict = evaluate(cycle, snapshot, [train(cycle, "whole", snapshot)], dry_run=False)
+        promote(cycle, verdict, force="a test", by="kim")
     toy.waiting()
     return toy
 
@@ -112,6 +117,6 @@ def test_where_nothing_is_in_production_there_is_nothing_to_take_back(model: Mak
     toy = model()
     toy.feed(100)
     spec = spec_files.load(toy.spec).spec
-    toy.state.begin_model(spec.model, spec.split)
+    toy.ledger.begin_model(spec.model, spec.split, announcement=texts.of_split_version)
     with pytest.raises(RollbackError, match="nothing is in Production, so there is nothing to take back"):
         roll_back(toy)

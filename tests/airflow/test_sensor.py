@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from retrain.errors import SourceError, StateError
+from retrain.errors import LedgerError, SourceError
 from retrain_airflow.sensors.new_rows import NewRowsSensor
 from tests.airflow.conftest import Model, connection_to
 
@@ -67,7 +67,7 @@ def test_log_and_xcom_say_which_threshold_lets_the_cycle_go_on(
 def test_a_large_table_without_its_index_is_told_once_however_often_it_looks(
     model: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retrain.count_plan.MANY_ROWS", 10)
+    monkeypatch.setattr("retrain.source.count_plan.MANY_ROWS", 10)
     toy = model()
     toy.feed(400)
     often = sensor(toy)
@@ -82,7 +82,7 @@ def test_a_small_table_and_one_with_its_index_are_told_nothing(
     toy = model()
     toy.feed(400)
     sensor(toy).poke({})
-    monkeypatch.setattr("retrain.count_plan.MANY_ROWS", 10)
+    monkeypatch.setattr("retrain.source.count_plan.MANY_ROWS", 10)
     with toy.database.connect() as session:
         session.cursor().execute("CREATE INDEX ON rows (labelled_at) WHERE label IS NOT NULL")
     sensor(toy).poke({})
@@ -103,7 +103,7 @@ def test_a_database_without_our_tables_is_red_and_says_what_to_do(model: Make) -
     toy = model()
     with toy.database.connect() as session:
         session.cursor().execute("DROP SCHEMA retrain CASCADE")
-    with pytest.raises(StateError, match="run `retrain migrate`"):
+    with pytest.raises(LedgerError, match="run `retrain migrate`"):
         sensor(toy).execute({})
 
 
@@ -112,4 +112,4 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     toy.feed(500)
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    assert sensor(toy, state_conn_id="ledger").poke({})
+    assert sensor(toy, ledger_conn_id="ledger").poke({})

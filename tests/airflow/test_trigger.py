@@ -14,7 +14,8 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
-from retrain import announcements, steps
+from retrain.cycle.snapshot import take_snapshot
+from retrain.messages import texts
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.triggers import new_rows
 from retrain_airflow.triggers.new_rows import NewRowsTrigger
@@ -82,9 +83,9 @@ def watched(model: Model, scenario: Callable[[Watch], Coroutine[Any, Any, None]]
 def consume(model: Model) -> None:
     """A verdict on every row that is there now."""
     hook = RetrainHook(model.spec)
-    snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
+    snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
     verdict = unmeasured(snapshot, f"on {snapshot.id}", hook.spec.gate)
-    model.state.save_verdict(verdict, announcements.of_verdict(verdict))
+    model.ledger.save_verdict(verdict, texts.of_verdict(verdict))
 
 
 # ── when it fires
@@ -286,9 +287,9 @@ def test_the_event_loop_goes_on_while_the_database_thinks(model: Make) -> None:
 
 
 def test_what_airflow_stores_of_it_makes_the_same_trigger(model: Make) -> None:
-    trigger = NewRowsTrigger(model().spec, state_conn_id="ledger", interval=2.5)
+    trigger = NewRowsTrigger(model().spec, ledger_conn_id="ledger", interval=2.5)
     path, kwargs = trigger.serialize()
-    assert kwargs == {"spec": trigger.spec, "state_conn_id": "ledger", "interval": 2.5}
+    assert kwargs == {"spec": trigger.spec, "ledger_conn_id": "ledger", "interval": 2.5}
     again = import_string(path)(**kwargs)
     assert isinstance(again, BaseEventTrigger)
     assert again.serialize() == trigger.serialize()

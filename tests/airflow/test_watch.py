@@ -6,7 +6,7 @@ from datetime import timedelta
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import CronTriggerTimetable
 
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.watch import WatchOperator

@@ -12,12 +12,12 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 
-from retrain import spec_files
 from retrain.errors import NotFoundError
-from retrain.snapshot import SnapshotStore
-from retrain.spec_files import SpecFolder
-from retrain.state import State
-from retrain.tracker import ExperimentTracker
+from retrain.ledger.ledger import Ledger
+from retrain.snapshots.store import SnapshotStore
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFolder
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.api.access import NotAllowedError, Permission
 from retrain_airflow.api.app import DEADLINE, PREFIX, create_app
 from retrain_airflow.api.backend import Backend, DagRun, Schedule
@@ -103,10 +103,10 @@ def backend(mlflow_server: Running, tmp_path_factory: pytest.TempPathFactory) ->
 
     folder = tmp_path_factory.mktemp("api")
     tracker = ExperimentTracker(mlflow_server.mlflow_url, deadline=DEADLINE)
-    state = State(lambda: psycopg2.connect(mlflow_server.dsn("retrain")))
+    ledger = Ledger(lambda: psycopg2.connect(mlflow_server.dsn("retrain")))
     return Backend(
         tracker=lambda: tracker,
-        state=lambda: state,
+        ledger=lambda: ledger,
         snapshots=lambda: SnapshotStore((folder / "snapshots").as_uri()),
         source=_no_source,
         specs=lambda: SpecFolder((), ()),

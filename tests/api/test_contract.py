@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from retrain.errors import NoAnswerError, StateError
-from retrain.tracker import ExperimentTracker
+from retrain.errors import LedgerError, NoAnswerError
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.api.backend import Backend
 from retrain_airflow.api.limits import LARGEST
 from tests.api.conftest import As, mounted, serving
@@ -72,7 +72,7 @@ def test_a_method_that_is_not_there_is_a_problem_and_says_which_are(api: httpx.C
     assert api.put("/create").headers["allow"] == "POST"
 
 
-@pytest.mark.parametrize("error", [NoAnswerError("no", where="http://10.0.0.1"), StateError("no")])
+@pytest.mark.parametrize("error", [NoAnswerError("no", where="http://10.0.0.1"), LedgerError("no")])
 def test_what_does_not_answer_is_to_be_asked_again(error: Exception, backend: Backend, as_person: As) -> None:
     def fail() -> Any:
         raise error

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from retrain.errors import SourceError
-from retrain.nouns import Outcome
-from retrain.spec_files import SpecFile, SpecFolder
+from retrain.records import Outcome
+from retrain.spec.files import SpecFile, SpecFolder
 from retrain_airflow.api.access import Permission
 from retrain_airflow.api.app import PREFIX
 from retrain_airflow.api.backend import Backend
@@ -45,7 +45,7 @@ def api(two: World, backend: Backend, as_person: As) -> Iterator[httpx.Client]:
 def _serving(two: World, backend: Backend, source: Any = None) -> Iterator[str]:
     of_two = replace(
         backend,
-        state=lambda: two.state,
+        ledger=lambda: two.ledger,
         snapshots=lambda: two.snapshots,
         source=lambda _: source or two.source,
         specs=lambda: SpecFolder((SpecFile(Path("toy.yaml"), two.spec, None),), ("other.yaml: is not YAML",)),
@@ -68,7 +68,7 @@ def test_a_rollback_is_one_row_in_the_ledger_and_sent_again_gives_that_row(api: 
     )
     assert second.json() == row
     assert two.tracker.production(two.model) == "1"
-    assert [each.kind for each in two.state.history(two.model)] == ["forward", "forward", "rollback"]
+    assert [each.kind for each in two.ledger.history(two.model)] == ["forward", "forward", "rollback"]
 
 
 def test_who_looks_at_an_old_page_changes_nothing(api: httpx.Client, two: World) -> None:
@@ -127,7 +127,7 @@ def test_who_may_promote_but_not_edit_the_models_dag_promotes_nothing(
 def test_the_verdict_behind_a_version_is_told_with_it(api: httpx.Client, two: World) -> None:
     found = api.get(f"/models/{two.model}/versions/2").json()
     assert (found["version"], found["stage"], found["aliases"]) == ("2", "Production", ["production"])
-    assert (found["verdict"]["outcome"], found["verdict"]["trial"]["version"]) == ("PROMOTE", "2")
+    assert (found["verdict"]["outcome"], found["verdict"]["matchup"]["version"]) == ("PROMOTE", "2")
     assert found["judged_at"] is not None
 
 
@@ -173,7 +173,7 @@ def test_the_verdicts_of_a_model_come_page_by_page_with_what_followed(api: httpx
     more = {"max_results": 1, "page_token": first["next_page_token"]}
     second = api.get(f"/specs/{two.model}/verdicts", params=more).json()
     found = first["verdicts"] + second["verdicts"]
-    assert [each["verdict"]["trial"]["version"] for each in found] == ["2", "1"]
+    assert [each["verdict"]["matchup"]["version"] for each in found] == ["2", "1"]
     assert [each["promotion"]["seq"] for each in found] == [2, 1]
     assert second["next_page_token"] is None
     assert api.get("/specs/none/verdicts").status_code == 404
@@ -181,8 +181,8 @@ def test_the_verdicts_of_a_model_come_page_by_page_with_what_followed(api: httpx
 
 
 def test_a_cycle_is_known_by_its_runs_and_its_verdict(api: httpx.Client, two: World) -> None:
-    (*_, last) = two.state.verdicts(two.model, 1)[0]
-    run = api.get(f"/specs/{two.model}/verdicts").json()["verdicts"][0]["verdict"]["trial"]["run_id"]
+    (*_, last) = two.ledger.verdicts(two.model, 1)[0]
+    run = api.get(f"/specs/{two.model}/verdicts").json()["verdicts"][0]["verdict"]["matchup"]["run_id"]
     dag_run = two.tracker.get_run(run).tags["retrain.dag_run"]
     cycle = api.get(f"/specs/{two.model}/cycles/{dag_run}").json()
     assert run in [each["id"] for each in cycle["runs"]]
@@ -194,7 +194,7 @@ def test_a_cycle_is_known_by_its_runs_and_its_verdict(api: httpx.Client, two: Wo
 
 
 def test_what_production_needs_is_not_deleted(api: httpx.Client, two: World) -> None:
-    file = two.state.model_file_of_version(two.model, "2")
+    file = two.ledger.model_file_of_version(two.model, "2")
     assert file is not None
     run = api.get(f"/runs/{file.run_id}").json()
     answer = api.delete(f"/runs/{file.run_id}", params={"why": "Platz"})
@@ -205,7 +205,7 @@ def test_what_production_needs_is_not_deleted(api: httpx.Client, two: World) -> 
 
 
 def test_a_version_is_registered_once_for_its_key_and_says_by_whom(api: httpx.Client, two: World) -> None:
-    file = two.state.model_file_of_version(two.model, "1")
+    file = two.ledger.model_file_of_version(two.model, "1")
     assert file is not None
     body = {"run_id": file.run_id, "model_name": f"{two.model}-둘", "model_uri": file.uri, "why": "비교"}
     made = [api.post("/models/register", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]

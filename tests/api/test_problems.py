@@ -13,8 +13,8 @@ from mlflow.exceptions import MlflowException, RestException
 
 from retrain import errors
 from retrain.errors import NoAnswerError, NotFoundError, RetrainError, TrackerError
-from retrain.tracker import ExperimentTracker
-from retrain.tracker.answers import answer
+from retrain.tracker.client import ExperimentTracker
+from retrain.tracker.transport import answer
 from retrain_airflow.api import problems
 from tests.api.conftest import serving
 
@@ -84,7 +84,7 @@ def test_the_address_of_what_failed_is_not_told(kind: type[RetrainError]) -> Non
     "kind",
     [
         errors.NoAnswerError,
-        errors.StateError,
+        errors.LedgerError,
         errors.SourceError,
         errors.SnapshotError,
         errors.EstimatorError,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.api.access import NotAllowedError, Permission
 from retrain_airflow.api.app import PREFIX, create_app
 from retrain_airflow.api.backend import Backend

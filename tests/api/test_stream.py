@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.api import stream
 
 Event = tuple[str, str, Any]

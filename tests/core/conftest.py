@@ -19,17 +19,26 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from retrain import cli, measuring, plots, registry, reporting, spec, steps
-from retrain.answering import FreshProcess
-from retrain.cycle import Cycle
-from retrain.nouns import Candidate, Promotion, Snapshot, Verdict
-from retrain.registry import Registry
-from retrain.snapshot import SnapshotStore
-from retrain.source import Source
-from retrain.spec import Spec
-from retrain.state import State
-from retrain.threshold import Sensed
-from retrain.tracker import ExperimentTracker
+from retrain.cli import main
+from retrain.cycle import measure, report
+from retrain.cycle.context import Cycle
+from retrain.cycle.evaluate import evaluate
+from retrain.cycle.promote import promote
+from retrain.cycle.sense import recount, sense
+from retrain.cycle.snapshot import take_snapshot
+from retrain.cycle.threshold import Sensed
+from retrain.cycle.train import train
+from retrain.ledger.ledger import Ledger
+from retrain.models.sandbox import Sandbox
+from retrain.production import adoption
+from retrain.production.registry import Registry
+from retrain.records import Candidate, Promotion, Snapshot, Verdict
+from retrain.reports import verdict_chart
+from retrain.snapshots.store import SnapshotStore
+from retrain.source.table import Source
+from retrain.spec.parse import parse
+from retrain.spec.spec import Spec
+from retrain.tracker.client import ExperimentTracker
 from stack.local import Running
 from stack.postgres import system_user
 from tests.conftest import Database, new_database
@@ -44,7 +53,7 @@ class World:
     spec: Spec
     database: Database
     snapshots: SnapshotStore
-    state: State
+    ledger: Ledger
     tracker: ExperimentTracker
     _runs: "count[int]" = field(default_factory=lambda: count(1))
     _rows: int = 0
@@ -66,41 +75,41 @@ class World:
     def cycle(self, run_id: str | None = None) -> Cycle:
         """The next run of the DAG, or that of this id again."""
         run_id = run_id or f"run {next(self._runs)}"
-        return Cycle(self.spec, "retrain_test", run_id, self.snapshots, self.state, self.tracker)
+        return Cycle(self.spec, "retrain_test", run_id, self.snapshots, self.ledger, self.tracker)
 
     def sense(self) -> Sensed:
-        return steps.sense(self.spec, source=self.source, state=self.state)
+        return sense(self.spec, source=self.source, ledger=self.ledger)
 
     def recount(self, snapshot: Snapshot) -> Sensed:
-        return steps.recount(self.spec, snapshot, source=self.source, state=self.state)
+        return recount(self.spec, snapshot, source=self.source, ledger=self.ledger)
 
     def execute(self, statement: str) -> None:
         with self.database.connect() as session:
             session.cursor().execute(statement)
 
     def take(self) -> Snapshot:
-        return steps.take(self.spec, source=self.source, snapshots=self.snapshots, state=self.state)
+        return take_snapshot(self.spec, source=self.source, snapshots=self.snapshots, ledger=self.ledger)
 
     def train(self, cycle: Cycle, snapshot: Snapshot) -> list[Candidate]:
-        return [steps.train(cycle, candidate.name, snapshot) for candidate in self.spec.candidates]
+        return [train(cycle, candidate.name, snapshot) for candidate in self.spec.candidates]
 
     def judge(self, *, dry_run: bool = False) -> tuple[Cycle, Verdict]:
         """A cycle up to its verdict."""
         cycle, snapshot = self.cycle(), self.take()
-        return cycle, steps.evaluate(cycle, snapshot, self.train(cycle, snapshot), dry_run=dry_run)
+        return cycle, evaluate(cycle, snapshot, self.train(cycle, snapshot), dry_run=dry_run)
 
     def promote(self) -> Promotion:
         """A whole cycle, which must end in a promotion."""
         cycle, verdict = self.judge()
-        return steps.promote(cycle, verdict)
+        return promote(cycle, verdict)
 
     @property
     def registry(self) -> Registry:
-        return Registry(self.state, self.tracker, self.snapshots, self.spec.trust)
+        return Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust)
 
     def told(self) -> list[str]:
         """Headlines of what waits in the outbox; they are delivered by this."""
-        return [announcement.headline for announcement in waiting(self.state, self.model)]
+        return [announcement.headline for announcement in waiting(self.ledger, self.model)]
 
 
 Make = Callable[..., World]
@@ -121,7 +130,7 @@ def here(
     def retrain(*words: object) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["retrain", *map(str, words)])
         try:
-            status = cli.main()
+            status = main.main()
         except SystemExit as end:
             status = int(str(end.code))
         said = capsys.readouterr()
@@ -171,9 +180,9 @@ def _wait_for(address: str) -> None:
 @pytest.fixture(scope="session")
 def one_fresh_process() -> Iterator[None]:
     """One for all tests, as its start takes two seconds; each question still goes to a new fork of it."""
-    with FreshProcess() as process, pytest.MonkeyPatch.context() as patch:
-        for module in (measuring, registry):
-            patch.setattr(module, "FreshProcess", lambda: nullcontext(process))
+    with Sandbox() as process, pytest.MonkeyPatch.context() as patch:
+        for module in (measure, adoption):
+            patch.setattr(module, "Sandbox", lambda: nullcontext(process))
         yield
 
 
@@ -188,7 +197,7 @@ def one_picture(_drawn: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     that each kind can be drawn, is in test_plots.py.
     """
 
-    draw = plots.write
+    draw = verdict_chart.write
 
     def write(scores: Any, gate: Any, verdict: Any, folder: Path) -> Path:
         if not _drawn:
@@ -197,13 +206,13 @@ def one_picture(_drawn: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_bytes(_drawn[0])
         return path
 
-    monkeypatch.setattr(plots, "write", write)
+    monkeypatch.setattr(verdict_chart, "write", write)
 
 
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third of a verdict's time is its report, which test_reporting.py is about; elsewhere there is none."""
-    monkeypatch.setattr(reporting, "write", lambda *_, **__: None)
+    monkeypatch.setattr(report, "write", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -213,15 +222,15 @@ def world(
     no_report: None,
     mlflow_server: Running,
     database: Database,
-    state: State,
+    ledger: Ledger,
     tracker: ExperimentTracker,
     tmp_path: Path,
 ) -> Make:
     """Makes the model of a test; its arguments replace fields of the spec."""
-    return partial(_world, database, state, tracker, tmp_path)
+    return partial(_world, database, ledger, tracker, tmp_path)
 
 
-def _world(database: Database, state: State, tracker: ExperimentTracker, folder: Path, /, **fields: Any) -> World:
+def _world(database: Database, ledger: Ledger, tracker: ExperimentTracker, folder: Path, /, **fields: Any) -> World:
     data = {
         "model": f"toy-{uuid4().hex[:8]}",
         "source": {
@@ -236,12 +245,12 @@ def _world(database: Database, state: State, tracker: ExperimentTracker, folder:
             {"name": "half", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a"]}},
             {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}},
         ],
-        "gate": {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100},
+        "gate": {"metric": "accuracy", "floor": 0.7, "round_rows": 100},
     }
     with database.connect() as session:
         toys.create(session, "rows")
     snapshots = SnapshotStore((folder / "snapshots").as_uri())
-    return World(spec.parse({**data, **fields}, "toy.yaml"), database, snapshots, state, tracker)
+    return World(parse({**data, **fields}, "toy.yaml"), database, snapshots, ledger, tracker)
 
 
 @dataclass(frozen=True)
@@ -275,7 +284,7 @@ class Mould:
         if self.production is not None:
             tracker.set_production(model, self.production)
         # `_runs` is one for all: what a cycle makes in MLflow is found again by its run's id.
-        return replace(self.built, database=database, state=State(database.connect))
+        return replace(self.built, database=database, ledger=Ledger(database.connect))
 
 
 @pytest.fixture(scope="session")
@@ -301,10 +310,10 @@ def cast(
         def cast(build: Build) -> World:
             if build not in moulds:
                 database = databases.enter_context(new_database(postgres))
-                state = State(database.connect)
-                state.migrate()
+                ledger = Ledger(database.connect)
+                ledger.migrate()
                 folder = tmp_path_factory.mktemp("mould")
-                moulds[build] = Mould.of(build(partial(_world, database, state, tracker, folder)))
+                moulds[build] = Mould.of(build(partial(_world, database, ledger, tracker, folder)))
             like = parse_dsn(moulds[build].built.database.dsn)["dbname"]
             return moulds[build].cast(own.enter_context(new_database(postgres, like)))
 

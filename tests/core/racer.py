@@ -15,10 +15,10 @@ from typing import IO
 import psycopg2
 
 from retrain.errors import RetrainError
-from retrain.registry import Registry
-from retrain.snapshot import SnapshotStore
-from retrain.state import State
-from retrain.tracker import ExperimentTracker
+from retrain.ledger.ledger import Ledger
+from retrain.production.registry import Registry
+from retrain.snapshots.store import SnapshotStore
+from retrain.tracker.client import ExperimentTracker
 
 
 class Unproven(Registry):
@@ -49,8 +49,8 @@ def main() -> None:
 def _race(told: IO[str]) -> None:
     how = json.loads(told.readline())
     print(os.getpid(), file=told, flush=True)
-    state = State(lambda: psycopg2.connect(how["dsn"]), patience=how.get("patience", 300))
-    registry = Unproven(state, ExperimentTracker(how["mlflow"]), SnapshotStore(how["snapshots"]))
+    ledger = Ledger(lambda: psycopg2.connect(how["dsn"]), patience=how.get("patience", 300))
+    registry = Unproven(ledger, ExperimentTracker(how["mlflow"]), SnapshotStore(how["snapshots"]))
     for line in told:
         print(_change(registry, how["model"], how["name"], **json.loads(line)), file=told, flush=True)
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retrain import training
-from retrain.spec import CandidateSpec, Task
+from retrain.models import training
+from retrain.spec.candidates import CandidateSpec
+from retrain.spec.task import Task
 
 # The stem says the class; endings differ, so that no whole word comes twice.
 GOOD = ["감동적인 영화", "감동적이었다", "감동적이네요", "감동적입니다만", "참 감동적이고", "감동적일 뿐"]

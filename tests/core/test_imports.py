@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from retrain.state import MIGRATIONS
+from retrain.ledger.database import MIGRATIONS
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOTS = {"include": "", "plugins": "", "dags": "dags."}

@@ -87,10 +87,10 @@ class Odd(ClassifierMixin, BaseEstimator):
     def __init__(self, does: str = "") -> None:
         self.does = does
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if state["does"] == "refuse to load" and sys.argv[0].endswith("answering.py"):
+    def __setstate__(self, ledger: dict[str, Any]) -> None:
+        if ledger["does"] == "refuse to load" and sys.argv[0].endswith("answering.py"):
             raise AttributeError("no attribute '_fill_dtype'")
-        super().__setstate__(state)
+        super().__setstate__(ledger)
 
     def fit(self, features: Any, labels: Any) -> "Odd":
         self.classes_ = np.unique(labels)

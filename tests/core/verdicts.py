@@ -2,25 +2,25 @@
 
 import numpy as np
 
-from retrain.gate import judge
-from retrain.nouns import Snapshot, Trial, Verdict
-from retrain.scores import Scores
-from retrain.spec import Gate
+from retrain.gate.judge import judge
+from retrain.gate.predictions import Evidence
+from retrain.records import Matchup, Snapshot, Verdict
+from retrain.spec.gate import Gate
 
 
-def unmeasured(snapshot: Snapshot, trial_id: str, gate: Gate, *, dry_run: bool = False) -> Verdict:
+def unmeasured(snapshot: Snapshot, matchup_id: str, gate: Gate, *, dry_run: bool = False) -> Verdict:
     """INCONCLUSIVE: nothing could be asked."""
-    trial = Trial(
-        id=trial_id,
+    matchup = Matchup(
+        id=matchup_id,
         model=snapshot.model,
         candidate="half",
         snapshot=snapshot.id,
         run_id="run",
         version=None,
         production=None,
-        epoch=snapshot.epoch,
+        holdout_round=snapshot.holdout_round,
         test=1,
         dry_run=dry_run,
     )
     nothing = np.array([], np.int64)
-    return judge(Scores(trial, ("no", "yes"), nothing, None, None, nothing, faults=("nothing was asked",)), gate)
+    return judge(Evidence(matchup, ("no", "yes"), nothing, None, None, nothing, faults=("nothing was asked",)), gate)

@@ -17,10 +17,10 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from retrain import spec_files
-from retrain.spec_files import SpecFile
-from retrain.state import State
-from retrain.tracker import ExperimentTracker
+from retrain.ledger.ledger import Ledger
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
+from retrain.tracker.client import ExperimentTracker
 from stack import ports
 from stack.airflow_api import AirflowApi, Task
 from stack.home import PROJECT
@@ -121,8 +121,8 @@ def api(stack: Running) -> Iterator[AirflowApi]:
 
 
 @pytest.fixture
-def ledger(stack: Running) -> State:
-    return State(lambda: psycopg2.connect(stack.dsn("retrain")))
+def ledger(stack: Running) -> Ledger:
+    return Ledger(lambda: psycopg2.connect(stack.dsn("retrain")))
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
             {"name": each, "estimator": f"{name}:{function}", "params": {"columns": columns}}
             for each, columns in (("half", ["a"]), ("whole", ["a", "b"]))
         ]
-        gate = {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100}
+        gate = {"metric": "accuracy", "floor": 0.7, "round_rows": 100}
         spec = {"model": name, "source": source, "candidates": candidates, "gate": gate, **fields}
         path.write_text(yaml.safe_dump(spec))
         loaded = spec_files.load(path)

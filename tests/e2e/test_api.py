@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from retrain.tracker import ExperimentTracker
+from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.api.bodies import Rollback, Transition
 from stack.airflow_api import AirflowApi
 from stack.home import PROJECT

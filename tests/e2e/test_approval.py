@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from retrain.spec_files import SpecFile
-from retrain.state import State
-from retrain.tracker import ExperimentTracker
+from retrain.ledger.ledger import Ledger
+from retrain.spec.files import SpecFile
+from retrain.tracker.client import ExperimentTracker
 from stack.airflow_api import AirflowApi, Task
 from tests.inbox import Inbox
 
@@ -56,7 +56,7 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     follow: Follow,
     eventually: Callable[..., None],
     inbox: Inbox,
-    ledger: State,
+    ledger: Ledger,
     tracker: ExperimentTracker,
 ) -> None:
     files = {each: add_model(approval="person", channels=TEAM) for each in ("yes", "no", "late")}

@@ -7,11 +7,11 @@ from io import StringIO
 import psycopg2
 import pytest
 
-from retrain import announcements
-from retrain.nouns import Incident, Outcome, Promotion, Snapshot, Verdict
-from retrain.spec_files import SpecFile
-from retrain.state import State
-from retrain.tracker import ExperimentTracker
+from retrain.ledger.ledger import Ledger
+from retrain.messages import texts
+from retrain.records import Incident, Outcome, Promotion, Snapshot, Verdict
+from retrain.spec.files import SpecFile
+from retrain.tracker.client import ExperimentTracker
 from stack import demo
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
@@ -55,7 +55,7 @@ def test_the_demo_ends_in_two_promotions(shown: str, tracker: ExperimentTracker)
 
 
 def test_the_schedule_finds_the_rows_and_a_model_goes_into_production(
-    api: AirflowApi, scheduled: str, ledger: State, tracker: ExperimentTracker
+    api: AirflowApi, scheduled: str, ledger: Ledger, tracker: ExperimentTracker
 ) -> None:
     assert scheduled.startswith("scheduled__")
     assert api.state(LETTERS, scheduled) == "success"
@@ -64,8 +64,8 @@ def test_the_schedule_finds_the_rows_and_a_model_goes_into_production(
     promotion = Promotion.from_json(api.result(LETTERS, scheduled, "promote"))
     assert (snapshot.rows, snapshot.new_rows) == (3000, 3000)
     assert verdict.outcome is Outcome.PROMOTE
-    assert promotion.verdict == verdict.trial.id
-    assert ledger.verdict(verdict.trial.id) == verdict
+    assert promotion.verdict == verdict.matchup.id
+    assert ledger.verdict(verdict.matchup.id) == verdict
     first, second = ledger.history(LETTERS_MODEL)
     assert first.to_version == promotion.to_version == second.from_version == "1"
     # The demo's second cycle has put another in its place.
@@ -98,7 +98,7 @@ def test_with_too_few_new_rows_a_run_is_skipped_and_says_how_many_are_missing(
 
 @pytest.mark.soak  # one cycle more; airflow/test_cycle.py has what the form says, without a scheduler
 def test_the_trigger_form_is_heeded(
-    api: AirflowApi, scheduled: str, follow: Follow, ledger: State, tracker: ExperimentTracker
+    api: AirflowApi, scheduled: str, follow: Follow, ledger: Ledger, tracker: ExperimentTracker
 ) -> None:
     before = ledger.last_consumed(LETTERS_MODEL)
     note = "{{ dag.dag_id }} & 낮은 점수의 까닭"
@@ -107,15 +107,15 @@ def test_the_trigger_form_is_heeded(
     assert [tasks["train", i] for i in range(3)] == ["skipped", "skipped", "success"]
     assert (tasks["promote", -1], tasks["hold", -1]) == ("skipped", "success")
     verdict = Verdict.from_json(api.result(LETTERS, run, "evaluate"))
-    assert (verdict.trial.candidate, verdict.trial.dry_run, verdict.trial.version) == ("bayes", True, None)
-    assert tracker._client.get_run(verdict.trial.run_id).data.tags["mlflow.note.content"] == note
+    assert (verdict.matchup.candidate, verdict.matchup.dry_run, verdict.matchup.version) == ("bayes", True, None)
+    assert tracker._client.get_run(verdict.matchup.run_id).data.tags["mlflow.note.content"] == note
     assert ledger.last_consumed(LETTERS_MODEL) == before
     assert len(tracker._client.search_model_versions(f"name = '{LETTERS_MODEL}'")) == 2
 
 
 @pytest.mark.soak  # two more cycles; a force without a scheduler is in core/test_steps.py
 def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_held(
-    api: AirflowApi, follow: Follow, tracker: ExperimentTracker, ledger: State
+    api: AirflowApi, follow: Follow, tracker: ExperimentTracker, ledger: Ledger
 ) -> None:
     run = api.trigger(TUMOURS)
     follow(TUMOURS, run)
@@ -134,13 +134,13 @@ def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_hel
 
 
 def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
-    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: State
+    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: Ledger
 ) -> None:
     file = add_model("broken", channels=[{"webhook": "team"}])
     run = api.trigger(file.dag_id)
     tasks = {task.id: task for task in follow(file.dag_id, run, "failed")}
-    assert (tasks["train"].state, tasks["train"].tries) == ("failed", 1)
-    assert {tasks[each].state for each in ("evaluate", "promote", "hold", "tell")} == {"upstream_failed"}
+    assert (tasks["train"].ledger, tasks["train"].tries) == ("failed", 1)
+    assert {tasks[each].ledger for each in ("evaluate", "promote", "hold", "tell")} == {"upstream_failed"}
     inbox.wait_for(1)
     told = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
     assert {post["kind"] for post in told} == {"incident"}
@@ -179,11 +179,11 @@ def test_a_spec_that_breaks_is_an_import_error_and_another_goes_on_and_its_verdi
 
 
 def test_what_a_channel_did_not_take_is_sent_again_by_the_outbox(
-    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: State, stack: Running
+    api: AirflowApi, follow: Follow, add_model: Callable[..., SpecFile], inbox: Inbox, ledger: Ledger, stack: Running
 ) -> None:
     file = add_model(channels=[{"webhook": "team"}])
     model = file.spec.model
-    told = announcements.of_incident(Incident(model=model, what="the kettle is on fire.", remedy="Pour."))
+    told = texts.of_incident(Incident(model=model, what="the kettle is on fire.", remedy="Pour."))
     inbox.status = 503
     try:
         ledger.announce(f"kettle/{model}", told)

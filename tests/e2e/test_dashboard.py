@@ -10,8 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from retrain.spec_files import SpecFile
-from retrain.tracker import ExperimentTracker
+from retrain.spec.files import SpecFile
+from retrain.tracker.client import ExperimentTracker
 from stack.airflow_api import AirflowApi
 from stack.local import Running
 from tests.e2e.conftest import Open

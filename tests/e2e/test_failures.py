@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from retrain.spec_files import SpecFile
+from retrain.spec.files import SpecFile
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
 from tests.inbox import Inbox

@@ -8,8 +8,8 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from retrain.spec_files import SpecFile
-from retrain.tracker import ExperimentTracker
+from retrain.spec.files import SpecFile
+from retrain.tracker.client import ExperimentTracker
 from stack import local
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
@@ -34,8 +34,8 @@ def clear(api: AirflowApi, eventually: Callable[..., None]) -> Callable[..., Non
 @pytest.fixture
 def kill_scheduler(stack: Running, eventually: Callable[..., None]) -> Callable[[], None]:
     def scheduler() -> tuple[int, bool]:
-        ((state, fault),) = [each for each in local.status(stack.home) if each[0].name == "scheduler"]
-        return state.pid, state.state == "RUNNING" and fault is None
+        ((ledger, fault),) = [each for each in local.status(stack.home) if each[0].name == "scheduler"]
+        return ledger.pid, ledger.ledger == "RUNNING" and fault is None
 
     def kill() -> None:
         victim, _ = scheduler()

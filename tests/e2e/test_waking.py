@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from retrain.nouns import Promotion
-from retrain.spec_files import SpecFile
+from retrain.records import Promotion
+from retrain.spec.files import SpecFile
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
 from tests.core import toys

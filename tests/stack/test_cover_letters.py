@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from retrain import spec_files
+from retrain.spec import files as spec_files
 from stack import feed
 from stack.home import PROJECT
 from stack.samples.cover_letters import FAILED, PASSED, START, generate

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from retrain import spec_files
+from retrain.spec import files as spec_files
 from stack import demo, feed
 from stack.home import PROJECT
 from tests.conftest import Database
@@ -60,7 +60,7 @@ def test_a_file_of_ones_own_is_fed_in_batches_by_date_until_ctrl_c_leaves_nothin
     """The first of its six batches; how it goes on and ends, the next test shows without a stack."""
     rows = feed.read(reviews / "reviews-2003-2010.tsv.gz").head(6_000)
     rows.to_csv(tmp_path / "reviews.tsv.gz", sep="\t", index=False, quoting=3, escapechar="\\")
-    fewer = {"threshold": {"rows": 500}, "gate": {"metric": "f1_macro", "floor": 0.5, "epoch_rows": 100}}
+    fewer = {"threshold": {"rows": 500}, "gate": {"metric": "f1_macro", "floor": 0.5, "round_rows": 100}}
     spec = yaml.safe_load(REVIEWS.read_text()) | fewer
     (tmp_path / "reviews.yaml").write_text(yaml.safe_dump(spec))
     (tmp_path / "reviews.sql").write_text(REVIEWS.with_suffix(".sql").read_text())

@@ -1,44 +1,71 @@
-"""Runs side by side: pure functions over what was fetched."""
+"""Runs side by side, and the best of them."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
+from mlflow.entities import ViewType
 
+from retrain.errors import NoAnswerError, NotFoundError, TrackerError
+from retrain.tracker import filters, run_table
 from retrain.tracker.entities import MetricStats, Run
+from retrain.tracker.filters import FINISHED, Condition, Order
+from retrain.tracker.runs import OLDEST_FIRST, Runs, _run
+from retrain.tracker.server import GREATEST, TEXTS_AT_ONCE, parts
 
 
-def table(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """A row for each run, in their order: `run_id`, `metric_<key>`, `param_<key>`; what a run has not is empty.
+class Analysis(Runs):
+    """Analysis of runs."""
 
-    metrics: the keys that are wanted, in this order; None: all that any of the runs has, by name.
-    """
-    wanted = sorted({name for run in runs for name in run.metrics}) if metrics is None else list(metrics)
-    params = sorted({name for run in runs for name in run.params})
-    columns: dict[str, list[str | float | None]] = {"run_id": [run.id for run in runs]}
-    columns |= {f"metric_{name}": [run.metrics.get(name, math.nan) for run in runs] for name in wanted}
-    columns |= {f"param_{name}": [run.params.get(name) for run in runs] for name in params}
-    return pd.DataFrame(columns)
+    def compare_runs(self, run_ids: Sequence[str], metric_keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """The runs in the order asked, a row each: `run_id`, `metric_<key>`, `param_<key>`; what one has not is empty.
 
+        metric_keys: None for all that any of them has. Raises TrackerError that names the ids that are unknown.
+        """
+        found: dict[str, Run] = {}
+        for part in parts(list(dict.fromkeys(run_ids)), TEXTS_AT_ONCE):
+            found |= {run.id: run for run in self._runs(part)}
+        unknown = [run_id for run_id in run_ids if run_id not in found]
+        if unknown:
+            raise NotFoundError(f"there is no run {', '.join(dict.fromkeys(unknown))}", where=self._server)
+        return run_table.table([found[run_id] for run_id in run_ids], metric_keys)
 
-def stats(runs: Sequence[Run], smaller_is_better: Collection[str] = ()) -> Mapping[str, MetricStats]:
-    """Statistics of each metric, by name. runs: finished ones, earliest first."""
-    found = {}
-    for name in sorted({name for run in runs for name in run.metrics}):
-        having = [(run.id, run.metrics[name]) for run in runs if math.isfinite(run.metrics.get(name, math.nan))]
-        if not having:
-            continue
-        values = np.array([value for _, value in having])
-        best = int(values.argmin() if name in smaller_is_better else values.argmax())
-        low, middle, high = (float(each) for each in np.quantile(values, (0.25, 0.5, 0.75)))
-        found[name] = MetricStats(
-            count=len(values),
-            mean=float(values.mean()),
-            standard_deviation=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
-            min=float(values.min()),
-            quartiles=(low, middle, high),
-            max=float(values.max()),
-            best_run=having[best][0],
-        )
-    return found
+    def _runs(self, run_ids: Sequence[str]) -> list[Run]:
+        """MLflow searches in experiments only: the first run says in which, and runs elsewhere are asked one by one."""
+        names = ", ".join(filters.quoted(run_id) for run_id in run_ids)
+        waiting, found = list(run_ids), list[Run]()
+        while waiting:
+            run_id = waiting.pop(0)
+            try:
+                where = self.get_run(run_id).experiment_id
+            except NoAnswerError:
+                raise
+            except TrackerError:
+                continue
+            page = self._search([where], f"attributes.run_id IN ({names})", ViewType.ALL, max_results=len(run_ids))
+            found += [_run(each) for each in page]
+            waiting = [run_id for run_id in waiting if run_id not in {each.info.run_id for each in page}]
+        return found
+
+    def get_best_run(self, experiment_id: str, metric_key: str, ascending: bool = False) -> Run | None:
+        """The first of `get_best_runs`; None where there is none."""
+        return next(iter(self.get_best_runs([experiment_id], metric_key, 1, ascending)), None)
+
+    def get_best_runs(
+        self, experiment_ids: Sequence[str], metric_key: str, k: int, ascending: bool = False
+    ) -> list[Run]:
+        """The k finished runs with the greatest value, or the smallest where `ascending`; of equal ones the earliest.
+
+        Runs that did not finish, that have not this metric, or have NaN or infinity for it, do not count.
+        """
+        finite = [
+            FINISHED,
+            Condition("metric", metric_key, "<", GREATEST),
+            Condition("metric", metric_key, ">", -GREATEST),
+        ]
+        return self.search_runs(experiment_ids, finite, [Order("metric", metric_key, ascending), OLDEST_FIRST], k)
+
+    def experiment_stats(
+        self, experiment_id: str, smaller_is_better: Collection[str] = ()
+    ) -> Mapping[str, MetricStats]:
+        """Each metric of the experiment's finished runs, by name."""
+        return run_table.stats(self.search_runs([experiment_id], [FINISHED]), smaller_is_better)

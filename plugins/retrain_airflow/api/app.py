@@ -19,7 +19,7 @@ DEADLINE = 7
 """Seconds that a tracker of the API may wait for one answer. With the wait for a thread, a server that is dead is told
 within ten."""
 
-_HEAVY = ("retrain.registry", "retrain.sensing")
+_HEAVY = ("retrain.production.registry", "retrain.cycle.sense")
 _VERSION = "1.0"
 _ABOUT = """\
 The tracker of Retrain: experiments, runs, models, and the cycles that keep models good.

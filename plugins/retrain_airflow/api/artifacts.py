@@ -18,7 +18,7 @@ from retrain_airflow.api.bodies import Artifact, Artifacts, PageToken, RunInPath
 from retrain_airflow.api.problems import TooLargeError, UnprocessableError, responses
 
 if TYPE_CHECKING:
-    from retrain.tracker import ExperimentTracker
+    from retrain.tracker.client import ExperimentTracker
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -85,10 +85,10 @@ async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
     """The report of a cycle, by the cycle's run: a page to read, in which nothing runs."""
 
     def read() -> bytes:
-        from retrain import reporting
+        from retrain.cycle import report
 
         with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
-            return reporting.fetch(use.tracker(), run_id, Path(folder)).read_bytes()
+            return report.fetch(use.tracker(), run_id, Path(folder)).read_bytes()
 
     return HTMLResponse(await use.slow(read), headers=_AS_A_PAGE)
 

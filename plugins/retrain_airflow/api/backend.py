@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from fastapi import Depends, Request
 
 from retrain.errors import NotFoundError
-from retrain.spec_files import SpecFile, SpecFolder
+from retrain.ledger.ledger import Ledger
+from retrain.spec.files import SpecFile, SpecFolder
 from retrain_airflow.api.calls import Calls
 
 if TYPE_CHECKING:
-    from retrain.registry import Registry
-    from retrain.snapshot import SnapshotStore
-    from retrain.source import Source
-    from retrain.state import State
-    from retrain.tracker import ExperimentTracker
+    from retrain.production.registry import Registry
+    from retrain.snapshots.store import SnapshotStore
+    from retrain.source.table import Source
+    from retrain.tracker.client import ExperimentTracker
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Backend:
     """Each is opened when it is asked for, in a thread that may block."""
 
     tracker: "Callable[[], ExperimentTracker]"
-    state: "Callable[[], State]"
+    ledger: "Callable[[], Ledger]"
     snapshots: "Callable[[], SnapshotStore]"
     source: "Callable[[SpecFile], Source]"
     specs: Callable[[], SpecFolder]
@@ -81,10 +81,10 @@ class Backend:
 
     def registry(self, model: str | None = None) -> "Registry":
         """model: whose spec says which types are trusted."""
-        from retrain.registry import Registry
+        from retrain.production.registry import Registry
 
         found = None if model is None else self._spec(model)
-        return Registry(self.state(), self.tracker(), self.snapshots(), found.spec.trust if found else ())
+        return Registry(self.ledger(), self.tracker(), self.snapshots(), found.spec.trust if found else ())
 
     def _spec(self, model: str) -> SpecFile | None:
         return next((file for file in self.specs().files if file.spec.model == model), None)
@@ -106,7 +106,7 @@ class Using:
 
 
 async def _using(request: Request) -> Using:
-    using: Using = request.app.state.using
+    using: Using = request.app.ledger.using
     return using
 
 

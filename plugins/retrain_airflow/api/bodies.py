@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
-from retrain.nouns import Freeze, Outcome, Promotion, Verdict
-from retrain.spec import Mode
+from retrain.records import Freeze, Outcome, Promotion, Verdict
+from retrain.spec.operation import Mode
 from retrain_airflow.api.access import Permission
 
 # ── values

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request
 
-from retrain.spec_files import SpecFile
+from retrain.spec.files import SpecFile
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Backend, Use
 from retrain_airflow.api.bodies import (
@@ -40,7 +40,7 @@ async def start_cycle(
         file = use.backend.spec(model_name)
         allow(caller, Permission.LOG, file.dag_id)
         # The id of the run is the claim: started twice, it is one run.
-        return file, once(use.backend.state, caller, key, body, lambda claim: claim or "") or None
+        return file, once(use.backend.ledger, caller, key, body, lambda claim: claim or "") or None
 
     file, run_id = await use.quick(claim)
     conf = body.model_dump(exclude_none=True)
@@ -78,7 +78,7 @@ async def answer_cycle(
 
 
 def _runs(backend: Backend, model: str, dag_run_id: str) -> list[Run]:
-    from retrain.tracker import Condition, Order
+    from retrain.tracker.filters import Condition, Order
 
     experiment = backend.tracker().find_experiment(model)
     if experiment is None:
@@ -90,10 +90,10 @@ def _runs(backend: Backend, model: str, dag_run_id: str) -> list[Run]:
 
 
 def _judged(backend: Backend, model: str, run_ids: list[str]) -> JudgedCycle | None:
-    state = backend.state()
-    found = state.verdict_of_runs(model, run_ids)
+    ledger = backend.ledger()
+    found = ledger.verdict_of_runs(model, run_ids)
     if found is None:
         return None
     verdict, at = found
-    promotion = next((each for each in state.history(model) if each.verdict == verdict.trial.id), None)
+    promotion = next((each for each in ledger.history(model) if each.verdict == verdict.matchup.id), None)
     return JudgedCycle(judged_at=at, verdict=verdict, promotion=promotion)

@@ -37,7 +37,7 @@ async def create_experiment(body: NewExperiment, caller: Who, use: Use, key: Ide
 
     def create() -> Experiment:
         tags = {**body.tags, "retrain.by": caller.name}
-        made = once(use.backend.state, caller, key, body, lambda _: use.tracker().create_experiment(body.name, tags))
+        made = once(use.backend.ledger, caller, key, body, lambda _: use.tracker().create_experiment(body.name, tags))
         return Experiment.model_validate(use.tracker().get_experiment(made))
 
     return await use.quick(create)

@@ -12,9 +12,9 @@ import httpx
 from airflow.api_fastapi.app import cached_app
 from fastapi import FastAPI, Request
 
-from retrain import spec_files
 from retrain.errors import NotFoundError, RetrainError
-from retrain.spec_files import SpecFile, SpecFolder
+from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile, SpecFolder
 from retrain_airflow import person
 from retrain_airflow.api import app
 from retrain_airflow.api.access import NotAllowedError
@@ -25,8 +25,8 @@ from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
-    from retrain.source import Source
-    from retrain.tracker import ExperimentTracker
+    from retrain.source.table import Source
+    from retrain.tracker.client import ExperimentTracker
 
 _KEPT = 60
 """Seconds for which a connection is taken to be as it was."""
@@ -37,7 +37,7 @@ def create() -> FastAPI:
     return app.create_app(
         Backend(
             tracker=_tracker,
-            state=lambda: hook.state,
+            ledger=lambda: hook.ledger,
             snapshots=lambda: hook.snapshots,
             source=_source,
             specs=_specs,

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from retrain.nouns import Promotion
+from retrain.records import Promotion
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Use
@@ -38,7 +38,7 @@ async def register_model(body: NewVersion, caller: Who, use: Use, key: Idempoten
         )
 
     def register() -> ModelVersion:
-        version = once(use.backend.state, caller, key, body, make)
+        version = once(use.backend.ledger, caller, key, body, make)
         return ModelVersion.model_validate(use.tracker().get_model_version(body.model_name, version))
 
     return await use.quick(register)
@@ -103,7 +103,7 @@ async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use)
 
     def judged() -> JudgedVersion:
         found = ModelVersion.model_validate(use.tracker().get_model_version(model_name, version))
-        verdict, at = use.backend.state().verdict_of_version(model_name, version) or (None, None)
+        verdict, at = use.backend.ledger().verdict_of_version(model_name, version) or (None, None)
         return JudgedVersion(**found.model_dump(), verdict=verdict, judged_at=at)
 
     return await use.quick(judged)
@@ -131,7 +131,7 @@ async def history(model_name: ModelInPath, use: Use, max_results: Size = 100, pa
 
     def changes() -> History:
         use.tracker().get_model(model_name)
-        found = use.backend.state().history(model_name)
+        found = use.backend.ledger().history(model_name)
         page, after = paging.part(found, lambda each: each.seq, max_results, page_token, model_name)
         return History(promotions=page, next_page_token=after)
 

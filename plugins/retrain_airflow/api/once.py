@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Header
 from pydantic import BaseModel
 
+from retrain.ledger.ledger import Ledger
 from retrain_airflow.api.access import Caller
 from retrain_airflow.api.problems import UnprocessableError
 
 if TYPE_CHECKING:
-    from retrain.state import State
+    pass
 
 IdempotencyKey = Annotated[
     str | None,
@@ -28,7 +29,7 @@ IdempotencyKey = Annotated[
 
 
 def once(
-    state: "Callable[[], State]",
+    ledger: "Callable[[], Ledger]",
     caller: Caller,
     key: str | None,
     body: BaseModel,
@@ -42,7 +43,7 @@ def once(
     if key is None:
         return create(None)
     claim, digest = _digest("api", caller.name, type(body).__name__, key), _digest(body.model_dump_json())
-    made = state().once(claim, find=lambda: None, create=lambda: f"{digest} {create(claim)}")
+    made = ledger().once(claim, find=lambda: None, create=lambda: f"{digest} {create(claim)}")
     sent, _, result = made.partition(" ")
     if sent != digest:
         raise UnprocessableError("Idempotency-Key: came with another body before; send a new key with a new request")

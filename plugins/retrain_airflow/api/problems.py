@@ -83,7 +83,7 @@ _TABLE = (
     _Row(errors.UntrustedModelError, 409, "The model's files are not trusted"),
     _Row(errors.TrackerError, 422, "MLflow does not take this"),
     _Row(errors.NotInLedgerError, 404, "Not in the ledger"),
-    _Row(errors.StateError, 503, "Retrain's database does not answer", "try again"),
+    _Row(errors.LedgerError, 503, "Retrain's database does not answer", "try again"),
     _Row(errors.StaleVerdictError, 409, "Production has changed"),
     _Row(errors.FrozenError, 409, "Production is frozen"),
     _Row(errors.SourceMismatchError, 409, "The source is not as the spec says"),

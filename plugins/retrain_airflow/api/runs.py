@@ -36,7 +36,7 @@ from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
 if TYPE_CHECKING:
-    from retrain.tracker import Condition, Order
+    from retrain.tracker.filters import Condition, Order
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -59,7 +59,7 @@ async def start_run(body: NewRun, caller: Who, use: Use, key: IdempotencyKey = N
     def start() -> Run:
         if body.parent_run_id is not None:
             use.tracker().get_run(body.parent_run_id)
-        return Run.model_validate(use.tracker().get_run(once(use.backend.state, caller, key, body, make)))
+        return Run.model_validate(use.tracker().get_run(once(use.backend.ledger, caller, key, body, make)))
 
     return await use.quick(start)
 
@@ -78,7 +78,7 @@ async def log_metrics(body: Metrics, caller: Who, use: Use, key: IdempotencyKey 
 
     def log() -> None:
         # MLflow keeps a point once that comes with the same time again.
-        at = once(use.backend.state, caller, key, body, lambda _: datetime.now(UTC).isoformat())
+        at = once(use.backend.ledger, caller, key, body, lambda _: datetime.now(UTC).isoformat())
         use.tracker().log_metrics(
             body.run_id, metrics, body.step, at=datetime.fromisoformat(at), tags=logged_by(caller)
         )
@@ -199,12 +199,12 @@ def _said(value: Any) -> Any:
 
 
 def _conditions(body: Search) -> "list[Condition]":
-    from retrain.tracker import Condition
+    from retrain.tracker.filters import Condition
 
     return [Condition(each.kind, each.name, each.comparison, each.value) for each in body.filter]
 
 
 def _orders(body: Search) -> "list[Order]":
-    from retrain.tracker import Order
+    from retrain.tracker.filters import Order
 
     return [Order(each.kind, each.name, each.ascending) for each in body.order_by]

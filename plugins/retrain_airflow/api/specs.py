@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 
 from retrain.errors import SourceError, SourceMismatchError
-from retrain.spec_files import SpecFile
+from retrain.spec.files import SpecFile
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Caller, Permission, Who, allow, needs
 from retrain_airflow.api.backend import Backend, Use
@@ -66,12 +66,12 @@ async def list_verdicts(
 
     def judged() -> JudgedCycles:
         allow(caller, Permission.READ, use.backend.spec(model_name).dag_id)
-        state = use.backend.state()
+        ledger = use.backend.ledger()
         before = paging.number(page_token, "verdicts", model_name)
-        found = state.verdicts(model_name, max_results + 1, before)
-        followed = {each.verdict: each for each in state.history(model_name)}
+        found = ledger.verdicts(model_name, max_results + 1, before)
+        followed = {each.verdict: each for each in ledger.history(model_name)}
         page = [
-            JudgedCycle(judged_at=at, verdict=verdict, promotion=followed.get(verdict.trial.id))
+            JudgedCycle(judged_at=at, verdict=verdict, promotion=followed.get(verdict.matchup.id))
             for _, verdict, at in found[:max_results]
         ]
         more = len(found) > max_results
@@ -82,20 +82,20 @@ async def list_verdicts(
 
 
 def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
-    from retrain.state import were_in_production
+    from retrain.ledger.promotions import were_in_production
 
     file = backend.spec(model)
     allow(caller, Permission.READ, file.dag_id)
-    spec, state = file.spec, backend.state()
-    last = state.last_verdict(model)
-    history = [each for each in state.history(model) if each.applied_at]
+    spec, ledger = file.spec, backend.ledger()
+    last = ledger.last_verdict(model)
+    history = [each for each in ledger.history(model) if each.applied_at]
     production = history[-1].to_version if history else None
     return SpecState(
         **_name(file).model_dump(),
         production=production,
         promotion=history[-1] if history else None,
         were_in_production=were_in_production(history, but=production)[:_MOST_VERSIONS],
-        freeze=state.freeze_of(model),
+        freeze=ledger.freeze_of(model),
         mode=spec.mode,
         approval=spec.approval is not None,
         candidates=[each.name for each in spec.candidates],
@@ -105,8 +105,8 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         else LastCycle(
             outcome=last[0].outcome,
             reason=last[0].reason,
-            version=last[0].trial.version,
-            dry_run=last[0].trial.dry_run,
+            version=last[0].matchup.version,
+            dry_run=last[0].matchup.dry_run,
             judged_at=last[1],
         ),
         running=[],
@@ -118,18 +118,18 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
 
 def _rows(backend: Backend, file: SpecFile) -> dict[str, object]:
     """What waits in the source. Where it does not answer, the rest is told all the same."""
-    from retrain.sensing import sense
+    from retrain.cycle.sense import sense
 
-    spec, state = file.spec, backend.state()
+    spec, ledger = file.spec, backend.ledger()
     needed = {"rows_needed": spec.threshold.rows}
     try:
-        sensed = sense(spec, source=backend.source(file), state=state)
+        sensed = sense(spec, source=backend.source(file), ledger=ledger)
     except SourceMismatchError:
         raise  # it answers, and whoever keeps the spec has to hear what is wrong
     except SourceError:
         unknown = "The source does not answer: how many rows wait is not known."
         return needed | {"rows_waiting": None, "enough": False, "says": unknown, "rows_a_day": None, "expected": None}
-    since = state.consumed_ago(spec.model)
+    since = ledger.consumed_ago(spec.model)
     wait = sensed.expected_in(since)
     return needed | {
         "rows_waiting": sensed.new_rows,

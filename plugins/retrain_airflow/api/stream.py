@@ -16,7 +16,7 @@ from retrain_airflow.api.bodies import RunInPath, said
 from retrain_airflow.api.problems import BusyError, responses
 
 if TYPE_CHECKING:
-    from retrain.tracker import ExperimentTracker
+    from retrain.tracker.client import ExperimentTracker
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 

@@ -6,29 +6,29 @@ from urllib.parse import quote
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 
-from retrain import spec_files
 from retrain.errors import SettingsError
+from retrain.spec import files as spec_files
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from retrain.cycle import Cycle
-    from retrain.snapshot import SnapshotStore
-    from retrain.source import Source
-    from retrain.spec import Spec
-    from retrain.state import State
-    from retrain.tracker import ExperimentTracker
+    from retrain.cycle.context import Cycle
+    from retrain.ledger.ledger import Ledger
+    from retrain.snapshots.store import SnapshotStore
+    from retrain.source.table import Source
+    from retrain.spec.spec import Spec
+    from retrain.tracker.client import ExperimentTracker
 
 
-def state_of(connection_id: str) -> "State":
+def ledger_of(connection_id: str) -> "Ledger":
     """Retrain's own tables behind a connection; refused where they are of another version."""
-    from retrain.state import State
+    from retrain.ledger.ledger import Ledger
     from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-    state = State(Psycopg2Hook(connection_id).get_conn)
-    state.check()
-    return state
+    ledger = Ledger(Psycopg2Hook(connection_id).get_conn)
+    ledger.check()
+    return ledger
 
 
 def _page(*path: str) -> str | None:
@@ -45,13 +45,13 @@ class RetrainHook(BaseHook):
         spec: str,
         *,
         tracker_conn_id: str = TrackerHook.default_conn_name,
-        state_conn_id: str = "retrain_state",
+        ledger_conn_id: str = "retrain_state",
     ) -> None:
         """spec: path of the spec file; read when it is first asked for, and refused then with every fault in it."""
         super().__init__()
         self._path = spec
         self._tracker_conn_id = tracker_conn_id
-        self._state_conn_id = state_conn_id
+        self._ledger_conn_id = ledger_conn_id
 
     @property
     def spec(self) -> "Spec":
@@ -59,19 +59,19 @@ class RetrainHook(BaseHook):
 
     @cached_property
     def source(self) -> "Source":
-        from retrain.source import Source
+        from retrain.source.table import Source
         from retrain_airflow.hooks.postgres import Psycopg2Hook
 
         connect = Psycopg2Hook(self.spec.source.connection).get_conn
         return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot)
 
     @cached_property
-    def state(self) -> "State":
-        return state_of(self._state_conn_id)
+    def ledger(self) -> "Ledger":
+        return ledger_of(self._ledger_conn_id)
 
     @cached_property
     def snapshots(self) -> "SnapshotStore":
-        from retrain.snapshot import SnapshotStore
+        from retrain.snapshots.store import SnapshotStore
 
         uri = os.environ.get("RETRAIN_SNAPSHOTS_URI")
         if not uri:
@@ -87,7 +87,7 @@ class RetrainHook(BaseHook):
         return self.cycle_of(context["dag"].dag_id, context["run_id"], note)
 
     def cycle_of(self, dag_id: str, run_id: str, note: str | None = None) -> "Cycle":
-        from retrain.cycle import Cycle
+        from retrain.cycle.context import Cycle
 
         rollback = self._file.rollback_dag_id
         return Cycle(
@@ -95,7 +95,7 @@ class RetrainHook(BaseHook):
             dag_id=dag_id,
             run_id=run_id,
             snapshots=self.snapshots,
-            state=self.state,
+            ledger=self.ledger,
             tracker=self.tracker,
             note=note or "",
             page=_page("dags", dag_id, "runs", run_id),

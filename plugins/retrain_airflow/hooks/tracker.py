@@ -8,7 +8,7 @@ from retrain.errors import RetrainError, SettingsError
 from retrain_airflow.hooks.connections import url
 
 if TYPE_CHECKING:
-    from retrain.tracker import ExperimentTracker
+    from retrain.tracker.client import ExperimentTracker
 
 _TEXTS = ("registry_uri", "token", "ca_bundle", "production_alias", "staging_alias")
 
@@ -33,7 +33,8 @@ class TrackerHook(BaseHook):
 
     @cached_property
     def tracker(self) -> "ExperimentTracker":
-        from retrain.tracker import DEADLINE, ExperimentTracker
+        from retrain.tracker.client import ExperimentTracker
+        from retrain.tracker.transport import DEADLINE
 
         connection = self.get_connection(self.tracker_conn_id)
         extra = self._extra(connection.extra_dejson)

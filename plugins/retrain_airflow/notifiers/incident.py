@@ -4,7 +4,7 @@ from typing import Any
 from airflow.sdk import BaseNotifier, Context
 
 from retrain.errors import BlockedDataError
-from retrain.nouns import Fault, Incident
+from retrain.records import Fault, Incident
 from retrain_airflow import task_faults
 from retrain_airflow.hooks.retrain import RetrainHook
 
@@ -19,26 +19,26 @@ class IncidentNotifier(BaseNotifier):
 
     template_fields = ("spec",)
 
-    def __init__(self, *, spec: str, state_conn_id: str = "retrain_state", context: Context | None = None) -> None:
+    def __init__(self, *, spec: str, ledger_conn_id: str = "retrain_state", context: Context | None = None) -> None:
         """spec: path of the model's spec file. context: of a deadline; Airflow passes it."""
         super().__init__(context)
         self.spec = spec
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     def notify(self, context: Context) -> None:
-        from retrain import announcements, outbox
+        from retrain.messages import outbox, texts
         from retrain_airflow.channels import channels
 
-        hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
+        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
         model, error = hook.spec.model, context.get("exception")
         if error is None and ("reason" in context or "deadline" in context):
             key, incident = _of_run(model, dict(context))
-            hook.state.announce(key, announcements.of_incident(incident))
+            hook.ledger.announce(key, texts.of_incident(incident))
         # Of data that is blocked the core has told already, once for the same rows: it only waits to be delivered.
         elif not isinstance(error, BlockedDataError):
             fault = Fault(name=task_faults.name(context["ti"], error), incident=_of_task(model, context))
-            hook.state.fail(fault, key=task_faults.key(context["ti"]))
-        outbox.send(model, channels(hook.spec), state=hook.state)
+            hook.ledger.fail(fault, key=task_faults.key(context["ti"]), announcement=texts.of_fault)
+        outbox.send(model, channels(hook.spec), ledger=hook.ledger)
 
     async def async_notify(self, context: Context) -> None:
         """In the triggerer, whose event loop must not wait for a channel."""

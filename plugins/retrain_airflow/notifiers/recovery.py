@@ -12,11 +12,13 @@ class RecoveryNotifier(BaseNotifier):
 
     template_fields = ("spec",)
 
-    def __init__(self, *, spec: str, state_conn_id: str = "retrain_state") -> None:
+    def __init__(self, *, spec: str, ledger_conn_id: str = "retrain_state") -> None:
         super().__init__()
         self.spec = spec
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     def notify(self, context: Context) -> None:
-        hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
-        hook.state.end_faults(hook.spec.model, task_faults.prefix(context["ti"]))
+        from retrain.messages import texts
+
+        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
+        hook.ledger.end_faults(hook.spec.model, task_faults.prefix(context["ti"]), announcement=texts.of_recovery)

@@ -5,7 +5,8 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
 from airflow.sdk.bases.xcom import BaseXCom
 
-from retrain.nouns import Verdict
+from retrain.cycle.promote import goes_on, is_stale, may_promote
+from retrain.records import Verdict
 from retrain_airflow.links import ReportLink
 from retrain_airflow.operators.spec import SpecOperator
 from retrain_airflow.person import YES
@@ -42,21 +43,22 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         self.to_judge_again = to_judge_again
 
     def execute(self, context: Context) -> None:
-        from retrain import announcements, reporting, steps
+        from retrain.cycle import report
+        from retrain.messages import texts
 
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
         approved = self.answer["chosen_options"] == [YES]
         user = self.answer["responded_by_user"]
         by = user["name"] if user else None
-        stale = approved and steps.is_stale(cycle, verdict)
-        told = announcements.of_answer(verdict, approved=approved, by=by, stale=stale)
+        stale = approved and is_stale(cycle, verdict)
+        told = texts.of_answer(verdict, approved=approved, by=by, stale=stale)
         self.log.info("%s", told.headline)
-        cycle.state.announce(f"answer/{verdict.trial.id}", told)
-        may = steps.may_promote(cycle.spec, verdict, force=self.force)
-        reporting.write(cycle, verdict, goes_forward=may, answer=told.headline.removeprefix(f"{verdict.trial.model}: "))
+        cycle.ledger.announce(f"answer/{verdict.matchup.id}", told)
+        may = may_promote(cycle.spec, verdict, force=self.force)
+        report.write(cycle, verdict, goes_forward=may, answer=told.headline.removeprefix(f"{verdict.matchup.model}: "))
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, by)
         if stale:
             next_ = self.to_judge_again
         else:
-            next_ = self.to_promote if approved and steps.goes_on(cycle, verdict, force=self.force) else self.to_hold
+            next_ = self.to_promote if approved and goes_on(cycle, verdict, force=self.force) else self.to_hold
         self.do_branch(context, next_)

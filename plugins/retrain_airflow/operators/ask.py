@@ -6,7 +6,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
-from retrain.nouns import Verdict
+from retrain.records import Verdict
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.links import ReportLink
@@ -30,7 +30,7 @@ class AskOperator(HITLOperator):
         users: Sequence[str] = (),
         wait: timedelta,
         tracker_conn_id: str = TrackerHook.default_conn_name,
-        state_conn_id: str = "retrain_state",
+        ledger_conn_id: str = "retrain_state",
         **kwargs: Any,
     ) -> None:
         """spec: path of the spec file. users: ids of those who may answer; empty: all whom Airflow lets."""
@@ -48,25 +48,26 @@ class AskOperator(HITLOperator):
         self.users = users
         self.wait = wait
         self.tracker_conn_id = tracker_conn_id
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     @property
     def hook(self) -> RetrainHook:
-        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, state_conn_id=self.state_conn_id)
+        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)
 
     def execute(self, context: Context) -> Any:
-        from retrain import announcements, outbox, renderings, reporting
+        from retrain.cycle import report
+        from retrain.messages import formats, outbox, texts
         from retrain_airflow.channels import channels
 
         hook, verdict, ti = self.hook, Verdict.from_json(self.verdict), context["ti"]
         base = conf.get("api", "base_url", fallback="http://localhost:8080")
         form = self.generate_link_to_ui(task_instance=ti, base_url=base)
-        report = reporting.address(hook.cycle_of(ti.dag_id, ti.run_id), verdict.trial.snapshot)
+        page = report.address(hook.cycle_of(ti.dag_id, ti.run_id), verdict.matchup.snapshot)
         until = datetime.now().astimezone() + self.wait
-        told = announcements.of_request(verdict, form, until, self.users, report)
-        hook.state.announce(f"request/{verdict.trial.id}", told)
-        outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)
-        trial = verdict.trial
-        self.subject = f"Promote version {trial.version} ({trial.candidate}) of {trial.model}?"
-        self.body = renderings.markdown(told)
+        told = texts.of_request(verdict, form, until, self.users, page)
+        hook.ledger.announce(f"request/{verdict.matchup.id}", told)
+        outbox.send(hook.spec.model, channels(hook.spec), ledger=hook.ledger)
+        matchup = verdict.matchup
+        self.subject = f"Promote version {matchup.version} ({matchup.candidate}) of {matchup.model}?"
+        self.body = formats.markdown(told)
         return super().execute(context)

@@ -2,7 +2,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from retrain.nouns import Snapshot
+from retrain.records import Snapshot
 from retrain_airflow.links import RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
@@ -20,7 +20,7 @@ class CheckDataOperator(SpecOperator):
         self.note = note
 
     def execute(self, context: Context) -> dict[str, str]:
-        from retrain import steps
+        from retrain.cycle.check import check
 
-        found = steps.check(self.hook.cycle(context, self.note), Snapshot.from_json(self.snapshot))
+        found = check(self.hook.cycle(context, self.note), Snapshot.from_json(self.snapshot))
         return {check.name: check.result for check in found}

@@ -5,8 +5,8 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
 from airflow.sdk.bases.xcom import BaseXCom
 
-from retrain.announcements import of_verdict
-from retrain.nouns import Candidate, Snapshot
+from retrain.messages.texts import of_verdict
+from retrain.records import Candidate, Snapshot
 from retrain_airflow import metrics
 from retrain_airflow.links import ReportLink, RunLink
 from retrain_airflow.operators.spec import SpecOperator
@@ -46,18 +46,17 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         self.to_hold = to_hold
 
     def execute(self, context: Context) -> None:
-        from retrain import steps
+        from retrain.cycle.evaluate import evaluate
+        from retrain.cycle.promote import goes_on
 
         cycle = self.hook.cycle(context, self.note)
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
         # What is fitted again for a day that is past must not replace what was fitted since.
         dry_run = bool(self.judge_only) or context["dag_run"].run_type == "backfill"
-        verdict = steps.evaluate(
-            cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force
-        )
+        verdict = evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force)
         self.log.info("%s", of_verdict(verdict).headline)
         metrics.verdict(self.spec, verdict.outcome)
         # Branching ends the task by an exception, and nothing that is returned gets through.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
-        promotes = steps.goes_on(cycle, verdict, force=self.force)
+        promotes = goes_on(cycle, verdict, force=self.force)
         self.do_branch(context, self.to_promote if promotes else self.to_hold)

@@ -13,7 +13,7 @@ class FreezeOperator(BaseOperator):
     template_fields: Sequence[str] = ("model", "days", "why", "by")
 
     def __init__(
-        self, *, model: Any, days: Any, why: Any, by: str = "", state_conn_id: str = "retrain_state", **kwargs: Any
+        self, *, model: Any, days: Any, why: Any, by: str = "", ledger_conn_id: str = "retrain_state", **kwargs: Any
     ) -> None:
         """model: its name, or `EVERY_MODEL`. days: 0 ends the freeze. by: who says so."""
         super().__init__(**kwargs)
@@ -21,17 +21,19 @@ class FreezeOperator(BaseOperator):
         self.days = days
         self.why = why
         self.by = by
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     def execute(self, context: Context) -> None:
-        from retrain_airflow.hooks.retrain import state_of
+        from retrain.messages import texts
+        from retrain_airflow.hooks.retrain import ledger_of
 
         run = f"{context['dag'].dag_id}, run {context['run_id']}"
-        state_of(self.state_conn_id).freeze(
+        ledger_of(self.ledger_conn_id).freeze(
             run,
             None if self.model == EVERY_MODEL else self.model,
             # From when the run was asked for: a task that is run again means the same time.
             until=context["dag_run"].run_after + timedelta(days=self.days),
             by=f"{self.by or 'somebody'} in {run}",
             why=self.why,
+            announcement=texts.of_freeze,
         )

@@ -2,8 +2,8 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from retrain.announcements import of_promotion
-from retrain.nouns import Verdict
+from retrain.messages.texts import of_promotion
+from retrain.records import Verdict
 from retrain_airflow import assets
 from retrain_airflow.links import ReportLink, RunLink
 from retrain_airflow.operators.spec import SpecOperator
@@ -29,10 +29,10 @@ class PromoteOperator(SpecOperator):
         self.approved_by = approved_by
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from retrain import steps
+        from retrain.cycle.promote import promote
 
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
-        promotion = steps.promote(cycle, verdict, force=self.force, by=self.by, approved_by=self.approved_by)
+        promotion = promote(cycle, verdict, force=self.force, by=self.by, approved_by=self.approved_by)
         self.log.info("%s", of_promotion(promotion).headline)
         assets.tell_production(promotion, context)
         return promotion.to_json()

@@ -2,7 +2,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from retrain.announcements import of_promotion
+from retrain.messages.texts import of_promotion
 from retrain_airflow import assets
 from retrain_airflow.operators.spec import SpecOperator
 
@@ -23,9 +23,9 @@ class RollbackOperator(SpecOperator):
         self.by = by
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from retrain import steps
+        from retrain.cycle.rollback import rollback
 
-        promotion = steps.rollback(self.hook.cycle(context), to=self.to or None, why=self.why, by=self.by)
+        promotion = rollback(self.hook.cycle(context), to=self.to or None, why=self.why, by=self.by)
         self.log.info("%s", of_promotion(promotion).headline)
         assets.tell_production(promotion, context)
         return promotion.to_json()

@@ -4,9 +4,9 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from retrain import spec_files
+from retrain.spec import files as spec_files
 from retrain_airflow import metrics
-from retrain_airflow.hooks.retrain import state_of
+from retrain_airflow.hooks.retrain import ledger_of
 
 
 class SendOutboxOperator(BaseOperator):
@@ -14,20 +14,20 @@ class SendOutboxOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("specs",)
 
-    def __init__(self, *, specs: str, state_conn_id: str = "retrain_state", **kwargs: Any) -> None:
+    def __init__(self, *, specs: str, ledger_conn_id: str = "retrain_state", **kwargs: Any) -> None:
         """specs: the folder of the spec files."""
         super().__init__(**kwargs)
         self.specs = specs
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow's signature
-        from retrain import outbox
+        from retrain.messages import outbox
         from retrain_airflow.channels import channels
 
-        state = state_of(self.state_conn_id)
+        ledger = ledger_of(self.ledger_conn_id)
         files = spec_files.load_folder(Path(self.specs)).files  # one that is broken is told by dags/refused.py
         sent = 0
         for file in files:
-            sent += outbox.send(file.spec.model, channels(file.spec), state=state)
-            metrics.message_age(str(file.path), state.outbox_age(file.spec.model))
+            sent += outbox.send(file.spec.model, channels(file.spec), ledger=ledger)
+            metrics.message_age(str(file.path), ledger.outbox_age(file.spec.model))
         return sent

@@ -17,15 +17,15 @@ class SpecOperator(BaseOperator):
         *,
         spec: str,
         tracker_conn_id: str = TrackerHook.default_conn_name,
-        state_conn_id: str = "retrain_state",
+        ledger_conn_id: str = "retrain_state",
         **kwargs: Any,
     ) -> None:
         """spec: path of the spec file."""
         super().__init__(**kwargs)
         self.spec = spec
         self.tracker_conn_id = tracker_conn_id
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     @property
     def hook(self) -> RetrainHook:
-        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, state_conn_id=self.state_conn_id)
+        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)

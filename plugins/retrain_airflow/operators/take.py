@@ -16,11 +16,12 @@ class TakeSnapshotOperator(SpecOperator):
         self.ignore_threshold = ignore_threshold
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
-        from retrain import steps
+        from retrain.cycle.sense import recount
+        from retrain.cycle.snapshot import take_snapshot
 
         hook = self.hook
-        snapshot = steps.take(hook.spec, source=hook.source, snapshots=hook.snapshots, state=hook.state)
-        counted = steps.recount(hook.spec, snapshot, source=hook.source, state=hook.state)
+        snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
+        counted = recount(hook.spec, snapshot, source=hook.source, ledger=hook.ledger)
         self.log.info("%s rows, %s of them new: %s", f"{snapshot.rows:,}", f"{snapshot.new_rows:,}", snapshot.uri)
         self.log.info("%s", counted)
         if not counted.enough and not self.ignore_threshold:

@@ -11,9 +11,9 @@ class TellOperator(SpecOperator):
     """
 
     def execute(self, context: Context) -> int:
-        from retrain import outbox
+        from retrain.messages import outbox
         from retrain_airflow.channels import channels
 
         hook = self.hook
         metrics.cycle_done(self.spec, context["dag_run"].start_date)
-        return outbox.send(hook.spec.model, channels(hook.spec), state=hook.state)
+        return outbox.send(hook.spec.model, channels(hook.spec), ledger=hook.ledger)

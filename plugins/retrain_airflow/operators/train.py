@@ -3,7 +3,7 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from retrain.nouns import Snapshot
+from retrain.records import Snapshot
 from retrain_airflow.links import RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
@@ -23,11 +23,11 @@ class TrainCandidateOperator(SpecOperator):
         self.note = note
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from retrain import steps
+        from retrain.cycle.train import train
 
         if self.only and self.candidate not in self.only.split(","):
             raise AirflowSkipException(f"{self.candidate} was not asked for this time.")
         cycle = self.hook.cycle(context, self.note)
-        candidate = steps.train(cycle, self.candidate, Snapshot.from_json(self.snapshot))
+        candidate = train(cycle, self.candidate, Snapshot.from_json(self.snapshot))
         self.log.info("%s: %s %.4f on validation rows", candidate.name, candidate.metric, candidate.validation_score)
         return candidate.to_json()

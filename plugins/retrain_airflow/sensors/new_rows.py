@@ -19,7 +19,7 @@ class NewRowsSensor(BaseSensorOperator):
         *,
         spec: str,
         ignore_threshold: Any = False,
-        state_conn_id: str = "retrain_state",
+        ledger_conn_id: str = "retrain_state",
         timeout: float = 0,
         soft_fail: bool = True,
         **kwargs: Any,
@@ -28,15 +28,15 @@ class NewRowsSensor(BaseSensorOperator):
         super().__init__(timeout=timeout, soft_fail=soft_fail, **kwargs)
         self.spec = spec
         self.ignore_threshold = ignore_threshold
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
         self._hinted = False
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
-        """Pushes what it found, `retrain.threshold.Sensed`, when it lets the cycle go on."""
-        from retrain import steps
+        """Pushes what it found, `retrain.cycle.threshold.Sensed`, when it lets the cycle go on."""
+        from retrain.cycle.sense import sense
 
-        hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
-        sensed = steps.sense(hook.spec, source=hook.source, state=hook.state)
+        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
+        sensed = sense(hook.spec, source=hook.source, ledger=hook.ledger)
         self.log.info("%s", sensed)
         metrics.rows_waiting(self.spec, sensed.new_rows)
         self._hint(hook)

@@ -5,8 +5,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from retrain.spec import Threshold
-from retrain.threshold import Sensed
+from retrain.cycle.threshold import Sensed
+from retrain.spec.source import Threshold
 from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import RetrainHook
 
@@ -26,11 +26,11 @@ class NewRowsTrigger(BaseEventTrigger):
     again what had failed.
     """
 
-    def __init__(self, spec: str, *, state_conn_id: str = "retrain_state", interval: float = 5) -> None:
+    def __init__(self, spec: str, *, ledger_conn_id: str = "retrain_state", interval: float = 5) -> None:
         """spec: path of the spec file. interval: seconds from one look to the next."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.spec = spec
-        self.state_conn_id = state_conn_id
+        self.ledger_conn_id = ledger_conn_id
         self.interval = interval
         self._hook: RetrainHook | None = None
         self._hook_since = 0.0
@@ -40,7 +40,7 @@ class NewRowsTrigger(BaseEventTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         here = type(self)
-        kwargs = {"spec": self.spec, "state_conn_id": self.state_conn_id, "interval": self.interval}
+        kwargs = {"spec": self.spec, "ledger_conn_id": self.ledger_conn_id, "interval": self.interval}
         return f"{here.__module__}.{here.__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -64,21 +64,21 @@ class NewRowsTrigger(BaseEventTrigger):
 
     def _look(self) -> Sensed | None:
         """What a cycle would begin with now; None where it is too little, or has been told."""
-        from retrain.sensing import sense
+        from retrain.cycle.sense import sense
 
         if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
-            self._hook = RetrainHook(self.spec, state_conn_id=self.state_conn_id)
+            self._hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
             self._hook_since = time.monotonic()
         hook, spec = self._hook, self._hook.spec
         # Read before the rows are counted: of a verdict that comes in between, the next look knows.
-        consumed = hook.state.last_consumed(spec.model)
+        consumed = hook.ledger.last_consumed(spec.model)
         if consumed != self._consumed:
             self._consumed, self._fired = consumed, 0
         if self._fired:
             further = Threshold(rows=spec.threshold.rows * (self._fired + 1))
             spec = spec.model_copy(update={"threshold": further})
         began = time.monotonic()
-        sensed = sense(spec, source=hook.source, state=hook.state)
+        sensed = sense(spec, source=hook.source, ledger=hook.ledger)
         self._counting = time.monotonic() - began
         metrics.rows_waiting(self.spec, sensed.new_rows)
         if not sensed.enough:

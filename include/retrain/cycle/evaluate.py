@@ -1,0 +1,140 @@
+"""The verb `evaluate`: the best candidate against Production, on rows that neither has seen."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrain.cycle import report, runs
+from retrain.cycle.context import Cycle
+from retrain.cycle.fit import fit_once
+from retrain.cycle.measure import measure
+from retrain.cycle.promote import may_promote
+from retrain.cycle.runs import recorded
+from retrain.errors import EstimatorError
+from retrain.gate.judge import judge
+from retrain.gate.predictions import Evidence
+from retrain.ledger.ledger import Ledger
+from retrain.messages import texts
+from retrain.metrics import described
+from retrain.production.apply import apply
+from retrain.records import Candidate, Matchup, Proof, Snapshot, Subset, Verdict
+from retrain.reports import verdict_chart
+from retrain.snapshots.store import Rows
+from retrain.spec.spec import Spec
+
+log = logging.getLogger(__name__)
+
+_EXAMPLES = 50
+"""Keys of rows that flipped which a verdict's file names, each way."""
+
+
+def evaluate(
+    cycle: Cycle,
+    snapshot: Snapshot,
+    candidates: Sequence[Candidate],
+    *,
+    dry_run: bool,
+    force: str | None = None,
+) -> Verdict:
+    """Judge the best candidate against Production on the holdout, which neither has seen.
+
+    The best is fitted again, on training and validation rows, and registered (not in a dry run); that very version is
+    judged. The verdict consumes the snapshot and tells the team, in one transaction. force: as `promote` will be given
+    it, for the report.
+    """
+    best = _best(cycle.spec, candidates)
+    verdict_id = cycle.key("verdict", snapshot.id)
+    with recorded(cycle.tracker, best.run_id, best.parent_run_id):
+        verdict = cycle.ledger.verdict(verdict_id) or _judge(
+            cycle, verdict_id, snapshot, best, dry_run=dry_run, force=force
+        )
+        _log_verdict(cycle, verdict, best.parent_run_id)
+    for run_id in (best.run_id, best.parent_run_id):
+        cycle.tracker.end_run(run_id)
+    return verdict
+
+
+def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
+    """The best validation score; of equal ones, that which the spec names first."""
+    if not candidates:
+        raise EstimatorError(f"{spec.model}: no candidate was trained, so there is nothing to judge")
+    order = [candidate.name for candidate in spec.candidates]
+    sign = described(spec.gate.metric).sign
+    return min(candidates, key=lambda candidate: (-sign * candidate.validation_score, order.index(candidate.name)))
+
+
+def _judge(
+    cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, *, dry_run: bool, force: str | None
+) -> Verdict:
+    spec, ledger = cycle.spec, cycle.ledger
+    production = apply(spec.model, ledger, cycle.tracker)
+    fitted = fit_once(cycle, best.name, snapshot, (Subset.TRAIN, Subset.VALIDATION), best.run_id)
+    matchup = Matchup(
+        id=verdict_id,
+        model=spec.model,
+        candidate=best.name,
+        snapshot=snapshot.id,
+        run_id=best.run_id,
+        version=None if dry_run else _register(cycle, best.run_id, fitted.model.uri, snapshot),
+        production=production,
+        anchor=_anchor(spec, ledger, production),
+        holdout_round=snapshot.holdout_round,
+        test=ledger.tests_spent(spec.model, snapshot.holdout_round) + 1,
+        dry_run=dry_run,
+    )
+    scores, rows = measure(cycle, matchup, snapshot, ledger.model_file(fitted.model.uri))
+    verdict = judge(scores, spec.gate)
+    # Before the ledger has it: afterwards a step that is run again has no scores, and would have to measure once more
+    # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
+    # the names are fixed, so the next one takes its place.
+    _log_evidence(cycle, scores, rows, verdict)
+    page = report.write(cycle, verdict, goes_forward=may_promote(spec, verdict, force=force))
+    pages = (page, cycle.tracker.page_of_run(best.run_id), cycle.page)
+    told = texts.of_verdict(verdict, pages, ledger.freeze_of(spec.model))
+    return ledger.save_verdict(verdict, told, of=snapshot)
+
+
+def _log_evidence(cycle: Cycle, scores: Evidence, rows: Rows, verdict: Verdict) -> None:
+    """The verdict as `verdict/verdict.json`, with some of the rows that flipped, and as a picture beside it."""
+    keys = rows.keys.to_pylist()
+    flipped = dict(zip(("right_to_wrong_keys", "wrong_to_right_keys"), scores.flips(), strict=True))
+    named = {name: [str(keys[row]) for row in which[:_EXAMPLES]] for name, which in flipped.items()}
+    with tempfile.TemporaryDirectory(prefix="retrain-") as name:
+        folder = Path(name)
+        file = folder / "verdict.json"
+        file.write_text(json.dumps(verdict.to_json() | named, ensure_ascii=False, indent=2), encoding="utf-8")
+        files = [file]
+        try:
+            files.append(verdict_chart.write(scores, cycle.spec.gate, verdict, folder))
+        except Exception:  # whatever it is: a verdict does not depend on its picture
+            log.warning("%s: the verdict could not be drawn; it is judged all the same.", cycle, exc_info=True)
+        for each in files:
+            cycle.tracker.log_artifact(verdict.matchup.run_id, each, "verdict")
+
+
+def _anchor(spec: Spec, ledger: Ledger, production: str | None) -> str | None:
+    if production is None or spec.gate.proof is not Proof.NON_INFERIORITY:
+        return None
+    anchor = ledger.anchor(spec.model, production)
+    return None if anchor == production else anchor
+
+
+def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> str:
+    model, key = cycle.spec.model, cycle.key("version", snapshot.id)
+    version = cycle.ledger.once(
+        key, find=lambda: None, create=lambda: cycle.tracker.register_model(run_id, model, uri, key=key)
+    )
+    cycle.ledger.save_version(uri, version)
+    return version
+
+
+def _log_verdict(cycle: Cycle, verdict: Verdict, parent: str) -> None:
+    matchup, tracker = verdict.matchup, cycle.tracker
+    name = f"test_{verdict.metric}"
+    if verdict.score is not None and name not in tracker.get_run(matchup.run_id).metrics:
+        tracker.log_metrics(matchup.run_id, {name: verdict.score})
+    told = runs.ours({"verdict": verdict.outcome, "reason": verdict.reason, "version": matchup.version or ""})
+    for run_id in (matchup.run_id, parent):
+        tracker.set_tags(run_id, told)

@@ -1,0 +1,81 @@
+"""Fits a candidate and uploads its model, once for each cycle, snapshot, candidate and sides."""
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from retrain.cycle.context import Cycle
+from retrain.metrics import described
+from retrain.models import training
+from retrain.records import ModelFile, Snapshot, Subset
+from retrain.snapshots.store import Rows
+from retrain.spec.spec import Spec
+from retrain.tracker.entities import LoggedModel
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that was uploaded, and the figures of that very fit."""
+
+    model: LoggedModel
+    metrics: dict[str, float]
+    """By name, `train_…` and, where it has not trained on these rows, `validation_…`."""
+    rows: int
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_text(text: str) -> "Fitted":
+        value = json.loads(text)
+        return Fitted(**{**value, "model": LoggedModel(**value["model"])})
+
+
+def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, subsets: tuple[Subset, ...], run_id: str) -> Fitted:
+    """Fit candidate `name` on these sides of the snapshot and log the model to the run.
+
+    A later call gives the same model and the same figures, and does not fit again: they are kept with the claim.
+    """
+    spec, ledger = cycle.spec, cycle.ledger
+    key = cycle.key("fit", snapshot.id, name, *subsets)
+    text = ledger.made(key)
+    if text is None:
+        rows = cycle.snapshots.read(snapshot, subsets)
+        log.info("Fitting %s on %s rows.", name, f"{len(rows):,}")
+        labels = training.targets(spec.task, rows.labels)
+        estimator = training.fit(training.build(spec.candidate(name)), rows.features, labels)
+        figures = _figures("train", estimator, rows, spec)
+        if Subset.VALIDATION not in subsets:
+            validation = cycle.snapshots.read(snapshot, [Subset.VALIDATION])
+            figures |= _figures("validation", estimator, validation, spec)
+
+        def upload() -> str:
+            model = cycle.tracker.log_model(run_id, name, estimator, rows.features.head(), key=key, trust=spec.trust)
+            return Fitted(model, figures, len(rows)).to_text()
+
+        # Nothing to find: `log_model` goes on where a killed predecessor had begun, with the files of this fit.
+        text = ledger.once(key, find=lambda: None, create=upload)
+    fitted = Fitted.from_text(text)
+    ledger.save_model_file(
+        ModelFile(
+            fitted.model.uri,
+            fitted.model.digest,
+            spec.model,
+            name,
+            snapshot.id,
+            run_id,
+            subsets,
+            recipe=spec.candidate(name).recipe,
+        )
+    )
+    return fitted
+
+
+def _figures(subset: str, estimator: Any, rows: Rows, spec: Spec) -> dict[str, float]:
+    more = described(spec.gate.metric).needs not in ("labels", "numbers")
+    said = training.answer(estimator, rows.features, spec.task, probabilities=more)
+    found = training.scores(spec.gate, spec.task, rows.labels, said)
+    return {f"{subset}_{name}": score for name, score in found.items()}

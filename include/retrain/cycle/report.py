@@ -1,0 +1,150 @@
+"""The report of a cycle on its run in MLflow, made anew whenever more is known.
+
+`report/report.html` needs nothing beside it; `report/report.md` has its pictures beside it. What cannot be made is a
+warning: neither a verdict nor a promotion depends on it.
+"""
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from retrain.cycle import runs
+from retrain.cycle.context import Cycle
+from retrain.errors import NotFoundError, RetrainError
+from retrain.quality.drift import Drift
+from retrain.records import Check, Promotion, Verdict
+from retrain.reports import cycle_report
+from retrain.reports.cycle_report import Facts, Trained
+from retrain.reports.page import write_html, write_markdown
+from retrain.tracker.client import ExperimentTracker
+from retrain.tracker.entities import Run
+
+log = logging.getLogger(__name__)
+
+FOLDER = "report"
+
+
+def address(cycle: Cycle, snapshot_id: str) -> str | None:
+    """Where a person reads the report: over the REST API, or else in MLflow; None where there is neither, or no run."""
+    run_id = runs.made_of_cycle(cycle, snapshot_id)
+    if run_id is None:
+        return None
+    if cycle.api is not None:
+        return f"{cycle.api}/runs/{run_id}/report"
+    try:
+        page = cycle.tracker.page_of_run(run_id)
+    except RetrainError:
+        log.warning("%s: where MLflow shows the report is not known.", cycle, exc_info=True)
+        return None
+    return page and f"{page}/artifacts/{FOLDER}/report.html"
+
+
+def write(
+    cycle: Cycle,
+    verdict: Verdict,
+    *,
+    goes_forward: bool,
+    promotion: Promotion | None = None,
+    answer: str | None = None,
+) -> str | None:
+    """Make the report of a verdict's cycle from what is known now, in place of the one before; gives its address.
+
+    goes_forward: whether the verdict may change Production. promotion: the one that it led to, where that has ended.
+    answer: what was said where a person was asked. None where there is no report.
+    """
+    try:
+        run_id = runs.made_of_cycle(cycle, verdict.matchup.snapshot)
+        if run_id is None:
+            raise NotFoundError("the cycle has no run in MLflow")
+        with tempfile.TemporaryDirectory(prefix="retrain-") as name:
+            folder = Path(name)
+            known = _facts(cycle, run_id, verdict)
+            page = cycle_report.of_cycle(replace(known, goes_forward=goes_forward, promotion=promotion, answer=answer))
+            # What is read last is uploaded last: a page in Markdown never lacks its pictures.
+            write_markdown(page, folder)
+            write_html(page, folder)
+            for file in sorted(folder.iterdir(), key=lambda file: (file.suffix != ".png", file.name)):
+                cycle.tracker.log_artifact(run_id, file, FOLDER)
+    except Exception:  # whatever it is: see above
+        log.warning("%s: its report could not be made.", cycle, exc_info=True)
+        return None
+    return address(cycle, verdict.matchup.snapshot)
+
+
+def fetch(tracker: ExperimentTracker, run_id: str, folder: Path, *, markdown: bool = False) -> Path:
+    """The report on a cycle's run, into this folder, which is made where it is not there: as HTML, or as Markdown with
+    its pictures beside it. Raises NotFoundError where the run has none.
+    """
+    page = "report.md" if markdown else "report.html"
+    names = [page]
+    if markdown:
+        below = [Path(each.path) for each in tracker.list_artifacts(run_id, FOLDER)]
+        names += [path.name for path in below if path.suffix == ".png"]
+    with tempfile.TemporaryDirectory(prefix="retrain-") as place:
+        found = {name: tracker.download_artifact(run_id, f"{FOLDER}/{name}", Path(place)) for name in names}
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, path in found.items():
+            (folder / name).write_bytes(path.read_bytes())
+    return folder / page
+
+
+def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
+    """What the ledger and the runs say."""
+    spec, matchup = cycle.spec, verdict.matchup
+    run = cycle.tracker.get_run(run_id)
+    checks, drift = _json(cycle, run_id, "checks/checks.json"), _json(cycle, run_id, "drift/drift.json")
+    drawn = {
+        "drift": _read(cycle, run_id, "drift/drift.png"),
+        "verdict": _read(cycle, matchup.run_id, "verdict/verdict.png"),
+    }
+    return Facts(
+        spec=spec,
+        snapshot=cycle.ledger.snapshot(spec.model, matchup.snapshot),
+        verdict=verdict,
+        candidates=[*_trained(cycle, run, verdict.metric)],
+        checks=[Check.from_json(each) for each in _without_results(checks)],
+        drift_says=run.tags.get("retrain.drift", ""),
+        drift=[Drift.from_json(each) for each in drift.get("drift", ())],
+        freeze=cycle.ledger.freeze_of(spec.model),
+        pictures={name: png for name, png in drawn.items() if png is not None},
+        links=[*_links(cycle, run, matchup.run_id)],
+        rollback=cycle.rollback,
+    )
+
+
+def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:
+    for name, each in runs.candidates(cycle.tracker, run).items():
+        yield Trained(name, each.metrics.get(f"train_{metric}"), each.metrics.get(f"validation_{metric}"), each.params)
+
+
+def _links(cycle: Cycle, run: Run, judged: str) -> Iterator[tuple[str, str]]:
+    if cycle.page is not None:
+        yield "Cycle in Airflow", cycle.page
+    for name, run_id in (("Cycle in MLflow", run.id), ("Judged model in MLflow", judged)):
+        page = cycle.tracker.page_of_run(run_id, run.experiment_id)
+        if page is not None:
+            yield name, page
+
+
+def _without_results(checks: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in checks.get("checks", ()):
+        yield {name: value for name, value in each.items() if name != "result"}
+
+
+def _json(cycle: Cycle, run_id: str, path: str) -> dict[str, Any]:
+    """What is in a file of the run's; nothing where there is none."""
+    text = _read(cycle, run_id, path)
+    found: dict[str, Any] = {} if text is None else json.loads(text)
+    return found
+
+
+def _read(cycle: Cycle, run_id: str, path: str) -> bytes | None:
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        try:
+            return cycle.tracker.download_artifact(run_id, path, Path(folder)).read_bytes()
+        except NotFoundError:
+            return None

@@ -1,0 +1,33 @@
+"""The verb `snapshot`: every labelled row as it is now."""
+
+import logging
+
+from retrain.cycle import retention
+from retrain.ledger.ledger import Ledger
+from retrain.messages import texts
+from retrain.records import Snapshot
+from retrain.snapshots.store import SnapshotStore
+from retrain.source.table import Source
+from retrain.spec.spec import Spec
+
+log = logging.getLogger(__name__)
+
+
+def take_snapshot(spec: Spec, *, source: Source, snapshots: SnapshotStore, ledger: Ledger) -> Snapshot:
+    """Every labelled row as it is now, stored, with the side of each. The rows of old snapshots are deleted."""
+    split_version = ledger.begin_model(spec.model, spec.split, spec.source.group, announcement=texts.of_split_version)
+    with source.labelled() as rows:
+        snapshot = snapshots.write(
+            spec.model,
+            rows,
+            split_version=split_version,
+            round_rows=spec.gate.round_rows,
+            last=ledger.last_consumed(spec.model),
+            inherits=ledger.last_consumed(spec.model, split_version.number),
+        )
+    ledger.save_snapshot(snapshot)
+    for old in retention.drop_old(spec, snapshots=snapshots, ledger=ledger):
+        log.info(
+            "%s: the rows of snapshot %s are deleted; snapshot.keep is %s.", spec.model, old.id, spec.snapshot.keep
+        )
+    return snapshot

@@ -1,0 +1,83 @@
+"""The verb `watch`: notices what no cycle would, because none runs, or because it would be too late."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from retrain.cycle.sense import sense
+from retrain.ledger.ledger import Ledger
+from retrain.messages import texts
+from retrain.production.apply import apply
+from retrain.records import Fault, Incident
+from retrain.source.table import Source
+from retrain.spec.fields import duration_text
+from retrain.spec.spec import Spec
+from retrain.tracker.client import ExperimentTracker
+
+_WATCHED = "watch/"
+
+
+def watch(spec: Spec, *, source: Source, ledger: Ledger, tracker: ExperimentTracker) -> list[Fault]:
+    """What is wrong with a model now. The team is told of each fault when it begins, and when it is over.
+
+    A change of Production by hand is recorded and told, as whoever comes next would. Run again, nothing is told twice.
+    """
+    found = [*_of_production(spec.model, ledger, tracker), *_of_source(spec, source, ledger)]
+    for fault in found:
+        ledger.fail(fault, key=_WATCHED, announcement=texts.of_fault)
+    ledger.end_faults(spec.model, _WATCHED, but=[fault.name for fault in found], announcement=texts.of_recovery)
+    return found
+
+
+def _of_production(model: str, ledger: Ledger, tracker: ExperimentTracker) -> Iterator[Fault]:
+    if not ledger.history(model):
+        return  # nothing was ever put there by Retrain, which may not know the model at all
+    version = apply(model, ledger, tracker)
+    if version is None:
+        return
+    file = ledger.model_file_of_version(model, version)
+    if not tracker.has_files(file.uri if file else f"models:/{model}/{version}"):
+        yield Fault(
+            name=f"{_WATCHED}files/{version}",
+            incident=Incident(
+                model=model,
+                what=f"the files of version {version}, which is in Production, are gone from MLflow's artifacts.",
+                remedy="Whoever loads it next will fail. Restore them from a backup, or trigger the model's rollback "
+                "DAG; then find out what deletes there.",
+                facts={"version": version},
+            ),
+        )
+
+
+def _of_source(spec: Spec, source: Source, ledger: Ledger) -> Iterator[Fault]:
+    silence, late = spec.watch.silence, spec.watch.late
+    if silence is not None:
+        age = source.newest_label_age()
+        if age is None or age >= silence:
+            yield Fault(
+                name=f"{_WATCHED}silence",
+                incident=Incident(
+                    model=spec.model,
+                    what=f"no labelled row has arrived for {duration_text(silence)}.",
+                    remedy="Whatever labels rows, or brings them here, may have stopped. Retrain itself has nothing to "
+                    "do meanwhile.",
+                    facts={"silence": duration_text(silence)},
+                ),
+                # An empty table says of no row when it came: then it is silent from when this is first seen.
+                after=silence if age is None else timedelta(0),
+            )
+    if late is not None and spec.starts_by_itself:
+        sensed, last = sense(spec, source=source, ledger=ledger), ledger.last_consumed(spec.model)
+        if sensed.enough:
+            yield Fault(
+                # Of each cycle that should come by itself: the one that comes ends it.
+                name=f"{_WATCHED}late/{last.id if last else 'first'}",
+                incident=Incident(
+                    model=spec.model,
+                    what=f"a cycle is late: for {duration_text(late)} there have been rows enough for one, and none "
+                    f"has ended with a verdict. {sensed}",
+                    remedy="Look whether the model's DAG is paused, whether a run waits for an approval or fails, and "
+                    "whether the scheduler is well.",
+                    facts={"late": duration_text(late), "sensed": sensed.to_json()},
+                ),
+                after=late,
+            )

@@ -1,0 +1,173 @@
+"""What models predicted on the holdout, as the gate takes it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retrain.gate.labels import Codes, Floats, Values, check_codes, classes_in, code, encode
+from retrain.records import Matchup
+
+
+@dataclass(frozen=True, eq=False)
+class RawPredictions:
+    """What a model says to n rows, in its own classes."""
+
+    labels: NDArray[np.str_] | Floats
+    """Shape (n,): the predicted classes as text; in a regression, numbers."""
+    classes: tuple[str, ...] = ()
+    """Of the columns of `probabilities`."""
+    probabilities: Floats | None = None
+    """Shape (n, k)."""
+    margins: Floats | None = None
+    """Shape (n,): of a classifier of two classes without probabilities, how much the row is of the second one."""
+
+    def among(self, classes: tuple[str, ...], positive: str | int | None) -> "Predictions":
+        """The same in codes of `classes`; a column for each, 0 where the model does not know the class.
+
+        Without a positive class, margins are scores of the second of the two.
+        """
+        if not classes:
+            return Predictions(self.labels)
+        probabilities = None
+        if self.probabilities is not None:
+            probabilities = np.zeros((len(self.labels), len(classes)))
+            for place, name in enumerate(self.classes):
+                if name in classes:
+                    probabilities[:, classes.index(name)] = self.probabilities[:, place]
+        if positive is None and self.margins is not None:
+            positive = self.classes[1]
+        own = code(positive, self.classes)
+        scores = None
+        if self.probabilities is not None and own is not None:
+            scores = self.probabilities[:, own]
+        elif self.margins is not None and own is not None:
+            scores = self.margins if own == 1 else -self.margins
+        return Predictions(encode(self.labels, classes), probabilities, scores, code(positive, classes))
+
+
+def classes_of(labels: ArrayLike, said: Iterable[RawPredictions], *, joined: bool) -> tuple[str, ...]:
+    """The classes of the labels, in order. joined: and those that a model knows, so that no probability is lost."""
+    known = classes_in(labels)
+    return tuple(sorted({*known, *(name for each in said for name in each.classes)})) if joined else known
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one model says to the n rows of the holdout, and what it costs."""
+
+    labels: Values
+    """Shape (n,): codes of the predicted classes, -1 for one outside of them, or numbers."""
+    probabilities: Floats | None = None
+    """Shape (n, k), a column for each class."""
+    scores: Floats | None = None
+    """Shape (n,): how much the row is of the positive class, on any scale."""
+    positive: int | None = None
+    """The code of that class; None where it is the one that is asked for."""
+    latency_ms: float | None = None
+    """95th percentile of the time for one row."""
+    size: int | None = None
+    """Bytes of its files."""
+    train_rows: int | None = None
+    inputs: Mapping[str, str] | None = None
+    """Type of each column that it takes, as its signature says."""
+
+    def part(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Predictions":
+        """The answers to these rows."""
+        return replace(
+            self,
+            labels=self.labels[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            scores=None if self.scores is None else self.scores[rows],
+        )
+
+    def mixed(self, other: "Predictions", where: NDArray[np.bool_]) -> "Predictions":
+        """The other's answers where `where`, shape (n,), says so."""
+        return Predictions(
+            np.where(where, other.labels, self.labels),
+            _mixed(self.probabilities, other.probabilities, where[:, None]),
+            _mixed(self.scores, other.scores, where),
+            self.positive,
+        )
+
+
+Scorer = Callable[[Values, Predictions], float]
+"""A metric of any kind: labels of shape (n,), and what a model says."""
+
+Scorers = Mapping[str, Scorer]
+"""By the name of the metric."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was measured on the n rows of the holdout. Raises ValueError where shapes or codes do not fit."""
+
+    matchup: Matchup
+    classes: tuple[str, ...]
+    """The label of each code, as text; none in a regression."""
+    labels: Values
+    """Shape (n,): codes of the true classes, or numbers."""
+    challenger: Predictions | None
+    """None where it could not be asked; `faults` then says why."""
+    production: Predictions | None
+    """None where there is no Production, or where it could not be asked."""
+    clusters: Codes
+    """Shape (n,): rows with the same key are one cluster."""
+    anchor: Predictions | None = None
+    """Of the last version that won by superiority, where the trial names one."""
+    slices: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """Shape (n,) each: the rows of each guarded slice, by its name."""
+    overlap: int = 0
+    """Holdout rows already left out because one of the models trained on them."""
+    unknown: int = 0
+    """Holdout rows already left out because they were labelled before a version was made that somebody adopted."""
+    twin: bool = False
+    """Whether Production is the same candidate on the same snapshot."""
+    faults: tuple[str, ...] = ()
+    """What could not be measured, each as a clause: `version 3 cannot be loaded`."""
+    scorers: Scorers = field(default_factory=dict)
+    """For metrics that are a scorer of scikit-learn."""
+
+    def __post_init__(self) -> None:
+        if self.clusters.shape != self.labels.shape:
+            raise ValueError(f"clusters of shape {self.clusters.shape} do not fit labels of shape {self.labels.shape}")
+        for name, rows in self.slices.items():
+            if rows.shape != self.labels.shape:
+                raise ValueError(f"slice {name} of shape {rows.shape} does not fit {len(self.labels)} labels")
+        for answers in (self.challenger, self.production, self.anchor):
+            if answers is not None:
+                self._check(answers)
+
+    def _check(self, answers: Predictions) -> None:
+        if self.classes:
+            check_codes(self.labels, answers.labels, len(self.classes))
+        elif answers.labels.shape != self.labels.shape:
+            raise ValueError(f"answers of shape {answers.labels.shape} do not fit {len(self.labels)} labels")
+        rows, table = self.labels.shape, (len(self.labels), len(self.classes))
+        for name, values, shape in (("probabilities", answers.probabilities, table), ("scores", answers.scores, rows)):
+            if values is not None and values.shape != shape:
+                raise ValueError(f"{name} of shape {values.shape} are not of shape {shape}")
+
+    def flips(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Places of the rows that went from right to wrong, and from wrong to right; none in a regression."""
+        if self.challenger is None or self.production is None or not self.classes:
+            return np.array([], np.intp), np.array([], np.intp)
+        was, is_now = self.production.labels == self.labels, self.challenger.labels == self.labels
+        return np.flatnonzero(was & ~is_now), np.flatnonzero(~was & is_now)
+
+    def part(self, rows: NDArray[np.bool_]) -> "Evidence":
+        """The same on some of the rows, shape (n,)."""
+        return replace(
+            self,
+            labels=self.labels[rows],
+            clusters=self.clusters[rows],
+            slices={},
+            challenger=self.challenger and self.challenger.part(rows),
+            production=self.production and self.production.part(rows),
+            anchor=self.anchor and self.anchor.part(rows),
+        )
+
+
+def _mixed(own: Floats | None, theirs: Floats | None, where: NDArray[np.bool_]) -> Floats | None:
+    return None if own is None or theirs is None else np.where(where, theirs, own)

@@ -1,0 +1,129 @@
+"""Scorers of scikit-learn, by name, on predictions that are known already, and how they are resampled."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer
+from sklearn.utils.metaestimators import available_if
+
+from retrain.errors import EstimatorError
+from retrain.gate.labels import Floats, Values, code
+from retrain.gate.predictions import Predictions, Scorer
+from retrain.metrics import SCORER
+from retrain.spec.gate import Measured
+from retrain.spec.task import Task
+
+
+def scorers_for(wanted: Iterable[Measured], task: Task, classes: tuple[str, ...]) -> dict[str, Scorer]:
+    """Of those metrics that are a scorer of scikit-learn. Raises EstimatorError where it has none of that name."""
+    return {
+        each.metric: _scorer(each.metric.removeprefix(SCORER), task, classes, code(each.positive, classes))
+        for each in wanted
+        if each.metric.startswith(SCORER)
+    }
+
+
+def _scorer(name: str, task: Task, classes: tuple[str, ...], positive: int | None) -> Scorer:
+    try:
+        scorer = get_scorer(name)
+    except ValueError:
+        raise EstimatorError(f"scikit-learn has no scorer {name!r}; get_scorer_names() lists them") from None
+    names = np.array([*classes, ""])  # a code of -1 is none of the classes
+    stored = _StoredClassifier if task is Task.CLASSIFICATION else _StoredRegressor
+
+    def score(labels: Values, answers: Predictions) -> float:
+        truth = names[labels.astype(np.int64)] if classes else labels
+        said = names[answers.labels.astype(np.int64)] if classes else answers.labels
+        # Of two classes, scikit-learn takes margins for those of the second.
+        margins = -answers.scores if answers.scores is not None and positive == 0 else answers.scores
+        estimator = stored(said, answers.probabilities, margins, names[:-1])
+        try:
+            return float(scorer(estimator, np.arange(len(labels)).reshape(-1, 1), truth))
+        except (ValueError, AttributeError):  # undefined on these rows (of one class, say), or by what a model gives
+            return float("nan")
+
+    return score
+
+
+def _has_probabilities(stored: Any) -> bool:
+    return stored.probabilities is not None
+
+
+def _has_margins(stored: Any) -> bool:
+    # Scorers that take either ask for these first; probabilities say more, and are there for every class.
+    return stored.probabilities is None and stored.margins is not None
+
+
+class _Stored(BaseEstimator):  # type: ignore[misc]
+    """An estimator whose answers are known: it is asked for rows by their place."""
+
+    def __init__(self, said: Values, probabilities: Any, margins: Any, classes: NDArray[np.str_]) -> None:
+        self.said, self.probabilities, self.margins, self.classes = said, probabilities, margins, classes
+        self.classes_ = classes
+
+    def fit(self, features: Any, labels: Any) -> Self:  # noqa: ARG002
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, rows: NDArray[np.intp]) -> Values:
+        return self.said[rows[:, 0]]
+
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_proba(self, rows: NDArray[np.intp]) -> Any:
+        return self.probabilities[rows[:, 0]]
+
+    @available_if(_has_margins)  # type: ignore[untyped-decorator]
+    def decision_function(self, rows: NDArray[np.intp]) -> Any:
+        return self.margins[rows[:, 0]]
+
+
+class _StoredClassifier(ClassifierMixin, _Stored):  # type: ignore[misc]
+    pass
+
+
+class _StoredRegressor(RegressorMixin, _Stored):  # type: ignore[misc]
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Any metric, by a call for each resample. At 1 ms a call, a verdict takes seconds."""
+
+    scorer: Scorer
+    labels: Values
+    own: Predictions
+    theirs: Predictions
+    cluster: NDArray[np.intp]
+    """Shape (n,): 0..u-1."""
+    slow: ClassVar[bool] = True
+
+    def observed(self) -> tuple[float, float]:
+        return self.scorer(self.labels, self.own), self.scorer(self.labels, self.theirs)
+
+    def alike(self) -> bool:
+        both = zip(*((each.labels, each.probabilities, each.scores) for each in (self.own, self.theirs)), strict=True)
+        return all(np.array_equal(own, theirs) for own, theirs in both if own is not None and theirs is not None)
+
+    def permuted(self, rng: np.random.Generator, draws: int) -> Floats:
+        gains = np.empty(draws)
+        for draw in range(draws):
+            swapped = rng.integers(0, 2, size=self.cluster.max() + 1).astype(np.bool_)[self.cluster]
+            own, theirs = self.own.mixed(self.theirs, swapped), self.theirs.mixed(self.own, swapped)
+            gains[draw] = self.scorer(self.labels, own) - self.scorer(self.labels, theirs)
+        return gains
+
+    def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
+        order = np.argsort(self.cluster, kind="stable")
+        of_cluster = np.split(order, np.cumsum(np.bincount(self.cluster))[:-1])
+        values = np.empty((2, draws))
+        for draw in range(draws):
+            chosen = rng.integers(0, len(of_cluster), size=len(of_cluster))
+            rows = np.concatenate([of_cluster[each] for each in chosen])
+            values[:, draw] = [self.scorer(self.labels[rows], each.part(rows)) for each in (self.own, self.theirs)]
+        return values[0], values[1]

@@ -1,0 +1,109 @@
+"""What the team is to be told, and which channel has taken it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Literal
+
+from retrain.ledger.database import Database, to_json
+from retrain.records import Announcement
+
+
+class Outbox(Database):
+    """Announcements on their way."""
+
+    def announce(self, key: str, announcement: Announcement) -> None:
+        """Put an announcement into the outbox, once for each key."""
+        with self._transaction() as cursor:
+            put_announcement(cursor, key, announcement)
+
+    @contextmanager
+    def next_delivery(self, model: str, channel: str, *, old: timedelta) -> Iterator["Delivery | None"]:
+        """The oldest announcement that a channel is not done with; None where it is not due yet, or another process is
+        serving that channel. What the block notes on it is kept when it ends without an error.
+        """
+        with self._transaction() as cursor:
+            # The lock ends with the transaction: a sender that is killed keeps nobody from sending again.
+            cursor.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS mine", (f"retrain/{model}/{channel}",)
+            )
+            if not cursor.fetchone()["mine"]:
+                yield None
+                return
+            cursor.execute(
+                "SELECT o.key, o.body, o.at < now() - %s AS old, coalesce(d.attempts, 0) AS attempts, "
+                "coalesce(d.next_at > now(), false) AS early FROM retrain.outbox o "
+                "LEFT JOIN retrain.deliveries d ON d.key = o.key AND d.channel = %s "
+                "WHERE o.model = %s AND o.delivered_at IS NULL AND d.outcome IS NULL ORDER BY o.seq LIMIT 1",
+                (old, channel, model),
+            )
+            row = cursor.fetchone()
+            yield None if row is None or row["early"] else Delivery(cursor, channel, row)
+
+    def close_messages(self, model: str, channels: Sequence[str]) -> int:
+        """Take from the outbox what all of these channels are done with; how many announcements that are."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.outbox o SET delivered_at = now() WHERE model = %s AND delivered_at IS NULL "
+                "AND (SELECT count(*) FROM retrain.deliveries d WHERE d.key = o.key AND d.channel = ANY (%s) "
+                "AND d.outcome IS NOT NULL) = %s",
+                (model, list(channels), len(channels)),
+            )
+            return int(cursor.rowcount)
+
+    def outbox_age(self, model: str) -> timedelta:
+        """How long the oldest announcement has waited that a channel is not done with; 0 where none waits."""
+        waits: timedelta | None = self._value(
+            "SELECT now() - min(at) FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL", (model,)
+        )
+        return waits or timedelta(0)
+
+
+class Delivery:
+    """One announcement to one channel, inside of the transaction that keeps other senders from it."""
+
+    def __init__(self, cursor: Any, channel: str, row: dict[str, Any]) -> None:
+        self._cursor, self._channel = cursor, channel
+        self.key: str = row["key"]
+        self.announcement = Announcement.from_json(row["body"])
+        self.attempts: int = row["attempts"] + 1
+        """With this one."""
+        self.old: bool = row["old"]
+
+    def end(self, outcome: Literal["delivered", "unwanted", "dead"], response: str | None = None) -> None:
+        """The channel is done with it."""
+        self._note(outcome, None, response)
+
+    def try_again(self, pause: timedelta, response: str) -> None:
+        """The channel refused with this response; it is not due again before the pause is over."""
+        self._note(None, pause, response)
+
+    def announce(self, key: str, announcement: Announcement) -> None:
+        """Put another one into the outbox, once for each key."""
+        put_announcement(self._cursor, key, announcement)
+
+    def _note(self, outcome: str | None, pause: timedelta | None, response: str | None) -> None:
+        # The clock, not now(): that is when the transaction began, and a channel may have taken its time since.
+        self._cursor.execute(
+            "INSERT INTO retrain.deliveries (key, channel, attempts, outcome, ended_at, next_at, response) "
+            "VALUES (%(key)s, %(channel)s, %(attempts)s, %(outcome)s, "
+            "CASE WHEN %(outcome)s::text IS NOT NULL THEN clock_timestamp() END, "
+            "clock_timestamp() + %(pause)s, %(response)s) "
+            "ON CONFLICT (key, channel) DO UPDATE SET attempts = excluded.attempts, outcome = excluded.outcome, "
+            "ended_at = excluded.ended_at, next_at = excluded.next_at, response = excluded.response",
+            {
+                "key": self.key,
+                "channel": self._channel,
+                "attempts": self.attempts,
+                "outcome": outcome,
+                "pause": pause,
+                "response": response,
+            },
+        )
+
+
+def put_announcement(cursor: Any, key: str, announcement: Announcement) -> None:
+    cursor.execute(
+        "INSERT INTO retrain.outbox (key, model, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (key, announcement.model, to_json(announcement.to_json())),
+    )

@@ -1,0 +1,183 @@
+"""Every change of Production, one row each (DESIGN rule 1)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from retrain.errors import FrozenError, NotInLedgerError, StaleVerdictError
+from retrain.ledger.database import Database, lock_model
+from retrain.ledger.freezes import freeze_of
+from retrain.ledger.outbox import put_announcement
+from retrain.records import Announcement, Move, Promotion, Verdict
+
+
+class Promotions(Database):
+    """Changes of Production."""
+
+    def open_promotion(self, verdict: Verdict, by: str, why: str) -> Promotion:
+        """The ledger row of this verdict's promotion, written now unless it is there.
+
+        Raises StaleVerdictError where Production is no longer the one that the verdict was made against, or another
+        promotion is under way.
+        """
+        matchup = verdict.matchup
+        with self.lock_production(matchup.model) as production:
+            row = production.of_verdict(matchup.id)
+            if row is not None:
+                return row
+            if production.pending() is not None:
+                raise StaleVerdictError(
+                    f"{matchup.model}: another promotion is under way; run again when it is applied"
+                )
+            if production.head() != matchup.production:
+                raise StaleVerdictError(
+                    f"{matchup.model}: Production is {_version(production.head())}, but the verdict was made against "
+                    f"{_version(matchup.production)}; the next cycle judges against what is there"
+                )
+            return production.append(matchup.production, matchup.version, verdict=matchup.id, by=by, why=why)
+
+    def promotion_of(self, verdict: Verdict) -> Promotion:
+        """Raises StateError where this verdict has promoted nothing."""
+        with self._transaction() as cursor:
+            promotion = LockedProduction(cursor, verdict.matchup.model).of_verdict(verdict.matchup.id)
+        if promotion is None:
+            raise NotInLedgerError(f"{verdict.matchup.model}: verdict {verdict.matchup.id} has promoted nothing")
+        return promotion
+
+    def history(self, model: str) -> list[Promotion]:
+        """Every change of Production, the first one first; also those that are under way, or were superseded."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT * FROM retrain.promotions WHERE model = %s ORDER BY seq", (model,))
+            return [Promotion(**row) for row in cursor.fetchall()]
+
+    def production_at(self, model: str, time: datetime) -> str | None:
+        """The version that was in Production at that time; None where none was."""
+        found: str | None = self._value(
+            "SELECT to_version FROM retrain.promotions WHERE model = %s AND applied_at <= %s ORDER BY seq DESC LIMIT 1",
+            (model, time),
+        )
+        return found
+
+    def anchor(self, model: str, version: str) -> str | None:
+        """The last version up to this one that came into Production by superiority, or by a person."""
+        found: str | None = self._value(
+            "SELECT p.to_version FROM retrain.promotions p LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
+            "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.kind <> 'rollback' "
+            "AND (v.body->>'proof' IS NULL OR v.body->>'proof' <> 'non_inferiority' OR p.from_version IS NULL) "
+            "AND p.seq <= (SELECT max(seq) FROM retrain.promotions WHERE model = %s AND to_version = %s "
+            "AND applied_at IS NOT NULL AND kind <> 'rollback') ORDER BY p.seq DESC LIMIT 1",
+            (model, model, version),
+        )
+        return found
+
+    def rolled_back(self, model: str, recipe: str, snapshot: str) -> str | None:
+        """The version of this recipe on this snapshot that was rolled back; None where none was."""
+        found: str | None = self._value(
+            "SELECT c.version FROM retrain.promotions p JOIN retrain.model_files c "
+            "ON (c.model, c.version) = (p.model, p.from_version) "
+            "WHERE p.model = %s AND p.kind = 'rollback' AND p.superseded_at IS NULL "
+            "AND c.recipe = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
+            (model, recipe, snapshot),
+        )
+        return found
+
+    @contextmanager
+    def lock_production(self, model: str) -> "Iterator[LockedProduction]":
+        """The model's Production, locked until the block ends; what the block did is then committed, or nothing of it.
+
+        A process that stands still for longer than `patience` loses the lock, and raises StateError when it goes on.
+        """
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (f"{self._patience}s",)
+            )
+            lock_model(cursor, model)
+            yield LockedProduction(cursor, model)
+
+
+class LockedProduction:
+    """One model's promotions, inside of the transaction that holds the model's lock."""
+
+    def __init__(self, cursor: Any, model: str) -> None:
+        self._cursor = cursor
+        self._model = model
+
+    def confirm(self) -> None:
+        """Raises psycopg2.Error where the lock was lost: what comes next is then for others to do."""
+        self._cursor.execute("SELECT 1")
+
+    def head(self) -> str | None:
+        """The version in Production, as the ledger knows it."""
+        row = self.last()
+        return None if row is None else row.to_version
+
+    def pending(self) -> Promotion | None:
+        """The promotion that was decided but not yet applied."""
+        return self._one("applied_at IS NULL AND superseded_at IS NULL")
+
+    def of_verdict(self, verdict_id: str) -> Promotion | None:
+        return self._one("verdict = %s", verdict_id)
+
+    def last(self) -> Promotion | None:
+        """The row that made Production what it is."""
+        return self._one("applied_at IS NOT NULL ORDER BY seq DESC LIMIT 1")
+
+    def forward_to(self, version: str) -> Promotion | None:
+        """The last row that put this version forward into Production."""
+        return self._one(
+            "applied_at IS NOT NULL AND kind <> 'rollback' AND to_version = %s ORDER BY seq DESC LIMIT 1", version
+        )
+
+    def append(
+        self,
+        from_version: str | None,
+        to_version: str | None,
+        *,
+        kind: Move = Move.FORWARD,
+        verdict: str | None,
+        by: str,
+        why: str,
+    ) -> Promotion:
+        """Raises FrozenError for one that goes forward while Production is frozen."""
+        freeze = freeze_of(self._cursor, self._model) if kind is Move.FORWARD else None
+        if freeze is not None:
+            raise FrozenError(f"{self._model}: {freeze}; end the freeze, or wait")
+        self._cursor.execute(
+            "INSERT INTO retrain.promotions (model, seq, kind, from_version, to_version, verdict, by, why) "
+            "SELECT %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s, %s FROM retrain.promotions WHERE model = %s "
+            "RETURNING *",
+            (self._model, kind, from_version, to_version, verdict, by, why, self._model),
+        )
+        return Promotion(**self._cursor.fetchone())
+
+    def close(
+        self, promotion: Promotion, *, applied: bool, announcement: Callable[[Promotion], Announcement]
+    ) -> Promotion:
+        """Mark a promotion as applied, or as superseded, and tell the team in the same transaction."""
+        column = "applied_at" if applied else "superseded_at"
+        self._cursor.execute(
+            f"UPDATE retrain.promotions SET {column} = now() WHERE model = %s AND seq = %s RETURNING *",  # noqa: S608
+            (promotion.model, promotion.seq),
+        )
+        closed = Promotion(**self._cursor.fetchone())
+        put_announcement(self._cursor, f"promotion/{closed.model}/{closed.seq}", announcement(closed))
+        return closed
+
+    def _one(self, condition: str, *values: str) -> Promotion | None:
+        self._cursor.execute(
+            f"SELECT * FROM retrain.promotions WHERE model = %s AND {condition}",  # noqa: S608 - conditions are ours
+            (self._model, *values),
+        )
+        row = self._cursor.fetchone()
+        return None if row is None else Promotion(**row)
+
+
+def were_in_production(history: Sequence[Promotion], but: str | None) -> list[str]:
+    """The versions that have been in Production, the newest first; without `but`."""
+    were = {each.to_version for each in history if each.applied_at and each.to_version}
+    return sorted(were - {but}, key=int, reverse=True)
+
+
+def _version(version: str | None) -> str:
+    return "empty" if version is None else f"version {version}"

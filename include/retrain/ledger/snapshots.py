@@ -1,0 +1,176 @@
+"""The snapshots of each model, and the ways in which its rows were split."""
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from retrain.errors import LedgerError, NotInLedgerError
+from retrain.ledger.database import Database, to_json
+from retrain.ledger.outbox import put_announcement
+from retrain.records import Announcement, Snapshot
+from retrain.snapshots.split import SplitVersion
+from retrain.spec.source import Split
+
+
+class Snapshots(Database):
+    """Snapshots and split versions."""
+
+    def begin_model(
+        self,
+        model: str,
+        split: Split,
+        group: str | None = None,
+        *,
+        announcement: Callable[[str, SplitVersion, SplitVersion], Announcement],
+    ) -> SplitVersion:
+        """The model's current split version: the last one, or the next where the spec's split or group column changed.
+
+        announcement: makes it of the model, the split version before and the new one; it is put into the outbox in the
+        transaction that begins the new one.
+        """
+        with self._transaction() as cursor:
+            cursor.execute("INSERT INTO retrain.models (model) VALUES (%s) ON CONFLICT DO NOTHING", (model,))
+            first = SplitVersion(1, secrets.token_bytes(16), split, group, after_round=0)
+            _add_split_version(cursor, model, first)
+            before = _lock_split_versions(cursor, model) or first
+            if (before.split, before.group) == (split, group):
+                return before
+            cursor.execute(
+                "SELECT max((body->>'holdout_round')::int) AS holdout_round FROM retrain.snapshots WHERE model = %s",
+                (model,),
+            )
+            last_round = cursor.fetchone()["holdout_round"] or before.after_round
+            split_version = SplitVersion(before.number + 1, secrets.token_bytes(16), split, group, last_round)
+            _add_split_version(cursor, model, split_version)
+            put_announcement(
+                cursor, f"split version/{model}/{split_version.number}", announcement(model, before, split_version)
+            )
+        return split_version
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Raises StateError where the model's next split version has begun meanwhile: its rounds follow on from those that
+        were saved before, so one more could have a number twice.
+        """
+        with self._transaction() as cursor:
+            current = _lock_split_versions(cursor, snapshot.model)
+            if current is not None and current.number != snapshot.split_version:
+                raise LedgerError(
+                    f"{snapshot.model}: the spec's split was changed while snapshot {snapshot.id} was taken; take again"
+                )
+            cursor.execute(
+                # One that is taken again is a new one: its file has just been written.
+                "INSERT INTO retrain.snapshots (model, id, body) VALUES (%s, %s, %s) ON CONFLICT (model, id) DO UPDATE "
+                "SET body = excluded.body, taken_at = now(), dropped_at = NULL "
+                "WHERE snapshots.dropped_at IS NOT NULL OR snapshots.body->>'content' IS NOT NULL",
+                (snapshot.model, snapshot.id, to_json(snapshot.to_json())),
+            )
+
+    def snapshot(self, model: str, snapshot_id: str) -> Snapshot:
+        """Raises StateError where there is none."""
+        found = self._value("SELECT body FROM retrain.snapshots WHERE model = %s AND id = %s", (model, snapshot_id))
+        if found is None:
+            raise NotInLedgerError(f"{model}: snapshot {snapshot_id} is not in the ledger")
+        return Snapshot.from_json(found)
+
+    def kept_snapshots(self, model: str) -> list[Snapshot]:
+        """Those whose rows are there, the newest first."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT body FROM retrain.snapshots WHERE model = %s AND dropped_at IS NULL ORDER BY taken_at DESC, id",
+                (model,),
+            )
+            return [Snapshot.from_json(row["body"]) for row in cursor.fetchall()]
+
+    def drop_snapshot(self, snapshot: Snapshot) -> None:
+        """Its rows are gone; that it was there stays known."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.snapshots SET dropped_at = now() WHERE (model, id) = (%s, %s)",
+                (snapshot.model, snapshot.id),
+            )
+
+    def replace_snapshot(self, snapshot: Snapshot, erased: int) -> None:
+        """The same snapshot without some rows, in another file. erased: how many more of its rows are gone."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.snapshots SET body = %s, erased_rows = erased_rows + %s, "
+                "erased_files = erased_files || (body->>'uri') WHERE (model, id) = (%s, %s)",
+                (to_json(snapshot.to_json()), erased, snapshot.model, snapshot.id),
+            )
+
+    def erased_files(self, model: str) -> list[str]:
+        """URIs of files that still hold rows which were erased."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT unnest(erased_files) AS uri FROM retrain.snapshots WHERE model = %s ORDER BY uri", (model,)
+            )
+            return [row["uri"] for row in cursor.fetchall()]
+
+    def erased(self, model: str, uri: str) -> None:
+        """This file is gone."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.snapshots SET erased_files = array_remove(erased_files, %s) WHERE model = %s",
+                (uri, model),
+            )
+
+    def versions_of(self, snapshot: Snapshot) -> list[str]:
+        """The versions that were trained on it."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT version FROM retrain.model_files WHERE (model, snapshot) = (%s, %s) AND version IS NOT NULL "
+                "ORDER BY logged_at",
+                (snapshot.model, snapshot.id),
+            )
+            return [row["version"] for row in cursor.fetchall()]
+
+    def last_consumed(self, model: str, split_version: int | None = None) -> Snapshot | None:
+        """The snapshot that the last verdict consumed; dry runs consume nothing. split version: only ask for one of it."""
+        found = self._value(
+            "SELECT s.body FROM retrain.verdicts v JOIN retrain.snapshots s ON (s.model, s.id) = "
+            "(v.model, v.snapshot) WHERE v.model = %(model)s AND NOT v.dry_run "
+            "AND (s.body->>'split_version')::int = coalesce(%(split version)s, (s.body->>'split_version')::int) "
+            "ORDER BY v.seq DESC LIMIT 1",
+            {"model": model, "split_version": split_version},
+        )
+        return None if found is None else Snapshot.from_json(found)
+
+    def consumed_ago(self, model: str) -> timedelta | None:
+        """How long ago a verdict last consumed a snapshot, by the database's clock; None before the first."""
+        found = self._value(
+            "SELECT extract(epoch FROM now() - at)::float8 AS seconds FROM retrain.verdicts "
+            "WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1",
+            (model,),
+        )
+        return None if found is None else timedelta(seconds=found)
+
+
+def _add_split_version(cursor: Any, model: str, split_version: SplitVersion) -> None:
+    cursor.execute(
+        "INSERT INTO retrain.split_versions (model, number, salt, split, after_round) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING",
+        (
+            *(model, split_version.number, split_version.salt),
+            *(
+                to_json({**split_version.split.model_dump(mode="json"), "group": split_version.group}),
+                split_version.after_round,
+            ),
+        ),
+    )
+
+
+def _lock_split_versions(cursor: Any, model: str) -> SplitVersion | None:
+    """The model's current split version, which stays the current one until the transaction ends."""
+    cursor.execute("SELECT 1 FROM retrain.split_versions WHERE (model, number) = (%s, 1) FOR UPDATE", (model,))
+    # A statement of its own, which sees what was committed while the one above waited.
+    cursor.execute(
+        "SELECT number, salt, split, after_round FROM retrain.split_versions WHERE model = %s ORDER BY number DESC LIMIT 1",
+        (model,),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    split = dict(row["split"])
+    group = split.pop("group", None)
+    return SplitVersion(row["number"], bytes(row["salt"]), Split.model_validate(split), group, row["after_round"])

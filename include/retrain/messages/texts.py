@@ -1,0 +1,230 @@
+"""What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from retrain.records import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
+
+if TYPE_CHECKING:  # numpy comes with it, and whoever reads a DAG file should not wait for that
+    from retrain.snapshots.split import SplitVersion
+
+
+def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freeze | None = None) -> Announcement:
+    """pages: its report, the run that was judged in MLflow, its cycle in Airflow. freeze: what holds Production."""
+    matchup = verdict.matchup
+    dry = "dry run, nothing was changed: " if matchup.dry_run else ""
+    unclear = verdict.outcome is Outcome.INCONCLUSIVE
+    return Announcement(
+        model=matchup.model,
+        kind="verdict",
+        level=Level.WARNING if unclear else Level.INFO,
+        headline=f"{matchup.model}: {dry}{verdict.outcome} {matchup.candidate}. {verdict.reason}"
+        + ("" if freeze is None else f"; {freeze}"),
+        numbers=tuple(numbers(verdict)),
+        act="Production stays as it is. Where it must be replaced all the same, trigger the model's DAG and say why "
+        'under "Force the promotion".'
+        if unclear and not matchup.dry_run
+        else "",
+        links=tuple(
+            (name, page)
+            for name, page in zip(("Report", "Run in MLflow", "Cycle in Airflow"), pages, strict=False)
+            if page
+        ),
+        facts=verdict.to_json(),
+    )
+
+
+def numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """What a verdict rests on: the name of each number, and its value."""
+    matchup = verdict.matchup
+    against = f"version {matchup.production}" if matchup.production else "Production"
+    if verdict.score is not None:
+        yield f"{verdict.metric} of {matchup.candidate}", f"{verdict.score:.4f}"
+    if verdict.production_score is not None:
+        yield f"{verdict.metric} of {against}", f"{verdict.production_score:.4f}"
+    if verdict.difference is not None:
+        ends = verdict.interval
+        yield "difference", f"{verdict.difference:+.4f}" + (f" (95% {ends[0]:+.4f} to {ends[1]:+.4f})" if ends else "")
+    if verdict.p_value is not None:
+        yield "p", f"{verdict.p_value:.4g}, to be below {verdict.alpha:.4g}"
+    yield "holdout", f"{verdict.rows:,} rows; test {matchup.test} of {verdict.tests} of round {matchup.holdout_round}"
+
+
+def of_request(
+    verdict: Verdict, form: str, until: datetime, users: Sequence[str] = (), report: str | None = None
+) -> Announcement:
+    """A person is asked whether what was judged goes into Production. form: where to answer. users: who may.
+
+    report: address of the cycle's.
+    """
+    matchup = verdict.matchup
+    who = " or ".join(users) if users else "Whoever may"
+    asked = Incident(
+        model=matchup.model,
+        level=Level.WARNING,
+        what=f"version {matchup.version} ({matchup.candidate}) waits for an approval. {verdict.outcome}: {verdict.reason}",
+        remedy=f"{who}: answer in Airflow. Without an answer by {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC, Production "
+        "stays as it is.",
+        facts={"verdict": matchup.id, "version": matchup.version},
+    )
+    told = of_incident(asked)
+    links = (("Answer in Airflow", form), *([("Report", report)] if report else []))
+    return told.model_copy(update={"numbers": tuple(numbers(verdict)), "links": links})
+
+
+def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool = False) -> Announcement:
+    """by: who answered; None where nobody did in time. stale: it was approved, and Production has changed meanwhile."""
+    version = f"version {verdict.matchup.version}"
+    if by is None:
+        what = f"nobody has answered whether {version} goes into Production in time: it does not."
+    elif not approved:
+        what = f"{version} does not go into Production, says {by}."
+    else:
+        what = f"{version} was approved by {by}."
+    if stale:
+        what += " But Production has changed while it waited: it is not put there, and a new cycle judges again."
+    return of_incident(
+        Incident(
+            model=verdict.matchup.model,
+            level=Level.WARNING if by is None or stale else Level.INFO,
+            what=what,
+            remedy="",
+            facts={"verdict": verdict.matchup.id, "version": verdict.matchup.version, "approved": approved, "by": by},
+        )
+    )
+
+
+def of_promotion(promotion: Promotion) -> Announcement:
+    """Raises ValueError for a promotion that is still under way: nothing has happened yet that could be told."""
+    if promotion.applied_at is None and promotion.superseded_at is None:
+        raise ValueError(f"{promotion.model}: promotion {promotion.seq} is not applied yet")
+    came, went = _version(promotion.to_version), _version(promotion.from_version)
+    planned = promotion.kind is Move.FORWARD and promotion.superseded_at is None
+    return Announcement(
+        model=promotion.model,
+        kind="promotion",
+        level=Level.INFO if planned else Level.WARNING,
+        headline=f"{promotion.model}: {what_changed(promotion)}",
+        numbers=(("before", went), ("now", came)) if promotion.superseded_at is None else (),
+        act="Where it should not be: trigger the model's rollback DAG." if planned and promotion.from_version else "",
+        facts=promotion.to_json(),
+    )
+
+
+def what_changed(promotion: Promotion, why: str | None = None) -> str:
+    """In Production, as a clause; of one that has ended. why: in place of its own reason; empty for none."""
+    if promotion.superseded_at is not None:
+        return f"version {promotion.to_version} was not put into Production: somebody changed it by hand meanwhile"
+    came, went = _version(promotion.to_version), _version(promotion.from_version)
+    reason = promotion.why if why is None else why
+    return f"{came} is in Production, in place of {went}, by {promotion.by}" + (f": {reason}" if reason else "")
+
+
+def _version(version: str | None) -> str:
+    return f"version {version}" if version else "nothing"
+
+
+def of_incident(incident: Incident) -> Announcement:
+    log = incident.facts.get("log_url")
+    return Announcement(
+        model=incident.model,
+        kind="incident",
+        level=incident.level,
+        headline=f"{incident.model}: {incident.what}",
+        act=incident.remedy,
+        links=(("Log in Airflow", log),) if isinstance(log, str) else (),
+        facts=incident.to_json(),
+    )
+
+
+def of_fault(incident: Incident, *, times: int, since: datetime) -> Announcement:
+    """Something is wrong, and was seen so often since then."""
+    told = of_incident(incident)
+    return told if times == 1 else told.model_copy(update={"headline": f"{told.headline} {_times(times, since)}"})
+
+
+def of_recovery(incident: Incident, *, times: int, since: datetime) -> Announcement:
+    """What was wrong, and was told, is so no longer."""
+    over = Incident(
+        model=incident.model,
+        level=Level.INFO,
+        what=f"recovered. It was: {incident.what} {_times(times, since)}",
+        remedy="",
+        facts=incident.facts,
+    )
+    return of_incident(over)
+
+
+def _times(times: int, since: datetime) -> str:
+    often = f"{times} times since" if times > 1 else "since"
+    return f"({often} {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
+
+
+def of_freeze(model: str, freeze: Freeze, holds: bool) -> Announcement:
+    """model: one of those that it is about. holds: it begins; else it ends."""
+    ended = f"{freeze.subject} is frozen no longer, says {freeze.by}: {freeze.why}."
+    return of_incident(
+        Incident(
+            model=model,
+            level=Level.WARNING if holds else Level.INFO,
+            what=f"{freeze}." if holds else ended,
+            remedy="Cycles go on and judge; only a rollback changes Production meanwhile." if holds else "",
+            facts=freeze.to_json(),
+        )
+    )
+
+
+def of_lost(announcement: Announcement, channel: str, said: str) -> Announcement:
+    """A channel has not taken one for a day. It is not for that channel."""
+    lost = of_incident(
+        Incident(
+            model=announcement.model,
+            what=f"{channel} has taken no announcement for a day ({said}). Given up there: {announcement.headline}",
+            remedy="Look at the connection of that channel. What comes next is tried there as before; one such message "
+            "a day says that more was given up.",
+        )
+    )
+    return lost.model_copy(update={"facts": lost.facts | {"lost_by": channel}})
+
+
+def blocked(snapshot: Snapshot, by: Sequence[Check], where: str, facts: dict[str, str]) -> Incident:
+    """Checks of the spec have ended a cycle. where: which cycle it was; facts: where to look."""
+    fields = " and ".join(f"checks.{check.name}.on_fail" for check in by)
+    return Incident(
+        model=snapshot.model,
+        what=f"the data is blocked in {where}. {' '.join(map(_found, by))}",
+        remedy="Nothing was trained, no row counts as used, and Production stays as it is. Put the source right; "
+        f"or where this is as it should be, let {fields} be warn for one cycle.",
+        facts={"snapshot": snapshot.id, "checks": [check.to_json() for check in by], **facts},
+    )
+
+
+def _found(check: Check) -> str:
+    keys = f" (e.g. key {', '.join(check.keys)})" if check.keys else ""
+    return f"{check.name}: {check.says}{keys}."
+
+
+def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVersion") -> Announcement:
+    """A model's rows are split in another way from now on."""
+    return of_incident(
+        Incident(
+            model=model,
+            level=Level.WARNING,
+            what=f"the spec splits rows {_way(split_version)}, no longer {_way(before)}.",
+            remedy="Older versions may have trained on rows that now judge: such rows are left out, and counted, until "
+            "enough new ones have arrived. Meanwhile verdicts may be INCONCLUSIVE.",
+            facts={
+                "split_version": split_version.number,
+                "split": split_version.split.model_dump(mode="json"),
+                "group": split_version.group,
+            },
+        )
+    )
+
+
+def _way(split_version: "SplitVersion") -> str:
+    split = split_version.split.model_dump(mode="json")
+    by = f"{split['by']} of {split_version.group}" if split_version.group else split["by"]
+    gap = f", gap {split['gap']}" if split_version.split.gap else ""
+    return f"by {by} ({split['validation']:g} validation, {split['holdout']:g} holdout{gap})"

@@ -1,0 +1,213 @@
+"""Asks models what they say to rows, in a fresh process.
+
+What was imported or fitted in this process does not help a model there: one that answers there answers wherever the
+same packages are. Nor can it do harm here: one that takes all memory, or ends its process, is told as an error.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+import numpy as np
+import pandas as pd
+
+from retrain import errors
+from retrain.errors import EstimatorError, RetrainError
+from retrain.gate.predictions import RawPredictions
+from retrain.models import files as model_files
+from retrain.models import training
+from retrain.spec.task import Task
+
+_SECONDS = 600
+_GONE = ""
+_FROM_OUTSIDE = {_GONE, *(str(-number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))}
+"""Ends that are nothing that the model did: whoever ends a task ends the processes that it has started as well."""
+_LATENCY_ROWS, _LATENCY_SECONDS = 100, 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """What one model says, and what it costs."""
+
+    said: RawPredictions
+    latency_ms: float | None
+    """95th percentile of the time for one row, where it was asked for."""
+    size: int
+    """Bytes of its files."""
+    inputs: dict[str, str] | None
+    """Type of each column that it takes, as its signature says."""
+
+
+class Sandbox:
+    """A process that has imported scikit-learn, as that takes seconds; each question goes to a new fork of it.
+
+    It lives until the block ends.
+    """
+
+    def __enter__(self) -> Self:
+        # -P: a file of the user's in the working directory, random.py say, is no module. The path is ours: Airflow has
+        # folders of its own on it, and the user's modules may be in one of these.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "retrain.models.sandbox"],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+    def ask(
+        self,
+        name: str,
+        model: Path,
+        digest: str,
+        features: pd.DataFrame,
+        trust: tuple[str, ...] = (),
+        *,
+        task: Task = Task.CLASSIFICATION,
+        latency: bool = False,
+        seconds: int = _SECONDS,
+    ) -> Reply:
+        """What the model in a folder predicts for each row of `features`, shape (n, columns).
+
+        name: what errors call it. model: the folder with its files. digest: what `retrain.models.files.digest` of them
+        must be.
+
+        latency: whether to measure that as well, which takes a hundred answers, or two seconds.
+
+        Raises UntrustedModelError where its files are not the ones in the ledger or hold types that are not trusted,
+        and EstimatorError where it does not load, or has not given one answer for each row within so many seconds.
+        Where the process was ended from outside, nothing is known of the model: RetrainError, ask again.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            features.to_parquet(folder / "rows.parquet")
+            asked = {
+                "name": name,
+                "model": str(model),
+                "digest": digest,
+                "trust": trust,
+                "task": task,
+                "latency": latency,
+                "seconds": seconds,
+            }
+            (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
+            ended = self._end_of(folder)
+            if ended == str(-signal.SIGALRM):
+                raise EstimatorError(f"{name}: has not answered within {seconds} s in a fresh process")
+            if ended in _FROM_OUTSIDE:
+                raise RetrainError(f"{name}: the fresh process was ended before the model had answered; ask again")
+            if ended != "0":
+                printed = folder / "printed.txt"
+                text = printed.read_text(encoding="utf-8", errors="replace") if printed.exists() else ""
+                last = text.strip().rpartition("\n")[2]
+                raise EstimatorError(f"{name}: a fresh process ended with {ended} before it had answered: {last}")
+            said = json.loads((folder / "said.json").read_text(encoding="utf-8"))
+            if "error" in said:
+                raise getattr(errors, said["error"])(said["message"])
+            with np.load(folder / "said.npz", allow_pickle=False) as stored:
+                arrays = dict(stored)
+            return Reply(
+                RawPredictions(
+                    arrays["labels"],
+                    tuple(said["classes"]),
+                    arrays.get("probabilities"),
+                    arrays.get("margins"),
+                ),
+                said["latency_ms"],
+                model_files.size(model),
+                model_files.inputs(model),
+            )
+
+    def _end_of(self, folder: Path) -> str:
+        """How the fork that was to answer has ended; `_GONE` where the process itself has."""
+        questions, ends = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
+        with suppress(BrokenPipeError):
+            questions.write(f"{folder}\n")
+            questions.flush()
+        return ends.readline().strip()
+
+
+def main() -> None:
+    """The fresh process: a line is a folder with a question; how its fork has ended is the answer."""
+    model_files.skops()  # here, once, and not in each fork
+    forks: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        for fork in forks:
+            os.kill(fork, signal.SIGKILL)  # nobody waits for its answer any more
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    for line in sys.stdin:
+        fork = os.fork()
+        if fork == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _answer(Path(line.removesuffix("\n")))
+            os._exit(0)
+        forks.append(fork)
+        _, status = os.waitpid(forks[0], 0)
+        forks.clear()
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _answer(folder: Path) -> None:
+    """Answers into files, so that nothing that a model prints is taken for an answer."""
+    with (folder / "printed.txt").open("wb") as printed:
+        os.dup2(printed.fileno(), sys.stdout.fileno())
+        os.dup2(printed.fileno(), sys.stderr.fileno())
+    asked = json.loads((folder / "asked.json").read_text(encoding="utf-8"))
+    signal.alarm(asked["seconds"])
+    try:
+        said = _said(folder, asked)
+    except RetrainError as error:
+        said = {"error": type(error).__name__, "message": str(error)}
+    (folder / "said.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+def _said(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    path, task = Path(asked["model"]), Task(asked["task"])
+    try:
+        model = model_files.load(asked["name"], path, asked["digest"], tuple(asked["trust"]))
+    except RetrainError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}; {model_files.strangers(path)}".removesuffix("; ")
+        raise EstimatorError(f"{asked['name']}: cannot be loaded: {why}") from error
+    features = pd.read_parquet(folder / "rows.parquet")
+    said = training.answer(model, features, task)
+    arrays: dict[str, Any] = {"labels": said.labels, "probabilities": said.probabilities, "margins": said.margins}
+    np.savez(folder / "said.npz", **{name: values for name, values in arrays.items() if values is not None})
+    return {"classes": said.classes, "latency_ms": _latency(model, features) if asked["latency"] else None}
+
+
+def _latency(model: Any, features: pd.DataFrame) -> float:
+    """95th percentile of single predictions, in ms, of a hundred rows or as many as two seconds allow."""
+    taken: list[float] = []
+    for place in range(min(len(features), _LATENCY_ROWS)):
+        row, begin = features.iloc[[place]], time.perf_counter()
+        model.predict(row)
+        taken.append(time.perf_counter() - begin)
+        if sum(taken) > _LATENCY_SECONDS:
+            break
+    return float(np.quantile(taken, 0.95) * 1000) if taken else 0.0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Proves that a version is what the ledger says, and takes one into the ledger that somebody else logged."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrain.errors import RetrainError
+from retrain.ledger.ledger import Ledger
+from retrain.models import files as model_files
+from retrain.models.sandbox import Sandbox
+from retrain.records import ModelFile, Subset
+from retrain.snapshots.store import SnapshotStore
+from retrain.tracker.client import ExperimentTracker
+
+_ROWS = 100
+"""Rows that a version must score before it goes into Production again."""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    ledger: Ledger
+    tracker: ExperimentTracker
+    snapshots: SnapshotStore
+    trust: tuple[str, ...] = ()
+    """Types that a model file may hold beyond our own list: the spec's."""
+
+    def prove(self, model: str, version: str) -> None:
+        """Raises RetrainError unless the version's files are those in the ledger, and score rows in a fresh process."""
+        file = self.ledger.model_file_of_version(model, version)
+        if file is None:
+            raise RetrainError(
+                f"{model}: version {version} was not logged by Retrain, so nothing proves what it is: adopt it"
+            )
+        self._prove(file)
+
+    def adopt(self, model: str, version: str, *, by: str, why: str, trained_on: str | None = None) -> ModelFile:
+        """Take a version into the ledger that Retrain did not log: from now on it is what its files are now.
+
+        by: who answers for it. trained_on: id of the snapshot on whose training and validation rows it was fitted;
+        without one it is judged only on rows that were labelled after it was made. It must load and score rows first.
+        """
+        known = self.ledger.model_file_of_version(model, version)
+        if known is not None:
+            return known
+        found, uri = self.tracker.get_model_version(model, version), f"models:/{model}/{version}"
+        with tempfile.TemporaryDirectory() as folder:
+            digest = model_files.digest(self.tracker.download_model(uri, Path(folder)))
+        file = ModelFile(
+            uri=uri,
+            digest=digest,
+            model=model,
+            name="adopted",
+            snapshot=trained_on,
+            run_id=found.run_id,
+            subsets=(Subset.TRAIN, Subset.VALIDATION) if trained_on else (),
+            made_at=found.registered_at,
+        )
+        self._prove(file)
+        self.ledger.adopt(file, version, by=by, why=why)
+        return file
+
+    def _prove(self, file: ModelFile) -> None:
+        """On rows that it was fitted on, or else on those of the model's last snapshot."""
+        if file.snapshot is not None:
+            snapshot = self.ledger.snapshot(file.model, file.snapshot)
+        elif (last := self.ledger.last_consumed(file.model)) is not None:
+            snapshot = last
+        else:
+            raise RetrainError(f"{file.model}: has no judged snapshot yet, so there are no rows to prove it on")
+        rows = self.snapshots.read(snapshot, file.subsets or (Subset.TRAIN, Subset.VALIDATION))
+        with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
+            path = self.tracker.download_model(file.uri, Path(folder))
+            sandbox.ask(file.uri, path, file.digest, rows.features.head(_ROWS), self.trust)

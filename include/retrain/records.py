@@ -1,0 +1,312 @@
+"""The five nouns, in the order in which they follow from each other.
+
+    source table ─▶ Snapshot ─▶ Candidate × n ─▶ Verdict ─▶ Promotion ─▶ Announcement
+
+Each is a frozen value. What crosses a task boundary is one of these as JSON, nothing larger.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """A frozen value that goes through XCom, Postgres and HTTP as the same JSON."""
+
+    # NaN is refused where it arises: Postgres would refuse it later, as no JSON.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        return cls.model_validate(value)
+
+
+class Subset(StrEnum):
+    """Where a row of a snapshot may be used (DESIGN rule 3).
+
+    `WAITING` rows will be a later round's holdout; `GAP` rows are neither trained nor judged on.
+    """
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    HOLDOUT = "holdout"
+    WAITING = "waiting"
+    GAP = "gap"
+
+
+class Snapshot(Record):
+    """The labelled rows as they were at one moment, as a Parquet file with the side of every row."""
+
+    id: str
+    """Content digest: independent of row order, exact under duplicates."""
+    model: str
+    uri: str
+    watermark: datetime | None
+    """Greatest label time in it; None where the source has no label time."""
+    rows: int
+    new_rows: int
+    """Rows whose (key, label) the last consumed snapshot did not hold."""
+    after: str | None = None
+    """Id of that snapshot; None before the first."""
+    since: datetime | None = None
+    """Only rows that were labelled after this were taken; None where all were."""
+    subsets: dict[Subset, int]
+    holdout_round: int
+    """The holdout round that this snapshot judges in, from 1."""
+    split_version: int = 1
+    """Which of the model's ways to split, from 1: snapshots of one split version inherit its rounds."""
+    span: tuple[datetime, datetime] | None = None
+    """Split by time: the first and the last label time of the round, as they were when it opened."""
+    content: str | None = None
+    """Digest of the file where rows were erased from it since; None where it is the id."""
+
+
+class Check(Record):
+    """What one check found in a snapshot, before anything is trained on it."""
+
+    name: str
+    """As the spec's section `checks` calls it."""
+    passed: bool
+    blocks: bool
+    """Whether it ends the cycle where it fails."""
+    says: str
+    """What was found, where, and the limit."""
+    count: int
+    """Rows that it is about; columns, where it is about columns."""
+    keys: tuple[str, ...] = ()
+    """Of some of these rows, where it failed."""
+
+    @property
+    def result(self) -> Literal["passed", "warned", "blocked"]:
+        if self.passed:
+            return "passed"
+        return "blocked" if self.blocks else "warned"
+
+
+class Candidate(Record):
+    """One trained model, not yet a registered version."""
+
+    id: str
+    model: str
+    name: str
+    snapshot: str
+    run_id: str
+    parent_run_id: str
+    metric: str
+    train_score: float
+    validation_score: float
+    train_rows: int
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that we logged or a person adopted, and what proves it."""
+
+    uri: str
+    digest: str
+    model: str
+    name: str
+    """Of the candidate."""
+    snapshot: str | None
+    """None where nothing is known of the rows that it has trained on."""
+    run_id: str | None
+    subsets: tuple[Subset, ...]
+    """The sides of the snapshot that it trained on."""
+    made_at: datetime | None = None
+    """Of an adopted one: it was made no later, so it has not trained on rows that were labelled since."""
+    recipe: str | None = None
+    """Of the candidate, where it is known."""
+
+
+class Outcome(StrEnum):
+    PROMOTE = "PROMOTE"
+    HOLD = "HOLD"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Proof(StrEnum):
+    """What the holdout must show of a challenger, beyond chance."""
+
+    SUPERIORITY = "superiority"
+    NON_INFERIORITY = "non_inferiority"
+
+
+class Matchup(Record):
+    """What is judged against what: the identity of a verdict, known before any score."""
+
+    id: str
+    model: str
+    candidate: str
+    snapshot: str
+    run_id: str
+    version: str | None
+    """The registered version; None in a dry run, which registers nothing."""
+    production: str | None
+    """The version judged against; None where there was none."""
+    anchor: str | None = None
+    """The last version that won by superiority, where that is another one: a chain of versions that are each hardly
+    worse than the one before must not lead downhill."""
+    holdout_round: int
+    test: int
+    """This is the test-th time that the round's holdout is used, from 1."""
+    dry_run: bool = False
+
+
+class Guard(Record):
+    """One condition beside the comparison. Not computable is failed."""
+
+    name: str
+    passed: bool
+    says: str
+    computed: bool = True
+    """False where it failed because nothing could be computed: nothing is known then, so nothing is held against it."""
+
+
+class SliceScore(Record):
+    """How both do on a part of the holdout that the spec guards."""
+
+    name: str
+    rows: int
+    score: float | None
+    production_score: float | None
+    interval: tuple[float, float] | None
+    """95% interval of the difference."""
+
+
+class Verdict(Record):
+    """PROMOTE, HOLD or INCONCLUSIVE, with the numbers behind it. Scores are raw, never sign-flipped."""
+
+    matchup: Matchup
+    outcome: Outcome
+    reason: str
+    metric: str
+    score: float | None
+    production_score: float | None
+    difference: float | None
+    """Challenger minus Production, in the metric's own direction: below 0 is better where smaller is better."""
+    interval: tuple[float, float] | None
+    """95% interval of the difference, from the paired bootstrap."""
+    score_interval: tuple[float, float] | None = None
+    production_interval: tuple[float, float] | None = None
+    """95% intervals of the two scores, from the same bootstrap."""
+    proof: Proof = Proof.SUPERIORITY
+    threshold: float = 0.0
+    """What the gain must exceed; below 0 in a proof of non-inferiority. A gain is a difference for the better."""
+    p_value: float | None
+    """One-sided: from the paired permutation test where the threshold is 0, else from the paired bootstrap."""
+    alpha: float
+    """What p had to stay below in this test."""
+    tests: int
+    """How many tests the round's holdout allows."""
+    rows: int
+    clusters: int
+    right_to_wrong: int
+    wrong_to_right: int
+    smallest_gain: float | None
+    """The gain that this holdout would have shown in 4 of 5 cases."""
+    overlap: int
+    """Holdout rows left out because one of the two had trained on them."""
+    guards: tuple[Guard, ...] = ()
+    slices: tuple[SliceScore, ...] = ()
+
+
+class Move(StrEnum):
+    """What kind of change of Production a promotion is."""
+
+    FORWARD = "forward"
+    ROLLBACK = "rollback"
+    BY_HAND = "by_hand"
+    """Made outside of Retrain, and found there."""
+
+
+class Promotion(Record):
+    """One row of the ledger: Production went from one version to another, on a verdict or by a person."""
+
+    model: str
+    seq: int
+    kind: Move = Move.FORWARD
+    from_version: str | None
+    to_version: str | None
+    """None where a person took Production away."""
+    verdict: str | None
+    """Id of the verdict; None for a change made by a person."""
+    by: str
+    why: str
+    at: datetime
+    applied_at: datetime | None = None
+    superseded_at: datetime | None = None
+
+
+class Freeze(Record):
+    """Until it ends, no version goes forward into Production; a rollback may."""
+
+    model: str | None
+    """None: every model."""
+    why: str
+    by: str
+    until: datetime
+
+    def __str__(self) -> str:
+        """As a clause."""
+        until = self.until.astimezone(UTC)
+        return f"{self.subject} is frozen until {until:%Y-%m-%d %H:%M} UTC by {self.by}: {self.why}"
+
+    @property
+    def subject(self) -> str:
+        """What is frozen, as the subject of a sentence."""
+        return "Production of every model" if self.model is None else "Production"
+
+
+class Level(StrEnum):
+    """How much an announcement matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        return list(Level).index(self)
+
+
+class Incident(Record):
+    """Something that went wrong, or was done by hand, and that the team must know."""
+
+    model: str
+    level: Level = Level.ERROR
+    what: str
+    remedy: str
+    facts: dict[str, Any] = {}
+
+
+class Fault(Record):
+    """An incident that lasts: something is wrong until it is not."""
+
+    name: str
+    """The same while it lasts."""
+    incident: Incident
+    after: timedelta = timedelta(0)
+    """Not told before it has lasted for so long."""
+
+
+class Announcement(Record):
+    """What the team is told: made from a Verdict, a Promotion or an Incident, and from nothing else."""
+
+    model: str
+    kind: Literal["verdict", "promotion", "incident"]
+    level: Level = Level.INFO
+    headline: str
+    numbers: tuple[tuple[str, str], ...] = ()
+    """Those that matter: what each is, and its value."""
+    act: str = ""
+    """What to do about it; empty where there is nothing to do."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Where to look: what is there, and its address."""
+    facts: dict[str, Any]
+    """The noun that it was made from."""

@@ -1,0 +1,292 @@
+"""The report of a cycle: what arrived, what was trained, how it was judged, and what that changed in Production."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from retrain.messages.formats import short
+from retrain.messages.texts import numbers, what_changed
+from retrain.metrics import described
+from retrain.quality.drift import MUCH, SOME, Drift
+from retrain.records import Check, Freeze, Guard, Outcome, Promotion, SliceScore, Snapshot, Subset, Verdict
+from retrain.reports.page import Cell, Links, Page, Part, Picture, Section, Table
+from retrain.spec.operation import Mode
+from retrain.spec.spec import Spec
+
+_MOST_DRIFTED = 10
+_LONGEST = 300
+"""Characters of a candidate's parameters."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate, as its run in MLflow has it."""
+
+    name: str
+    train_score: float | None
+    validation_score: float | None
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one cycle when its report is written."""
+
+    spec: Spec
+    snapshot: Snapshot
+    verdict: Verdict
+    goes_forward: bool = False
+    """Whether the verdict may change Production, by itself or by force."""
+    candidates: Sequence[Trained] = ()
+    checks: Sequence[Check] = ()
+    drift_says: str = ""
+    """What was compared with what, or why nothing was."""
+    drift: Sequence[Drift] = ()
+    freeze: Freeze | None = None
+    answer: str | None = None
+    """What was said where a person was asked."""
+    promotion: Promotion | None = None
+    """One that has ended."""
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """`drift` and `verdict` as PNG, where they were drawn."""
+    links: Sequence[tuple[str, str]] = ()
+    """Where to see more."""
+    rollback: tuple[str, str | None] | None = None
+    """Id of the DAG that takes a promotion back, and its address."""
+
+
+def of_cycle(facts: Facts) -> Page:
+    """The decision first; then all that it rests on, in the order in which it came."""
+    verdict = facts.verdict
+    matchup = verdict.matchup
+    dry = "dry run, " if matchup.dry_run else ""
+    sections = (
+        Section("What arrived", [_arrived(facts.snapshot)]),
+        Section("Checks of the data", [*_checks(facts.checks)]),
+        Section("Drift", [*_drift(facts)]),
+        Section("Candidates", [*_candidates(facts)]),
+        Section("Verdict", [*_verdict(facts)]),
+        Section("Guards", [_guards(verdict.guards)]),
+        Section("Slices", [*_slices(verdict.slices)]),
+        Section("Rolling back", [*_rollback(facts)]),
+    )
+    return Page(
+        f"{matchup.model}: {dry}{verdict.outcome} {matchup.candidate}",
+        [f"{verdict.outcome}: {verdict.reason}.", _production(facts), Links(facts.links)],
+        [section for section in sections if section.parts],
+    )
+
+
+# ── Production
+
+
+def _production(facts: Facts) -> str:
+    """What the verdict has changed there, or will."""
+    verdict, matchup = facts.verdict, facts.verdict.matchup
+    if facts.promotion is not None:
+        # Of its reason what was not said above, as that of the verdict was.
+        why = facts.promotion.why.removesuffix(verdict.reason).rstrip(":; ")
+        return _sentence(what_changed(facts.promotion, why))
+    stays = (
+        f"Version {matchup.production} stays in Production" if matchup.production else "Nothing is in Production still"
+    )
+    held = _held(facts)
+    if held is not None:
+        return _sentence(f"{stays}: {held}" if facts.answer is None else f"{facts.answer} {stays}: {held}")
+    if facts.answer is not None:
+        return _sentence(facts.answer)
+    force = "" if verdict.outcome is Outcome.PROMOTE else f" by force, as the verdict is {verdict.outcome}"
+    if facts.spec.approval is None:
+        return f"Version {matchup.version} goes into Production next{force}."
+    asked = f"a person is asked whether version {matchup.version} takes its place{force}"
+    return f"{stays} for now: {asked} (Required actions, in Airflow)."
+
+
+def _held(facts: Facts) -> str | None:
+    """Why Production stays as it is, whatever a person says; None where it need not."""
+    if facts.verdict.matchup.dry_run:
+        return "this was a dry run, which registers and promotes nothing"
+    if facts.spec.mode is Mode.OBSERVE:
+        return "the spec's mode is observe, so no verdict promotes anything"
+    if not facts.goes_forward:
+        return f"the verdict is {facts.verdict.outcome}"
+    return None if facts.freeze is None else str(facts.freeze)
+
+
+def _rollback(facts: Facts) -> Iterator[Part]:
+    """Nothing where there is no version to go back to."""
+    done = facts.promotion
+    if done is None or done.from_version is None or done.superseded_at is not None or facts.rollback is None:
+        return
+    dag_id, address = facts.rollback
+    yield (
+        f"Where version {done.to_version} should not be in Production, trigger DAG {dag_id}: it asks why, proves that "
+        f"version {done.from_version} loads and scores, puts it back, and tells the team."
+    )
+    if address:
+        yield Links([(f"DAG {dag_id}", address)])
+
+
+# ── the data
+
+
+def _arrived(snapshot: Snapshot) -> Table:
+    new = f"{snapshot.new_rows:,}"
+    subsets = ", ".join(f"{subset} {count:,}" for subset in Subset if (count := snapshot.subsets.get(subset)))
+    rows = [
+        ("rows", f"{snapshot.rows:,}"),
+        (
+            "new rows",
+            f"{new}, beside snapshot {snapshot.after}" if snapshot.after else f"{new}; it is the first snapshot",
+        ),
+        ("sides", subsets),
+        ("newest label", _moment(snapshot.watermark) if snapshot.watermark else "the source has no label time"),
+        ("holdout round", str(snapshot.holdout_round)),
+        ("snapshot", snapshot.id),
+    ]
+    if snapshot.since is not None:
+        rows.append(("only rows labelled after", _moment(snapshot.since)))
+    return Table(rows)
+
+
+def _checks(checks: Sequence[Check]) -> Iterator[Part]:
+    if not checks:
+        yield "No result of a check is on the cycle's run."
+        return
+    failed = [each for each in checks if not each.passed]
+    yield f"{len(failed)} of {len(checks)} checks warn." if failed else f"All {len(checks)} checks passed."
+    # What failed first: it is what one looks for.
+    yield Table(
+        [(each.name, each.result, _found(each)) for each in [*failed, *(each for each in checks if each.passed)]],
+        ["check", "result", "found"],
+    )
+
+
+def _found(check: Check) -> str:
+    return f"{check.says} (e.g. key {', '.join(check.keys)})" if check.keys else check.says
+
+
+def _drift(facts: Facts) -> Iterator[Part]:
+    yield _sentence(facts.drift_says or "was not measured")
+    if not facts.drift:
+        return
+    by_psi = sorted(facts.drift, key=lambda each: -each.psi)
+    shown = by_psi[:_MOST_DRIFTED]
+    figures = {
+        "Kolmogorov–Smirnov": [each.ks for each in shown],
+        "words never seen before": [each.unseen_words for each in shown],
+    }
+    some = {name: column for name, column in figures.items() if any(each is not None for each in column)}
+    rows = [
+        (each.name, f"{each.psi:.3f}", _moved(each.psi), *(_figure(column[place], ".3f") for column in some.values()))
+        for place, each in enumerate(shown)
+    ]
+    yield Table(rows, ["feature", "PSI", "has moved", *some])
+    if len(by_psi) > len(shown):
+        yield f"The {len(shown)} of {len(by_psi)} that have moved most."
+    if "drift" in facts.pictures:
+        most = by_psi[0]
+        says = (
+            f"Bars of the PSI of {len(by_psi)} columns, {most.name} the longest with {most.psi:.3f}; beside them, for "
+        )
+        says += "the columns that moved most, the share of rows in each bin: Production's training rows, and rows now."
+        yield Picture("drift", says, facts.pictures["drift"])
+
+
+def _moved(psi: float) -> str:
+    return "little" if psi < SOME else "some" if psi < MUCH else "much"
+
+
+# ── the models
+
+
+def _candidates(facts: Facts) -> Iterator[Part]:
+    metric = facts.verdict.metric
+    sign = described(metric).sign
+    known = [each for each in facts.candidates if each.validation_score is not None]
+    best = sorted(known, key=lambda each: -sign * (each.validation_score or 0.0))
+    rows: list[tuple[Cell, ...]] = [
+        (
+            each.name,
+            _figure(each.validation_score),
+            _figure(each.train_score),
+            "yes" if each.name == facts.verdict.matchup.candidate else "",
+            short(", ".join(f"{name} = {value}" for name, value in each.params.items()), _LONGEST),
+        )
+        for each in best
+    ]
+    if rows:
+        yield "The best on validation rows is fitted again, on training and validation rows, and judged."
+        yield Table(rows, ["candidate", f"{metric}, validation", f"{metric}, training", "judged", "parameters"])
+
+
+def _verdict(facts: Facts) -> Iterator[Part]:
+    verdict = facts.verdict
+    matchup = verdict.matchup
+    rows = [
+        ("judged", matchup.candidate + (f", version {matchup.version}" if matchup.version else ", not registered")),
+        ("against", f"version {matchup.production}" if matchup.production else "nothing: none was in Production"),
+        *numbers(verdict),
+        ("proof", f"{verdict.proof.replace('_', '-')}: the gain must exceed {verdict.threshold:g}"),
+        ("distinct rows", f"{verdict.clusters:,}"),
+    ]
+    if verdict.production_score is not None:
+        rows.append(("rows now right, and wrong before", f"{verdict.wrong_to_right:,}"))
+        rows.append(("rows now wrong, and right before", f"{verdict.right_to_wrong:,}"))
+    if verdict.smallest_gain is not None:
+        rows.append(("gain that is seen 4 times in 5", f"{verdict.smallest_gain:.4f}"))
+    if verdict.overlap:
+        rows.append(("left out, as a model had trained on them", f"{verdict.overlap:,} rows"))
+    yield Table(rows)
+    if "verdict" in facts.pictures:
+        yield Picture("verdict", _picture(verdict), facts.pictures["verdict"])
+
+
+def _picture(verdict: Verdict) -> str:
+    against = verdict.production_score
+    says = f"{verdict.metric} of the challenger, {_figure(verdict.score) or 'unknown'}"
+    if against is not None:
+        says += f", and of Production, {_figure(against)}, with their difference"
+    says += ", and 95% intervals" if verdict.interval else ""
+    return f"{says}; below, where each model is right and wrong."
+
+
+def _guards(guards: Sequence[Guard]) -> Table:
+    bad = [guard for guard in guards if not guard.passed]
+    rows = [(guard.name, _kept(guard), guard.says) for guard in [*bad, *(each for each in guards if each.passed)]]
+    return Table(rows, ["guard", "result", "found"])
+
+
+def _kept(guard: Guard) -> str:
+    return "passed" if guard.passed else "FAILED" if guard.computed else "NOT COMPUTED"
+
+
+def _slices(slices: Sequence[SliceScore]) -> Iterator[Part]:
+    if not slices:
+        return
+    rows = [
+        (
+            each.name,
+            f"{each.rows:,}",
+            _figure(each.score),
+            _figure(each.production_score),
+            f"{each.interval[0]:+.4f} to {each.interval[1]:+.4f}" if each.interval else "",
+        )
+        for each in slices
+    ]
+    yield Table(rows, ["slice", "rows", "challenger", "Production", "difference, 95%"])
+
+
+# ── below
+
+
+def _figure(value: float | None, how: str = ".4f") -> str:
+    return "" if value is None else f"{value:{how}}"
+
+
+def _moment(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _sentence(clause: str) -> str:
+    return clause[:1].upper() + clause[1:].rstrip(".") + "."

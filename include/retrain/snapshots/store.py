@@ -1,0 +1,360 @@
+"""Snapshots: labelled rows as they were, in Parquet, with a content digest and the side of every row.
+
+A row's *content key* is a keyed 64-bit hash of its normalised features: what two rows share when a model cannot tell
+them apart. A *group key* is the same of its group column. Split by group it is the row's cluster, otherwise the content
+key is: what decides the side (`retrain.split`), and what counts as one when a model is judged.
+"""
+
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from itertools import chain
+from uuid import uuid4
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pyarrow import fs
+
+from retrain.errors import SnapshotError
+from retrain.records import Snapshot, Subset
+from retrain.snapshots.content_keys import as_seen, content_keys
+from retrain.snapshots.digest import Digest, digest_of, is_part
+from retrain.snapshots.draft import SUBSET_NAMES, Codes, Draft, ahead, clusters_of, features_of, schema_of
+from retrain.snapshots.new_rows import Before, KeyCheck, order_of
+from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, SplitVersion, no_rounds
+from retrain.source.columns import CONTENT, GROUP, ROUND, SINCE, SUBSET
+
+_DRAFT = ".draft"
+_ABANDONED = timedelta(days=1)
+"""Longer than a snapshot takes by far, as the clocks of two workers may differ by hours."""
+_ARROWS = {"file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"}
+"""URIs that Arrow reads by itself, which is faster."""
+_PARQUET = {"compression": "lz4", "dictionary_pagesize_limit": 64 << 10}
+"""Most texts and every key occur once: a dictionary of them is soon given up."""
+_SEAL = b"retrain.seal"
+"""In a file's metadata: see `retrain.snapshots.digest`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a snapshot, as training and scoring want them."""
+
+    features: pd.DataFrame
+    """Numbers and booleans are float64, empty ones NaN: no column's type depends on which rows were asked for."""
+    labels: pd.Series
+    label_times: pa.ChunkedArray
+    keys: pa.ChunkedArray
+    content: NDArray[np.int64]
+    """Content keys. Shape (rows,), as are the clusters."""
+    clusters: NDArray[np.int64]
+    snapshot: Snapshot
+    """What they were read from."""
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def part(self, which: NDArray[np.bool_]) -> "Rows":
+        """Some of the rows: `which` has shape (rows,)."""
+        return Rows(
+            features=self.features[which].reset_index(drop=True),
+            labels=self.labels[which].reset_index(drop=True),
+            label_times=self.label_times.filter(pa.array(which)),
+            keys=self.keys.filter(pa.array(which)),
+            content=self.content[which],
+            clusters=self.clusters[which],
+            snapshot=self.snapshot,
+        )
+
+    def labelled_after(self, time: datetime) -> NDArray[np.bool_]:
+        """Shape (rows,); False for a row that has no label time."""
+        later = pc.greater(self.label_times, pa.scalar(time, self.label_times.type))
+        return np.asarray(pc.fill_null(later, False).to_numpy(), np.bool_)
+
+
+class SnapshotStore:
+    """Parquet files below one URI: `file://`, `s3://`, or whatever else Arrow or fsspec knows. Written once."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri.rstrip("/")
+        try:
+            self._files, self._root = _file_system(self._uri)
+        except (pa.ArrowInvalid, ImportError, OSError, ValueError) as error:
+            raise SnapshotError(
+                f"{uri}: is not a place for snapshots: {error}; use e.g. file:///var/retrain"
+            ) from error
+
+    def write(
+        self,
+        model: str,
+        rows: pa.RecordBatchReader,
+        *,
+        split_version: SplitVersion,
+        round_rows: int,
+        last: Snapshot | None,
+        inherits: Snapshot | None,
+    ) -> Snapshot:
+        """Store `rows` (as `Source.labelled` gives them) with their sides; the same rows give the same snapshot.
+
+        last: the snapshot that the last verdict consumed, which says what is new; None before the first. inherits: the
+        last one consumed in this split version, which says what its rounds hold. Raises SourceMismatchError where a key
+        occurs twice, SnapshotError where one of the two is gone or changed. Memory: see `Draft`.
+        """
+        order, new_rows, watermark = order_of(rows.schema), 0, None
+        keys = KeyCheck(order)
+        before = None if last is None else Before(self._batches(last, ["key", "label"]), last.since)
+        with tempfile.TemporaryFile() as file:
+            draft = Draft(file, rows.schema, split_version)
+            with closing(ahead(rows)) as batches:
+                for batch in batches:
+                    keys.check(batch.column("key"))
+                    new_rows += batch.num_rows if before is None else before.count_new(batch, order)
+                    watermark = _later(watermark, pc.max(batch.column("label_time")).as_py())
+                    draft.add(batch)
+            if before is not None:
+                before.finish()
+            known = no_rounds(split_version.after_round)
+            if inherits is not None:
+                known = self._rounds(inherits, GROUP if split_version.split.by == "group" else CONTENT)
+            divided = draft.divided(known, round_rows)
+            digest, uri, count = self._put(model, schema_of(rows.schema), divided.batches)
+        return Snapshot(
+            id=digest,
+            model=model,
+            uri=uri,
+            watermark=watermark,
+            rows=int(count.sum()),
+            new_rows=new_rows,
+            after=None if last is None else last.id,
+            since=_since(rows.schema),
+            subsets=dict(zip(SUBSETS, count.tolist(), strict=True)),
+            holdout_round=divided.holdout_round,
+            split_version=split_version.number,
+            span=None if divided.span is None else (_as_datetime(divided.span[0]), _as_datetime(divided.span[1])),
+        )
+
+    def read(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> Rows:
+        """The rows on the wanted sides, in a fixed order. Raises SnapshotError where the file is gone or changed."""
+        table = self._subset(snapshot, wanted)
+        features = features_of(table)
+        seen = pa.table({name: as_seen(features[name]) for name in features.column_names})
+        return Rows(
+            features=seen.to_pandas(),
+            labels=table["label"].to_pandas(),
+            label_times=table["label_time"],
+            keys=table["key"],
+            content=table[CONTENT].to_numpy(),
+            clusters=clusters_of(table),
+            snapshot=snapshot,
+        )
+
+    def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows, with the columns as they are stored; some columns where they are named, in that order.
+
+        Raises SnapshotError where the file is gone or changed.
+        """
+        return pa.Table.from_batches(self._batches(snapshot, columns))
+
+    def without(self, snapshot: Snapshot, keys: Collection[str]) -> Snapshot:
+        """The same snapshot without the rows of these keys, in a file beside the old one; itself where it holds none.
+
+        Raises SnapshotError where the file is gone or changed.
+        """
+        names = pa.array(sorted(keys), pa.string())
+        found = [pc.any(pc.is_in(batch.column("key"), names)).as_py() for batch in self._batches(snapshot, ["key"])]
+        if not any(found):
+            return snapshot
+        kept = (batch.filter(pc.invert(pc.is_in(batch.column("key"), names))) for batch in self._batches(snapshot))
+        first = next(kept)
+        codes = ((batch, _codes(batch)) for batch in chain([first], kept))
+        digest, uri, count = self._put(snapshot.model, first.schema, codes)
+        return snapshot.model_copy(
+            update={
+                "content": digest,
+                "uri": uri,
+                "rows": int(count.sum()),
+                "sides": dict(zip(SUBSETS, count.tolist(), strict=True)),
+            }
+        )
+
+    def delete(self, uri: str) -> None:
+        """Delete a file, if it is there. Raises SnapshotError where that cannot be done."""
+        path = self._path(uri)
+        try:
+            if self._files.get_file_info(path).type != fs.FileType.NotFound:
+                self._files.delete_file(path)
+        except OSError as error:
+            raise SnapshotError(f"{uri}: cannot be deleted: {error}") from error
+
+    def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Subset]) -> NDArray[np.bool_]:
+        """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which
+        a row keeps when it is edited or the spec's features change. Split by group, also those of a group that is
+        there, or of which a row is there by its key: an older split version's snapshot does not say its groups.
+
+        Raises SnapshotError where a file is gone or changed.
+        """
+        there, same_split_version = (
+            self._subset(snapshot, wanted),
+            snapshot.split_version == rows.snapshot.split_version,
+        )
+        if same_split_version and GROUP not in there.column_names:
+            by_key = pc.is_in(rows.keys, there["key"]).to_numpy()
+            return np.asarray(by_key | np.isin(rows.content, there[CONTENT]), np.bool_)
+        # Otherwise it takes more than the rows: features that are hashed anew, and whole groups.
+        now = self._table(rows.snapshot)
+        found = by_key = pc.is_in(now["key"], there["key"]).to_numpy()
+        # Each split version has a salt of its own, so that its keys say nothing about another's.
+        if same_split_version:
+            found = found | np.isin(now[CONTENT], there[CONTENT])
+        else:
+            found = found | np.isin(content_keys(features_of(now), b""), content_keys(features_of(there), b""))
+        if GROUP in now.column_names:
+            groups = now[GROUP].to_numpy()
+            found = found | np.isin(groups, groups[by_key])
+            if same_split_version:
+                found = found | np.isin(groups, there[GROUP])
+        return np.asarray(pc.is_in(rows.keys, now["key"].filter(pa.array(found))).to_numpy(), np.bool_)
+
+    def _subset(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> pa.Table:
+        names = pa.array([subset.value for subset in wanted], pa.string())
+        return self._table(snapshot, lambda batch: pc.is_in(batch.column(SUBSET), names))
+
+    def _table(self, snapshot: Snapshot, which: Callable[[pa.RecordBatch], pa.Array] | None = None) -> pa.Table:
+        batches = self._batches(snapshot)
+        kept = [batch if which is None else batch.filter(which(batch)) for batch in batches]
+        return pa.Table.from_batches(kept)
+
+    def _rounds(self, snapshot: Snapshot, cluster: str) -> Rounds:
+        held = [
+            (clusters_of(batch), batch.column(ROUND).to_numpy())
+            for batch in (
+                each.filter(pc.greater(each.column(ROUND), UNASSIGNED))
+                for each in self._batches(snapshot, [cluster, ROUND])
+            )
+        ]
+        clusters, holdout_rounds = (np.concatenate(each) for each in zip(*held, strict=True))
+        span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
+        return Rounds(clusters, holdout_rounds, snapshot.holdout_round, span)
+
+    def _batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """All of its rows, or some columns of all, in at least one batch. Raises SnapshotError where the file is gone,
+        and, after the last one, where what was read has changed.
+        """
+        try:
+            with self._files.open_input_file(self._path(snapshot.uri)) as file:
+                parquet = pq.ParquetFile(file)
+                seal = (parquet.metadata.metadata or {}).get(_SEAL, b"").decode()
+                schema = parquet.schema_arrow
+                if columns is not None:
+                    schema = pa.schema([schema.field(name) for name in columns], schema.metadata)
+                digest, empty = Digest(schema), True
+                for batch in parquet.iter_batches(columns=columns):
+                    digest.update(batch)
+                    empty = False
+                    # Read by parts, it has lost in which order its keys are.
+                    part = batch if columns is None else batch.select(columns)
+                    yield part.replace_schema_metadata(schema.metadata)
+        except (OSError, pa.ArrowException) as error:
+            raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
+        found = digest.seal()
+        whole = found == seal if columns is None else is_part(found, seal)
+        if digest_of(seal) != (snapshot.content or snapshot.id) or not whole:
+            raise SnapshotError(f"{snapshot.uri}: is not what was stored: its digest differs; put the file back")
+        if empty:
+            yield pa.RecordBatch.from_pylist([], schema)
+
+    def _put(
+        self, model: str, schema: pa.Schema, rows: Iterator[tuple[pa.RecordBatch, Codes]]
+    ) -> tuple[str, str, Codes]:
+        """Write them to where their digest says: that, the URI, and how many rows are on each side.
+
+        rows: with the place of every row's side in `SIDES`.
+
+        Written also where it is there already: that puts right a file that was damaged.
+        """
+        folder = f"{self._uri}/{_folder(model)}"
+        # Under a name of its own first: whoever sees the final name sees a whole file.
+        draft = self._path(f"{folder}/{uuid4().hex}{_DRAFT}")
+        digest, count = Digest(schema), np.zeros(len(SUBSETS), np.int64)
+        try:
+            self._files.create_dir(self._path(folder), recursive=True)
+            self._sweep(self._path(folder))
+            try:
+                with (
+                    ThreadPoolExecutor(1) as pool,
+                    pq.ParquetWriter(draft, schema, filesystem=self._files, **_PARQUET) as writer,
+                    closing(ahead(rows)) as coming,
+                ):
+                    for batch, code in coming:
+                        done = pool.submit(digest.update, batch)
+                        writer.write_batch(batch)
+                        count += np.bincount(code, minlength=len(SUBSETS))
+                        done.result()
+                    seal = digest.seal()
+                    writer.add_key_value_metadata({_SEAL: seal})
+                uri = f"{folder}/{digest_of(seal)}.parquet"
+                self._files.move(draft, self._path(uri))
+            except BaseException:
+                with suppress(OSError):
+                    self._files.delete_file(draft)
+                raise
+        except OSError as error:
+            raise SnapshotError(f"{folder}: cannot be written: {error}") from error
+        return digest_of(seal), uri, count
+
+    def _sweep(self, folder: str) -> None:
+        """Delete what killed writers left; one that is at work has written within the day."""
+        for file in self._files.get_file_info(fs.FileSelector(folder)):
+            if file.path.endswith(_DRAFT) and file.mtime and file.mtime < datetime.now(UTC) - _ABANDONED:
+                with suppress(OSError):
+                    self._files.delete_file(file.path)
+
+    def _path(self, uri: str) -> str:
+        if not uri.startswith(f"{self._uri}/"):
+            raise SnapshotError(f"{uri}: is not below {self._uri}, where this Retrain keeps its snapshots")
+        return f"{self._root}/{uri.removeprefix(self._uri + '/')}"
+
+
+def _as_datetime(time: np.datetime64) -> datetime:
+    naive: datetime = time.astype(datetime)
+    return naive.replace(tzinfo=UTC)
+
+
+def _as_time(time: datetime) -> np.datetime64:
+    return np.datetime64(time.replace(tzinfo=None), "us")
+
+
+def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
+    scheme, found, _ = uri.partition("://")
+    if not found or scheme in _ARROWS:
+        files, root = fs.FileSystem.from_uri(uri)
+        return files, str(root)
+    known, root = fsspec.core.url_to_fs(uri)
+    return fs.PyFileSystem(fs.FSSpecHandler(known)), str(root)
+
+
+def _codes(batch: pa.RecordBatch) -> Codes:
+    return np.asarray(pc.index_in(batch.column(SUBSET), SUBSET_NAMES).to_numpy(), np.int64)
+
+
+def _since(schema: pa.Schema) -> datetime | None:
+    said = (schema.metadata or {}).get(SINCE)
+    return None if said is None else datetime.fromisoformat(said.decode())
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((each for each in (one, other) if each is not None), default=None)
+
+
+def _folder(model: str) -> str:
+    """A folder name for a model: readable, short enough for any file system, and different for different models."""
+    plain = "".join(character if character.isalnum() or character in "-_" else "_" for character in model)[:60]
+    return plain if plain == model else f"{plain}-{blake2b(model.encode(), digest_size=4).hexdigest()}"

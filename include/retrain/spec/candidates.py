@@ -1,0 +1,33 @@
+"""The models that a cycle trains."""
+
+import json
+from hashlib import sha256
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, JsonValue
+from pydantic_core import PydanticCustomError
+
+from retrain.spec.fields import Section, unique
+
+
+class CandidateSpec(Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    estimator: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """`module:function`; the function takes `params` and returns an unfitted scikit-learn estimator."""
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def recipe(self) -> str:
+        """The same for the same function with the same parameters, under whatever name."""
+        return sha256(json.dumps([self.estimator, self.params], sort_keys=True).encode()).hexdigest()
+
+
+def _some_of_different_names(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
+    if not candidates:
+        raise PydanticCustomError("none", "names none; add one")
+    unique(tuple(candidate.name for candidate in candidates))
+    return candidates
+
+
+Candidates = Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
+"""One or more, each with a name of its own."""

@@ -1,0 +1,42 @@
+"""The kinds of field that several sections of a spec share."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic_core import PydanticCustomError
+
+Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+
+
+def _duration(value: object) -> timedelta:
+    match = re.fullmatch(r"(\d{1,5})([dhm])", value) if isinstance(value, str) else None
+    if match is None:
+        raise PydanticCustomError("duration", "is no duration; write a whole number and d, h or m, as in 7d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def duration_text(value: timedelta) -> str:
+    """As a spec would say it."""
+    unit, length = next((unit, length) for unit, length in _UNITS.items() if not value % length)
+    return f"{value // length}{unit}"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(duration_text)]
+"""`7d`, `12h` or `30m`: days, hours, minutes."""
+
+
+def unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise PydanticCustomError("twice", "names {twice} more than once; name each once", {"twice": ", ".join(twice)})
+    return values
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)

@@ -1,0 +1,182 @@
+"""When a challenger may replace Production."""
+
+from difflib import get_close_matches
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from retrain.metrics import METRICS, SCORER, described
+from retrain.records import Proof
+from retrain.spec.fields import Column, Section
+
+
+def _one_message(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Of a union, pydantic would tell what each of its types has against the value."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise PydanticCustomError("class", "input should be text or a whole number") from None
+
+
+def _a_metric(name: str) -> str:
+    if name in METRICS or (name.removeprefix(SCORER).isidentifier() and name.startswith(SCORER)):
+        return name
+    close = get_close_matches(name, METRICS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(METRICS)}"
+    raise PydanticCustomError(
+        "metric", "is no metric; {hint} or {scorer}<name> for a scorer", {"hint": hint, "scorer": SCORER}
+    )
+
+
+MetricName = Annotated[str, AfterValidator(_a_metric)]
+
+Class = Annotated[str | int | None, WrapValidator(_one_message)]
+
+
+class Measured(Section):
+    """A metric, and the class that it is about."""
+
+    metric: MetricName
+    positive: Class = None
+    """The class that the metric is about."""
+
+    @model_validator(mode="after")
+    def _about_a_class(self) -> Self:
+        of_class = described(self.metric).of_class
+        if of_class and self.positive is None:
+            raise PydanticCustomError(
+                "positive", "{metric} is about one class; name it as positive", {"metric": self.metric}
+            )
+        if not of_class and self.positive is not None and not self.metric.startswith(SCORER):
+            raise PydanticCustomError(
+                "positive",
+                "positive is not for {metric}, which is about all classes; remove it",
+                {"metric": self.metric},
+            )
+        return self
+
+
+class Limit(Measured):
+    """What a further metric must reach."""
+
+    floor: float | None = None
+    ceiling: float | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.floor is None and self.ceiling is None:
+            raise PydanticCustomError("limit", "limits nothing; set floor or ceiling")
+        return self
+
+
+class Slice(Section):
+    """A part of the holdout on which the challenger must not be worse."""
+
+    column: Column
+    """A feature."""
+    value: str | int | float | bool | None = None
+    """The rows with this value; or else those from `least` up to below `below`."""
+    least: float | None = None
+    below: float | None = None
+    margin: Annotated[float, Field(ge=0)]
+    """How much worse than Production it may be, in units of the gate's metric."""
+    min_rows: int = Field(30, ge=2)
+    """Fewer clusters than this are INCONCLUSIVE."""
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if (self.value is None) == (self.least is None and self.below is None):
+            raise PydanticCustomError("slice", "says either too little or too much; set value, or least and below")
+        return self
+
+    def __str__(self) -> str:
+        if self.value is not None:
+            return f"{self.column} = {self.value}"
+        least = "" if self.least is None else f"{self.least:g} <= "
+        return f"{least}{self.column}" + ("" if self.below is None else f" < {self.below:g}")
+
+
+class Gate(Measured):
+    """When a challenger may replace Production."""
+
+    metric: MetricName = "f1_macro"
+    floor: float | None = Field(None, le=1)
+    """What the challenger must reach, with or without a Production to compare with; 0.5 where greater is better."""
+    ceiling: float | None = Field(None, gt=0)
+    """What it must stay below instead, where smaller is better."""
+    proof: Proof = Proof.SUPERIORITY
+    """Superiority: a gain of more than `min_gain`. Non-inferiority: a loss of less than `margin`, for a fresh model."""
+    min_gain: float = Field(0, ge=0)
+    margin: Annotated[float | None, Field(gt=0)] = None
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    """Probability of promoting an equal model within one round of the holdout, over all its tests together."""
+    tests: int = Field(10, ge=1)
+    """Tests that one round of the holdout allows; each is held at alpha / tests."""
+    round_rows: int = Field(500, ge=1)
+    """New holdout rows that open the next round; split by group, new groups."""
+    min_rows: int = Field(100, ge=2)
+    """Fewer clusters of holdout rows than this are INCONCLUSIVE."""
+    min_positives: int = Field(100, ge=1)
+    """For a metric of one class, so are fewer with a row of `positive`: a test on so few promotes more often than alpha
+    says."""
+    max_overlap: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Greatest share of holdout rows that may have to be left out because one of the two trained on them."""
+    limits: tuple[Limit, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    max_ece: Annotated[float | None, Field(gt=0, le=1)] = None
+    """Greatest expected calibration error of the challenger's probabilities."""
+    max_share_shift: Annotated[float | None, Field(gt=0, le=1)] = None
+    """Greatest difference between the share of a class among the predictions and among the labels."""
+    max_latency_ms: Annotated[float | None, Field(gt=0)] = None
+    """Greatest 95th percentile of the time for one row."""
+    max_slowdown: Annotated[float | None, Field(gt=0)] = None
+    """The same as a multiple of Production's."""
+    max_growth: Annotated[float | None, Field(gt=0)] = None
+    """Greatest size of the model's files, as a multiple of Production's."""
+    min_train_share: float = Field(0.5, ge=0)
+    """Fewest rows that it may have trained on, as a share of Production's."""
+    signature: Literal["widened", "any"] = "widened"
+    """Widened: it takes every column that Production takes, as the same type."""
+
+    @property
+    def threshold(self) -> float:
+        """What the gain must exceed."""
+        return -self.margin if self.proof is Proof.NON_INFERIORITY and self.margin else self.min_gain
+
+    @property
+    def needs_latency(self) -> bool:
+        return self.max_latency_ms is not None or self.max_slowdown is not None
+
+    @property
+    def limit(self) -> Limit:
+        """What the gate's own metric must reach."""
+        floor = 0.5 if self.floor is None and self.ceiling is None else self.floor
+        return Limit(metric=self.metric, positive=self.positive, floor=floor, ceiling=self.ceiling)
+
+    @model_validator(mode="after")
+    def _can_be_passed(self) -> Self:
+        faults = []
+        greater, name = described(self.metric).greater_is_better, self.metric
+        if not greater and self.floor is not None:
+            faults.append(f"{name} is better when smaller, so it has no floor; set a ceiling")
+        if not greater and self.ceiling is None:
+            faults.append(f"{name} needs a ceiling: what a first model must stay below")
+        if name.startswith(SCORER) and self.floor is None:
+            faults.append(f"{name} needs a floor: what a first model must reach")
+        if greater and self.ceiling is not None:
+            faults.append(f"{name} is better when greater, so it has no ceiling; set a floor")
+        if (self.proof is Proof.NON_INFERIORITY) != (self.margin is not None):
+            faults.append("margin belongs to proof: non_inferiority, which needs it; set both or neither")
+        if self.proof is Proof.NON_INFERIORITY and self.min_gain:
+            faults.append("min_gain belongs to proof: superiority; remove it")
+        if faults:
+            raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
+        return self

@@ -1,0 +1,93 @@
+"""Makes a `Spec` of plain data, as YAML gives it, or one `SpecError` that lists every fault.
+
+Only structure is checked here: nothing is imported or connected.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, to_jsonable_python
+
+from retrain.errors import SpecError
+from retrain.spec.fields import Section
+from retrain.spec.spec import Spec
+
+
+def parse(data: object, file: str) -> Spec:
+    """The spec that `data` says. Raises SpecError with one line for each fault: file, field, value, remedy."""
+    if not isinstance(data, dict):
+        raise SpecError(f"{file}: holds {type(data).__name__}, not fields; begin with `model:`")
+    if faults := list(_not_json(data)):
+        raise SpecError("\n".join(f"{file}: {fault}" for fault in faults))
+    try:
+        # Through JSON, so that "strict" refuses "3" for 3 but takes a YAML list for a tuple.
+        return Spec.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise SpecError("\n".join(f"{file}: {_line(fault)}" for fault in error.errors())) from None
+
+
+def _not_json(value: object, where: str = "", above: tuple[int, ...] = ()) -> Iterator[str]:
+    """What YAML can say and no database can store: dates, sets, names that are no text, a list that holds itself."""
+    if id(value) in above:
+        yield f"{where}: holds itself; write it out"
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            place = f"{where}.{name}".lstrip(".")
+            if not isinstance(name, str):
+                yield f"{place}: {name!s} is no text; put it in quotes"
+            elif not _storable(name):
+                yield f"{json.dumps(place)}: {_STORABLE}"
+            yield from _not_json(each, place, (*above, id(value)))
+    elif isinstance(value, list):
+        for position, each in enumerate(value):
+            yield from _not_json(each, f"{where}[{position}]", (*above, id(value)))
+    elif isinstance(value, str):
+        if not _storable(value):
+            yield f"{where} = {json.dumps(value)}: {_STORABLE}"
+    elif value is not None and not isinstance(value, int | float):
+        text = json.dumps(str(value), ensure_ascii=False)
+        yield f"{where} = {text}: is a {type(value).__name__}; put it in quotes"
+
+
+_STORABLE = "holds a character that PostgreSQL takes in no text (\\u0000, or half of a pair); remove it"
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _line(fault: ErrorDetails) -> str:
+    field = re.sub(r"\.(\d+)", r"[\1]", ".".join(str(part) for part in fault["loc"])) or "the spec"
+    if fault["type"] == "missing":
+        return f"{field}: is missing; add it"
+    value = json.dumps(fault["input"], ensure_ascii=False, default=to_jsonable_python)
+    value = value if len(value) <= 80 else value[:77] + "..."
+    if fault["type"] == "extra_forbidden":
+        return f"{field} = {value}: is not a field; {_did_you_mean(fault['loc'])}"
+    return f"{field} = {value}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _did_you_mean(loc: tuple[str | int, ...]) -> str:
+    known = list(_section(Spec, loc[:-1]).model_fields)
+    close = get_close_matches(str(loc[-1]), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"remove it, or use one of {', '.join(known)}"
+
+
+def _section(section: type[Section], loc: tuple[str | int, ...]) -> type[Section]:
+    """The section that a place in a spec belongs to, found by the annotations of the fields on the way there."""
+    for name in loc:
+        if isinstance(name, str):
+            section = next(_sections_in(section.model_fields[name].annotation))
+    return section
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """The sections named in an annotation: itself, or those in a tuple, a union or an `Annotated`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections_in(part)

@@ -1,0 +1,114 @@
+"""What to keep good, and how: one strict, frozen value per spec file. `retrain.spec.parse` makes it from plain data."""
+
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from retrain.errors import SpecError
+from retrain.metrics import described
+from retrain.spec.candidates import Candidates, CandidateSpec
+from retrain.spec.checks import Checks
+from retrain.spec.fields import Section
+from retrain.spec.gate import Gate
+from retrain.spec.operation import Channels, MaybeApproval, Mode, Wake, Watch, Workers
+from retrain.spec.source import SnapshotSpec, SourceSpec, Split, Threshold
+from retrain.spec.task import Task
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Spec(Section):
+    """One model to keep good. With a model, a source and one candidate it runs; the rest has defaults."""
+
+    model: str = Field(pattern=r"^[^/:\s][^/:]{0,199}$")
+    """Name in the registry."""
+    description: str = ""
+    source: SourceSpec
+    threshold: Threshold = Threshold()
+    # The default as well, because a group column must not be left unused.
+    split: Split = Field(Split(), validate_default=True)
+    snapshot: SnapshotSpec = Field(SnapshotSpec())
+    task: Task = Task.CLASSIFICATION
+    candidates: Candidates
+    checks: Checks = Checks()
+    gate: Gate = Gate()
+    # Not strict: behind a validator, a list is no longer JSON's, and "strict" would refuse it for a tuple.
+    trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_more)] = ()
+    """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` for any at all."""
+    mode: Mode = Mode.ENFORCE
+    approval: MaybeApproval = None
+    """`person`: nothing goes into Production before somebody has said yes."""
+    schedule: str | None = None
+    """Cron expression or preset (`@hourly`); None runs by hand only, or as `wake` says."""
+    wake: Wake = Wake.SCHEDULE
+    """`on_arrival` does without a schedule; one beside it counts on where an event was lost."""
+    workers: Workers = Workers()
+    watch: Watch = Field(Watch())
+    channels: Channels = ()
+
+    @property
+    def starts_by_itself(self) -> bool:
+        """Whether a cycle comes without a person."""
+        return self.schedule is not None or self.wake is not Wake.SCHEDULE
+
+    @field_validator("watch")
+    @classmethod
+    def _can_tell_when(cls, watch: Watch, info: ValidationInfo) -> Watch:
+        source: SourceSpec | None = info.data.get("source")
+        if source is not None and source.label_time is None and watch.silence is not None:
+            raise PydanticCustomError("label_time", "silence needs source.label_time; name the column, or remove it")
+        return watch
+
+    @field_validator("split")
+    @classmethod
+    def _has_its_column(cls, split: Split, info: ValidationInfo) -> Split:
+        source: SourceSpec | None = info.data.get("source")
+        if source is None:
+            return split  # that it is wrong is told already
+        if split.by == "time" and source.label_time is None:
+            raise PydanticCustomError("label_time", "by: time needs source.label_time; name the column")
+        if split.by == "group" and source.group is None:
+            raise PydanticCustomError("group", "by: group needs source.group; name the column")
+        if split.by != "group" and source.group is not None:
+            raise PydanticCustomError("group", "does not use source.group; say by: group, or remove source.group")
+        return split
+
+    @field_validator("snapshot")
+    @classmethod
+    def _can_tell_new_from_old(cls, snapshot: SnapshotSpec, info: ValidationInfo) -> SnapshotSpec:
+        source: SourceSpec | None = info.data.get("source")
+        if source is not None and source.label_time is None and not snapshot.takes_all:
+            raise PydanticCustomError(
+                "label_time", "window and max_rows need source.label_time; name the column, or remove them"
+            )
+        return snapshot
+
+    @model_validator(mode="after")
+    def _measures_what_it_learns(self) -> Self:
+        faults = [
+            f"{each.metric} is for {'regression' if described(each.metric).needs == 'numbers' else 'classification'}, "
+            f"and the task is {self.task}"
+            for each in (self.gate, *self.gate.limits)
+            if not self.task.has(each.metric)
+        ]
+        if self.task is Task.REGRESSION and (self.gate.max_ece or self.gate.max_share_shift):
+            faults.append("max_ece and max_share_shift are for classification; remove them")
+        faults += [
+            f"slice {each} is of column {each.column}, which is no feature; add it to source.features"
+            for each in self.gate.slices
+            if each.column not in self.source.features
+        ]
+        if faults:
+            raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
+        return self
+
+    def candidate(self, name: str) -> CandidateSpec:
+        """The candidate of that name; raises SpecError where the spec has none."""
+        for candidate in self.candidates:
+            if candidate.name == name:
+                return candidate
+        names = ", ".join(candidate.name for candidate in self.candidates)
+        raise SpecError(f"{self.model}: there is no candidate {name!r}; the spec names {names}")

@@ -1,0 +1,17 @@
+"""What a model learns to predict."""
+
+from enum import StrEnum
+
+from retrain.metrics import described
+
+
+class Task(StrEnum):
+    """What the labels are."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+    def has(self, metric: str) -> bool:
+        """Whether the metric is one of this task; a scorer of scikit-learn may be one of either."""
+        needs = described(metric).needs
+        return needs == "anything" or (needs == "numbers") == (self is Task.REGRESSION)

@@ -1,0 +1,118 @@
+"""What is logged to a run: parameters, metrics, tags, files, the data set."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import mlflow.entities as theirs
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from retrain.errors import NotFoundError, TrackerError
+from retrain.records import Snapshot
+from retrain.tracker import validation
+from retrain.tracker.entities import Artifact, MetricPoint
+from retrain.tracker.runs import Runs
+from retrain.tracker.server import METRICS_AT_ONCE, TEXTS_AT_ONCE, number, parts, time_of
+
+
+class Logging(Runs):
+    """Logging to a run."""
+
+    def log_params(self, run_id: str, params: Mapping[str, Any], *, tags: Mapping[str, str] | None = None) -> None:
+        """Log parameters; what is no text becomes JSON. All are checked before any is sent.
+
+        tags: of the run, set in the same call. Raises TrackerError for a value that changed, with both, and for what
+        MLflow would cut off.
+        """
+        texts, also = validation.params(params), _tags(tags)
+        try:
+            with self._answer(f"parameters of run {run_id}"):
+                for part in parts(list(texts.items()), TEXTS_AT_ONCE):
+                    self._client.log_batch(run_id, params=[theirs.Param(name, text) for name, text in part], tags=also)
+        except NotFoundError:
+            raise
+        except TrackerError:
+            known = self.get_run(run_id).params
+            changed = [
+                f"{name!r} is {known[name]!r} and cannot become {text!r}"
+                for name, text in texts.items()
+                if known.get(name, text) != text
+            ]
+            if changed:
+                raise TrackerError(f"run {run_id}: parameter {'; '.join(changed)}", where=self._server) from None
+            raise
+
+    def log_metrics(
+        self,
+        run_id: str,
+        metrics: Mapping[str, float | Sequence[float]],
+        step: int = 0,
+        *,
+        at: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log metrics, a thousand points in one call. A sequence is the values of `step`, `step + 1`, …
+
+        at: the time of the points, by default now; logged twice with one time, a point is there once. tags: of the run,
+        set in the same call. Takes NaN, and raises TrackerError for infinity and for names that MLflow refuses, before
+        any is sent.
+        """
+        when, also = int((time.time() if at is None else at.timestamp()) * 1000), _tags(tags)
+        points = [theirs.Metric(name, value, when, step + place) for name, place, value in validation.metrics(metrics)]
+        with self._answer(f"metrics of run {run_id}"):
+            for part in parts(points, METRICS_AT_ONCE):
+                self._client.log_batch(run_id, metrics=part, tags=also)
+
+    def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
+        """Each point that was logged, by step."""
+        with self._answer(f"metric {name!r} of run {run_id}"):
+            points = self._client.get_metric_history(run_id, name)
+        return sorted(MetricPoint(point.step, number(point.value), time_of(point.timestamp)) for point in points)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        with self._answer(f"tags of run {run_id}"):
+            for part in parts(_tags(tags), TEXTS_AT_ONCE):
+                self._client.log_batch(run_id, tags=part)
+
+    def list_artifacts(self, run_id: str, folder: str | None = None) -> list[Artifact]:
+        """What is in a folder of the run's artifacts, by name; nothing where there is no such folder."""
+        with self._answer(f"artifacts of run {run_id}"):
+            found = self._client.list_artifacts(run_id, folder)
+        # MLflow leaves the size of an empty file out.
+        return [Artifact(each.path, each.is_dir, None if each.is_dir else each.file_size or 0) for each in found]
+
+    def download_artifact(self, run_id: str, path: str, folder: Path) -> Path:
+        """Where in `folder` a file of the run's artifacts now is. Raises NotFoundError where there is none."""
+        with self._answer(f"artifact {path} of run {run_id}"):
+            # Asked by the run's id, MLflow looks the run up each time, and for the file among its models.
+            files = get_artifact_repository(self._client.get_run(run_id).info.artifact_uri, self._uri)
+            # A download of a file that is not there fails as one from a server that is down.
+            there = files.list_artifacts(path.rpartition("/")[0] or None)
+            if not any(each.path == path and not each.is_dir for each in there):
+                raise NotFoundError(f"run {run_id}: has no file {path}", where=self._server)
+            return Path(files.download_artifacts(path, str(folder)))  # type: ignore[no-untyped-call]
+
+    def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
+        """Upload a file; folder: where in the run's artifacts."""
+        with self._answer(f"artifact {path.name} of run {run_id}"):
+            self._client.log_artifact(run_id, str(path), folder)
+
+    def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:
+        """Log the snapshot as the data set that the run saw, with our digest: MLflow's reads only the first rows."""
+        dataset = theirs.Dataset(
+            name=snapshot.model,
+            digest=snapshot.id,
+            source_type="local" if snapshot.uri.startswith("file:") else snapshot.uri.split(":")[0],
+            source=json.dumps({"uri": snapshot.uri}),
+            profile=json.dumps({"num_rows": snapshot.rows}),
+        )
+        context = theirs.InputTag("mlflow.data.context", "training")
+        with self._answer(f"data set of run {run_id}"):
+            self._client.log_inputs(run_id, [theirs.DatasetInput(dataset, [context])])
+
+
+def _tags(given: Mapping[str, str] | None) -> list[theirs.RunTag]:
+    return [theirs.RunTag(name, text) for name, text in validation.tags(given or {}).items()]

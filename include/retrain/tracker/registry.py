@@ -1,0 +1,175 @@
+"""Registered models, their versions, aliases and stages."""
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import cast
+
+import mlflow.entities as theirs
+from mlflow.entities.model_registry import ModelVersion as TheirVersion
+from mlflow.entities.model_registry import RegisteredModel as TheirModel
+
+from retrain.errors import NotFoundError, TrackerError
+from retrain.tracker import filters, validation
+from retrain.tracker.entities import ModelVersion, Page, RegisteredModel, Stage
+from retrain.tracker.server import AT_MOST, KEY, Server, model_id, tagged, time_of
+from retrain.tracker.transport import AlreadyExistsError
+
+
+class Registry(Server):
+    """The registry."""
+
+    def register_model(self, run_id: str, model_name: str, uri: str | None = None, *, key: str | None = None) -> str:
+        """The version of a registered model for this key, made now unless it is there.
+
+        uri: a model that the run has logged; None for its only one. key: None for one of run and uri. Two who call it
+        at the same time may make two: those who can, do it within `State.once`.
+        """
+        validation.name("model", model_name)
+        with self._answer(f"model {model_name!r}"):
+            uri = uri or self.model_of_run(run_id)
+            key = key or hashlib.sha256(f"{run_id} {uri}".encode()).hexdigest()
+            found = self._client.search_model_versions(
+                f"name = {filters.quoted(model_name)} AND {tagged(key).to_text()}", max_results=1
+            )
+            if found:
+                return str(found[0].version)
+            with suppress(AlreadyExistsError), self._answer(f"model {model_name!r}"):
+                self._client.create_registered_model(model_name)
+            logged = self._client.get_logged_model(model_id(uri))
+            made = self._client.create_model_version(
+                model_name,
+                logged.artifact_location,
+                run_id,
+                tags={KEY: key},
+                await_creation_for=0,
+                model_id=logged.model_id,
+            )
+        return str(made.version)
+
+    def model_of_run(self, run_id: str) -> str:
+        """URI of the only model that the run has logged. Raises TrackerError where there is none, or are several."""
+        with self._answer(f"run {run_id}"):
+            outputs = cast(theirs.RunOutputs, self._client.get_run(run_id).outputs).model_outputs
+        models = sorted({output.model_id for output in outputs})
+        if len(models) != 1:
+            raise TrackerError(f"run {run_id} has logged {len(models)} models; name the one to register")
+        return f"models:/{models[0]}"
+
+    def get_model_version(
+        self, model_name: str, version: str | None = None, stage: Stage | None = None
+    ) -> ModelVersion:
+        """One version, by its number or by its stage; of several in a stage the newest.
+
+        Raises TrackerError where there is none.
+        """
+        if (version is None) == (stage is None):
+            raise TrackerError(f"model {model_name!r}: say either which version or which stage")
+        if version is not None:
+            with self._answer(f"model {model_name!r} version {version}"):
+                return _version(self._client.get_model_version(model_name, version))
+        found = [each for each in self.list_model_versions(model_name) if each.stage == stage]
+        if not found:
+            raise NotFoundError(f"model {model_name!r} has no version in stage {stage}", where=self._server)
+        return found[-1]
+
+    def page_of_models(self, size: int = 100, token: str | None = None) -> Page[RegisteredModel]:
+        """The registered models, by name. token: of the page before."""
+        with self._answer("models"):
+            page = self._client.search_registered_models(max_results=size, order_by=["name ASC"], page_token=token)
+        return Page(tuple(self._model(each) for each in page), page.token or None)
+
+    def get_model(self, model_name: str) -> RegisteredModel:
+        with self._answer(f"model {model_name!r}"):
+            return self._model(self._client.get_registered_model(model_name))
+
+    def _model(self, found: TheirModel) -> RegisteredModel:
+        owners = {alias: str(version) for alias, version in found.aliases.items()}
+        production, staging = (owners.get(self._aliases[stage]) for stage in ("Production", "Staging"))
+        return RegisteredModel(found.name, production, staging, dict(found.tags))
+
+    def set_version_tags(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
+        with self._answer(f"tags of {model_name!r} version {version}"):
+            for name, text in validation.tags(tags).items():
+                self._client.set_model_version_tag(model_name, version, name, text)
+
+    def list_model_versions(self, model_name: str) -> list[ModelVersion]:
+        """The first one first."""
+        found: dict[str, ModelVersion] = {}
+        token = None
+        with self._answer(f"model {model_name!r}"):
+            aliases = self._aliases_of(model_name)
+            while True:
+                page = self._client.search_model_versions(
+                    f"name = {filters.quoted(model_name)}", max_results=AT_MOST, page_token=token
+                )
+                found |= {str(each.version): _version(each, aliases) for each in page}
+                token = page.token
+                if not token:
+                    return sorted(found.values(), key=lambda each: int(each.version))
+
+    def _aliases_of(self, model_name: str) -> dict[str, tuple[str, ...]]:
+        """Of each version: a search for versions leaves them out."""
+        owned: dict[str, tuple[str, ...]] = {}
+        for alias, version in sorted(self._client.get_registered_model(model_name).aliases.items()):
+            owned[str(version)] = (*owned.get(str(version), ()), alias)
+        return owned
+
+    def production(self, model_name: str) -> str | None:
+        """The version that owns the alias of Production."""
+        return self._owner(model_name, self._aliases["Production"])
+
+    def _owner(self, model_name: str, alias: str) -> str | None:
+        try:
+            with self._answer(f"model {model_name!r}"):
+                return str(self._client.get_model_version_by_alias(model_name, alias).version)
+        except NotFoundError:
+            return None
+        except TrackerError as error:
+            if "alias" in str(error) and "not found" in str(error):  # of a model that is there: INVALID_PARAMETER_VALUE
+                return None
+            raise
+
+    def set_production(self, model_name: str, version: str) -> None:
+        """Give a version the alias of Production: the commit point of a promotion (DESIGN rule 1)."""
+        alias = self._aliases["Production"]
+        with self._answer(f"alias {alias!r} of {model_name!r}"):
+            self._client.set_registered_model_alias(model_name, alias, version)
+
+    def transition_model_stage(
+        self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
+    ) -> None:
+        """Set a version's stage. Raises TrackerError where Production would have two owners.
+
+        The alias of Staging goes with its stage; that of Production is moved by `set_production` alone.
+        """
+        validation.stage(stage, archive_existing_versions)
+        # MLflow archives the existing ones of Staging and Production, and refuses to be asked for others.
+        archive = archive_existing_versions and stage in ("Staging", "Production")
+        staging = self._aliases["Staging"]
+        with self._answer(f"stage of {model_name!r} version {version}"), warnings.catch_warnings():
+            # Stages are announced to go; while they are there, they agree with the aliases.
+            warnings.simplefilter("ignore", FutureWarning)
+            self._client.transition_model_version_stage(model_name, version, stage, archive)
+            if stage == "Staging":
+                self._client.set_registered_model_alias(model_name, staging, version)
+            elif self._owner(model_name, staging) == version:
+                self._client.delete_registered_model_alias(model_name, staging)
+
+    def stage(self, model_name: str, version: str) -> Stage:
+        return self.get_model_version(model_name, version).stage
+
+
+def _version(found: TheirVersion, aliases: Mapping[str, tuple[str, ...]] | None = None) -> ModelVersion:
+    version = str(found.version)
+    return ModelVersion(
+        model=found.name,
+        version=version,
+        stage=cast(Stage, found.current_stage or "None"),
+        aliases=tuple(sorted(found.aliases)) if aliases is None else aliases.get(version, ()),
+        run_id=found.run_id or None,
+        source=found.source or "",
+        tags=dict(found.tags),
+        registered_at=time_of(found.creation_timestamp),
+    )

@@ -1,0 +1,231 @@
+"""`retrain check` and `retrain migrate` as an engineer runs them."""
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from psycopg2.extensions import parse_dsn
+
+from retrain.tracker.client import ExperimentTracker
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+SPEC = """\
+model: {model}
+source: {source}
+candidates:
+  - {{name: linear, estimator: "{estimator}", params: {{column: letter}}}}
+"""
+GOOD = "estimators.text:logistic"
+LETTERS = "{table: letters, key: id, label: result, features: [letter]}"
+
+
+def retrain(*words, **variables):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "RETRAIN_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "retrain.cli", *map(str, words)],
+        env=inherited | {"PYTHONPATH": "include"} | variables,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, *, model=None, estimator=GOOD, source=LETTERS):
+        text = SPEC.format(model=model or name.removesuffix(".yaml"), estimator=estimator, source=source)
+        (tmp_path / name).write_text(text)
+
+    return write
+
+
+# ── check
+
+
+def test_good_specs_of_the_folder_that_the_variable_names_pass(write, tmp_path):
+    write("letters.yaml")
+    write("reviews.yaml")
+
+    checked = retrain("check", RETRAIN_SPECS=str(tmp_path))
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout == "2 specs are good: letters.yaml, reviews.yaml\n"
+
+
+def test_every_fault_of_every_spec_is_told(write, tmp_path):
+    write("good.yaml")
+    write("invalid.yaml", model="a/b", estimator="no function")
+    write("missing.yaml", estimator="estimators.text:missing")
+    write("twin.yaml", model="good")
+    write("unfit.yaml", estimator="estimators.table:logistic")
+
+    checked = retrain("check", tmp_path)
+
+    assert (checked.returncode, checked.stdout) == (1, "")
+    told = checked.stderr
+    assert {line.split(": ")[0] for line in told.splitlines()} == {
+        "invalid.yaml",
+        "missing.yaml",
+        "twin.yaml",
+        "unfit.yaml",
+    }
+    assert "invalid.yaml: model = " in told
+    assert "invalid.yaml: candidates[0].estimator = " in told
+    assert "missing.yaml: candidate 'linear': " in told
+    assert "unfit.yaml: candidate 'linear': params do not fit estimators.table:logistic" in told
+
+
+def test_a_folder_without_specs_is_a_fault(tmp_path, here):
+    checked = here("check", tmp_path)
+
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert checked.stderr == f"{tmp_path}: holds no *.yaml; write one spec for each model into it\n"
+
+
+# ── check --source
+
+
+@pytest.fixture
+def letters(database):
+    """The table of these specs, without a label time, and the specs that look at it in other ways."""
+    with database.connect() as session:
+        session.cursor().execute("CREATE TABLE letters (id int PRIMARY KEY, letter text, result text, at timestamptz)")
+    return database
+
+
+def test_the_index_that_the_count_of_new_rows_lacks_is_said_as_a_statement(letters, write, tmp_path, here):
+    write("letters.yaml", source="{table: letters, key: id, label: result, label_time: at, features: [letter]}")
+    statement = 'CREATE INDEX CONCURRENTLY ON "letters" ("at") WHERE "result" IS NOT NULL'
+
+    before = here("check", tmp_path, "--source", letters.dsn)
+    with closing(letters.connect()) as session:
+        session.autocommit = True
+        session.cursor().execute(statement)
+    after = here("check", tmp_path, "--source", letters.dsn)
+
+    assert (before.returncode, before.stderr, after.returncode, after.stderr) == (0, "", 0, "")
+    good = "1 specs are good: letters.yaml\n"
+    assert before.stdout.startswith(f"{good}letters.yaml: new rows are counted by Seq Scan on letters, about ")
+    assert before.stdout.endswith(f" rows; run {statement}\n")
+    assert after.stdout.startswith(f"{good}letters.yaml: new rows are counted by ")
+    assert after.stdout.endswith(" using letters_at_idx on letters\n")
+
+
+def test_of_a_query_file_the_plan_is_told_and_that_its_index_cannot_be_known(letters, write, tmp_path, here):
+    write("letters.yaml", source="{query: q.sql, key: id, label: result, label_time: at, features: [letter]}")
+    (tmp_path / "q.sql").write_text("SELECT * FROM letters;\n")
+
+    checked = here("check", tmp_path, "--source", letters.dsn)
+
+    assert checked.returncode == 0
+    assert "letters.yaml: new rows are counted by Seq Scan on letters, about " in checked.stdout
+    assert "; which index it needs cannot be known from outside" in checked.stdout
+
+
+def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_told(letters, write, tmp_path, here):
+    write("a.yaml", source="{table: letters, key: idd, label: resul, features: [letter]}")
+    write("b.yaml")
+    write("c.yaml", source="{table: gone, key: id, label: result, features: [letter]}")
+
+    checked = here("check", tmp_path, "--source", letters.dsn)
+
+    assert checked.returncode == 1
+    assert checked.stderr.splitlines()[:2] == [
+        "a.yaml: letters: there is no column 'idd'; did you mean 'id'?",
+        "a.yaml: letters: there is no column 'resul'; did you mean 'result'?",
+    ]
+    assert checked.stderr.splitlines()[2].startswith('c.yaml: gone: relation "gone" does not exist')
+    assert "b.yaml: new rows are counted by Seq Scan on letters" in checked.stdout
+
+
+def test_only_the_specs_of_one_connection_are_looked_up_where_it_is_named(letters, write, tmp_path, here):
+    write("here.yaml")
+    write("there.yaml", source="{connection: other, table: gone, key: id, label: result, features: [letter]}")
+
+    checked = here("check", tmp_path, "--source", letters.dsn, "--connection", "postgres_default")
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert [line.split(":")[0] for line in checked.stdout.splitlines()[1:]] == ["here.yaml"]
+
+
+def test_a_source_that_cannot_be_reached_is_one_line_for_each_spec(write, tmp_path, here):
+    write("letters.yaml")
+
+    checked = here("check", tmp_path, "--source", "host=127.0.0.1 port=1 password=correct-horse")
+
+    assert checked.returncode == 1
+    assert checked.stderr.startswith("letters.yaml: letters: connection to server at ")
+    assert checked.stderr.count("\n") == 1
+    assert "correct-horse" not in checked.stderr
+
+
+# ── migrate
+
+
+def test_migrating_again_changes_nothing_and_either_way_of_naming_the_database_does(database):
+    named = parse_dsn(database.dsn)
+    variables = {f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in named.items()}
+
+    first = retrain("migrate", "--dsn", database.dsn)
+    again = retrain("migrate", **variables)
+
+    assert (first.returncode, first.stdout, first.stderr) == (
+        0,
+        "Ran 0001_ledger, 0002_adopted, 0003_split versions, 0004_retention, 0005_deliveries, 0006_freezes, 0007_faults.\n",
+        "",
+    )
+    assert (again.returncode, again.stdout, again.stderr) == (0, "Nothing to do.\n", "")
+
+
+@pytest.mark.parametrize("dsn", ["host=127.0.0.1 port=1", "host=/nowhere", "no dsn at all"])
+def test_a_database_that_cannot_be_reached_is_one_clear_line(dsn):
+    failed = retrain("migrate", "--dsn", dsn)
+
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.startswith("the ledger: ")
+    assert failed.stderr.count("\n") == 1
+
+
+# ── report
+
+
+def test_the_report_of_a_cycle_is_fetched_as_it_was_logged(mlflow_server, tmp_path):
+    tracker = ExperimentTracker(mlflow_server.mlflow_url)
+    run = tracker.start_run(tracker.create_experiment("cli"), "run 1")
+    for name in ("report.html", "report.md", "drift.png"):
+        (tmp_path / name).write_text(f"{name}: 보고서")
+        tracker.log_artifact(run, tmp_path / name, "report")
+    out, home = tmp_path / "a" / "b", {"HOME": str(tmp_path)}
+
+    page = retrain("report", "--run", run, "--out", out, "--mlflow", mlflow_server.mlflow_url, **home)
+    assert (page.returncode, page.stdout) == (0, f"Wrote {out}/report.html.\n"), page.stderr
+    assert [path.name for path in out.iterdir()] == ["report.html"]
+    text = retrain(
+        *("report", "--run", run, "--markdown", "--out", out), MLFLOW_TRACKING_URI=mlflow_server.mlflow_url, **home
+    )
+    assert (text.returncode, text.stdout) == (0, f"Wrote {out}/report.md.\n"), text.stderr
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        name: f"{name}: 보고서" for name in ("report.html", "report.md", "drift.png")
+    }
+
+
+def test_a_run_without_a_report_is_one_clear_line_and_no_folder(mlflow_server, tmp_path):
+    out = tmp_path / "out"
+
+    failed = retrain("report", "--run", "0" * 32, "--out", out, "--mlflow", mlflow_server.mlflow_url)
+
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert not out.exists()
+
+
+def test_a_word_that_is_no_command_is_refused_with_those_that_are():
+    refused = retrain("promote")
+
+    assert refused.returncode == 64
+    assert "check" in refused.stderr
+    assert "migrate" in refused.stderr
