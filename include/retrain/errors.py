@@ -8,7 +8,7 @@ RetrainError
 │   └── SourceMismatchError  it is not as the spec says: reading it again gives the same
 ├── BlockedDataError     the rows are not ones to train on, as a check of the spec says
 ├── SnapshotError        a stored snapshot is missing or not what its digest says
-├── StateError           Retrain's own tables cannot be reached or are of another version
+├── LedgerError           Retrain's own tables cannot be reached or are of another version
 │   └── NotInLedgerError     they are there, and do not hold what was asked for
 ├── TrackerError         MLflow refused, or did not answer in time
 │   ├── NotFoundError    MLflow has no such thing

@@ -37,7 +37,7 @@ STATUSES = {
     "SourceMismatchError": 409,
     "BlockedDataError": 409,
     "SnapshotError": 409,
-    "StateError": 503,
+    "LedgerError": 503,
     "NotInLedgerError": 404,
     "TrackerError": 422,
     "NotFoundError": 404,

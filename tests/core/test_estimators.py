@@ -16,7 +16,7 @@ LABELS = pd.Series(["합격"] * 6 + ["불합격"] * 6)
 
 
 def answers(model, features):
-    return training.answer(model, features, Task.CLASSIFICATION).labels
+    return training.predict(model, features, Task.CLASSIFICATION).labels
 
 
 def fitted(estimator, features, labels, **params):

@@ -35,7 +35,7 @@ def some(record):
     )
 
 
-@pytest.mark.parametrize("noun", [Snapshot, Candidate, Matchup, Verdict, Promotion, Incident, Announcement])
+@pytest.mark.parametrize("record", [Snapshot, Candidate, Matchup, Verdict, Promotion, Incident, Announcement])
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_a_record_comes_back_from_json_as_it_was(record, data):
@@ -82,4 +82,4 @@ def test_a_side_is_written_as_its_name():
         id="s1", model="m", uri="u", watermark=None, rows=1, new_rows=1, subsets={Subset.TRAIN: 1}, holdout_round=1
     )
 
-    assert snapshot.to_json()["sides"] == {"train": 1}
+    assert snapshot.to_json()["subsets"] == {"train": 1}

@@ -87,10 +87,10 @@ class Odd(ClassifierMixin, BaseEstimator):
     def __init__(self, does: str = "") -> None:
         self.does = does
 
-    def __setstate__(self, ledger: dict[str, Any]) -> None:
-        if ledger["does"] == "refuse to load" and sys.argv[0].endswith("answering.py"):
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["does"] == "refuse to load" and sys.argv[0].endswith("sandbox.py"):
             raise AttributeError("no attribute '_fill_dtype'")
-        super().__setstate__(ledger)
+        super().__setstate__(state)
 
     def fit(self, features: Any, labels: Any) -> "Odd":
         self.classes_ = np.unique(labels)
@@ -98,9 +98,9 @@ class Odd(ClassifierMixin, BaseEstimator):
 
     def predict(self, features: Any) -> Any:
         print('{"error": "EstimatorError"}')
-        if self.does == "end the process" and sys.argv[0].endswith("answering.py"):
+        if self.does == "end the process" and sys.argv[0].endswith("sandbox.py"):
             os._exit(7)
-        if self.does == "take for ever" and sys.argv[0].endswith("answering.py"):
+        if self.does == "take for ever" and sys.argv[0].endswith("sandbox.py"):
             time.sleep(600)
         if self.does == "need a setting":
             return np.full(len(features), SETTINGS["answer"])

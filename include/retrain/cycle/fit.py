@@ -76,6 +76,6 @@ def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, subsets: tuple[Subset,
 
 def _figures(subset: str, estimator: Any, rows: Rows, spec: Spec) -> dict[str, float]:
     more = described(spec.gate.metric).needs not in ("labels", "numbers")
-    said = training.answer(estimator, rows.features, spec.task, probabilities=more)
+    said = training.predict(estimator, rows.features, spec.task, probabilities=more)
     found = training.scores(spec.gate, spec.task, rows.labels, said)
     return {f"{subset}_{name}": score for name, score in found.items()}

@@ -42,14 +42,14 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
     rows = holdout.part(judged)
     labels = training.targets(task, rows.labels)
     joined = any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)) or bool(gate.max_ece)
-    said = [each.asked.said for each in both if each.asked]
+    said = [each.asked.predictions for each in both if each.asked]
     classes = classes_of(labels, said, joined=joined) if task is Task.CLASSIFICATION else ()
 
     def answers(each: _Model) -> Predictions | None:
         if each.asked is None:
             return None
         return replace(
-            each.asked.said.among(classes, gate.positive).part(judged),
+            each.asked.predictions.among(classes, gate.positive).part(judged),
             latency_ms=each.asked.latency_ms,
             size=each.asked.size,
             inputs=each.asked.inputs,

@@ -33,7 +33,7 @@ class ModelFiles(Database):
             )
 
     def model_file(self, uri: str) -> ModelFile:
-        """Raises StateError for a file that we did not log."""
+        """Raises LedgerError for a file that we did not log."""
         file = self._model_file("uri = %s", (uri,))
         if file is None:
             raise NotInLedgerError(f"{uri}: is not in the ledger")

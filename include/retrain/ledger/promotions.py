@@ -38,7 +38,7 @@ class Promotions(Database):
             return production.append(matchup.production, matchup.version, verdict=matchup.id, by=by, why=why)
 
     def promotion_of(self, verdict: Verdict) -> Promotion:
-        """Raises StateError where this verdict has promoted nothing."""
+        """Raises LedgerError where this verdict has promoted nothing."""
         with self._transaction() as cursor:
             promotion = LockedProduction(cursor, verdict.matchup.model).of_verdict(verdict.matchup.id)
         if promotion is None:
@@ -86,7 +86,7 @@ class Promotions(Database):
     def lock_production(self, model: str) -> "Iterator[LockedProduction]":
         """The model's Production, locked until the block ends; what the block did is then committed, or nothing of it.
 
-        A process that stands still for longer than `patience` loses the lock, and raises StateError when it goes on.
+        A process that stands still for longer than `patience` loses the lock, and raises LedgerError when it goes on.
         """
         with self._transaction() as cursor:
             cursor.execute(

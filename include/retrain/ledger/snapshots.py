@@ -49,7 +49,7 @@ class Snapshots(Database):
         return split_version
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Raises StateError where the model's next split version has begun meanwhile: its rounds follow on from those that
+        """Raises LedgerError where the model's next split version has begun meanwhile: its rounds follow on from those that
         were saved before, so one more could have a number twice.
         """
         with self._transaction() as cursor:
@@ -67,7 +67,7 @@ class Snapshots(Database):
             )
 
     def snapshot(self, model: str, snapshot_id: str) -> Snapshot:
-        """Raises StateError where there is none."""
+        """Raises LedgerError where there is none."""
         found = self._value("SELECT body FROM retrain.snapshots WHERE model = %s AND id = %s", (model, snapshot_id))
         if found is None:
             raise NotInLedgerError(f"{model}: snapshot {snapshot_id} is not in the ledger")
@@ -130,7 +130,7 @@ class Snapshots(Database):
         found = self._value(
             "SELECT s.body FROM retrain.verdicts v JOIN retrain.snapshots s ON (s.model, s.id) = "
             "(v.model, v.snapshot) WHERE v.model = %(model)s AND NOT v.dry_run "
-            "AND (s.body->>'split_version')::int = coalesce(%(split version)s, (s.body->>'split_version')::int) "
+            "AND (s.body->>'split_version')::int = coalesce(%(split_version)s, (s.body->>'split_version')::int) "
             "ORDER BY v.seq DESC LIMIT 1",
             {"model": model, "split_version": split_version},
         )

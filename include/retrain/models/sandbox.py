@@ -38,7 +38,7 @@ _LATENCY_ROWS, _LATENCY_SECONDS = 100, 2.0
 class Reply:
     """What one model says, and what it costs."""
 
-    said: RawPredictions
+    predictions: RawPredictions
     latency_ms: float | None
     """95th percentile of the time for one row, where it was asked for."""
     size: int
@@ -97,7 +97,7 @@ class Sandbox:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             features.to_parquet(folder / "rows.parquet")
-            asked = {
+            question = {
                 "name": name,
                 "model": str(model),
                 "digest": digest,
@@ -106,7 +106,7 @@ class Sandbox:
                 "latency": latency,
                 "seconds": seconds,
             }
-            (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
+            (folder / "question.json").write_text(json.dumps(question), encoding="utf-8")
             ended = self._end_of(folder)
             if ended == str(-signal.SIGALRM):
                 raise EstimatorError(f"{name}: has not answered within {seconds} s in a fresh process")
@@ -117,19 +117,19 @@ class Sandbox:
                 text = printed.read_text(encoding="utf-8", errors="replace") if printed.exists() else ""
                 last = text.strip().rpartition("\n")[2]
                 raise EstimatorError(f"{name}: a fresh process ended with {ended} before it had answered: {last}")
-            said = json.loads((folder / "said.json").read_text(encoding="utf-8"))
-            if "error" in said:
-                raise getattr(errors, said["error"])(said["message"])
-            with np.load(folder / "said.npz", allow_pickle=False) as stored:
+            reply = json.loads((folder / "reply.json").read_text(encoding="utf-8"))
+            if "error" in reply:
+                raise getattr(errors, reply["error"])(reply["message"])
+            with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
                 arrays = dict(stored)
             return Reply(
                 RawPredictions(
                     arrays["labels"],
-                    tuple(said["classes"]),
+                    tuple(reply["classes"]),
                     arrays.get("probabilities"),
                     arrays.get("margins"),
                 ),
-                said["latency_ms"],
+                reply["latency_ms"],
                 model_files.size(model),
                 model_files.inputs(model),
             )
@@ -172,29 +172,29 @@ def _answer(folder: Path) -> None:
     with (folder / "printed.txt").open("wb") as printed:
         os.dup2(printed.fileno(), sys.stdout.fileno())
         os.dup2(printed.fileno(), sys.stderr.fileno())
-    asked = json.loads((folder / "asked.json").read_text(encoding="utf-8"))
-    signal.alarm(asked["seconds"])
+    question = json.loads((folder / "question.json").read_text(encoding="utf-8"))
+    signal.alarm(question["seconds"])
     try:
-        said = _said(folder, asked)
+        reply = _reply(folder, question)
     except RetrainError as error:
-        said = {"error": type(error).__name__, "message": str(error)}
-    (folder / "said.json").write_text(json.dumps(said), encoding="utf-8")
+        reply = {"error": type(error).__name__, "message": str(error)}
+    (folder / "reply.json").write_text(json.dumps(reply), encoding="utf-8")
 
 
-def _said(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    path, task = Path(asked["model"]), Task(asked["task"])
+def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
+    path, task = Path(question["model"]), Task(question["task"])
     try:
-        model = model_files.load(asked["name"], path, asked["digest"], tuple(asked["trust"]))
+        model = model_files.load(question["name"], path, question["digest"], tuple(question["trust"]))
     except RetrainError:
         raise
     except Exception as error:
         why = f"{type(error).__name__}: {error}; {model_files.strangers(path)}".removesuffix("; ")
-        raise EstimatorError(f"{asked['name']}: cannot be loaded: {why}") from error
+        raise EstimatorError(f"{question['name']}: cannot be loaded: {why}") from error
     features = pd.read_parquet(folder / "rows.parquet")
-    said = training.answer(model, features, task)
-    arrays: dict[str, Any] = {"labels": said.labels, "probabilities": said.probabilities, "margins": said.margins}
-    np.savez(folder / "said.npz", **{name: values for name, values in arrays.items() if values is not None})
-    return {"classes": said.classes, "latency_ms": _latency(model, features) if asked["latency"] else None}
+    found = training.predict(model, features, task)
+    arrays: dict[str, Any] = {"labels": found.labels, "probabilities": found.probabilities, "margins": found.margins}
+    np.savez(folder / "predictions.npz", **{name: values for name, values in arrays.items() if values is not None})
+    return {"classes": found.classes, "latency_ms": _latency(model, features) if question["latency"] else None}
 
 
 def _latency(model: Any, features: pd.DataFrame) -> float:

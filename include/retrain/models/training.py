@@ -62,7 +62,7 @@ def targets(task: Task, labels: pd.Series) -> pd.Series:
     return numbers
 
 
-def answer(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bool = True) -> RawPredictions:
+def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bool = True) -> RawPredictions:
     """What the model says to each row. Raises EstimatorError where it does not give one answer for each.
 
     probabilities: whether to ask for them too, or for margins, of a classifier that has them.

@@ -139,7 +139,7 @@ def _arrived(snapshot: Snapshot) -> Table:
             "new rows",
             f"{new}, beside snapshot {snapshot.after}" if snapshot.after else f"{new}; it is the first snapshot",
         ),
-        ("sides", subsets),
+        ("subsets", subsets),
         ("newest label", _moment(snapshot.watermark) if snapshot.watermark else "the source has no label time"),
         ("holdout round", str(snapshot.holdout_round)),
         ("snapshot", snapshot.id),

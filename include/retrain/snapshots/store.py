@@ -181,7 +181,7 @@ class SnapshotStore:
                 "content": digest,
                 "uri": uri,
                 "rows": int(count.sum()),
-                "sides": dict(zip(SUBSETS, count.tolist(), strict=True)),
+                "subsets": dict(zip(SUBSETS, count.tolist(), strict=True)),
             }
         )
 

@@ -12,7 +12,7 @@ from retrain.errors import SpecError
 from retrain.spec.parse import parse
 from retrain.spec.spec import Spec
 
-SHIPPED = Path(__file__).parents[1] / "specs"
+SHIPPED = Path(__file__).parents[2] / "specs"
 
 
 @dataclass(frozen=True)

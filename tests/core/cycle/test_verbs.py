@@ -393,7 +393,7 @@ def test_no_verdict_is_saved_before_its_files_are_and_a_retry_uploads_them(
         raise NoAnswerError("MLflow did not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr("retrain.tracker.ExperimentTracker.log_artifact", away)
+        patch.setattr("retrain.tracker.client.ExperimentTracker.log_artifact", away)
         with pytest.raises(NoAnswerError):
             evaluate(cycle, snapshot, candidates, dry_run=False)
     assert model.ledger.verdict(cycle.key("verdict", snapshot.id)) is None

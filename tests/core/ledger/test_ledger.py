@@ -1,6 +1,5 @@
 """What Retrain remembers is written once, by whoever comes first, and told in the transaction that writes it."""
 
-import json
 import os
 import signal
 import subprocess
@@ -17,25 +16,16 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from retrain.errors import LedgerError, StaleVerdictError
-from retrain.ledger.database import MIGRATIONS, TASK_ROLE
+from retrain.ledger.database import TASK_ROLE
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
 from retrain.records import Announcement, Matchup, ModelFile, Outcome, Snapshot, Subset, Verdict
-from retrain.snapshots.split import SplitVersion
 from retrain.spec.source import Split
 from tests.mailbox import waiting
 
 MODEL = "letters"
 
-MIGRATED = [
-    "0001_ledger",
-    "0002_adopted",
-    "0003_split versions",
-    "0004_retention",
-    "0005_deliveries",
-    "0006_freezes",
-    "0007_faults",
-]
+MIGRATED = ["0001_tables"]
 
 
 def execute(database, statement, values=None):
@@ -253,7 +243,7 @@ def test_steps_with_different_keys_do_not_wait_for_each_other(ledger):
 
 DIES_AFTER_CREATING = """
 import pathlib, sys, time, psycopg2
-from retrain.state import State
+from retrain.ledger.ledger import Ledger
 
 dsn, made = sys.argv[1:]
 
@@ -262,7 +252,7 @@ def create():
     print("created", flush=True)
     time.sleep(60)
 
-State(lambda: psycopg2.connect(dsn)).once("key", lambda: None, create)
+Ledger(lambda: psycopg2.connect(dsn)).once("key", lambda: None, create)
 """
 
 
@@ -399,9 +389,9 @@ def test_a_split_version_does_not_begin_while_a_snapshot_of_the_one_before_is_sa
     with ThreadPoolExecutor(1) as pool, closing(database.connect()) as saving, saving, saving.cursor() as cursor:
         # What `save_snapshot` does first.
         cursor.execute("SELECT 1 FROM retrain.split_versions WHERE (model, number) = (%s, 1) FOR UPDATE", (MODEL,))
-        beginning = pool.submit(begun.begin_model, MODEL, Split(by="time"))
+        beginning = pool.submit(begun.begin_model, MODEL, Split(by="time"), announcement=texts.of_split_version)
         until_one_waits(database)
-        cursor.execute("UPDATE retrain.snapshots SET body = body || '{\"round\": 9}' WHERE id = 's2'")
+        cursor.execute("UPDATE retrain.snapshots SET body = body || '{\"holdout_round\": 9}' WHERE id = 's2'")
         saving.commit()
 
         assert beginning.result(20).after_round == 9
@@ -444,7 +434,7 @@ def test_a_snapshot_of_a_model_that_never_began_is_refused(ledger):
 
 
 def model_file(uri="models:/m-1", **fields):
-    told = {"digest": "d", "model": MODEL, "name": "linear", "snapshot": "s1", "run_id": "r", "sides": (Subset.TRAIN,)}
+    told = {"digest": "d", "model": MODEL, "name": "linear", "snapshot": "s1", "run_id": "r", "subsets": (Subset.TRAIN,)}
     return ModelFile(uri=uri, **told | fields)
 
 
@@ -763,25 +753,14 @@ def test_migrations_run_once(database):
     ledger.check()
 
 
-def test_models_from_before_the_split_versions_keep_their_salt_split_and_snapshots(database):
-    ledger = Ledger(database.connect)
-    old = [file for file in sorted(MIGRATIONS.glob("*.sql")) if file.stem < "0003"]
+def test_a_schema_of_before_the_first_release_is_refused_and_says_what_to_do(database):
     execute(database, "CREATE SCHEMA retrain; CREATE TABLE retrain.migrations (name text PRIMARY KEY)")
-    for file in old:
-        execute(database, file.read_text())
-        execute(database, "INSERT INTO retrain.migrations VALUES (%s)", (file.stem,))
-    execute(database, "INSERT INTO retrain.models VALUES ('letters', 'salt', 0.1, 0.3)")
-    body = {name: value for name, value in snapshot().to_json().items() if name not in ("split_version", "span")}
-    execute(database, "INSERT INTO retrain.snapshots VALUES ('letters', 's1', %s)", (json.dumps(body),))
+    execute(database, "INSERT INTO retrain.migrations VALUES ('0001_ledger'), ('0002_adopted')")
+    ledger = Ledger(database.connect)
 
-    ledger.migrate()
-
-    assert ledger.begin_model(
-        MODEL, Split(validation=0.1, holdout=0.3), announcement=texts.of_split_version
-    ) == SplitVersion(number=1, salt=b"salt", split=Split(validation=0.1, holdout=0.3), group=None, after_round=0)
-    save(ledger, verdict())
-    assert ledger.last_consumed(MODEL, split_version=1) == snapshot()
-    assert deliver(ledger)[:-1] == []
+    for act in (ledger.migrate, ledger.check):
+        with pytest.raises(LedgerError, match=r"from before the first release.*`DROP SCHEMA retrain CASCADE`"):
+            act()
 
 
 def test_two_who_migrate_at_once_run_each_migration_once(database):
@@ -791,7 +770,7 @@ def test_two_who_migrate_at_once_run_each_migration_once(database):
 
 
 def test_a_database_without_tables_says_how_to_make_them(database):
-    with pytest.raises(LedgerError, match=r"^schema retrain lacks 0001_ledger, .*0007_faults; run `retrain migrate`$"):
+    with pytest.raises(LedgerError, match=r"^schema retrain lacks 0001_tables; run `retrain migrate`$"):
         Ledger(database.connect).check()
 
 

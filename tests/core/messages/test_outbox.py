@@ -202,9 +202,9 @@ def test_many_who_send_at_once_send_each_message_once(ledger: Ledger) -> None:
 SENDER = """
 import os, signal, sys
 import psycopg2
-from retrain import outbox
-from retrain.nouns import Level
-from retrain.state import State
+from retrain.ledger.ledger import Ledger
+from retrain.messages import outbox
+from retrain.records import Level
 from stack.home import PROJECT
 
 class File:
@@ -231,7 +231,7 @@ for line in sys.stdin:
     left, file = int(line.split()[0]), line.split()[1]
     fork = os.fork()
     if fork == 0:
-        outbox.send("m", [File()], state=State(lambda: psycopg2.connect(sys.argv[1], connection_factory=Connection)))
+        outbox.send("m", [File()], ledger=Ledger(lambda: psycopg2.connect(sys.argv[1], connection_factory=Connection)))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]), flush=True)
 """

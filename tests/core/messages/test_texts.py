@@ -148,7 +148,7 @@ def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
 
 
 @pytest.mark.parametrize(
-    ("tell", "noun", "kind"),
+    ("tell", "record", "kind"),
     [
         (texts.of_verdict, verdict(Outcome.HOLD, "It is equal."), "verdict"),
         (texts.of_promotion, promotion("1", "2", applied_at=NOON), "promotion"),

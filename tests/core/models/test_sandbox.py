@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -38,28 +40,33 @@ def _logged(tracker: Any, model: Any, **how: Any) -> ModelFile:
     return ModelFile(made.uri, made.digest, "toy", "toy", "0", run, (Subset.TRAIN,))
 
 
+def _ask(sandbox: Sandbox, tracker: Any, file: ModelFile, *given: Any, **how: Any) -> Reply:
+    with TemporaryDirectory() as folder:
+        return sandbox.ask(file.uri, tracker.download_model(file.uri, Path(folder)), file.digest, *given, **how)
+
+
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[..., Reply]]:
     """Asks in one process for all tests: its start takes seconds, and each question goes to a new fork of it."""
-    with Sandbox() as process:
-        yield process.ask
+    with Sandbox() as sandbox:
+        yield partial(_ask, sandbox)
 
 
 def test_a_model_answers_there_as_it_does_here(tracker: Any, ask: Ask) -> None:
     model = toys.logistic(["b"])
     said = ask(tracker, _logged(tracker, model), ROWS)
-    assert list(said.said.labels) == list(model.predict(ROWS))
+    assert list(said.predictions.labels) == list(model.predict(ROWS))
 
 
 def test_features_arrive_there_as_they_are_here(tracker: Any, ask: Ask) -> None:
     assert list(
-        ask(tracker, _logged(tracker, toys.odd("tell types"), trust=("pickle",)), ROWS, ("pickle",)).said.labels
+        ask(tracker, _logged(tracker, toys.odd("tell types"), trust=("pickle",)), ROWS, ("pickle",)).predictions.labels
     ) == [f"{ROWS[name].dtype} {list(ROWS[name])!r}" for name in ROWS] + [repr(list(ROWS.index))]
 
 
 def test_what_a_model_prints_is_no_answer(tracker: Any, ask: Ask) -> None:
     said = ask(tracker, _logged(tracker, toys.odd(), trust=("pickle",)), ROWS, ("pickle",))
-    assert list(said.said.labels) == ["yes"] * 4
+    assert list(said.predictions.labels) == ["yes"] * 4
 
 
 def test_a_model_that_answers_only_where_it_was_made_is_refused(
@@ -88,7 +95,7 @@ def test_after_one_that_ended_its_process_the_next_is_asked(tracker: Any) -> Non
     with Sandbox() as process:
         for _ in range(2):
             with pytest.raises(EstimatorError, match="ended with 7"):
-                process.ask(tracker, file, ROWS, ("pickle",))
+                _ask(process, tracker, file, ROWS, ("pickle",))
 
 
 def test_a_process_that_is_ended_from_outside_says_nothing_of_the_model(tracker: Any) -> None:
@@ -96,7 +103,7 @@ def test_a_process_that_is_ended_from_outside_says_nothing_of_the_model(tracker:
     with Sandbox() as process, ThreadPoolExecutor() as pool:
         manager = psutil.Process(process._process.pid)
         for of_the_two in (1, 0):
-            asked = pool.submit(process.ask, tracker, file, ROWS, ("pickle",))
+            asked = pool.submit(_ask, process, tracker, file, ROWS, ("pickle",))
             while not (forks := manager.children()) or "printed.txt" not in str(forks[0].open_files()):
                 time.sleep(0.05)
             [manager, *forks][of_the_two].terminate()
@@ -147,7 +154,7 @@ def test_what_a_model_costs_is_told(tracker: Any, ask: Ask, tmp_path: Path) -> N
 
 def test_probabilities_are_in_the_order_of_the_classes(tracker: Any, ask: Ask) -> None:
     model = toys.logistic(["b"])
-    said = ask(tracker, _logged(tracker, model), ROWS).said
+    said = ask(tracker, _logged(tracker, model), ROWS).predictions
     assert said.classes == ("no", "yes")
     assert said.probabilities == pytest.approx(model.predict_proba(ROWS))
     answers = said.among(("maybe", "no", "yes"), "no")

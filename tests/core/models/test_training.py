@@ -168,7 +168,7 @@ def test_a_bare_vectorizer_is_refused_wherever_it_stands_first(how):
 def test_a_fitted_estimator_predicts_one_label_for_each_row():
     model = training.fit(build(f"{__name__}:named", column="text"), TEXTS, LABELS)
 
-    assert training.answer(model, TEXTS.iloc[::-1], Task.CLASSIFICATION).labels.tolist() == [
+    assert training.predict(model, TEXTS.iloc[::-1], Task.CLASSIFICATION).labels.tolist() == [
         "bad",
         "good",
         "bad",
@@ -182,7 +182,7 @@ def test_a_fitted_estimator_predicts_one_label_for_each_row():
 def test_predictions_are_the_classes_as_text(labels, texts):
     model = training.fit(build(f"{__name__}:named", column="text"), TEXTS, pd.Series(labels))
 
-    assert training.answer(model, TEXTS.head(2), Task.CLASSIFICATION).labels.tolist() == texts
+    assert training.predict(model, TEXTS.head(2), Task.CLASSIFICATION).labels.tolist() == texts
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_model_that_cannot_predict_says_why():
     model = training.fit(build(f"{__name__}:named", column="text"), TEXTS, LABELS)
 
     with pytest.raises(EstimatorError, match=r"^LogisticRegression cannot predict: .*text"):
-        training.answer(model, TEXTS.rename(columns={"text": "letter"}), Task.CLASSIFICATION)
+        training.predict(model, TEXTS.rename(columns={"text": "letter"}), Task.CLASSIFICATION)
 
 
 def test_predictions_that_are_not_one_for_each_row_are_refused_with_a_remedy():
@@ -217,7 +217,7 @@ def test_predictions_that_are_not_one_for_each_row_are_refused_with_a_remedy():
     model = training.fit(build(f"{__name__}:behind_nothing"), TEXTS.head(2).assign(more="영화"), LABELS.head(2))
 
     with pytest.raises(EstimatorError) as refused:
-        training.answer(model, TEXTS.assign(more="영화"), Task.CLASSIFICATION)
+        training.predict(model, TEXTS.assign(more="영화"), Task.CLASSIFICATION)
 
     assert str(refused.value) == (
         "LogisticRegression gave predictions of shape (2,) for 4 rows; "
@@ -267,7 +267,7 @@ class Says(BaseEstimator):
 def test_a_classifier_gives_the_probabilities_of_its_classes():
     model = LogisticRegression().fit(NUMBERS, LABELS)
 
-    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+    said = training.predict(model, NUMBERS, Task.CLASSIFICATION)
 
     assert (said.classes, said.margins) == (("bad", "good"), None)
     assert said.probabilities.tolist() == model.predict_proba(NUMBERS).tolist()
@@ -276,7 +276,7 @@ def test_a_classifier_gives_the_probabilities_of_its_classes():
 def test_a_classifier_without_probabilities_gives_margins():
     model = LinearSVC().fit(NUMBERS, LABELS)
 
-    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+    said = training.predict(model, NUMBERS, Task.CLASSIFICATION)
 
     assert (said.classes, said.probabilities) == (("bad", "good"), None)
     assert said.margins.tolist() == model.decision_function(NUMBERS).tolist()
@@ -285,7 +285,7 @@ def test_a_classifier_without_probabilities_gives_margins():
 def test_margins_of_three_classes_are_no_scores():
     model = LinearSVC().fit(NUMBERS, ["a", "b", "c", "a"])
 
-    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+    said = training.predict(model, NUMBERS, Task.CLASSIFICATION)
 
     assert (said.probabilities, said.margins) == (None, None)
 
@@ -293,7 +293,7 @@ def test_margins_of_three_classes_are_no_scores():
 def test_probabilities_that_nobody_needs_are_not_asked_for():
     model = Says(classes_=["bad", "good"], predict=LABELS, predict_proba=None)
 
-    said = training.answer(model, NUMBERS, Task.CLASSIFICATION, probabilities=False)
+    said = training.predict(model, NUMBERS, Task.CLASSIFICATION, probabilities=False)
 
     assert (said.labels.tolist(), said.probabilities) == (LABELS.tolist(), None)
 
@@ -301,11 +301,11 @@ def test_probabilities_that_nobody_needs_are_not_asked_for():
 def test_probabilities_of_nobody_knows_which_class_are_none():
     model = Says(predict=LABELS, predict_proba=np.ones((4, 2)) / 2)
 
-    assert training.answer(model, NUMBERS, Task.CLASSIFICATION).probabilities is None
+    assert training.predict(model, NUMBERS, Task.CLASSIFICATION).probabilities is None
 
 
 def test_a_regression_answers_with_numbers():
-    said = training.answer(Says(predict=["1", 2, 3.5, np.float32(4)]), NUMBERS, Task.REGRESSION)
+    said = training.predict(Says(predict=["1", 2, 3.5, np.float32(4)]), NUMBERS, Task.REGRESSION)
 
     assert (said.labels.tolist(), said.labels.dtype, said.classes) == ([1, 2, 3.5, 4], np.float64, ())
 
@@ -315,7 +315,7 @@ def test_a_regression_that_does_not_answer_with_numbers_is_refused(answers):
     model = Says(predict=np.array(answers, dtype=object))
 
     with pytest.raises(EstimatorError, match=r"^Says gave what is no number: \w+Error: "):
-        training.answer(model, NUMBERS, Task.REGRESSION)
+        training.predict(model, NUMBERS, Task.REGRESSION)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_probabilities_and_margins_that_do_not_fit_the_classes_are_refused(metho
     model = Says(classes_=["bad", "good"], predict=LABELS, **methods)
 
     with pytest.raises(EstimatorError, match=f"^Says gave numbers of shape {fault} was expected$"):
-        training.answer(model, NUMBERS, Task.CLASSIFICATION)
+        training.predict(model, NUMBERS, Task.CLASSIFICATION)
 
 
 def test_labels_have_the_same_text_as_their_class():
@@ -340,7 +340,7 @@ def test_labels_have_the_same_text_as_their_class():
     third = np.float32(1 / 3)
     model = Says(classes_=np.array([0, third], np.float32), predict=np.array([third, 0, 0, third], np.float32))
 
-    said = training.answer(model, NUMBERS, Task.CLASSIFICATION)
+    said = training.predict(model, NUMBERS, Task.CLASSIFICATION)
 
     assert {*said.labels} == {*said.classes}
 

@@ -205,7 +205,7 @@ def test_what_one_that_stood_still_writes_late_is_put_right(
             assert model.agrees() == "1"
         eventually(lambda: "2" in (model.tracker.production(model.name), _in_stage(model)))
         one.process.send_signal(signal.SIGCONT)
-        assert one.said().startswith("StateError: the ledger: ")
+        assert one.said().startswith("LedgerError: the ledger: ")
     assert model.agrees() == "1"
     assert [row.kind for row in model.ledger.history(model.name)] == [Move.FORWARD, Move.FORWARD, Move.ROLLBACK]
 

@@ -41,7 +41,7 @@ def rounds_of(content, found):
 
 
 @pytest.mark.parametrize(
-    ("share", "side"),
+    ("share", "subset"),
     [
         (0.0, Subset.HOLDOUT),
         (0.29, Subset.HOLDOUT),

@@ -148,7 +148,7 @@ def test_features_may_be_called_like_our_own_words(store):
     snapshot = take(store, rows(["1"], content=["text"], subset=["left"], holdout_round=["stone age"]))
 
     assert store.read(snapshot, EVERY).features.to_dict("records") == [
-        {"content": "text", "side": "left", "holdout_round": "stone age"}
+        {"content": "text", "subset": "left", "holdout_round": "stone age"}
     ]
 
 

@@ -131,16 +131,16 @@ _KILLED = """
 import os, random, signal, sys, time
 import psycopg2
 import adbc_driver_postgresql.dbapi
-from retrain import spec
-from retrain.snapshot import SnapshotStore
-from retrain.source import Source
-from retrain.split import Lineage
+from retrain.snapshots.split import SplitVersion
+from retrain.snapshots.store import SnapshotStore
+from retrain.source.table import Source
+from retrain.spec.source import SourceSpec, Split
 
 def take():
     source = Source(
-        lambda: psycopg2.connect(sys.argv[1]), spec.Source(table="letters", key="id", label="label", features=("text",))
+        lambda: psycopg2.connect(sys.argv[1]), SourceSpec(table="letters", key="id", label="label", features=("text",))
     )
-    how = {"split_version": Lineage(1, b"salt", spec.Split(), None, 0), "round_rows": 50, "last": None, "inherits": None}
+    how = {"split_version": SplitVersion(1, b"salt", Split(), None, 0), "round_rows": 50, "last": None, "inherits": None}
     with source.labelled() as rows:
         return SnapshotStore(sys.argv[2]).write("letters", rows, **how)
 

@@ -221,7 +221,7 @@ def test_every_candidate_that_comes_with_retrain_learns_from_a_few_rows(name, ca
     model = training.fit(training.build(spec.candidate(candidate)), features, labels)
 
     assert (
-        training.scores(spec.gate, spec.task, labels, training.answer(model, features, spec.task))[spec.gate.metric]
+        training.scores(spec.gate, spec.task, labels, training.predict(model, features, spec.task))[spec.gate.metric]
         == 1
     )
 

@@ -31,16 +31,16 @@ function Panel({ dagRunId, model }) {
 }
 
 function Verdict({ judged_at, promotion, verdict }) {
-  const { trial } = verdict;
+  const { matchup } = verdict;
   const range = (ends) => (ends === null ? "–" : `${score(ends[0])} to ${score(ends[1])}`);
   const figures = [
     ["Score", score(verdict.score), range(verdict.score_interval)],
-    [trial.production === null ? "Production" : `Version ${trial.production}`, score(verdict.production_score), range(verdict.production_interval)],
+    [matchup.production === null ? "Production" : `Version ${matchup.production}`, score(verdict.production_score), range(verdict.production_interval)],
     ["Difference", signed(verdict.difference), verdict.interval === null ? "–" : verdict.interval.map(signed).join(" to ")],
   ];
   return h(
     Section,
-    { title: `${OUTCOMES[verdict.outcome].words}: ${trial.candidate}${trial.dry_run ? " (dry run)" : ""}` },
+    { title: `${OUTCOMES[verdict.outcome].words}: ${matchup.candidate}${matchup.dry_run ? " (dry run)" : ""}` },
     h(ui.Text, { overflowWrap: "anywhere" }, verdict.reason, "."),
     h(Rows, {
       caption: `The verdict of ${time(judged_at)} in figures`,
@@ -50,7 +50,7 @@ function Verdict({ judged_at, promotion, verdict }) {
     h(
       ui.Text,
       { color: "fg.muted", fontSize: "sm", mt: 2 },
-      `${number(verdict.rows)} rows; test ${trial.test} of ${verdict.tests} of epoch ${trial.epoch}. `,
+      `${number(verdict.rows)} rows; test ${matchup.test} of ${verdict.tests} of holdout round ${matchup.holdout_round}. `,
       promotion === null ? "Production stayed as it was." : `Version ${promotion.to_version} followed, by ${promotion.by}.`,
     ),
   );

@@ -40,15 +40,15 @@ function Verdicts({ model }) {
             rows: found.map(({ judged_at, promotion, verdict }) => ({
               cells: [
                 h(Moment, { at: judged_at }),
-                `${OUTCOMES[verdict.outcome].words}${verdict.trial.dry_run ? " (dry run)" : ""}`,
-                verdict.trial.candidate,
+                `${OUTCOMES[verdict.outcome].words}${verdict.matchup.dry_run ? " (dry run)" : ""}`,
+                verdict.matchup.candidate,
                 score(verdict.score),
                 score(verdict.production_score),
                 signed(verdict.difference),
                 verdict.reason,
                 followed(promotion),
               ],
-              key: verdict.trial.id,
+              key: verdict.matchup.id,
             })),
           }),
     ),

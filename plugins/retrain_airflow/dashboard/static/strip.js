@@ -7,13 +7,13 @@ export function Strip({ verdicts }) {
   return h(
     ui.Box,
     { "aria-label": "Verdicts of the last cycles, the oldest first", as: "ol", display: "flex", flexWrap: "wrap", gap: 1, listStyleType: "none" },
-    verdicts.toReversed().map((each) => h(Mark, { ...each, key: each.verdict.trial.id })),
+    verdicts.toReversed().map((each) => h(Mark, { ...each, key: each.verdict.matchup.id })),
   );
 }
 
 function Mark({ judged_at, promotion, verdict }) {
   const { colour, sign, words } = OUTCOMES[verdict.outcome];
-  const { candidate, dry_run } = verdict.trial;
+  const { candidate, dry_run } = verdict.matchup;
   const says = `${words}${dry_run ? " (dry run)" : ""} ${candidate}, ${time(judged_at)}: ${verdict.reason}`;
   const put = promotion?.applied_at != null;
   return h(

@@ -36,7 +36,7 @@ export function Trend({ verdicts }) {
       shown.map(({ judged_at, verdict }, place) =>
         h(
           "g",
-          { key: verdict.trial.id },
+          { key: verdict.matchup.id },
           h("title", null, `${time(judged_at)}: ${metric} ${score(verdict.score)}, Production ${score(verdict.production_score)}`),
           h(Mark, { colour: VERMILION, interval: verdict.production_interval, round: false, value: verdict.production_score, x: x(place) - 4, y }),
           h(Mark, { colour: BLUE, interval: verdict.score_interval, round: true, value: verdict.score, x: x(place) + 4, y }),

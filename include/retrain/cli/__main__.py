@@ -1,0 +1,7 @@
+"""`python -m retrain.cli`, which is `retrain`."""
+
+import sys
+
+from retrain.cli.main import main
+
+sys.exit(main())
