@@ -53,7 +53,7 @@ def _xcom(ti: TaskInstance, key: str) -> str | None:
 
 def states(run: DagRun) -> dict[str, str]:
     """State of each task; a mapped one under the name that Airflow shows."""
-    return {ti.rendered_map_index or ti.task_id: str(ti.ledger) for ti in run.get_task_instances()}
+    return {ti.rendered_map_index or ti.task_id: str(ti.state) for ti in run.get_task_instances()}
 
 
 def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: ExperimentTracker) -> None:

@@ -52,7 +52,7 @@ async def caller(request: Request) -> Caller:
     """Asked once for each request. Raises NotAllowedError."""
     known: Caller | None = getattr(request.state, _KNOWN, None)
     if known is None:
-        identify: Identify = request.app.ledger.identify
+        identify: Identify = request.app.state.identify
         credentials = await _bearer(request)
         known = await identify(request, None if credentials is None else credentials.credentials)
         setattr(request.state, _KNOWN, known)

@@ -106,7 +106,7 @@ class Using:
 
 
 async def _using(request: Request) -> Using:
-    using: Using = request.app.ledger.using
+    using: Using = request.app.state.using
     return using
 
 
