@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from fastapi import Depends, Request
 
 from retrain.errors import NotFoundError
-from retrain.ledger.ledger import Ledger
 from retrain.spec.files import SpecFile, SpecFolder
 from retrain_airflow.api.calls import Calls
 
 if TYPE_CHECKING:
+    from retrain.ledger.ledger import Ledger
     from retrain.production.registry import Registry
     from retrain.snapshots.store import SnapshotStore
     from retrain.source.table import Source

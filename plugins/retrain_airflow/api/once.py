@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Header
 from pydantic import BaseModel
 
-from retrain.ledger.ledger import Ledger
 from retrain_airflow.api.access import Caller
 from retrain_airflow.api.problems import UnprocessableError
 
 if TYPE_CHECKING:
-    pass
+    from retrain.ledger.ledger import Ledger
 
 IdempotencyKey = Annotated[
     str | None,

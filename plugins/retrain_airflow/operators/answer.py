@@ -5,7 +5,6 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
 from airflow.sdk.bases.xcom import BaseXCom
 
-from retrain.cycle.promote import goes_on, is_stale, may_promote
 from retrain.records import Verdict
 from retrain_airflow.links import ReportLink
 from retrain_airflow.operators.spec import SpecOperator
@@ -44,6 +43,7 @@ class AnswerOperator(SpecOperator, BranchMixIn):
 
     def execute(self, context: Context) -> None:
         from retrain.cycle import report
+        from retrain.cycle.promote import goes_on, is_stale, may_promote
         from retrain.messages import texts
 
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)

@@ -375,7 +375,9 @@ def test_of_a_production_whose_training_rows_nobody_knows_there_is_no_drift(
         assert tags["retrain.drift"] == "nothing is known of the rows that version 1 was trained on"
 
 
-@pytest.mark.parametrize(("broken", "files"), [("reports.drift_chart.write", ["drift/drift.json"]), ("cycle.check.drift", [])])
+@pytest.mark.parametrize(
+    ("broken", "files"), [("reports.drift_chart.write", ["drift/drift.json"]), ("cycle.check.drift", [])]
+)
 def test_drift_that_cannot_be_measured_or_drawn_is_a_warning(
     world: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str, files: list[str]
 ) -> None:

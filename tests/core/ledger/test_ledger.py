@@ -434,7 +434,14 @@ def test_a_snapshot_of_a_model_that_never_began_is_refused(ledger):
 
 
 def model_file(uri="models:/m-1", **fields):
-    told = {"digest": "d", "model": MODEL, "name": "linear", "snapshot": "s1", "run_id": "r", "subsets": (Subset.TRAIN,)}
+    told = {
+        "digest": "d",
+        "model": MODEL,
+        "name": "linear",
+        "snapshot": "s1",
+        "run_id": "r",
+        "subsets": (Subset.TRAIN,),
+    }
     return ModelFile(uri=uri, **told | fields)
 
 
