@@ -106,7 +106,7 @@ def _in_one_process(stack: Running, file: SpecFile) -> float:
     cycle = Cycle(spec, file.dag_id, f"at {begun}", snapshots, ledger, ExperimentTracker(stack.mlflow_url))
     sense(spec, source=source, ledger=ledger)
     snapshot = take_snapshot(spec, source=source, snapshots=snapshots, ledger=ledger)
-    candidates = [train(cycle, candidate.name, snapshot) for candidate in spec.candidates]
+    candidates = [train(cycle, snapshot, candidate.name) for candidate in spec.candidates]
     verdict = evaluate(cycle, snapshot, candidates, dry_run=False)
     if may_promote(spec, verdict):
         promote(cycle, verdict)

@@ -53,7 +53,7 @@ class RunLink(_CycleLink):
         found = (
             runs.made_of_cycle(cycle, snapshot_id)
             if candidate is None
-            else runs.made_of_candidate(cycle, candidate, snapshot_id)
+            else runs.made_of_candidate(cycle, snapshot_id, candidate)
         )
         return None if found is None else cycle.tracker.page_of_run(found)
 

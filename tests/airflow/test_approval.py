@@ -113,7 +113,7 @@ def test_who_is_asked_finds_the_report_which_then_says_what_was_answered(
     hook = RetrainHook(toy.spec)
     cycle = hook.cycle_of("retrain_toy", "run 1")
     snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
-    trained = train(cycle, "whole", snapshot)
+    trained = train(cycle, snapshot, "whole")
     judged = evaluate(cycle, snapshot, [trained], dry_run=False)
 
     def report() -> str:

@@ -43,7 +43,7 @@ def test_each_task_of_a_cycle_leads_to_what_it_made(model: Make, tracker: Experi
     hook = RetrainHook(toy.spec)
     cycle = hook.cycle({"dag": SimpleNamespace(dag_id="retrain_toy"), "run_id": "run 1"})  # type: ignore[typeddict-item]
     snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
-    candidate = train(cycle, "whole", snapshot)
+    candidate = train(cycle, snapshot, "whole")
     verdict = evaluate(cycle, snapshot, [candidate], dry_run=False)
     report = f"{BASE}{PREFIX}/runs/{candidate.parent_run_id}/report"
     assert made_of_cycle(cycle, snapshot.id) == candidate.parent_run_id

@@ -52,7 +52,7 @@ def two(one_fresh_process: None, model: Make, tracker: ExperimentTracker, tmp_pa
         toy.feed(1000)
         cycle = Cycle(spec, "retrain_toy", run_id, snapshots, toy.ledger, tracker)
         snapshot = take_snapshot(spec, source=source, snapshots=snapshots, ledger=toy.ledger)
-        verdict = evaluate(cycle, snapshot, [train(cycle, "whole", snapshot)], dry_run=False)
+        verdict = evaluate(cycle, snapshot, [train(cycle, snapshot, "whole")], dry_run=False)
         promote(cycle, verdict, force="a test", by="kim")
     toy.waiting()
     return toy

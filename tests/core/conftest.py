@@ -91,7 +91,7 @@ class World:
         return take_snapshot(self.spec, source=self.source, snapshots=self.snapshots, ledger=self.ledger)
 
     def train(self, cycle: Cycle, snapshot: Snapshot) -> list[Candidate]:
-        return [train(cycle, candidate.name, snapshot) for candidate in self.spec.candidates]
+        return [train(cycle, snapshot, candidate.name) for candidate in self.spec.candidates]
 
     def judge(self, *, dry_run: bool = False) -> tuple[Cycle, Verdict]:
         """A cycle up to its verdict."""

@@ -1,4 +1,4 @@
-"""One cycle of one model: which run of a DAG it is, and where it keeps what it makes."""
+"""One cycle of one model: the run of the DAG that it is, and the stores that it uses."""
 
 import hashlib
 import json
@@ -19,23 +19,23 @@ class Cycle:
     ledger: Ledger
     tracker: ExperimentTracker
     note: str = ""
-    """What a person wrote when starting it; lands on the runs in MLflow."""
+    """The note of the person who started it; it is shown on the runs in MLflow."""
     page: str | None = None
-    """Address of the run in Airflow; None where there is none."""
+    """Address of the run's page in Airflow; None outside of Airflow."""
     api: str | None = None
-    """Address of the REST API, which shows reports; None where there is none."""
+    """Address of the REST API, which shows reports; None without it."""
     rollback: tuple[str, str | None] | None = None
-    """Id of the DAG that takes a promotion of this model back, and its address in Airflow."""
+    """Id of the DAG that takes back a promotion of this model, and the address of its page in Airflow."""
 
     def key(self, *parts: str) -> str:
-        """What a step claims before it makes something (DESIGN rule 7).
+        """Return the key that a step claims before it makes something (DESIGN rule 7).
 
-        A digest, because a run's id is anybody's text and keys go into MLflow's filters.
+        It is a digest: anybody can choose a run's id, and keys go into MLflow's filters.
         """
         return hashlib.sha256(json.dumps([self.dag_id, self.run_id, *parts]).encode()).hexdigest()
 
     def by(self, person: str | None) -> str:
-        """For the ledger: a person, who used this run to do it."""
+        """Return the author of a ledger row: the person, and the run that they used."""
         return f"{person or 'somebody'} in {self}"
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retrain.cycle import report, runs
 from retrain.cycle.context import Cycle
-from retrain.cycle.fit import fit_once
+from retrain.cycle.fit import fit
 from retrain.cycle.measure import measure
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
@@ -27,7 +27,7 @@ from retrain.spec.spec import Spec
 log = logging.getLogger(__name__)
 
 _EXAMPLES = 50
-"""Keys of rows that flipped which a verdict's file names, each way."""
+"""How many keys of flipped rows the verdict's file names in each direction."""
 
 
 def evaluate(
@@ -40,9 +40,11 @@ def evaluate(
 ) -> Verdict:
     """Judge the best candidate against Production on the holdout, which neither has seen.
 
-    The best is fitted again, on training and validation rows, and registered (not in a dry run); that very version is
-    judged. The verdict consumes the snapshot and tells the team, in one transaction. force: as `promote` will be given
-    it, for the report.
+    The best candidate is fitted again on training and validation rows and registered (not in a dry run); exactly that
+    version is judged. One transaction saves the verdict, consumes the snapshot and queues the announcement. force: the
+    reason that `promote` will get; the report shows it.
+
+    Raises EstimatorError without a candidate, NoAnswerError where MLflow does not answer.
     """
     best = _best(cycle.spec, candidates)
     verdict_id = cycle.key("verdict", snapshot.id)
@@ -57,7 +59,7 @@ def evaluate(
 
 
 def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
-    """The best validation score; of equal ones, that which the spec names first."""
+    """Return the candidate with the best validation score; of equal ones, the one that the spec names first."""
     if not candidates:
         raise EstimatorError(f"{spec.model}: no candidate was trained, so there is nothing to judge")
     order = [candidate.name for candidate in spec.candidates]
@@ -70,7 +72,7 @@ def _judge(
 ) -> Verdict:
     spec, ledger = cycle.spec, cycle.ledger
     production = apply(spec.model, ledger, cycle.tracker)
-    fitted = fit_once(cycle, best.name, snapshot, (Subset.TRAIN, Subset.VALIDATION), best.run_id)
+    fitted = fit(cycle, snapshot, best.name, (Subset.TRAIN, Subset.VALIDATION), best.run_id)
     matchup = Matchup(
         id=verdict_id,
         model=spec.model,
@@ -84,22 +86,22 @@ def _judge(
         test=ledger.tests_spent(spec.model, snapshot.holdout_round) + 1,
         dry_run=dry_run,
     )
-    scores, rows = measure(cycle, matchup, snapshot, ledger.model_file(fitted.model.uri))
-    verdict = judge(scores, spec.gate)
-    # Before the ledger has it: afterwards a step that is run again has no scores, and would have to measure once more
-    # to draw what a predecessor did not get to upload. What is uploaded for a verdict that is never saved does no harm:
-    # the names are fixed, so the next one takes its place.
-    _log_evidence(cycle, scores, rows, verdict)
+    evidence, rows = measure(cycle, matchup, snapshot, ledger.model_file(fitted.model.uri))
+    verdict = judge(evidence, spec.gate)
+    # Uploaded before the ledger has the verdict: a step that runs again afterwards has no evidence, and would have to
+    # measure again to draw what the first try did not upload. Files of a verdict that is never saved do no harm: the
+    # names are fixed, so the next upload replaces them.
+    _log_evidence(cycle, evidence, rows, verdict)
     page = report.write(cycle, verdict, goes_forward=may_promote(spec, verdict, force=force))
     pages = (page, cycle.tracker.page_of_run(best.run_id), cycle.page)
-    told = texts.of_verdict(verdict, pages, ledger.freeze_of(spec.model))
-    return ledger.save_verdict(verdict, told, of=snapshot)
+    announcement = texts.of_verdict(verdict, pages, ledger.freeze_of(spec.model))
+    return ledger.save_verdict(verdict, announcement, of=snapshot)
 
 
-def _log_evidence(cycle: Cycle, scores: Evidence, rows: Rows, verdict: Verdict) -> None:
-    """The verdict as `verdict/verdict.json`, with some of the rows that flipped, and as a picture beside it."""
+def _log_evidence(cycle: Cycle, evidence: Evidence, rows: Rows, verdict: Verdict) -> None:
+    """Upload the verdict as `verdict/verdict.json`, with some keys of flipped rows, and as a picture."""
     keys = rows.keys.to_pylist()
-    flipped = dict(zip(("right_to_wrong_keys", "wrong_to_right_keys"), scores.flips(), strict=True))
+    flipped = dict(zip(("right_to_wrong_keys", "wrong_to_right_keys"), evidence.flips(), strict=True))
     named = {name: [str(keys[row]) for row in which[:_EXAMPLES]] for name, which in flipped.items()}
     with tempfile.TemporaryDirectory(prefix="retrain-") as name:
         folder = Path(name)
@@ -107,8 +109,8 @@ def _log_evidence(cycle: Cycle, scores: Evidence, rows: Rows, verdict: Verdict) 
         file.write_text(json.dumps(verdict.to_json() | named, ensure_ascii=False, indent=2), encoding="utf-8")
         files = [file]
         try:
-            files.append(verdict_chart.write(scores, cycle.spec.gate, verdict, folder))
-        except Exception:  # whatever it is: a verdict does not depend on its picture
+            files.append(verdict_chart.write(evidence, cycle.spec.gate, verdict, folder))
+        except Exception:  # any error: a verdict does not depend on its picture
             log.warning("%s: the verdict could not be drawn; it is judged all the same.", cycle, exc_info=True)
         for each in files:
             cycle.tracker.log_artifact(verdict.matchup.run_id, each, "verdict")
@@ -135,6 +137,6 @@ def _log_verdict(cycle: Cycle, verdict: Verdict, parent: str) -> None:
     name = f"test_{verdict.metric}"
     if verdict.score is not None and name not in tracker.get_run(matchup.run_id).metrics:
         tracker.log_metrics(matchup.run_id, {name: verdict.score})
-    told = runs.ours({"verdict": verdict.outcome, "reason": verdict.reason, "version": matchup.version or ""})
+    tags = runs.retrain_tags({"verdict": verdict.outcome, "reason": verdict.reason, "version": matchup.version or ""})
     for run_id in (matchup.run_id, parent):
-        tracker.set_tags(run_id, told)
+        tracker.set_tags(run_id, tags)

@@ -1,4 +1,4 @@
-"""Fits a candidate and uploads its model, once for each cycle, snapshot, candidate and sides."""
+"""Fits a candidate and uploads its model: once for each cycle, snapshot, candidate and choice of subsets."""
 
 import json
 import logging
@@ -18,12 +18,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that was uploaded, and the figures of that very fit."""
+    """A model that was uploaded, and the metrics of exactly that fit."""
 
     model: LoggedModel
     metrics: dict[str, float]
-    """By name, `train_…` and, where it has not trained on these rows, `validation_…`."""
+    """By name: `train_…` and, if the model was not fitted on the validation rows, `validation_…`."""
     rows: int
+    """Rows that it was fitted on."""
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -34,10 +35,10 @@ class Fitted:
         return Fitted(**{**value, "model": LoggedModel(**value["model"])})
 
 
-def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, subsets: tuple[Subset, ...], run_id: str) -> Fitted:
-    """Fit candidate `name` on these sides of the snapshot and log the model to the run.
+def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...], run_id: str) -> Fitted:
+    """Fit candidate `name` on these subsets of the snapshot and log the model to the run.
 
-    A later call gives the same model and the same figures, and does not fit again: they are kept with the claim.
+    A later call returns the same model and metrics and does not fit again: they are stored with the claim.
     """
     spec, ledger = cycle.spec, cycle.ledger
     key = cycle.key("fit", snapshot.id, name, *subsets)
@@ -47,16 +48,16 @@ def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, subsets: tuple[Subset,
         log.info("Fitting %s on %s rows.", name, f"{len(rows):,}")
         labels = training.targets(spec.task, rows.labels)
         estimator = training.fit(training.build(spec.candidate(name)), rows.features, labels)
-        figures = _figures("train", estimator, rows, spec)
+        metrics = _metrics("train", estimator, rows, spec)
         if Subset.VALIDATION not in subsets:
             validation = cycle.snapshots.read(snapshot, [Subset.VALIDATION])
-            figures |= _figures("validation", estimator, validation, spec)
+            metrics |= _metrics("validation", estimator, validation, spec)
 
         def upload() -> str:
             model = cycle.tracker.log_model(run_id, name, estimator, rows.features.head(), key=key, trust=spec.trust)
-            return Fitted(model, figures, len(rows)).to_text()
+            return Fitted(model, metrics, len(rows)).to_text()
 
-        # Nothing to find: `log_model` goes on where a killed predecessor had begun, with the files of this fit.
+        # `find` is not needed: `log_model` continues where a killed try stopped, with the files of this fit.
         text = ledger.once(key, find=lambda: None, create=upload)
     fitted = Fitted.from_text(text)
     ledger.save_model_file(
@@ -74,8 +75,8 @@ def fit_once(cycle: Cycle, name: str, snapshot: Snapshot, subsets: tuple[Subset,
     return fitted
 
 
-def _figures(subset: str, estimator: Any, rows: Rows, spec: Spec) -> dict[str, float]:
-    more = described(spec.gate.metric).needs not in ("labels", "numbers")
-    said = training.predict(estimator, rows.features, spec.task, probabilities=more)
-    found = training.scores(spec.gate, spec.task, rows.labels, said)
-    return {f"{subset}_{name}": score for name, score in found.items()}
+def _metrics(prefix: str, estimator: Any, rows: Rows, spec: Spec) -> dict[str, float]:
+    probabilities = described(spec.gate.metric).needs not in ("labels", "numbers")
+    predictions = training.predict(estimator, rows.features, spec.task, probabilities=probabilities)
+    scores = training.scores(spec.gate, spec.task, rows.labels, predictions)
+    return {f"{prefix}_{name}": score for name, score in scores.items()}

@@ -1,4 +1,4 @@
-"""Measures the challenger and Production on the same rows of the holdout, which neither has trained on."""
+"""Measures the challenger and Production on the same holdout rows, which neither was trained on."""
 
 import tempfile
 from collections.abc import Iterator
@@ -23,55 +23,56 @@ from retrain.spec.task import Task
 
 
 def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: ModelFile) -> tuple[Evidence, Rows]:
-    """What the models say, as `judge` wants it, and the rows. What cannot be measured is a fault in it, not an error.
+    """Return the predictions of the models, as `judge` takes them, and the rows that they were measured on.
 
-    Rows that one of them has trained on are left out for all, and counted; so are those that one may have trained on,
-    because they were labelled before it was made and nothing more is known. Raises NoAnswerError where MLflow does not
-    answer: that passes, and says nothing about a model.
+    A model that cannot be measured is a fault in the evidence, not an error. Rows that one of the models was trained on
+    are left out for all and counted; so are rows that one may have been trained on, because they were labelled before
+    it was made and nothing more is known. Raises NoAnswerError if MLflow does not answer: that is temporary and says
+    nothing about a model.
     """
     gate, task = cycle.spec.gate, cycle.spec.task
     holdout = cycle.snapshots.read(snapshot, [Subset.HOLDOUT])
-    with Sandbox() as process:
-        asked = _Asking(cycle, holdout, process)
-        ours = asked.model("the challenger", challenger)
-        others = {version: asked.version(version) for version in (matchup.production, matchup.anchor) if version}
-    both = [ours, *others.values()]
-    unknown = np.any([each.unknown for each in both], axis=0)
-    seen = np.any([each.seen for each in both], axis=0) & ~unknown
+    with Sandbox() as sandbox:
+        measuring = _Measuring(cycle, holdout, sandbox)
+        new = measuring.model("the challenger", challenger)
+        others = {version: measuring.version(version) for version in (matchup.production, matchup.anchor) if version}
+    models = [new, *others.values()]
+    unknown = np.any([each.unknown for each in models], axis=0)
+    seen = np.any([each.seen for each in models], axis=0) & ~unknown
     judged = ~seen & ~unknown
     rows = holdout.part(judged)
     labels = training.targets(task, rows.labels)
     joined = any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)) or bool(gate.max_ece)
-    said = [each.asked.predictions for each in both if each.asked]
-    classes = classes_of(labels, said, joined=joined) if task is Task.CLASSIFICATION else ()
+    raw = [each.reply.predictions for each in models if each.reply]
+    classes = classes_of(labels, raw, joined=joined) if task is Task.CLASSIFICATION else ()
 
-    def answers(each: _Model) -> Predictions | None:
-        if each.asked is None:
+    def predictions(each: _Model) -> Predictions | None:
+        if each.reply is None:
             return None
         return replace(
-            each.asked.predictions.among(classes, gate.positive).part(judged),
-            latency_ms=each.asked.latency_ms,
-            size=each.asked.size,
-            inputs=each.asked.inputs,
+            each.reply.predictions.among(classes, gate.positive).part(judged),
+            latency_ms=each.reply.latency_ms,
+            size=each.reply.size,
+            inputs=each.reply.inputs,
             train_rows=each.train_rows,
         )
 
-    scores = Evidence(
+    evidence = Evidence(
         matchup=matchup,
         classes=classes,
         labels=encode(labels, classes) if classes else labels.to_numpy(np.float64),
-        challenger=answers(ours),
-        production=answers(others[matchup.production]) if matchup.production else None,
-        anchor=answers(others[matchup.anchor]) if matchup.anchor else None,
+        challenger=predictions(new),
+        production=predictions(others[matchup.production]) if matchup.production else None,
+        anchor=predictions(others[matchup.anchor]) if matchup.anchor else None,
         clusters=rows.clusters,
-        slices={str(each): _of_slice(each, rows) for each in gate.slices},
+        slices={str(each): _in_slice(each, rows) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
         twin=matchup.production is not None and _are_twins(challenger, others[matchup.production].file),
-        faults=(*_cooling(cycle, matchup, challenger), *(each.fault for each in both if each.fault)),
+        faults=(*_rolled_back(cycle, matchup, challenger), *(each.fault for each in models if each.fault)),
         scorers=scorers_for((gate, *gate.limits), task, classes),
     )
-    return scores, rows
+    return evidence, rows
 
 
 def _are_twins(one: ModelFile, other: ModelFile | None) -> bool:
@@ -80,21 +81,23 @@ def _are_twins(one: ModelFile, other: ModelFile | None) -> bool:
     return (other.recipe, other.snapshot) == (one.recipe, one.snapshot)
 
 
-def _cooling(cycle: Cycle, matchup: Matchup, challenger: ModelFile) -> Iterator[str]:
-    """What was rolled back would win again on the rows on which it has won: later ones must say so."""
+def _rolled_back(cycle: Cycle, matchup: Matchup, challenger: ModelFile) -> Iterator[str]:
+    """Yield a fault if this model was rolled back: it would win again on the same rows, so it needs later ones."""
     version = cycle.ledger.rolled_back(matchup.model, challenger.recipe or "", matchup.snapshot)
     if version is not None:
         yield f"the same candidate on the same snapshot is version {version}, which was rolled back"
 
 
-def _of_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
-    """Which rows are of the slice, shape (rows,)."""
+def _in_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
+    """Return which rows are in the slice, shape (rows,). Raises SpecError for a range of a column without numbers."""
     column = rows.features[each.column]
     if each.value is not None:
         wanted = str(each.value) if column.dtype == object or isinstance(each.value, str) else float(each.value)
         return np.asarray(column == wanted, np.bool_)
     if column.dtype.kind != "f":
-        raise SpecError(f"gate.slices: {each} is a range, and column {each.column} holds no numbers; set value instead")
+        raise SpecError(
+            f"gate.slices: {each} is a range, but column {each.column} does not hold numbers; set value instead"
+        )
     least = column >= each.least if each.least is not None else column.notna()
     below = column < each.below if each.below is not None else column.notna()
     return np.asarray(least & below, np.bool_)
@@ -102,37 +105,37 @@ def _of_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class _Model:
-    """What one model says to the holdout, and which rows it knows."""
+    """One model's reply on the holdout, and the rows that it was trained on."""
 
     seen: NDArray[np.bool_]
-    """Shape (rows,): whether it has trained on the row, or on one of the same content or group."""
+    """Shape (rows,): whether it was trained on the row, or on one with the same content or group."""
     unknown: NDArray[np.bool_]
-    """Shape (rows,): whether it may have trained on the row, because nothing says that it has not."""
+    """Shape (rows,): whether it may have been trained on the row: nothing says that it was not."""
     file: ModelFile | None
-    """None of a version that is not in the ledger."""
-    asked: Reply | None = None
+    """None if the version is not in the ledger."""
+    reply: Reply | None = None
     train_rows: int | None = None
     fault: str = ""
 
 
 @dataclass
-class _Asking:
+class _Measuring:
     cycle: Cycle
     rows: Rows
-    process: Sandbox
+    sandbox: Sandbox
     _none: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self._none = np.zeros(len(self.rows), np.bool_)
 
     def version(self, version: str) -> _Model:
-        who, file = f"version {version}", self.cycle.ledger.model_file_of_version(self.cycle.spec.model, version)
+        name, file = f"version {version}", self.cycle.ledger.model_file_of_version(self.cycle.spec.model, version)
         if file is None:
-            fault = f"{who} was not logged by Retrain, so nothing proves what it is: adopt it"
+            fault = f"{name} was not logged by Retrain, so nothing proves what it is: adopt it"
             return _Model(self._none, self._none, None, fault=fault)
-        return self.model(who, file)
+        return self.model(name, file)
 
-    def model(self, who: str, file: ModelFile) -> _Model:
+    def model(self, name: str, file: ModelFile) -> _Model:
         cycle, rows = self.cycle, self.rows
         seen, unknown, train_rows = self._none, self._none, None
         try:
@@ -144,7 +147,7 @@ class _Asking:
                 unknown = ~rows.labelled_after(file.made_at)
             spec = cycle.spec
             with tempfile.TemporaryDirectory() as folder:
-                asked = self.process.ask(
+                reply = self.sandbox.ask(
                     file.uri,
                     cycle.tracker.download_model(file.uri, Path(folder)),
                     file.digest,
@@ -153,8 +156,8 @@ class _Asking:
                     task=spec.task,
                     latency=spec.gate.needs_latency,
                 )
-            return _Model(seen, unknown, file, asked, train_rows)
+            return _Model(seen, unknown, file, reply, train_rows)
         except NoAnswerError:
             raise
         except (EstimatorError, SnapshotError, TrackerError) as error:
-            return _Model(self._none, self._none, file, fault=f"{who}: {error}")
+            return _Model(self._none, self._none, file, fault=f"{name}: {error}")

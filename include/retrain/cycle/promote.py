@@ -1,4 +1,4 @@
-"""The verb `promote`: the judged version goes into Production, where it may."""
+"""The verb `promote`: the judged version goes into Production, if the verdict and the spec allow it."""
 
 from retrain.cycle import report
 from retrain.cycle.context import Cycle
@@ -10,10 +10,10 @@ from retrain.spec.spec import Spec
 
 
 def may_promote(spec: Spec, verdict: Verdict, *, force: str | None = None) -> bool:
-    """Whether this verdict is to change Production.
+    """Return whether this verdict may change Production.
 
-    force: why a person wants it whatever the verdict says, of a Production that cannot be loaded say. A challenger that
-    could not be measured, or that misses the spec's floor, is not promoted all the same.
+    force: why a person wants it whatever the verdict says, for example because Production cannot be loaded. Even then,
+    a challenger that could not be measured, or that misses the spec's floor or ceiling, is not promoted.
     """
     if verdict.matchup.dry_run or spec.mode is not Mode.ENFORCE:
         return False
@@ -21,13 +21,13 @@ def may_promote(spec: Spec, verdict: Verdict, *, force: str | None = None) -> bo
     return verdict.outcome is Outcome.PROMOTE or (bool(force) and verdict.score is not None and reached)
 
 
-def goes_on(cycle: Cycle, verdict: Verdict, *, force: str | None = None) -> bool:
-    """Whether this verdict changes Production now: it may, and Production is not frozen."""
+def promotes_now(cycle: Cycle, verdict: Verdict, *, force: str | None = None) -> bool:
+    """Return whether this verdict changes Production now: it may, and Production is not frozen."""
     return may_promote(cycle.spec, verdict, force=force) and cycle.ledger.freeze_of(cycle.spec.model) is None
 
 
 def is_stale(cycle: Cycle, verdict: Verdict) -> bool:
-    """Whether Production is no longer what the verdict was made against."""
+    """Return whether Production has changed since the verdict was made."""
     return apply(cycle.spec.model, cycle.ledger, cycle.tracker) != verdict.matchup.production
 
 
@@ -39,10 +39,11 @@ def promote(
     by: str | None = None,
     approved_by: str | None = None,
 ) -> Promotion:
-    """Put the judged version into Production, by way of the ledger (DESIGN rule 1).
+    """Put the judged version into Production, through the ledger (DESIGN rule 1).
 
-    force: see `may_promote`; by: who says so. approved_by: who was asked, and said yes. Raises StaleVerdictError where
-    Production is no longer what the verdict was made against.
+    force: see `may_promote`; by: the person who forces it. approved_by: the person who approved it. Raises RetrainError
+    if the verdict may not change Production, FrozenError if Production is frozen, and StaleVerdictError if Production
+    has changed since the verdict was made.
     """
     model, ledger = cycle.spec.model, cycle.ledger
     if not may_promote(cycle.spec, verdict, force=force):

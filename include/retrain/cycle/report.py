@@ -1,6 +1,6 @@
-"""The report of a cycle on its run in MLflow, made anew whenever more is known.
+"""The report of a cycle, on its run in MLflow; it is written again whenever more is known.
 
-`report/report.html` needs nothing beside it; `report/report.md` has its pictures beside it. What cannot be made is a
+`report/report.html` is one file; `report/report.md` has its pictures beside it. If a report cannot be made, that is a
 warning: neither a verdict nor a promotion depends on it.
 """
 
@@ -29,7 +29,10 @@ FOLDER = "report"
 
 
 def address(cycle: Cycle, snapshot_id: str) -> str | None:
-    """Where a person reads the report: over the REST API, or else in MLflow; None where there is neither, or no run."""
+    """Return where a person reads the report: in the REST API, or else in MLflow.
+
+    None if there is neither, or if the cycle has no run yet.
+    """
     run_id = runs.made_of_cycle(cycle, snapshot_id)
     if run_id is None:
         return None
@@ -38,7 +41,7 @@ def address(cycle: Cycle, snapshot_id: str) -> str | None:
     try:
         page = cycle.tracker.page_of_run(run_id)
     except RetrainError:
-        log.warning("%s: where MLflow shows the report is not known.", cycle, exc_info=True)
+        log.warning("%s: the address of the report in MLflow is not known.", cycle, exc_info=True)
         return None
     return page and f"{page}/artifacts/{FOLDER}/report.html"
 
@@ -51,10 +54,10 @@ def write(
     promotion: Promotion | None = None,
     answer: str | None = None,
 ) -> str | None:
-    """Make the report of a verdict's cycle from what is known now, in place of the one before; gives its address.
+    """Write the report of a verdict's cycle from what is known now, replacing the one before; return its address.
 
-    goes_forward: whether the verdict may change Production. promotion: the one that it led to, where that has ended.
-    answer: what was said where a person was asked. None where there is no report.
+    goes_forward: whether the verdict may change Production. promotion: the promotion that followed, if it has ended.
+    answer: the person's answer, if one was asked. Returns None if there is no report.
     """
     try:
         run_id = runs.made_of_cycle(cycle, verdict.matchup.snapshot)
@@ -62,22 +65,23 @@ def write(
             raise NotFoundError("the cycle has no run in MLflow")
         with tempfile.TemporaryDirectory(prefix="retrain-") as name:
             folder = Path(name)
-            known = _facts(cycle, run_id, verdict)
-            page = cycle_report.of_cycle(replace(known, goes_forward=goes_forward, promotion=promotion, answer=answer))
-            # What is read last is uploaded last: a page in Markdown never lacks its pictures.
+            facts = _facts(cycle, run_id, verdict)
+            page = cycle_report.of_cycle(replace(facts, goes_forward=goes_forward, promotion=promotion, answer=answer))
+            # Pictures are uploaded first, so that the Markdown page never lacks them.
             write_markdown(page, folder)
             write_html(page, folder)
             for file in sorted(folder.iterdir(), key=lambda file: (file.suffix != ".png", file.name)):
                 cycle.tracker.log_artifact(run_id, file, FOLDER)
-    except Exception:  # whatever it is: see above
+    except Exception:  # any error: see the docstring of the module
         log.warning("%s: its report could not be made.", cycle, exc_info=True)
         return None
     return address(cycle, verdict.matchup.snapshot)
 
 
 def fetch(tracker: ExperimentTracker, run_id: str, folder: Path, *, markdown: bool = False) -> Path:
-    """The report on a cycle's run, into this folder, which is made where it is not there: as HTML, or as Markdown with
-    its pictures beside it. Raises NotFoundError where the run has none.
+    """Download the report of a cycle's run into this folder, which is made if needed; return the path of the page.
+
+    HTML, or Markdown with its pictures beside it. Raises NotFoundError if the run has no report.
     """
     page = "report.md" if markdown else "report.html"
     names = [page]
@@ -93,7 +97,7 @@ def fetch(tracker: ExperimentTracker, run_id: str, folder: Path, *, markdown: bo
 
 
 def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
-    """What the ledger and the runs say."""
+    """Return what the ledger and the runs in MLflow hold."""
     spec, matchup = cycle.spec, verdict.matchup
     run = cycle.tracker.get_run(run_id)
     checks, drift = _json(cycle, run_id, "checks/checks.json"), _json(cycle, run_id, "drift/drift.json")
@@ -121,10 +125,10 @@ def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:
         yield Trained(name, each.metrics.get(f"train_{metric}"), each.metrics.get(f"validation_{metric}"), each.params)
 
 
-def _links(cycle: Cycle, run: Run, judged: str) -> Iterator[tuple[str, str]]:
+def _links(cycle: Cycle, run: Run, judged_run: str) -> Iterator[tuple[str, str]]:
     if cycle.page is not None:
         yield "Cycle in Airflow", cycle.page
-    for name, run_id in (("Cycle in MLflow", run.id), ("Judged model in MLflow", judged)):
+    for name, run_id in (("Cycle in MLflow", run.id), ("Judged model in MLflow", judged_run)):
         page = cycle.tracker.page_of_run(run_id, run.experiment_id)
         if page is not None:
             yield name, page
@@ -136,10 +140,10 @@ def _without_results(checks: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _json(cycle: Cycle, run_id: str, path: str) -> dict[str, Any]:
-    """What is in a file of the run's; nothing where there is none."""
+    """Return the content of a JSON file of the run; an empty dict if it has no such file."""
     text = _read(cycle, run_id, path)
-    found: dict[str, Any] = {} if text is None else json.loads(text)
-    return found
+    content: dict[str, Any] = {} if text is None else json.loads(text)
+    return content
 
 
 def _read(cycle: Cycle, run_id: str, path: str) -> bytes | None:

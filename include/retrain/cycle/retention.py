@@ -1,4 +1,4 @@
-"""How long the rows of snapshots are kept, and how a person's are erased from them."""
+"""How long the rows of snapshots are kept, and how a person's rows are erased from them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from retrain.spec.spec import Spec
 
 
 def drop_old(spec: Spec, *, snapshots: SnapshotStore, ledger: Ledger) -> list[Snapshot]:
-    """Delete the files of all snapshots but the newest `snapshot.keep` and those that are needed: what was dropped.
+    """Delete the files of old snapshots and return those snapshots.
 
-    Needed are those that Production and its rollback target were trained on (DESIGN rule 11), and those last consumed,
-    which say what is new and what each round holds. Killed anywhere and run again, it goes on.
+    Kept are the newest `snapshot.keep`, those that Production and its rollback target were trained on (DESIGN rule 11),
+    and the last consumed ones, which say which rows are new and which rows each holdout round has. If it is killed, the
+    next call continues.
     """
     kept = ledger.kept_snapshots(spec.model)
     needed = {file.snapshot for file in ledger.model_files_in_use() if file.model == spec.model}
@@ -34,23 +35,24 @@ class Forgotten:
 
     snapshot: Snapshot
     rows: int
+    """How many were erased."""
     versions: tuple[str, ...]
-    """Trained on it as it was: they can no longer be reproduced."""
+    """Versions that were trained on it before: they can no longer be reproduced."""
 
 
 def forget(model: str, keys: Collection[str], *, snapshots: SnapshotStore, ledger: Ledger) -> list[Forgotten]:
-    """Erase the rows of these keys from every snapshot of the model that is kept; those that held any.
+    """Erase the rows of these keys from every kept snapshot of the model; return the snapshots that held any.
 
-    Killed anywhere and run again, it goes on; run when all is done, it does nothing. Raises SnapshotError where a file
-    is gone or changed.
+    If it is killed, the next call continues; when all is done, a call does nothing. Raises SnapshotError if a file is
+    gone or changed.
     """
-    found = []
+    forgotten = []
     for before in ledger.kept_snapshots(model):
         after = snapshots.without(before, keys)
         if after != before:
             ledger.replace_snapshot(after, before.rows - after.rows)
-            found.append(Forgotten(after, before.rows - after.rows, tuple(ledger.versions_of(after))))
+            forgotten.append(Forgotten(after, before.rows - after.rows, tuple(ledger.versions_of(after))))
     for uri in ledger.erased_files(model):
         snapshots.delete(uri)
         ledger.erased(model, uri)
-    return found
+    return forgotten

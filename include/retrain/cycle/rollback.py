@@ -1,4 +1,4 @@
-"""The verb `rollback`: a version that was in Production goes back there."""
+"""The verb `rollback`: a version that was in Production before goes back there."""
 
 import logging
 
@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 
 def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = None) -> Promotion:
-    """Put the version before, or the one that is named, back into Production; run again, it takes back nothing more.
+    """Put the previous version, or the version `to`, back into Production. Run again, it takes back nothing more.
 
-    Raises RollbackError where nothing is in Production, there is nothing to go back to, or `to` was never there.
+    Raises RollbackError if nothing is in Production, if there is no version to go back to, or if `to` was never there.
     """
     model, ledger = cycle.spec.model, cycle.ledger
 
@@ -25,12 +25,12 @@ def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = 
             raise RollbackError(f"{model}: nothing is in Production, so there is nothing to take back")
         return version
 
-    # What is to be taken back is what was there when this was first tried.
+    # The version to take back is the one that was there at the first try.
     expects = ledger.once(cycle.key("rollback"), find=lambda: None, create=in_production)
-    were_there = were_in_production(ledger.history(model), but=expects)
-    choice = ", ".join(were_there) or "none"
-    log.info("%s: version %s is taken back; there were as well: %s.", model, expects, choice)
-    if to is not None and to not in were_there:
+    earlier = were_in_production(ledger.history(model), but=expects)
+    choice = ", ".join(earlier) or "none"
+    log.info("%s: version %s is taken back; the others that were in Production: %s.", model, expects, choice)
+    if to is not None and to not in earlier:
         raise RollbackError(f"{model}: version {to} cannot go back into Production; choose from {choice}")
     registry = Registry(ledger, cycle.tracker, cycle.snapshots, cycle.spec.trust)
     return registry.rollback(model, expects=expects, to=to, by=cycle.by(by), why=why)

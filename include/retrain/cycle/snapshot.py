@@ -1,4 +1,7 @@
-"""The verb `snapshot`: every labelled row as it is now."""
+"""The verb `snapshot`: every labelled row as it is now, stored.
+
+It takes what it uses by keyword, as `sense` does, and no run. Not called `snapshot`: that is the noun it returns.
+"""
 
 import logging
 
@@ -14,7 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def take_snapshot(spec: Spec, *, source: Source, snapshots: SnapshotStore, ledger: Ledger) -> Snapshot:
-    """Every labelled row as it is now, stored, with the side of each. The rows of old snapshots are deleted."""
+    """Store every labelled row as it is now, with the subset of each; then delete the rows of old snapshots.
+
+    Raises SourceError if the table cannot be read.
+    """
     split_version = ledger.begin_model(spec.model, spec.split, spec.source.group, announcement=texts.of_split_version)
     with source.labelled() as rows:
         snapshot = snapshots.write(
@@ -28,6 +34,6 @@ def take_snapshot(spec: Spec, *, source: Source, snapshots: SnapshotStore, ledge
     ledger.save_snapshot(snapshot)
     for old in retention.drop_old(spec, snapshots=snapshots, ledger=ledger):
         log.info(
-            "%s: the rows of snapshot %s are deleted; snapshot.keep is %s.", spec.model, old.id, spec.snapshot.keep
+            "%s: the rows of snapshot %s were deleted; snapshot.keep is %s.", spec.model, old.id, spec.snapshot.keep
         )
     return snapshot

@@ -1,4 +1,4 @@
-"""Have enough new labelled rows arrived for a cycle? The one place that decides it, for `sense` and `take` alike."""
+"""Have enough new labelled rows arrived for a cycle? The one place that decides it, for `sense` and for `recount`."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,12 +8,12 @@ from typing import Any
 from retrain.spec.fields import duration_text
 from retrain.spec.source import Threshold
 
-_FAR = 3650
-"""Days: what is expected later than that is not said more precisely."""
+_FURTHEST = 3650
+"""Days: a later expectation is cut to this."""
 
 
 class Why(StrEnum):
-    """Which of the spec's two thresholds lets a cycle go on."""
+    """Which of the spec's two thresholds was reached."""
 
     ROWS = "rows"
     MAX_WAIT = "max_wait"
@@ -21,17 +21,17 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Sensed:
-    """What a look at the source found."""
+    """The result of a look at the source."""
 
     new_rows: int
-    """Labelled rows that the last consumed snapshot does not hold; a cheap look counts up to the threshold only."""
+    """Labelled rows that the last consumed snapshot does not hold; `sense` counts up to the threshold only."""
     threshold: Threshold
     waited: timedelta | None = None
-    """Since the last cycle's verdict; before the first, since the oldest label. None: nothing says since when."""
+    """Since the last cycle's verdict; before the first one, since the oldest label. None: not known."""
 
     @property
     def why(self) -> Why | None:
-        """None: it is not enough."""
+        """The threshold that was reached; None if there are not enough rows."""
         if self.new_rows >= self.threshold.rows:
             return Why.ROWS
         return Why.MAX_WAIT if self._waited_enough and self.new_rows >= self.threshold.min_rows else None
@@ -42,24 +42,24 @@ class Sensed:
 
     @property
     def missing(self) -> int:
-        """Rows."""
+        """How many rows are missing."""
         if self.enough:
             return 0
         return (self.threshold.min_rows if self._waited_enough else self.threshold.rows) - self.new_rows
 
     def rows_a_day(self, since: timedelta | None) -> float | None:
-        """How fast rows arrive, by those that wait. since: the time in which they have; None where nothing says.
+        """Return how many of the waiting rows arrived a day. since: how long they have been arriving.
 
-        None as well where more may wait than were counted.
+        None if `since` is not known, or if more rows may wait than were counted.
         """
         if self.why is Why.ROWS or not since:
             return None
         return self.new_rows / (since / timedelta(days=1))
 
     def expected_in(self, since: timedelta | None) -> timedelta | None:
-        """When there will be enough rows, if they go on arriving as they did; None where nothing says."""
+        """Return the time until there are enough rows, if they keep arriving at this rate; None if it is not known."""
         rate = self.rows_a_day(since)
-        return timedelta(days=min(self.missing / rate, _FAR)) if rate else None
+        return timedelta(days=min(self.missing / rate, _FURTHEST)) if rate else None
 
     def to_json(self) -> dict[str, Any]:
         return {

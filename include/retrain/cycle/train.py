@@ -2,28 +2,29 @@
 
 from retrain.cycle import runs
 from retrain.cycle.context import Cycle
-from retrain.cycle.fit import fit_once
+from retrain.cycle.fit import fit
 from retrain.cycle.runs import recorded
 from retrain.models import training
 from retrain.records import Candidate, Snapshot, Subset
 
 
-def train(cycle: Cycle, name: str, snapshot: Snapshot) -> Candidate:
-    """Fit one candidate on the training rows and score it on the validation rows: one run below the cycle's run.
+def train(cycle: Cycle, snapshot: Snapshot, name: str) -> Candidate:
+    """Fit one candidate on the training rows and score it on the validation rows, in a run below the cycle's run.
 
-    Raises SpecError or EstimatorError, before it makes anything, where the candidate is unknown or cannot be built.
+    Raises SpecError if the candidate is unknown and EstimatorError if it cannot be built, both before it makes
+    anything; EstimatorError also if it cannot be fitted or scored.
     """
     spec, tracker = cycle.spec, cycle.tracker
-    checked = runs.made_of_cycle(cycle, snapshot.id)
-    with recorded(tracker, *([checked] if checked else [])):
+    made = runs.made_of_cycle(cycle, snapshot.id)
+    with recorded(tracker, *([made] if made else [])):
         candidate = spec.candidate(name)
         training.build(candidate)
     parent = runs.of_cycle(cycle, snapshot)
-    run_id = runs.of_candidate(cycle, name, snapshot, parent)
+    run_id = runs.of_candidate(cycle, snapshot, name, parent)
     with recorded(tracker, run_id, parent):
         tracker.log_params(run_id, {"estimator": candidate.estimator, **candidate.params})
         tracker.log_dataset(run_id, snapshot)
-        fitted = fit_once(cycle, name, snapshot, (Subset.TRAIN,), run_id)
+        fitted = fit(cycle, snapshot, name, (Subset.TRAIN,), run_id)
         logged = tracker.get_run(run_id).metrics
         tracker.log_metrics(run_id, {name: score for name, score in fitted.metrics.items() if name not in logged})
     tracker.end_run(run_id)

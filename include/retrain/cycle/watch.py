@@ -1,4 +1,4 @@
-"""The verb `watch`: notices what no cycle would, because none runs, or because it would be too late."""
+"""The verb `watch`: notices what no cycle would notice, because none runs or because it would be too late."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,12 +14,14 @@ from retrain.spec.spec import Spec
 from retrain.tracker.client import ExperimentTracker
 
 _WATCHED = "watch/"
+"""The name of a fault begins with this."""
 
 
 def watch(spec: Spec, *, source: Source, ledger: Ledger, tracker: ExperimentTracker) -> list[Fault]:
-    """What is wrong with a model now. The team is told of each fault when it begins, and when it is over.
+    """Return what is wrong with a model now. The team is told when a fault begins and when it is over.
 
-    A change of Production by hand is recorded and told, as whoever comes next would. Run again, nothing is told twice.
+    A change of Production by hand is recorded and announced, as by any step that finds it. Run again, it announces
+    nothing twice.
     """
     found = [*_of_production(spec.model, ledger, tracker), *_of_source(spec, source, ledger)]
     for fault in found:
@@ -30,7 +32,7 @@ def watch(spec: Spec, *, source: Source, ledger: Ledger, tracker: ExperimentTrac
 
 def _of_production(model: str, ledger: Ledger, tracker: ExperimentTracker) -> Iterator[Fault]:
     if not ledger.history(model):
-        return  # nothing was ever put there by Retrain, which may not know the model at all
+        return  # Retrain has put nothing there yet, and MLflow may not know the model
     version = apply(model, ledger, tracker)
     if version is None:
         return
@@ -42,7 +44,7 @@ def _of_production(model: str, ledger: Ledger, tracker: ExperimentTracker) -> It
                 model=model,
                 what=f"the files of version {version}, which is in Production, are gone from MLflow's artifacts.",
                 remedy="Whoever loads it next will fail. Restore them from a backup, or trigger the model's rollback "
-                "DAG; then find out what deletes there.",
+                "DAG; then find out what deletes files there.",
                 facts={"version": version},
             ),
         )
@@ -58,25 +60,25 @@ def _of_source(spec: Spec, source: Source, ledger: Ledger) -> Iterator[Fault]:
                 incident=Incident(
                     model=spec.model,
                     what=f"no labelled row has arrived for {duration_text(silence)}.",
-                    remedy="Whatever labels rows, or brings them here, may have stopped. Retrain itself has nothing to "
-                    "do meanwhile.",
+                    remedy="The labelling, or the transfer of rows to this table, may have stopped. Retrain itself has "
+                    "nothing to do meanwhile.",
                     facts={"silence": duration_text(silence)},
                 ),
-                # An empty table says of no row when it came: then it is silent from when this is first seen.
+                # An empty table has no label time: it counts as silent from the first look.
                 after=silence if age is None else timedelta(0),
             )
     if late is not None and spec.starts_by_itself:
         sensed, last = sense(spec, source=source, ledger=ledger), ledger.last_consumed(spec.model)
         if sensed.enough:
             yield Fault(
-                # Of each cycle that should come by itself: the one that comes ends it.
+                # One fault for each cycle that should start by itself; the next verdict ends it.
                 name=f"{_WATCHED}late/{last.id if last else 'first'}",
                 incident=Incident(
                     model=spec.model,
                     what=f"a cycle is late: for {duration_text(late)} there have been rows enough for one, and none "
                     f"has ended with a verdict. {sensed}",
-                    remedy="Look whether the model's DAG is paused, whether a run waits for an approval or fails, and "
-                    "whether the scheduler is well.",
+                    remedy="Check whether the model's DAG is paused, whether a run waits for an approval or fails, and "
+                    "whether the scheduler runs.",
                     facts={"late": duration_text(late), "sensed": sensed.to_json()},
                 ),
                 after=late,

@@ -43,7 +43,7 @@ class AnswerOperator(SpecOperator, BranchMixIn):
 
     def execute(self, context: Context) -> None:
         from retrain.cycle import report
-        from retrain.cycle.promote import goes_on, is_stale, may_promote
+        from retrain.cycle.promote import is_stale, may_promote, promotes_now
         from retrain.messages import texts
 
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
@@ -60,5 +60,5 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         if stale:
             next_ = self.to_judge_again
         else:
-            next_ = self.to_promote if approved and goes_on(cycle, verdict, force=self.force) else self.to_hold
+            next_ = self.to_promote if approved and promotes_now(cycle, verdict, force=self.force) else self.to_hold
         self.do_branch(context, next_)

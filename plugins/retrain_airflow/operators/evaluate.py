@@ -47,7 +47,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
 
     def execute(self, context: Context) -> None:
         from retrain.cycle.evaluate import evaluate
-        from retrain.cycle.promote import goes_on
+        from retrain.cycle.promote import promotes_now
 
         cycle = self.hook.cycle(context, self.note)
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
@@ -58,5 +58,5 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         metrics.verdict(self.spec, verdict.outcome)
         # Branching ends the task by an exception, and nothing that is returned gets through.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
-        promotes = goes_on(cycle, verdict, force=self.force)
+        promotes = promotes_now(cycle, verdict, force=self.force)
         self.do_branch(context, self.to_promote if promotes else self.to_hold)

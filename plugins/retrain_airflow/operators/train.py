@@ -28,6 +28,6 @@ class TrainCandidateOperator(SpecOperator):
         if self.only and self.candidate not in self.only.split(","):
             raise AirflowSkipException(f"{self.candidate} was not asked for this time.")
         cycle = self.hook.cycle(context, self.note)
-        candidate = train(cycle, self.candidate, Snapshot.from_json(self.snapshot))
+        candidate = train(cycle, Snapshot.from_json(self.snapshot), self.candidate)
         self.log.info("%s: %s %.4f on validation rows", candidate.name, candidate.metric, candidate.validation_score)
         return candidate.to_json()

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from retrain.cycle.check import _metric, check
+from retrain.cycle.check import _metric_name, check
 from retrain.cycle.context import Cycle
 from retrain.cycle.evaluate import evaluate
 from retrain.cycle.runs import made_of_cycle
@@ -372,7 +372,7 @@ def test_of_a_production_whose_training_rows_nobody_knows_there_is_no_drift(
 
     for each in (cycle, later):
         tags = run_of(model, each, snapshot).tags
-        assert tags["retrain.drift"] == "nothing is known of the rows that version 1 was trained on"
+        assert tags["retrain.drift"] == "the rows that version 1 was trained on are not known"
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_drift_that_cannot_be_measured_or_drawn_is_a_warning(
 
 
 def test_features_and_classes_of_any_name_become_metrics_that_mlflow_takes(world: Make) -> None:
-    figures = {name: _metric(name) for name in ("years", "자소서 & 본문", "..", "a/b", "합격 (우대)", "긴" * 100)}
+    figures = {name: _metric_name(name) for name in ("years", "자소서 & 본문", "..", "a/b", "합격 (우대)", "긴" * 100)}
 
     assert figures["years"] == "years"
     assert len(set(figures.values())) == len(figures)
@@ -409,4 +409,4 @@ def test_features_and_classes_of_any_name_become_metrics_that_mlflow_takes(world
     model.tracker.log_metrics(run_id, {f"drift_psi_{name}": 0.5 for name in figures.values()})
     assert len(model.tracker.get_run(run_id).metrics) == len(figures)
     # Of two that become the same, a digest tells which.
-    assert _metric("합격 (우대)") != _metric("합격 [우대]")
+    assert _metric_name("합격 (우대)") != _metric_name("합격 [우대]")

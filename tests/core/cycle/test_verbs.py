@@ -187,7 +187,7 @@ def test_an_unknown_candidate_is_refused(world: Make) -> None:
     model = world()
     model.feed(600)
     with pytest.raises(SpecError, match="half, whole"):
-        train(model.cycle(), "third", model.take())
+        train(model.cycle(), model.take(), "third")
 
 
 def test_rows_of_one_class_fail_with_a_reason_and_the_run_says_failed(world: Make) -> None:

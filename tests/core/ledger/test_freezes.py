@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrain.cycle.promote import goes_on, promote
+from retrain.cycle.promote import promotes_now, promote
 from retrain.errors import FrozenError
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
@@ -105,7 +105,7 @@ def test_nothing_goes_forward_while_a_rollback_does(world: Make) -> None:
 
     frozen, judged = model.told()
     assert judged.endswith(f"; {frozen.removeprefix(f'{model.model}: ').removesuffix('.')}")
-    assert not goes_on(cycle, verdict, force="now")
+    assert not promotes_now(cycle, verdict, force="now")
     with pytest.raises(FrozenError, match=r"frozen until .* by kim: 연말 동결; end the freeze, or wait"):
         promote(cycle, verdict, force="now", by="kim")
     with pytest.raises(FrozenError):
@@ -114,4 +114,4 @@ def test_nothing_goes_forward_while_a_rollback_does(world: Make) -> None:
     assert model.tracker.production(model.model) == "1"
 
     freeze(model.ledger, model.model, days=0, key="run 2")
-    assert goes_on(cycle, verdict, force="now")
+    assert promotes_now(cycle, verdict, force="now")
