@@ -130,7 +130,7 @@ def _serve(mlflow: str, port: int) -> None:
 
 
 @dataclass
-class Subsets:
+class Sides:
     """Seconds of each request."""
 
     ours: list[float] = field(default_factory=list)
@@ -140,12 +140,12 @@ class Subsets:
         return _percentile(self.ours, percent) / _percentile(self.theirs, percent)
 
 
-async def _measured(api: str, mlflow: str, rounds: int) -> dict[str, Subsets]:
-    found: dict[str, Subsets] = {}
+async def _measured(api: str, mlflow: str, rounds: int) -> dict[str, Sides]:
+    found: dict[str, Sides] = {}
     async with _client(api) as ours, _client(f"{mlflow}/api/2.0/mlflow") as theirs:
         for what, (our, their) in (await _acts(ours, theirs)).items():
             for at_once in CONCURRENCIES:
-                sides = found[f"{what}_{at_once}"] = Subsets()
+                sides = found[f"{what}_{at_once}"] = Sides()
                 await asyncio.gather(*(act(each) for act in (our, their) for each in range(at_once)))  # warm
                 turns = [(our, sides.ours), (their, sides.theirs)]
                 for _ in range(rounds):
@@ -239,7 +239,7 @@ def _percentile(seconds: Sequence[float], percent: int) -> float:
     return statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 
-def _say(name: str, sides: Subsets) -> None:
+def _say(name: str, sides: Sides) -> None:
     ours, theirs = (
         f"{_percentile(each, 50) * 1000:.1f} / {_percentile(each, 99) * 1000:.1f} ms of {len(each):,}"
         for each in (sides.ours, sides.theirs)
@@ -248,7 +248,7 @@ def _say(name: str, sides: Subsets) -> None:
     print(f"{name}: p50 / p99 ours {ours}, theirs {theirs}: {ratios} times", flush=True)
 
 
-def _report(sides: dict[str, Subsets]) -> None:
+def _report(sides: dict[str, Sides]) -> None:
     figures = {
         f"{name}_p{percent}": round(each.ratio(percent), 2) for name, each in sides.items() for percent in (50, 99)
     }

@@ -93,7 +93,7 @@ def _through_airflow(api: AirflowApi, file: SpecFile) -> float:
         pass
     taken = time.monotonic() - begun
     if api.result(file.dag_id, run, "evaluate") is None:
-        raise SystemExit(f"the run gave no verdict: it is {api.ledger(file.dag_id, run)}")
+        raise SystemExit(f"the run gave no verdict: it is {api.state(file.dag_id, run)}")
     return taken
 
 

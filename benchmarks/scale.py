@@ -17,6 +17,7 @@ import argparse
 import json
 import socket
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -30,11 +31,15 @@ from typing import Any
 import psutil
 import yaml
 
-from containers.project import Project, engine_answers
 from stack import local
 from stack.airflow_api import AirflowApi
+from stack.home import PROJECT
 from stack.local import Running
 from stack.samples import tables
+
+sys.path.insert(0, str(PROJECT))
+
+from tests.in_containers.project import Project, engine_answers
 
 AIM = 1.7
 PATIENCE = 3600

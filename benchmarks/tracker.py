@@ -82,7 +82,7 @@ def main() -> None:
 
 
 @dataclass(frozen=True)
-class Subsets:
+class Sides:
     """Median seconds of each side."""
 
     ours: float
@@ -101,7 +101,7 @@ class Bench:
     ids: Sequence[str]
     repeats: int
 
-    def compare(self) -> dict[str, Subsets]:
+    def compare(self) -> dict[str, Sides]:
         """Other runs each time, from all over the experiment."""
         chance = random.Random(1)
 
@@ -117,11 +117,11 @@ class Bench:
         _refuse_difference(ours(), searched(), one_by_one())
         ours_, one_by_one_, searched_ = _medians(acts, self.repeats)
         return {
-            "compare_vs_get_run": Subsets(ours_, one_by_one_),
-            "compare_vs_search_runs": Subsets(ours_, searched_),
+            "compare_vs_get_run": Sides(ours_, one_by_one_),
+            "compare_vs_search_runs": Sides(ours_, searched_),
         }
 
-    def best(self) -> Subsets:
+    def best(self) -> Sides:
         def page() -> str:
             found = self.client.search_runs([self.experiment], max_results=PAGE)
             return str(max(found, key=lambda run: run.data.metrics["m0"]).info.run_id)
@@ -133,9 +133,9 @@ class Bench:
 
         # Beyond one page the alternative does not even see all runs.
         assert len(self.ids) > PAGE or ours() == page()
-        return Subsets(*_medians(lambda: [ours, page], self.repeats))
+        return Sides(*_medians(lambda: [ours, page], self.repeats))
 
-    def metrics(self, one_by_one: int) -> Subsets:
+    def metrics(self, one_by_one: int) -> Sides:
         values = [1 / (step + 1) for step in range(POINTS)]
 
         def acts() -> list[Act]:
@@ -148,9 +148,9 @@ class Bench:
             return [lambda: self.tracker.log_metrics(run, {"loss": values}), single]
 
         ours, theirs = _medians(acts, min(self.repeats, 5))
-        return Subsets(ours, theirs * POINTS / one_by_one)
+        return Sides(ours, theirs * POINTS / one_by_one)
 
-    def log_model(self) -> Subsets:
+    def log_model(self) -> Sides:
         model, example = _fitted()
 
         def acts() -> list[Act]:
@@ -162,7 +162,7 @@ class Bench:
                 lambda: mlflow.sklearn.log_model(model, name="model"),
             ]
 
-        sides = Subsets(*_medians(acts, min(self.repeats, 5)))
+        sides = Sides(*_medians(acts, min(self.repeats, 5)))
         mlflow.end_run()
         return sides
 
@@ -205,7 +205,7 @@ def _fitted() -> tuple[Pipeline, pd.DataFrame]:
     return text.logistic("letter", analyzer="word", longest=2).fit(rows, labels), rows.head(5)
 
 
-def _report(runs: int, repeats: int, one_by_one: int, sides: dict[str, Subsets]) -> None:
+def _report(runs: int, repeats: int, one_by_one: int, sides: dict[str, Sides]) -> None:
     for name, side in sides.items():
         print(f"{name}: ours {side.ours * 1000:,.0f} ms, theirs {side.theirs * 1000:,.0f} ms, {side.ratio:.2f} times")
     print(f"metrics_vs_one_by_one: theirs is that of {one_by_one:,} points times {POINTS // one_by_one}")

@@ -139,8 +139,8 @@ def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     file = add_model("broken", channels=[{"webhook": "team"}])
     run = api.trigger(file.dag_id)
     tasks = {task.id: task for task in follow(file.dag_id, run, "failed")}
-    assert (tasks["train"].ledger, tasks["train"].tries) == ("failed", 1)
-    assert {tasks[each].ledger for each in ("evaluate", "promote", "hold", "tell")} == {"upstream_failed"}
+    assert (tasks["train"].state, tasks["train"].tries) == ("failed", 1)
+    assert {tasks[each].state for each in ("evaluate", "promote", "hold", "tell")} == {"upstream_failed"}
     inbox.wait_for(1)
     told = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
     assert {post["kind"] for post in told} == {"incident"}

@@ -34,8 +34,8 @@ def clear(api: AirflowApi, eventually: Callable[..., None]) -> Callable[..., Non
 @pytest.fixture
 def kill_scheduler(stack: Running, eventually: Callable[..., None]) -> Callable[[], None]:
     def scheduler() -> tuple[int, bool]:
-        ((ledger, fault),) = [each for each in local.status(stack.home) if each[0].name == "scheduler"]
-        return ledger.pid, ledger.ledger == "RUNNING" and fault is None
+        ((state, fault),) = [each for each in local.status(stack.home) if each[0].name == "scheduler"]
+        return state.pid, state.state == "RUNNING" and fault is None
 
     def kill() -> None:
         victim, _ = scheduler()

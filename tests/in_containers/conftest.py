@@ -11,9 +11,9 @@ import httpx
 import pytest
 import yaml
 
-from containers.project import Project, engine_answers
 from stack.airflow_api import AirflowApi, Task
 from stack.errors import StackError
+from tests.in_containers.project import Project, engine_answers
 from tests.once import assert_once
 
 _FUNCTIONS = """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from containers.project import Project
 from tests.in_containers.conftest import Cycle
+from tests.in_containers.project import Project
 
 pytestmark = pytest.mark.soak
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from containers.project import Project
+from tests.in_containers.project import Project
 from tests.roles import LEAST, ROLES, answers
 
 pytestmark = pytest.mark.soak

@@ -9,8 +9,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from containers.project import Project
 from tests.in_containers.conftest import Cycle
+from tests.in_containers.project import Project
 
 pytestmark = pytest.mark.soak
 

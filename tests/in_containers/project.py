@@ -89,7 +89,7 @@ class Project:
         """A model, with a table of its name in the source: features a and b, whose sum the label is the sign of."""
         self.sql("source", _ROWS.format(table=model, rows=rows))
         source = {"table": model, "key": "id", "label": "label", "label_time": "labelled_at", "features": ["a", "b"]}
-        gate = {"metric": "accuracy", "floor": 0.7, "epoch_rows": 100}
+        gate = {"metric": "accuracy", "floor": 0.7, "round_rows": 100}
         spec = {"model": model, "source": source, "candidates": candidates, "gate": gate, **fields}
         path = self.folder / "user" / "specs" / f"{model}.yaml"
         path.write_text(json.dumps(spec))  # which is YAML
