@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from retrain.tracker.client import ExperimentTracker
-from retrain_airflow.api.bodies import Rollback, Transition
+from retrain_airflow.api.bodies.models import Rollback, Transition
 from stack.airflow_api import AirflowApi
 from stack.home import PROJECT
 from stack.local import Running

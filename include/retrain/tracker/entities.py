@@ -1,15 +1,31 @@
-"""What the tracker gives back: values of ours, never MLflow's own objects."""
+"""What the tracker returns: our own values, never MLflow's objects. The REST API serves them as they are.
 
+Comments stand in place of class docstrings, which would become descriptions in the API's document.
+"""
+
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import PlainSerializer
 
 _Item = TypeVar("_Item")
 
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 Stage = Literal["None", "Staging", "Production", "Archived"]
 View = Literal["ACTIVE", "DELETED", "ALL"]
+
+
+def json_number(number: float) -> float | str:
+    """Return the number as JSON can hold it: NaN and the infinities become text."""
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+Number = Annotated[float, PlainSerializer(json_number, return_type=float | Literal["NaN", "Infinity", "-Infinity"])]
 
 
 @dataclass(frozen=True)
@@ -31,27 +47,27 @@ class Run:
     ended_at: datetime | None
     deleted: bool
     params: Mapping[str, str]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Number]
     """The last value of each."""
     tags: Mapping[str, str]
 
 
-class MetricPoint(NamedTuple):
+@dataclass(frozen=True, order=True)
+class MetricPoint:
     step: int
-    value: float
+    value: Number
     at: datetime
-    """When it was logged, by the clock of who logged it."""
+    """When it was logged, by the clock of the process that logged it."""
 
 
+# A file or a folder among a run's artifacts.
 @dataclass(frozen=True)
 class Artifact:
-    """A file or a folder among a run's artifacts."""
-
     path: str
     """From the root of the run's artifacts."""
     is_folder: bool
     size: int | None
-    """Bytes; None of a folder."""
+    """Bytes; None for a folder."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,7 @@ class RegisteredModel:
     name: str
     production: str | None
     staging: str | None
-    """The versions that own the aliases."""
+    """`production` and `staging`: the versions that own these aliases."""
     tags: Mapping[str, str]
 
 
@@ -89,20 +105,19 @@ class ModelVersion:
 class Page(Generic[_Item]):
     items: tuple[_Item, ...]
     next: str | None
-    """What asks for the page after this one; None for the last."""
+    """The token of the next page; None on the last one."""
 
 
+# One metric over the finished runs of an experiment that have it; values that are not finite are left out.
 @dataclass(frozen=True)
 class MetricStats:
-    """One metric over the finished runs of an experiment that have it; values that are not finite are left out."""
-
     count: int
-    mean: float
-    standard_deviation: float
+    mean: Number
+    standard_deviation: Number
     """Of a sample (n - 1); 0 for one run."""
-    min: float
-    quartiles: tuple[float, float, float]
+    min: Number
+    quartiles: tuple[Number, Number, Number]
     """By linear interpolation, as numpy does."""
-    max: float
+    max: Number
     best_run: str
     """Id of the run with the greatest value, or the smallest where smaller is better; of equal ones the earliest."""

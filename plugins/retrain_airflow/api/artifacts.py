@@ -11,10 +11,12 @@ from fastapi import Path as InUrl
 from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, StringConstraints
 
+from retrain.tracker.entities import Artifact
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Permission, Who, logged_by, needs
 from retrain_airflow.api.backend import Use
-from retrain_airflow.api.bodies import Artifact, Artifacts, PageToken, RunInPath, Size
+from retrain_airflow.api.bodies.runs import Artifacts
+from retrain_airflow.api.bodies.values import PageToken, RunInPath, Size
 from retrain_airflow.api.problems import TooLargeError, UnprocessableError, responses
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ async def list_artifacts(
     def listed() -> Artifacts:
         found = use.tracker().list_artifacts(run_id, path)
         page, after = paging.part_by_place(found, max_results, page_token, run_id, path)
-        return Artifacts(artifacts=[Artifact.model_validate(each) for each in page], next_page_token=after)
+        return Artifacts(artifacts=page, next_page_token=after)
 
     return await use.quick(listed)
 

@@ -3,19 +3,12 @@
 from fastapi import APIRouter, Request
 
 from retrain.spec.files import SpecFile
+from retrain.tracker.entities import Run
+from retrain.tracker.filters import Condition, Order
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Backend, Use
-from retrain_airflow.api.bodies import (
-    Answer,
-    Answered,
-    Cycle,
-    CycleState,
-    DagRunInPath,
-    JudgedCycle,
-    ModelInPath,
-    NewCycle,
-    Run,
-)
+from retrain_airflow.api.bodies.cycles import Answer, Answered, Cycle, CycleState, JudgedCycle, NewCycle
+from retrain_airflow.api.bodies.values import DagRunInPath, ModelInPath
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
@@ -78,15 +71,12 @@ async def answer_cycle(
 
 
 def _runs(backend: Backend, model: str, dag_run_id: str) -> list[Run]:
-    from retrain.tracker.filters import Condition, Order
-
     experiment = backend.tracker().find_experiment(model)
     if experiment is None:
         return []
     of_cycle = [Condition("tag", "retrain.dag_run", "=", dag_run_id)]
     by_start = [Order("attribute", "start_time")]
-    found = backend.tracker().search_runs([experiment], of_cycle, by_start, _MOST_RUNS)
-    return [Run.model_validate(each) for each in found]
+    return backend.tracker().search_runs([experiment], of_cycle, by_start, _MOST_RUNS)
 
 
 def _judged(backend: Backend, model: str, run_ids: list[str]) -> JudgedCycle | None:

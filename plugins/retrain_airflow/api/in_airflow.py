@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 from retrain.errors import NotFoundError, RetrainError
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile, SpecFolder
-from retrain_airflow import person
+from retrain_airflow import approval
 from retrain_airflow.api import app
 from retrain_airflow.api.access import NotAllowedError
 from retrain_airflow.api.airflow_access import identify
@@ -97,8 +97,8 @@ class AirflowItself:
         ]
 
     async def answer(self, request: Request, dag_id: str, run_id: str, *, approve: bool) -> None:
-        path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}/taskInstances/{person.ASK}/-1"
-        body = {"chosen_options": [person.YES if approve else person.NO], "params_input": {}}
+        path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}/taskInstances/{approval.ASK}/-1"
+        body = {"chosen_options": [approval.YES if approve else approval.NO], "params_input": {}}
         answer = await self._ask(request, "PATCH", f"{path}/hitlDetails", body)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             raise NotFoundError(f"run {run_id} of {dag_id} asks nothing")

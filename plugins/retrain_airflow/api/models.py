@@ -3,25 +3,22 @@
 from fastapi import APIRouter
 
 from retrain.records import Promotion
+from retrain.tracker.entities import RegisteredModel
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Use
-from retrain_airflow.api.bodies import (
+from retrain_airflow.api.bodies.models import (
     History,
     JudgedVersion,
-    ModelInPath,
     ModelVersion,
     ModelVersions,
     NewVersion,
-    PageToken,
-    RegisteredModel,
     RegisteredModels,
     Rollback,
-    Size,
     Transition,
     Transitioned,
-    VersionInPath,
 )
+from retrain_airflow.api.bodies.values import ModelInPath, PageToken, Size, VersionInPath
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
@@ -72,7 +69,7 @@ async def list_models(use: Use, max_results: Size = 100, page_token: PageToken =
     after = paging.place(page_token, "models", max_results)
     page = await use.quick(lambda: use.tracker().page_of_models(max_results, after))
     return RegisteredModels(
-        models=[RegisteredModel.model_validate(each) for each in page.items],
+        models=list(page.items),
         next_page_token=paging.token(page.next, "models", max_results),
     )
 
@@ -80,7 +77,7 @@ async def list_models(use: Use, max_results: Size = 100, page_token: PageToken =
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_model(model_name: ModelInPath, use: Use) -> RegisteredModel:
     """With the versions that are in Production and in Staging."""
-    return RegisteredModel.model_validate(await use.quick(lambda: use.tracker().get_model(model_name)))
+    return await use.quick(lambda: use.tracker().get_model(model_name))
 
 
 @router.get("/{model_name}/versions", dependencies=[needs(Permission.READ)], responses=responses(404))

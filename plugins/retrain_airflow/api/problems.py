@@ -132,7 +132,7 @@ async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, row.error):
             if row.says is not None:
                 log.warning("%s %s: %s", request.method, request.url.path, error)
-            said = error.said if isinstance(error, errors.RetrainError) else str(error)
+            said = error.message if isinstance(error, errors.RetrainError) else str(error)
             return _problem(row.status, row.title, row.says or said)
     log.error("%s %s", request.method, request.url.path, exc_info=error)
     return _problem(500, "Internal error", "see the server's log")

@@ -2,41 +2,33 @@
 
 from datetime import UTC, datetime
 from math import isnan
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi import Path as InUrl
 
 from retrain.errors import NotFoundError
+from retrain.tracker.entities import Run
+from retrain.tracker.filters import Condition, Order
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Permission, Who, logged_by, needs
 from retrain_airflow.api.backend import Use
-from retrain_airflow.api.bodies import (
+from retrain_airflow.api.bodies.runs import (
     Comparison,
-    InPath,
     Logged,
     MetricHistory,
-    MetricPoint,
     Metrics,
-    Name,
     NewRun,
-    PageToken,
     Params,
-    Run,
     RunEnd,
-    RunInPath,
     Runs,
     RunTags,
     Search,
-    Size,
     Table,
-    WhyInQuery,
 )
+from retrain_airflow.api.bodies.values import ExperimentInPath, Name, PageToken, RunInPath, Size, WhyInQuery
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
-
-if TYPE_CHECKING:
-    from retrain.tracker.filters import Condition, Order
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -59,7 +51,7 @@ async def start_run(body: NewRun, caller: Who, use: Use, key: IdempotencyKey = N
     def start() -> Run:
         if body.parent_run_id is not None:
             use.tracker().get_run(body.parent_run_id)
-        return Run.model_validate(use.tracker().get_run(once(use.backend.ledger, caller, key, body, make)))
+        return use.tracker().get_run(once(use.backend.ledger, caller, key, body, make))
 
     return await use.quick(start)
 
@@ -98,7 +90,7 @@ async def search_runs(body: Search, use: Use) -> Runs:
             body.experiment_ids, _conditions(body), _orders(body), body.max_results, after
         )
         return Runs(
-            runs=[Run.model_validate(each) for each in page.items],
+            runs=list(page.items),
             next_page_token=paging.token(page.next, question),
         )
 
@@ -119,7 +111,10 @@ async def compare_runs(body: Comparison, use: Use) -> Table:
 
 @router.get("/best/{experiment_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def best_run(
-    experiment_id: InPath, metric_key: Annotated[Name, Query(examples=["f1"])], use: Use, ascending: bool = False
+    experiment_id: ExperimentInPath,
+    metric_key: Annotated[Name, Query(examples=["f1"])],
+    use: Use,
+    ascending: bool = False,
 ) -> Run:
     """The finished run with the greatest value, of equal ones the earliest; the smallest where `ascending`."""
 
@@ -128,7 +123,7 @@ async def best_run(
         if found is None:
             use.tracker().get_experiment(experiment_id)  # says so where there is no such experiment
             raise NotFoundError(f"experiment {experiment_id} has no finished run with a finite {metric_key!r}")
-        return Run.model_validate(found)
+        return found
 
     return await use.quick(best)
 
@@ -139,7 +134,7 @@ async def best_run(
 @router.get("/{run_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_run(run_id: RunInPath, use: Use) -> Run:
     """Also one that is deleted."""
-    return Run.model_validate(await use.quick(lambda: use.tracker().get_run(run_id)))
+    return await use.quick(lambda: use.tracker().get_run(run_id))
 
 
 @router.delete("/{run_id}", status_code=204, dependencies=[needs(Permission.DELETE)], responses=responses(404))
@@ -155,7 +150,7 @@ async def end_run(run_id: RunInPath, body: RunEnd, caller: Who, use: Use) -> Run
     def end() -> Run:
         use.tracker().set_tags(run_id, {"retrain.ended_by": caller.name})
         use.tracker().end_run(run_id, body.status)
-        return Run.model_validate(use.tracker().get_run(run_id))
+        return use.tracker().get_run(run_id)
 
     return await use.quick(end)
 
@@ -166,7 +161,7 @@ async def set_tags(run_id: RunInPath, body: RunTags, caller: Who, use: Use) -> R
 
     def patch() -> Run:
         use.tracker().set_tags(run_id, {**body.tags, **logged_by(caller)})
-        return Run.model_validate(use.tracker().get_run(run_id))
+        return use.tracker().get_run(run_id)
 
     return await use.quick(patch)
 
@@ -186,9 +181,7 @@ async def metric_history(
         if not points:
             use.tracker().get_run(run_id)  # says so where there is no such run
         page, after = paging.part_by_place(points, max_results, page_token, run_id, name)
-        return MetricHistory(
-            points=[MetricPoint.model_validate(point._asdict()) for point in page], next_page_token=after
-        )
+        return MetricHistory(points=page, next_page_token=after)
 
     return await use.quick(history)
 
@@ -198,13 +191,9 @@ def _said(value: Any) -> Any:
     return None if isinstance(value, float) and isnan(value) else value
 
 
-def _conditions(body: Search) -> "list[Condition]":
-    from retrain.tracker.filters import Condition
-
+def _conditions(body: Search) -> list[Condition]:
     return [Condition(each.kind, each.name, each.comparison, each.value) for each in body.filter]
 
 
-def _orders(body: Search) -> "list[Order]":
-    from retrain.tracker.filters import Order
-
+def _orders(body: Search) -> list[Order]:
     return [Order(each.kind, each.name, each.ascending) for each in body.order_by]

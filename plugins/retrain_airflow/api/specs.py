@@ -9,18 +9,9 @@ from retrain.spec.files import SpecFile
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Caller, Permission, Who, allow, needs
 from retrain_airflow.api.backend import Backend, Use
-from retrain_airflow.api.bodies import (
-    JudgedCycle,
-    JudgedCycles,
-    LastCycle,
-    ModelInPath,
-    PageToken,
-    RunningCycle,
-    Size,
-    SpecName,
-    Specs,
-    SpecState,
-)
+from retrain_airflow.api.bodies.cycles import JudgedCycle, JudgedCycles
+from retrain_airflow.api.bodies.specs import LastCycle, RunningCycle, SpecName, Specs, SpecState
+from retrain_airflow.api.bodies.values import ModelInPath, PageToken, Size
 from retrain_airflow.api.problems import responses
 
 router = APIRouter(prefix="/specs", tags=["specs"])

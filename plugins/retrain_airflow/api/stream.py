@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from retrain.errors import NoAnswerError
+from retrain.tracker.entities import json_number
 from retrain_airflow.api.access import Permission, needs
 from retrain_airflow.api.backend import Use
-from retrain_airflow.api.bodies import RunInPath, said
+from retrain_airflow.api.bodies.values import RunInPath
 from retrain_airflow.api.problems import BusyError, responses
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Follower:
 
     def _points(self, tracker: "ExperimentTracker", names: Any) -> set[Point]:
         return {
-            (round(point.at.timestamp() * 1000), name, point.step, said(point.value))
+            (round(point.at.timestamp() * 1000), name, point.step, json_number(point.value))
             for name in names
             for point in tracker.metric_history(self.run_id, name)
         }

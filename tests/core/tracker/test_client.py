@@ -108,7 +108,7 @@ def test_infinity_that_others_logged_is_read_as_such_and_never_wins(
         assert tracker.get_run(run).metrics == {"f1": value}
         assert tracker.get_best_run(experiment, "f1", ascending=value < 0) is None
         assert tracker.experiment_stats(experiment) == {}
-    assert sorted(value for _, value, _ in tracker.metric_history(run, "f1")) == [-math.inf, math.inf]
+    assert sorted(point.value for point in tracker.metric_history(run, "f1")) == [-math.inf, math.inf]
 
 
 def test_a_file_is_put_where_it_was_asked_to_be(tracker: ExperimentTracker, run: str, tmp_path: Path) -> None:

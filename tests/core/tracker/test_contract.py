@@ -18,7 +18,7 @@ from retrain.errors import NoAnswerError, NotFoundError, TrackerError, Untrusted
 from retrain.models import files as model_files
 from retrain.records import Snapshot
 from retrain.tracker.client import ExperimentTracker
-from retrain.tracker.entities import Artifact, LoggedModel
+from retrain.tracker.entities import Artifact, LoggedModel, MetricPoint
 from retrain.tracker.filters import Condition, Order
 from stack.local import Running
 from tests.core import toys
@@ -329,7 +329,7 @@ def test_a_point_that_is_logged_again_with_its_time_is_there_once(tracker: Track
     time_of_it = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
     for _ in range(2):
         tracker.log_metrics(run, {"loss": [0.5, 0.25]}, step=3, at=time_of_it)
-    assert tracker.metric_history(run, "loss") == [(3, 0.5, time_of_it), (4, 0.25, time_of_it)]
+    assert tracker.metric_history(run, "loss") == [MetricPoint(3, 0.5, time_of_it), MetricPoint(4, 0.25, time_of_it)]
 
 
 def test_artifacts_are_listed_folder_by_folder(tracker: Tracker, run: str, tmp_path: Path) -> None:
@@ -399,7 +399,8 @@ def test_metrics_have_steps_take_nan_and_refuse_what_mlflow_would_twist(tracker:
     tracker.log_metrics(run, {"loss": [0.5, 0.25], "f1": 0.8}, step=3)
     tracker.log_metrics(run, {"loss": 0.1}, step=9)
     tracker.log_metrics(run, {"loss": 0.2}, step=8)
-    assert [point[:2] for point in tracker.metric_history(run, "loss")] == [(3, 0.5), (4, 0.25), (8, 0.2), (9, 0.1)]
+    points = [(point.step, point.value) for point in tracker.metric_history(run, "loss")]
+    assert points == [(3, 0.5), (4, 0.25), (8, 0.2), (9, 0.1)]
     assert tracker.metric_history(run, "none") == []
     time.sleep(0.002)
     tracker.log_metrics(run, {"loss": 0.05}, step=9)

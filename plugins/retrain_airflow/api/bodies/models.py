@@ -1,0 +1,95 @@
+"""Bodies about registered models: versions, changes of Production, and its history."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from retrain.records import Promotion, Verdict
+from retrain.tracker.entities import RegisteredModel, Stage
+from retrain_airflow.api.bodies.values import (
+    EXAMPLE_RUN,
+    LONGEST_REASON,
+    NO_NUL,
+    ModelName,
+    Page,
+    RunId,
+    Version,
+    Why,
+    request,
+)
+
+
+class NewVersion(BaseModel):
+    model_config = request(run_id=EXAMPLE_RUN, model_name="CoverLetterClassifier", why="the first one")
+
+    run_id: RunId
+    model_name: ModelName
+    model_uri: Annotated[str, StringConstraints(pattern=r"^models:/m-[0-9a-f]{32}$")] | None = None
+    """Which of the run's models; None if it has only one."""
+    why: Annotated[str, StringConstraints(max_length=LONGEST_REASON, pattern=NO_NUL)] = ""
+
+
+class Transition(BaseModel):
+    """Production goes through the ledger: `expects` is then the version that is there now, None for none."""
+
+    model_config = request(
+        model_name="CoverLetterClassifier", version="3", stage="Production", expects="2", why="better on long letters"
+    )
+
+    model_name: ModelName
+    version: Version
+    stage: Stage
+    archive_existing_versions: bool = True
+    expects: Version | None = None
+    why: Why
+
+
+class Rollback(BaseModel):
+    model_config = request(expects="3", why="customers complain")
+
+    expects: Version
+    """The version to take back: if another one is in Production, nothing happens."""
+    to: Version | None = None
+    """None: the version before it."""
+    why: Why
+
+
+class RegisteredModels(Page):
+    models: list[RegisteredModel]
+
+
+class ModelVersion(BaseModel):
+    # Not the tracker's own type: that holds an address in the artifact store, which is not for callers.
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+    model: str
+    version: str
+    stage: Stage
+    aliases: tuple[str, ...]
+    run_id: str | None
+    tags: Mapping[str, str]
+    registered_at: datetime
+
+
+class ModelVersions(Page):
+    versions: list[ModelVersion]
+
+
+class JudgedVersion(ModelVersion):
+    verdict: Verdict | None
+    """None if no cycle has judged this version."""
+    judged_at: datetime | None
+
+
+class Transitioned(BaseModel):
+    version: ModelVersion
+    promotion: Promotion | None
+    """The ledger's row, if Production was changed."""
+
+
+class History(Page):
+    """Every change of Production, the first one first; also those under way, and those that were superseded."""
+
+    promotions: list[Promotion]
