@@ -1,4 +1,4 @@
-"""The API against MLflow's own REST API, whose server it stands before: what the hop costs.
+"""The API against the REST API of the MLflow server behind it: what the hop costs.
 
 One client asks both, over connections that are warm, one request after the other (concurrency 1) and eight at once:
 
@@ -6,10 +6,10 @@ get     one run, of five parameters and five metrics
 search  100 runs of 110, by a metric, the oldest first
 log     100 metrics of a run; ours in one POST, MLflow's in one `runs/log-batch`
 
-The sides take turns, many short ones, and whoever was first is last the next time; what is compared is p50 and p99
-over all requests of a side. The API runs in a process of its own under uvicorn, as Airflow runs it, but without
-Airflow: everybody may everything, as MLflow's server asks for no login either, so that Airflow's login is not in it.
-Ours also keeps who has logged, as a tag. The client, both servers and PostgreSQL share the machine's cores.
+The two sides take turns, many short ones, and the one that was first is last the next time; p50 and p99 over all
+requests of a side are compared. The API runs in a process of its own under uvicorn, as Airflow runs it, but without
+Airflow: every caller may do everything, because MLflow's server asks for no login either. So Airflow's login is not
+measured. Ours also stores who has logged, as a tag. The client, both servers and PostgreSQL share the machine's cores.
 """
 
 import argparse
@@ -33,17 +33,17 @@ from stack import local, ports
 RUNS, FOUND, METRICS = 110, 100, 100
 CONCURRENCIES = (1, 8)
 AIMS = {"get": 1.3, "search": 1.3, "log": 1.0}
-"""Times of MLflow's p50 and p99, at most."""
+"""The greatest ratios to MLflow's p50 and p99."""
 TURNS, TURN = 20, 1.0
-"""Of a side, and seconds of one; a request that has begun is waited for."""
+"""How many a side has, and seconds of one; it ends with the request that has begun."""
 
 Ask = Callable[[int], Awaitable[httpx.Response]]
-"""A request; told which of those that are sent at once it is."""
+"""Sends a request; the number says which of those that are sent at once it is."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="4 turns of each side: p99 is then of few requests")
+    parser.add_argument("--short", action="store_true", help="4 turns of each side: p99 then rests on few requests")
     parser.add_argument("--serve", nargs=2, metavar=("MLFLOW", "PORT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
@@ -64,7 +64,7 @@ def main() -> None:
 
 @contextmanager
 def _serving(mlflow: str) -> Iterator[str]:
-    """Its address, for as long as the block runs."""
+    """The address of an API that runs as long as the block."""
     from retrain_airflow.api.app import PREFIX
 
     port = ports.free().airflow
@@ -110,7 +110,7 @@ def _serve(mlflow: str, port: int) -> None:
         return Everybody()
 
     def unused(*_: Any) -> NoReturn:
-        raise AssertionError("nothing that is measured asks for this")
+        raise AssertionError("no measured request needs this")
 
     tracker = ExperimentTracker(mlflow, deadline=DEADLINE)
     backend = Backend(
@@ -152,7 +152,7 @@ async def _measured(api: str, mlflow: str, rounds: int) -> dict[str, Sides]:
                     for act, seconds in turns:
                         await _turn(act, at_once, seconds)
                     turns.reverse()
-                _say(f"{what}_{at_once}", sides)
+                _print(f"{what}_{at_once}", sides)
     return found
 
 
@@ -165,20 +165,20 @@ async def _turn(act: Ask, at_once: int, seconds: list[float]) -> None:
 
     async def one_after_the_other(which: int) -> None:
         while (begun := time.perf_counter()) < until:
-            answer = await act(which)
+            response = await act(which)
             seconds.append(time.perf_counter() - begun)
-            assert answer.is_success, answer.text
+            assert response.is_success, response.text
 
     await asyncio.gather(*(one_after_the_other(which) for which in range(at_once)))
 
 
 async def _acts(ours: httpx.AsyncClient, theirs: httpx.AsyncClient) -> dict[str, tuple[Ask, Ask]]:
-    """Of each kind our request and theirs; both find the same."""
-    experiment = str(_told(await ours.post("/create", json={"name": "benchmark"}))["id"])
+    """Return our request and theirs for each kind; both find the same."""
+    experiment = str(_body(await ours.post("/create", json={"name": "benchmark"}))["id"])
     runs = [await _run(theirs, experiment, number) for number in range(RUNS)]
     condition = {"kind": "metric", "name": "m0", "comparison": ">=", "value": float(RUNS - FOUND)}
-    asked = {"experiment_ids": [experiment], "filter": [condition], "max_results": FOUND}
-    their_asked = {
+    our_search = {"experiment_ids": [experiment], "filter": [condition], "max_results": FOUND}
+    their_search = {
         "experiment_ids": [experiment],
         "filter": f"metrics.`m0` >= {RUNS - FOUND}",
         "order_by": ["attributes.start_time ASC"],
@@ -187,7 +187,7 @@ async def _acts(ours: httpx.AsyncClient, theirs: httpx.AsyncClient) -> dict[str,
     names = [f"metric {number}" for number in range(METRICS)]
 
     async def log_ours(which: int) -> httpx.Response:
-        # As their clients do, ours make the body anew for each request.
+        # Both sides make a new body for each request, as their clients do.
         values = {name: 1 / (place + 1) for place, name in enumerate(names)}
         return await ours.post("/runs/log-metrics", json={"run_id": runs[which], "metrics": values, "step": 1})
 
@@ -204,42 +204,42 @@ async def _acts(ours: httpx.AsyncClient, theirs: httpx.AsyncClient) -> dict[str,
             lambda which: theirs.get("/runs/get", params={"run_id": runs[-1 - which]}),
         ),
         "search": (
-            lambda _: ours.post("/runs/search", json=asked),
-            lambda _: theirs.post("/runs/search", json=their_asked),
+            lambda _: ours.post("/runs/search", json=our_search),
+            lambda _: theirs.post("/runs/search", json=their_search),
         ),
         "log": (log_ours, log_theirs),
     }
-    our, their = [_told(await act(0)) for act in acts["get"]]
+    our, their = [_body(await act(0)) for act in acts["get"]]
     assert (our["id"], our["metrics"]["m0"]) == (their["run"]["info"]["run_id"], RUNS - 1)
-    our, their = [_told(await act(0)) for act in acts["search"]]
+    our, their = [_body(await act(0)) for act in acts["search"]]
     assert [each["id"] for each in our["runs"]] == [each["info"]["run_id"] for each in their["runs"]] == runs[-FOUND:]
     return acts
 
 
 async def _run(theirs: httpx.AsyncClient, experiment: str, number: int) -> str:
-    """Id of a new run, with parameters and metrics."""
+    """Make a run with parameters and metrics; return its id."""
     now = int(time.time() * 1000)
-    made = _told(await theirs.post("/runs/create", json={"experiment_id": experiment, "start_time": now + number}))
+    made = _body(await theirs.post("/runs/create", json={"experiment_id": experiment, "start_time": now + number}))
     run_id = str(made["run"]["info"]["run_id"])
     params = [{"key": f"p{which}", "value": str(number * which)} for which in range(5)]
     metrics = [{"key": f"m{which}", "value": number, "timestamp": now, "step": 0} for which in range(5)]
-    _told(await theirs.post("/runs/log-batch", json={"run_id": run_id, "params": params, "metrics": metrics}))
+    _body(await theirs.post("/runs/log-batch", json={"run_id": run_id, "params": params, "metrics": metrics}))
     return run_id
 
 
-def _told(answer: httpx.Response) -> Any:
-    assert answer.is_success, answer.text
-    return answer.json()
+def _body(response: httpx.Response) -> Any:
+    assert response.is_success, response.text
+    return response.json()
 
 
-# ── what is said
+# ── the report
 
 
 def _percentile(seconds: Sequence[float], percent: int) -> float:
     return statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 
-def _say(name: str, sides: Sides) -> None:
+def _print(name: str, sides: Sides) -> None:
     ours, theirs = (
         f"{_percentile(each, 50) * 1000:.1f} / {_percentile(each, 99) * 1000:.1f} ms of {len(each):,}"
         for each in (sides.ours, sides.theirs)
@@ -249,10 +249,10 @@ def _say(name: str, sides: Sides) -> None:
 
 
 def _report(sides: dict[str, Sides]) -> None:
-    figures = {
+    ratios = {
         f"{name}_p{percent}": round(each.ratio(percent), 2) for name, each in sides.items() for percent in (50, 99)
     }
-    aims = {name: AIMS[name.partition("_")[0]] for name in figures}
+    aims = {name: AIMS[name.partition("_")[0]] for name in ratios}
     print(
         json.dumps(
             {
@@ -265,10 +265,10 @@ def _report(sides: dict[str, Sides]) -> None:
                     }
                     for name, each in sides.items()
                 },
-                **figures,
+                **ratios,
                 "aim": {name: f"<= {aim:g}" for name, aim in AIMS.items()},
-                "missed": [name for name, aim in aims.items() if figures[name] > aim],
-                "met": all(figures[name] <= aim for name, aim in aims.items()),
+                "missed": [name for name, aim in aims.items() if ratios[name] > aim],
+                "met": all(ratios[name] <= aim for name, aim in aims.items()),
             }
         )
     )

@@ -1,9 +1,9 @@
-"""`compare_experiments` and `analyze_hyperparameters` against the loop that is usually written, over 10,000 runs.
+"""`compare_experiments` and `analyze_hyperparameters` against the loop that people usually write, over 10,000 runs.
 
 Each run has 20 parameters and 10 metrics (`stack/samples/mlflow_runs.py`). The loop asks `MlflowClient.get_run` for
-each run, puts a dictionary for each into a table, and goes through each parameter's values for statistics and
-correlations; it is measured on the first 500 runs (`--short`: 200) and multiplied. Ours also estimates the importance
-of parameters, which the loop does not.
+each run, makes a table of one dictionary a run, and goes through each parameter's values for statistics and
+correlations; it is measured on the first 500 runs (`--short`: 200), and its time is multiplied. Ours also estimates
+the importance of parameters, which the loop does not.
 """
 
 import argparse
@@ -51,17 +51,17 @@ def main() -> None:
         refuse_difference(analyze_hyperparameters(table.head(looped), METRIC), by_loop(client, ids[:looped]))
     ratio = loop / (compared + analysed)
     print(f"ours: {compared:.2f} s to compare and {analysed:.2f} s to analyse; the loop: {loop:.1f} s")
-    figures = {"compare_s": round(compared, 2), "analyze_s": round(analysed, 2), "loop_s": round(loop, 1)}
+    taken = {"compare_s": round(compared, 2), "analyze_s": round(analysed, 2), "loop_s": round(loop, 1)}
     print(
         json.dumps(
-            {"name": "compare", "runs": runs, "looped": looped, **figures}
+            {"name": "compare", "runs": runs, "looped": looped, **taken}
             | {"ratio": round(ratio, 1), "aim": f">= {AIM:g}", "met": ratio >= AIM}
         )
     )
 
 
 def seconds(act: Callable[[], object]) -> float:
-    """The median of three, after one that does not count."""
+    """Return the median of three calls, after one that does not count."""
     act()
     taken = []
     for _ in range(3):
@@ -72,7 +72,7 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 def by_loop(client: MlflowClient, ids: Sequence[str]) -> dict[str, tuple[str, float, float]]:
-    """Of each parameter its best value and both correlations with the metric."""
+    """Return, for each parameter, its best value and both correlations with the metric."""
     rows = []
     for run_id in ids:
         data = client.get_run(run_id).data
@@ -87,7 +87,7 @@ def by_loop(client: MlflowClient, ids: Sequence[str]) -> dict[str, tuple[str, fl
 
 
 def refuse_difference(ours: HyperparameterAnalysis, theirs: dict[str, tuple[str, float, float]]) -> None:
-    """Both found the same."""
+    """Raise AssertionError unless both found the same."""
     assert {each.name for each in ours.parameters} == set(theirs)
     for each in ours.parameters:
         best, pearson, spearman = theirs[each.name]

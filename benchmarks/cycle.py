@@ -1,10 +1,10 @@
 """One cycle through Airflow's scheduler against the same verbs called in one Python process, on the same rows.
 
-Both take turns on one stack: the same table, the same server of MLflow, a model each. What is measured of a cycle is
-the wall time from the trigger to the end of the run, and from the first verb to the last. Each of the rounds gives
-both the rows of the table as they are; the first is not counted, because there both begin cold.
+The two take turns on one stack: the same table, the same MLflow server, one model each. What is measured is the wall
+time: from the trigger to the end of the run, and from the first verb to the last. In each round both get the rows of
+the table as they are. The first round is not counted, because both begin cold.
 
-The rows are the film reviews of RETRAIN_TEST_REVIEWS where that folder is named, else the sample's cover letters.
+The rows are film reviews if RETRAIN_TEST_REVIEWS names their folder, otherwise the sample's cover letters.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def _material(rows: int) -> tuple[SpecFile, pd.DataFrame]:
 
 
 def _twin(file: SpecFile, specs: Path, name: str) -> SpecFile:
-    """The same spec for another model, run by hand only."""
+    """The same spec for another model, which runs by hand only."""
     data = yaml.safe_load(file.path.read_text(encoding="utf-8")) | {"model": name, "schedule": None}
     specs.mkdir(exist_ok=True)
     path = specs / f"{name}.yaml"
@@ -93,7 +93,7 @@ def _through_airflow(api: AirflowApi, file: SpecFile) -> float:
         pass
     taken = time.monotonic() - begun
     if api.result(file.dag_id, run, "evaluate") is None:
-        raise SystemExit(f"the run gave no verdict: it is {api.state(file.dag_id, run)}")
+        raise SystemExit(f"the run has no verdict: its state is {api.state(file.dag_id, run)}")
     return taken
 
 

@@ -1,10 +1,10 @@
 """A paired permutation test by sums and ranks against a plain loop over scikit-learn: 9,999 permutations, 10,000 rows.
 
-Ours is what a verdict does: from the two models' answers to the metric of both in every permutation. The loop throws a
-coin for each row, swaps the answers with `np.where`, and calls scikit-learn's metric for both sides.
+Ours is what a verdict does: from the predictions of two models to the metric of both in every permutation. The loop
+tosses a coin for each row, swaps the predictions with `np.where`, and calls scikit-learn's metric for both models.
 
-The two take turns, ten times each. Of ours the median counts. The loop runs 500 permutations (`--short`: 100) in all,
-and its time is multiplied to 9,999. Its p comes from those, and must not differ from ours by more than four standard
+The two take turns, ten times each. For ours the median counts. The loop runs 500 permutations (`--short`: 100) in all,
+and its time is scaled to 9,999. Its p comes from those, and must not differ from ours by more than four standard
 errors of the two.
 """
 
@@ -30,14 +30,14 @@ Values = NDArray[np.float64] | NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Case:
-    """Two models on the same rows, and both ways to their metric."""
+    """Two models on the same rows, and both ways to compute their metric."""
 
     labels: Values
     challenger: Values
     production: Values
     pair: Callable[[Values, Values, Values], Resampled]
     metric: Callable[[Values, Values], float]
-    """scikit-learn's, of labels and answers."""
+    """scikit-learn's, of labels and predictions."""
     sign: int = 1
 
     def observed(self) -> float:
@@ -65,7 +65,7 @@ class Timed:
     p: float
     p_of_loop: float
     error: float
-    """Standard error of the difference of the two p."""
+    """Standard error of the difference between the two p."""
 
     @property
     def ratio(self) -> float:
@@ -74,7 +74,7 @@ class Timed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--permutations", type=int, default=500, help="of the loop that are run")
+    parser.add_argument("--permutations", type=int, default=500, help="permutations of the loop that are run")
     parser.add_argument("--short", action="store_true", help="100 of them")
     arguments = parser.parse_args()
     looped = 100 if arguments.short else arguments.permutations
@@ -83,8 +83,8 @@ def main() -> None:
         timed[name] = each = _timed(case, looped)
         print(
             f"{name}: ours {each.ours * 1000:.1f} ms, p = {each.p:.3f}; the loop {each.loop:.1f} s"
-            f" (that of {looped} permutations times {PERMUTATIONS / looped:.0f}), p = {each.p_of_loop:.3f};"
-            f" the difference of p has a standard error of {each.error:.3f}; {each.ratio:,.0f} times"
+            f" ({looped} permutations, times {PERMUTATIONS / looped:.0f}), p = {each.p_of_loop:.3f};"
+            f" the standard error of the difference is {each.error:.3f}; {each.ratio:,.0f} times"
         )
         assert abs(each.p - each.p_of_loop) <= 4 * each.error, name
     print(
@@ -119,18 +119,18 @@ def _timed(case: Case, looped: int) -> Timed:
 
 
 def _cases() -> dict[str, Case]:
-    """Pairs whose difference may be chance, so that p says something."""
+    """Pairs whose difference may be chance, so that p is not simply 0."""
     rng, rows = np.random.default_rng(0), np.arange(ROWS)
     binary, fifty = (rng.random(ROWS) < 0.4).astype(np.int64), rng.integers(0, 50, ROWS)
     numbers, shared = rng.normal(size=ROWS), rng.normal(size=ROWS)
 
     def wrong(labels: NDArray[np.int64], classes: int, both: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Wrong on the rows that both are wrong on, and on 3% more."""
+        """Labels that are wrong on the rows where both models are wrong, and on 3% more."""
         others = (labels + rng.integers(1, classes, ROWS)) % classes
         return np.where(both | (rng.random(ROWS) < 0.03), others, labels)
 
     def of_classes(metric: str, classes: int, positive: int | None) -> Callable[[Values, Values, Values], Resampled]:
-        return lambda *codes: of_labels(metric, codes, rows, classes=classes, positive=positive)
+        return lambda *label_codes: of_labels(metric, label_codes, rows, classes=classes, positive=positive)
 
     both = rng.random(ROWS) < 0.17
     scores = [binary + shared + 0.3 * rng.normal(size=ROWS) for _ in range(2)]
@@ -141,7 +141,7 @@ def _cases() -> dict[str, Case]:
             fifty,
             *(wrong(fifty, 50, both) for _ in range(2)),
             of_classes("f1_macro", 50, None),
-            lambda labels, answers: f1_score(labels, answers, average="macro"),
+            lambda labels, predictions: f1_score(labels, predictions, average="macro"),
         ),
         "roc_auc": Case(
             binary,

@@ -1,16 +1,16 @@
-"""Twelve candidates on two Celery workers against the same on one; and an Airflow with fifty specs against one.
+"""Twelve candidates on two Celery workers against one worker; and an Airflow with fifty specs against one spec.
 
-Workers are those of docker-compose.yml, each of which runs one task at a time; a candidate trains for some twenty
+Workers: they are those of docker-compose.yml, and each runs one task at a time. A candidate trains for some twenty
 seconds on one core. What is compared is the time from the start of the first `train` to the end of the last, in two
-cycles of the same model. On a machine of two cores everything else of the stack runs on these as well. Without a Docker
+cycles of the same model. On a machine with two cores the rest of the stack runs on these as well. Without a Docker
 engine this part is left out, and `met` is null.
 
-With specs, the local stack runs for two minutes once it has read one, and again once it has read fifty, and no cycle
-is due: how long Airflow says one read of dags/retrain.py and one critical section of the scheduler take (its own StatsD
-metrics; median), and the memory of scheduler, DAG processor and triggerer with their children.
+Specs: the local stack runs for two minutes after it has read one spec, and again after it has read fifty, while no
+cycle is due. Airflow's own StatsD metrics say how long one read of dags/retrain_dags.py and one critical section of the
+scheduler take (median); beside them, the memory of scheduler, DAG processor and triggerer with their children.
 
-ratio   seconds with one worker over seconds with two: at least 1.7
-specs   by number of specs: parse_seconds (median of `parses`), critical_milliseconds, megabytes
+ratio   seconds with one worker divided by seconds with two: at least 1.7
+specs   for each number of specs: parse_seconds (median of `parses`), critical_milliseconds, megabytes
 """
 
 import argparse
@@ -51,7 +51,7 @@ from sklearn.preprocessing import StandardScaler
 
 def network(columns, seed, rounds):
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
-    # As many rounds as are asked for, whether or not they still help.
+    # Exactly `rounds` rounds, whether or not they still help.
     net = MLPClassifier((64,), max_iter=rounds, n_iter_no_change=rounds, random_state=seed)
     return Pipeline([("scale", scale), ("net", net)])
 """
@@ -72,12 +72,12 @@ def main() -> None:
 
 
 def of_workers(candidates: int) -> float | None:
-    """Seconds with one worker over seconds with two; None without a Docker engine."""
+    """Return the seconds with one worker divided by those with two; None without a Docker engine."""
     if not engine_answers():
         print("No Docker engine answers: workers are not compared.")
         return None
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
-        # One thread each: what is measured is whether a second worker helps.
+        # One task at a time each: what is measured is whether a second worker helps.
         project = Project(Path(folder), "retrain-scale", FUNCTIONS, RETRAIN_TASKS_PER_WORKER="1")
         project.compose("build", "--quiet")
         try:
@@ -107,7 +107,7 @@ def train(project: Project, workers: int, candidates: int) -> float:
     with closing(AirflowApi(project)) as api:
         api.wait_for_dag(dag)
         run = api.trigger(dag, ignore_threshold=True)
-        # Seldom: what asks would take a part of the two cores that are measured.
+        # Seldom: each look takes a part of the two cores that are measured.
         for task in api.follow(dag, run, PATIENCE, every=10):
             if task.state == "failed":
                 raise SystemExit(f"{task.id} failed: {api.log(dag, run, task.id, task.tries, task.map_index)}")
@@ -124,7 +124,7 @@ def train(project: Project, workers: int, candidates: int) -> float:
 
 
 class Statsd:
-    """Hears Airflow's metrics, and keeps their values by name."""
+    """Receives Airflow's metrics, and stores their values by name."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = defaultdict(list)
@@ -139,16 +139,16 @@ class Statsd:
     def _listen(self) -> None:
         while True:
             try:
-                said = self._socket.recv(65_536).decode()
+                message = self._socket.recv(65_536).decode()
             except OSError:
                 return
-            for line in said.splitlines():
+            for line in message.splitlines():
                 name, _, rest = line.partition(":")
                 self.values[name].append(float(rest.partition("|")[0]))
 
 
 def of_specs(numbers: tuple[int, ...], seconds: int) -> dict[int, dict[str, float]]:
-    """By number of specs: first one stack reads the fewest, then the same stack more of them."""
+    """Return the measurements for each number of specs. One stack reads the fewest first, then more of them."""
     found = {}
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder, closing(Statsd()) as statsd:
         specs = Path(folder) / "specs"
@@ -158,20 +158,20 @@ def of_specs(numbers: tuple[int, ...], seconds: int) -> dict[int, dict[str, floa
                 write_specs(specs, range(there, number))
                 for each in range(there, number):
                     api.wait_for_dag(f"retrain_table_{each}", 120)
-                time.sleep(15)  # what it does once is done
+                time.sleep(15)  # until one-time work is done
                 statsd.values.clear()
                 time.sleep(seconds)
-                found[number] = _figures(statsd, stack)
+                found[number] = _measurements(statsd, stack)
                 print(f"{number} specs: {found[number]}")
     return found
 
 
-def _figures(statsd: Statsd, stack: Running) -> dict[str, float]:
+def _measurements(statsd: Statsd, stack: Running) -> dict[str, float]:
     # Airflow sends this one in seconds, though StatsD's timings are milliseconds.
-    parses = statsd.values["airflow.dag_processing.last_duration.dags-folder.retrain"]
+    parses = statsd.values["airflow.dag_processing.last_duration.dags-folder.retrain_dags"]
     sections = statsd.values["airflow.scheduler.critical_section_duration"]
     if not parses or not sections:
-        raise SystemExit(f"Airflow sent no such metrics: {sorted(statsd.values)}")
+        raise SystemExit(f"Airflow did not send the metrics; it sent {sorted(statsd.values)}")
     return {
         "parse_seconds": round(statistics.median(parses), 2),
         "critical_milliseconds": round(statistics.median(sections), 1),
@@ -201,14 +201,13 @@ def running(folder: Path, port: int) -> Iterator[Running]:
 
 
 def megabytes(stack: Running) -> float:
-    """Of memory that is not shared with others."""
+    """Return the proportional set size of the three processes and their children, in MB."""
     found = 0
     for state, _ in local.status(stack.home):
         if state.name in ("scheduler", "dag-processor", "triggerer"):
             process = psutil.Process(state.pid)
             for each in (process, *process.children(recursive=True)):
-                with_shares = each.memory_full_info()
-                found += with_shares.pss
+                found += each.memory_full_info().pss
     return found / 1e6
 
 

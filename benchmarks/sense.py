@@ -1,12 +1,12 @@
-"""The count of new rows on a table of ten million against the same on one of a million, and against a plain count.
+"""The count of new rows on a table of ten million rows against one of a million, and against a plain count.
 
-Both tables are in one database and have the index that Retrain says they lack. Beside its rows each has the 100,000
-that are new; they came after its last VACUUM, as they do in life. What is timed is `Source.count_labelled` as the
-sensor calls it, to a threshold of 1,000 rows, on a connection that stays open; connecting is timed beside it. Each
-round has an order by chance, the first rounds are not counted, and what is compared is the median of each.
+Both tables are in one database and have the index that Retrain says they lack. Each has 100,000 new rows as well,
+which came after its last VACUUM, as they do in practice. What is timed is `Source.count_labelled` as the sensor calls
+it, up to a threshold of 1,000 rows, on a connection that stays open; connecting is timed separately. Each round has a
+random order, the first rounds are not counted, and the medians are compared.
 
-growth   seconds on the large table over seconds on the small one: at most 1.2, however many rows are new
-unbound  seconds of `count(*)` of the new rows over those of the bounded count, both on the large table
+growth   seconds on the large table divided by seconds on the small one: at most 1.2, however many rows are new
+unbound  seconds of `count(*)` of the new rows divided by those of the bounded count, both on the large table
 """
 
 import argparse
@@ -37,7 +37,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Kept(connection):
-    """Stays open: what `Source` closes is its transaction."""
+    """A connection that stays open: `Source` only closes its transaction."""
 
     def close(self) -> None:
         self.rollback()
@@ -45,7 +45,9 @@ class Kept(connection):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=10_000_000, help="of the large table; the small one has a tenth")
+    parser.add_argument(
+        "--rows", type=int, default=10_000_000, help="rows of the large table; the small one has a tenth"
+    )
     parser.add_argument("--repeats", type=int, default=301)
     parser.add_argument("--short", action="store_true", help="1,000,000 rows, 101 repeats")
     arguments = parser.parse_args()
@@ -73,7 +75,7 @@ class Bench:
     repeats: int
 
     def fill(self, rows: int) -> None:
-        """The new ones come after the index and the VACUUM."""
+        """Make the table; its new rows come after the index and the VACUUM."""
         source = _source(lambda: psycopg2.connect(self.dsn), rows)
         insert = sql.SQL(_INSERT).format(table=sql.Identifier(_table(rows)))
         with closing(psycopg2.connect(self.dsn)) as session, session.cursor() as cursor:
@@ -85,11 +87,11 @@ class Bench:
             cursor.execute(plan.remedy.removeprefix("run "))
             cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(_table(rows))))
             cursor.execute(insert, {"first": rows + 1, "last": rows + max(NEW), "start": START})
-            cursor.execute("CHECKPOINT")  # else that writing falls into the measurements
+            cursor.execute("CHECKPOINT")  # otherwise this writing falls into the measurements
         assert source.count_plan().indexed
 
     def measure(self, kept: connection, new: int) -> dict[str, float]:
-        """Median milliseconds of each."""
+        """Return the median milliseconds of each count."""
 
         def count(rows: int, connect: Callable[[], connection]) -> int:
             return _source(connect, rows).count_labelled(_watermark(rows, new), at_most=THRESHOLD)
@@ -110,7 +112,7 @@ class Bench:
         }
         assert [act() for act in acts.values()] == [min(new, THRESHOLD), min(new, THRESHOLD), new]
         medians = self._medians(acts)
-        # Not among the others: whoever comes after it finds the caches cold.
+        # Not among the others: the count after it would find the caches cold.
         return medians | self._medians({"connecting": lambda: count(self.large, lambda: psycopg2.connect(self.dsn))})
 
     def _medians(self, acts: dict[str, Callable[[], int]]) -> dict[str, float]:
@@ -126,7 +128,7 @@ class Bench:
 
 _CREATE = "CREATE TABLE {table} (id bigint PRIMARY KEY, value float4, label boolean, labelled_at timestamptz)"
 
-# Labelled a second apart; beside every tenth of them is one without a label.
+# Labelled one second apart; each tenth one has a row without a label beside it.
 _INSERT = """
 INSERT INTO {table}
 SELECT n, random(), n %% 2 = 0, %(start)s + n * interval '1 s' FROM generate_series(%(first)s, %(last)s) AS n

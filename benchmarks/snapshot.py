@@ -1,14 +1,15 @@
 """How fast all labelled rows become a snapshot, and in how much memory.
 
-Each in a process of its own, in turns, the median of a few rounds, on the same table of made-up Korean texts:
+Each of these runs in a process of its own, in turns, on the same table of made-up Korean texts; the median of a few
+rounds counts:
 
-snapshot     what `take` does: read, content keys, sides, newness beside an earlier snapshot of the same rows, digest,
-             Parquet
-copy         `Source.labelled` alone, its batches dropped
-psql         `psql \\copy` of the same columns to nowhere: the limit
+snapshot     what task `snapshot` does: read, content keys, subsets, which rows an earlier snapshot of the same rows
+             did not hold, digest, Parquet
+copy         `Source.labelled` alone; its batches are dropped
+psql         `psql \\copy` of the same columns to /dev/null: the limit
 pandas       `pandas.read_sql` of the same columns
 
-Peak memory is that of the process (its greatest resident set), imports included.
+Peak memory is the greatest resident set of the process, imports included.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from retrain.source.table import Source
 from retrain.spec.source import SourceSpec, Split
 from stack import local, postgres
 
-# Rows a second, as a share of psql's; how many times those of pandas; peak memory at five times the rows.
+# Rows a second divided by psql's, and by those of pandas; growth of the peak memory at five times the rows, and MB.
 AT_LEAST = {"snapshot_of_psql": 0.4, "copy_of_psql": 0.6, "times_pandas": 3.0}
 AIMS = AT_LEAST | {"memory_growth": 1.2, "memory_mb": 400}
 
@@ -42,7 +43,9 @@ Act = Callable[[], object]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="and five times as many, for the memory")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="rows of the table; the one for the memory has five times as many"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--short", action="store_true", help="100,000 rows, 2 rounds")
     parser.add_argument("--one", nargs=4, metavar=("WHAT", "DSN", "TABLE", "FOLDER"), help=argparse.SUPPRESS)
@@ -58,7 +61,7 @@ def main() -> None:
         dsn = stack.dsn("source")
         small, large = _filled(dsn, rows), _filled(dsn, 5 * rows)
         store = Path(folder) / "store"
-        _measured("snapshot", dsn, small, store)  # there is an earlier one from now on
+        _measured("snapshot", dsn, small, store)  # from now on there is an earlier one
         taken: dict[str, list[float]] = {what: [] for what in ACTS}
         for _ in range(rounds):
             for what, seconds in taken.items():
@@ -70,15 +73,15 @@ def main() -> None:
 
 
 def _measured(what: str, dsn: str, table: str, store: Path) -> dict[str, float]:
-    words = [sys.executable, __file__, "--one", what, dsn, table, str(store)]
-    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    found: dict[str, float] = json.loads(said.splitlines()[-1])
+    command = [sys.executable, __file__, "--one", what, dsn, table, str(store)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found: dict[str, float] = json.loads(output.splitlines()[-1])
     print(f"{what} of {table}: {found['seconds']:.2f} s, {found['mb']:.0f} MB", flush=True)
     return found
 
 
 def _one(what: str, dsn: str, table: str, folder: str) -> None:
-    """Do it once and say how long it took, imports and start left out, and how much memory there was in all."""
+    """Do it once; print the seconds without imports and start, and the peak memory of the process."""
     act = ACTS[what](dsn, table, Path(folder))
     begun = time.perf_counter()
     act()
@@ -114,14 +117,14 @@ def _copy(dsn: str, table: str, _: Path) -> Act:
 
 
 def _psql(dsn: str, table: str, _: Path) -> Act:
-    words = [str(postgres.programs() / "psql"), dsn, "-qc", f"\\copy ({_select(table)}) TO '/dev/null'"]
-    return lambda: subprocess.run(words, check=True)
+    command = [str(postgres.programs() / "psql"), dsn, "-qc", f"\\copy ({_select(table)}) TO '/dev/null'"]
+    return lambda: subprocess.run(command, check=True)
 
 
 def _pandas(dsn: str, table: str, _: Path) -> Act:
     import pandas as pd
 
-    warnings.simplefilter("ignore")  # it would rather have SQLAlchemy's connection
+    warnings.simplefilter("ignore")  # pandas prefers a connection of SQLAlchemy
 
     def act() -> None:
         with closing(psycopg2.connect(dsn)) as session:
@@ -145,8 +148,8 @@ def _select(table: str) -> str:
 def _source(dsn: str, table: str) -> Source:
     import adbc_driver_postgresql.dbapi  # noqa: F401 - so that its import is not measured
 
-    told = {"table": table, "key": "id", "label": "label", "label_time": "labelled_at", "features": ("text",)}
-    return Source(lambda: psycopg2.connect(dsn), SourceSpec(**told))
+    fields = {"table": table, "key": "id", "label": "label", "label_time": "labelled_at", "features": ("text",)}
+    return Source(lambda: psycopg2.connect(dsn), SourceSpec(**fields))
 
 
 _WORDS = [
@@ -157,7 +160,7 @@ _PART = 100_000
 
 
 def _filled(dsn: str, rows: int) -> str:
-    """The name of a table with so many texts of 200 bytes or so, no two alike."""
+    """Make a table of that many texts of about 200 bytes, no two alike; return its name."""
     name, words = f"rows_{rows}", np.array(_WORDS)
     rng = np.random.default_rng(1)
     with closing(psycopg2.connect(dsn)) as session, session.cursor() as cursor:
@@ -171,19 +174,19 @@ def _filled(dsn: str, rows: int) -> str:
             )
             cursor.copy_expert(f"COPY {name} FROM STDIN", io.StringIO("".join(lines)))
         cursor.execute(f"VACUUM (ANALYZE) {name}")
-        cursor.execute("CHECKPOINT")  # else that writing falls into the measurements
+        cursor.execute("CHECKPOINT")  # otherwise this writing falls into the measurements
     return name
 
 
 def _report(rows: int, rounds: int, seconds: dict[str, float], small: float, large: float) -> None:
-    figures = {
+    ratios = {
         "snapshot_of_psql": round(seconds["psql"] / seconds["snapshot"], 2),
         "copy_of_psql": round(seconds["psql"] / seconds["copy"], 2),
         "times_pandas": round(seconds["pandas"] / seconds["snapshot"], 1),
         "memory_growth": round(large / small, 2),
         "memory_mb": round(large),
     }
-    met = {name: aim <= figures[name] if name in AT_LEAST else figures[name] <= aim for name, aim in AIMS.items()}
+    met = {name: aim <= ratios[name] if name in AT_LEAST else ratios[name] <= aim for name, aim in AIMS.items()}
     print(
         json.dumps(
             {
@@ -191,7 +194,7 @@ def _report(rows: int, rounds: int, seconds: dict[str, float], small: float, lar
                 "rows": rows,
                 "rounds": rounds,
                 "seconds": {name: round(each, 2) for name, each in seconds.items()},
-                **figures,
+                **ratios,
                 "missed": [name for name, each in met.items() if not each],
                 "aim": {name: f"{'>=' if name in AT_LEAST else '<='} {aim:g}" for name, aim in AIMS.items()},
                 "met": all(met.values()),

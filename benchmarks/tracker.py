@@ -3,15 +3,15 @@
 Each run has five parameters, five metrics and the tags of its name and user (`stack/samples/mlflow_runs.py`).
 Everything that is measured goes through MLflow's server.
 
-Four comparisons; in each the two sides take turns at going first, once without counting, and what is compared is the
-median of each side:
+In each comparison the two sides take turns at going first. The first round is not counted, and the medians are
+compared:
 
 compare_vs_get_run      `compare_runs` of 100 runs against `MlflowClient.get_run` of each, which builds no table
 compare_vs_search_runs  the same against `mlflow.search_runs` restricted to those runs; above 1 we are faster
-best_vs_page            `get_best_run` against a page of 1,000 runs and the greatest among them
-metrics_vs_one_by_one   10,000 points of a metric in one call against `MlflowClient.log_metric` for each; that is
+best_vs_page            `get_best_run` against a page of 1,000 runs and the greatest value among them
+metrics_vs_one_by_one   10,000 points of a metric in one call against `MlflowClient.log_metric` for each, which is
                         measured on the first 1,000 (`--short`: 200) and multiplied
-log_model_vs_default    `log_model` against `mlflow.sklearn.log_model` as it is called by default, of the same model
+log_model_vs_default    `log_model` against `mlflow.sklearn.log_model` with its defaults, of the same model
 """
 
 import argparse
@@ -39,7 +39,7 @@ from stack import local
 from stack.samples import cover_letters, mlflow_runs
 
 COMPARED, PAGE, POINTS = 100, 1_000, 10_000
-# Ratios of the alternative's seconds to ours. 0.909: ours takes at most 1.1 times as long.
+# The alternative's seconds divided by ours. 0.909: ours takes at most 1.1 times as long.
 AIMS = {
     "compare_vs_get_run": 8.0,
     "compare_vs_search_runs": 0.909,
@@ -102,7 +102,7 @@ class Bench:
     repeats: int
 
     def compare(self) -> dict[str, Sides]:
-        """Other runs each time, from all over the experiment."""
+        """Compare other runs each time, from all over the experiment."""
         chance = random.Random(1)
 
         def acts() -> list[Act]:
@@ -131,7 +131,7 @@ class Bench:
             assert found is not None
             return found.id
 
-        # Beyond one page the alternative does not even see all runs.
+        # With more than one page the alternative does not even see all runs.
         assert len(self.ids) > PAGE or ours() == page()
         return Sides(*_medians(lambda: [ours, page], self.repeats))
 
@@ -168,7 +168,7 @@ class Bench:
 
 
 def _medians(acts: Callable[[], list[Act]], repeats: int) -> list[float]:
-    """Median seconds of each act; whoever was first is last the next time. The first round is not counted."""
+    """Return the median seconds of each act. They take turns at going first; the first round is not counted."""
     rounds = []
     for number in range(repeats + 1):
         these = acts()
@@ -189,7 +189,7 @@ def _searched(experiment: str, ids: Sequence[str]) -> pd.DataFrame:
 
 
 def _refuse_difference(ours: object, searched: object, one_by_one: object) -> None:
-    """All three found the same."""
+    """Raise AssertionError unless all three found the same."""
     assert isinstance(ours, pd.DataFrame)
     assert isinstance(searched, pd.DataFrame)
     assert isinstance(one_by_one, list)
@@ -208,7 +208,7 @@ def _fitted() -> tuple[Pipeline, pd.DataFrame]:
 def _report(runs: int, repeats: int, one_by_one: int, sides: dict[str, Sides]) -> None:
     for name, side in sides.items():
         print(f"{name}: ours {side.ours * 1000:,.0f} ms, theirs {side.theirs * 1000:,.0f} ms, {side.ratio:.2f} times")
-    print(f"metrics_vs_one_by_one: theirs is that of {one_by_one:,} points times {POINTS // one_by_one}")
+    print(f"metrics_vs_one_by_one: theirs is {one_by_one:,} points, times {POINTS // one_by_one}")
     print(
         json.dumps(
             {
