@@ -64,7 +64,7 @@ class NoScheduler:
         return []
 
     async def answer(self, request: Request, dag_id: str, run_id: str, *, approve: bool) -> None:
-        raise NotFoundError(f"run {run_id} of {dag_id} asks nothing")
+        raise NotFoundError(f"run {run_id} of {dag_id} does not wait for an approval")
 
     async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
         return run_id or f"{dag_id}-{uuid4().hex}"

@@ -147,9 +147,9 @@ def test_a_token_of_another_question_is_refused(api: httpx.Client, run: str) -> 
     path = f"/runs/{run}/metrics"
     token = api.get(f"{path}/a", params={"max_results": 1}).json()["next_page_token"]
     assert api.get(f"{path}/a", params={"max_results": 1, "page_token": token}).json()["points"][0]["value"] == 2
-    assert "another question" in _refused(api.get(f"{path}/b", params={"max_results": 1, "page_token": token}))
-    assert "another question" in _refused(api.get("/", params={"page_token": token}))
-    assert "another question" in _refused(api.post("/runs/search", json={"experiment_ids": ["0"], "page_token": token}))
+    assert "another query" in _refused(api.get(f"{path}/b", params={"max_results": 1, "page_token": token}))
+    assert "another query" in _refused(api.get("/", params={"page_token": token}))
+    assert "another query" in _refused(api.post("/runs/search", json={"experiment_ids": ["0"], "page_token": token}))
 
 
 def _forged(token: str, place: Any) -> str:

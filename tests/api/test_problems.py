@@ -161,8 +161,8 @@ def test_what_mlflow_says_is_ours_without_addresses(theirs: Exception, ours: typ
     with pytest.raises(TrackerError) as raised, answer(SERVER, "run 7"):
         raise theirs
     assert type(raised.value) is ours
-    assert raised.value.said.startswith("run 7: ")
-    assert not [secret for secret in SECRETS if secret in raised.value.said]
+    assert raised.value.message.startswith("run 7: ")
+    assert not [secret for secret in SECRETS if secret in raised.value.message]
     assert str(theirs)[:40] in str(raised.value), "who runs it is told all"
 
 
@@ -177,4 +177,4 @@ def test_a_server_that_is_not_there_is_told_without_its_address() -> None:
     with pytest.raises(NoAnswerError) as raised:
         ExperimentTracker(address, deadline=2).get_run("a")
     assert address in str(raised.value)
-    assert "127.0.0.1" not in raised.value.said
+    assert "127.0.0.1" not in raised.value.message

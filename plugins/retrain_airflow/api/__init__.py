@@ -1,1 +1,1 @@
-"""The tracker over HTTP, for who has neither Airflow nor MLflow at hand. It can do no more than the operators."""
+"""The tracker over HTTP, for clients without Airflow or MLflow. It can do no more than the operators."""

@@ -1,4 +1,4 @@
-"""Who asks, and what he may. Whoever runs the API says so: `create_app` takes an `Identify`."""
+"""The caller of a request, and the caller's permissions. `create_app` is given the function that identifies callers."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -11,27 +11,27 @@ _bearer = HTTPBearer(
     auto_error=False, description="A token of Airflow's `POST /auth/token`; a session's cookie will do."
 )
 
-_KNOWN = "retrain_caller"
-"""Where in a request its caller is kept, beside what Airflow keeps there."""
+_STATE = "retrain_caller"
+"""The name under which a request's state holds the caller; Airflow holds its own values there."""
 
 
 class Permission(StrEnum):
     READ = "read"
     LOG = "log"
-    """Begin experiments and runs, log to them, register what they made, start cycles."""
+    """Create experiments and runs, log to them, register their models, start cycles."""
     PROMOTE = "promote"
-    """Change the stage of a version: promote, roll back."""
+    """Change the stage of a version: promote or roll back."""
     DELETE = "delete"
 
 
 class NotAllowedError(Exception):
-    """401 without a login that counts, 403 where it does not suffice."""
+    """The request is refused: 401 without a valid login, 403 if the caller lacks the permission."""
 
-    def __init__(self, status: int, says: str, *, login: str | None = None) -> None:
-        """login: address where a person logs in, and comes back from; None where there is no such page."""
-        super().__init__(says)
+    def __init__(self, status: int, detail: str, *, login: str | None = None) -> None:
+        """login: address of a page where a person logs in and is sent back here; None if there is no such page."""
+        super().__init__(detail)
         self.status = status
-        self.says = says
+        self.detail = detail
         self.login = login
 
 
@@ -40,27 +40,27 @@ class Caller(Protocol):
     def name(self) -> str: ...
 
     def may(self, permission: Permission, dag_id: str | None = None) -> bool:
-        """dag_id: where it is about what that DAG keeps."""
+        """Return whether the caller has this permission; dag_id: for the model of that DAG."""
         ...
 
 
 Identify = Callable[[Request, str | None], Awaitable[Caller]]
-"""Says who sent a request; told the bearer token that came with it. Raises NotAllowedError."""
+"""Returns the caller of a request, given its bearer token. Raises NotAllowedError."""
 
 
 async def caller(request: Request) -> Caller:
-    """Asked once for each request. Raises NotAllowedError."""
-    known: Caller | None = getattr(request.state, _KNOWN, None)
-    if known is None:
+    """Return the caller of a request, who is identified once. Raises NotAllowedError."""
+    identified: Caller | None = getattr(request.state, _STATE, None)
+    if identified is None:
         identify: Identify = request.app.state.identify
         credentials = await _bearer(request)
-        known = await identify(request, None if credentials is None else credentials.credentials)
-        setattr(request.state, _KNOWN, known)
-    return known
+        identified = await identify(request, None if credentials is None else credentials.credentials)
+        setattr(request.state, _STATE, identified)
+    return identified
 
 
 async def _caller(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
-    """Depends on what reads the token, so that the documentation says how to log in."""
+    """Return the caller. Depends on the bearer scheme, so that the document says how to log in."""
     return await caller(request)
 
 
@@ -68,9 +68,9 @@ Who = Annotated[Caller, Depends(_caller)]
 
 
 def needs(permission: Permission) -> Any:
-    """What a route depends on, so that it answers nobody else."""
+    """Return a dependency that refuses a caller without this permission."""
 
-    # Not async: an auth manager may ask its database.
+    # Not async: an auth manager may query its database.
     def check(caller: Who) -> None:
         allow(caller, permission)
 
@@ -78,11 +78,12 @@ def needs(permission: Permission) -> Any:
 
 
 def allow(caller: Caller, permission: Permission, dag_id: str | None = None) -> None:
+    """Raise NotAllowedError if the caller lacks this permission; dag_id: for the model of that DAG."""
     if not caller.may(permission, dag_id):
         where = f" what DAG {dag_id} keeps" if dag_id else ""
         raise NotAllowedError(403, f"{caller.name} may not {permission}{where}")
 
 
 def logged_by(caller: Caller) -> dict[str, str]:
-    """The tag of a run that says who has logged to it last."""
+    """Return the tag of a run that names the last person who logged to it."""
     return {"retrain.logged_by": caller.name}

@@ -1,13 +1,13 @@
 """Airflow's own login and permissions, for the API.
 
-| here    | in Airflow                                   | which roles have that    |
+| here    | in Airflow                                   | roles that have it       |
 |---------|----------------------------------------------|--------------------------|
 | read    | reading DAGs                                 | Viewer, User, Op, Admin  |
 | log     | starting runs of DAGs                        | User, Op, Admin          |
 | promote | editing connections; and editing that DAG    | Op, Admin                |
 | delete  | administering roles                          | Admin                    |
 
-A plugin's own view would not do: the simple auth manager shows those to any viewer.
+A view of the plugin's own would not protect anything: the simple auth manager shows those to every viewer.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class AirflowCaller:
             return manager.is_authorized_connection(method="PUT", details=mlflow, user=self.user) and self._may(
                 "PUT", dag_id
             )
-        # No method that all auth managers have asks for an administrator.
+        # There is no method of all auth managers that asks for an administrator.
         if isinstance(manager, SimpleAuthManager):
             return str(self.user.role or "").upper() == "ADMIN"
         return manager.is_authorized_custom_view(method="PUT", resource_name="Roles", user=self.user)
@@ -59,21 +59,21 @@ class AirflowCaller:
 
 
 async def identify(request: Request, token: str | None) -> AirflowCaller:
-    """The user whose token, or else whose session, a request brings."""
+    """Return the user whose token, or else whose session, came with the request. Raises NotAllowedError."""
     bearer = None if token is None else HTTPAuthorizationCredentials(scheme="Bearer", credentials=token)
     try:
         return AirflowCaller(await get_user(request, None, bearer))
     except HTTPException as error:
         if token is not None:
             raise NotAllowedError(error.status_code, str(error.detail)) from error
-        # Airflow says 403 of a session that has ended, but to log in again is what helps.
+        # Airflow answers 403 to a session that has ended, but a new login helps.
         raise NotAllowedError(401, str(error.detail), login=_login(request)) from error
 
 
 def _login(request: Request) -> str:
-    """Airflow's page, which leads back to what was asked for: as Airflow's own UI goes there."""
-    # Its address may have a path of its own, behind a proxy, of which a request says sometimes something.
+    """Return Airflow's login page, which leads back to the requested path, as Airflow's own UI does."""
+    # Behind a proxy, Airflow's address may have a path of its own, which a request's path sometimes includes.
     base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    asked = request.url.path
-    asked = base + asked[max(asked.find(PREFIX), 0) :]
-    return f"{base}/api/v2/auth/login?{urlencode({'next': asked})}"
+    path = request.url.path
+    path = base + path[max(path.find(PREFIX), 0) :]
+    return f"{base}/api/v2/auth/login?{urlencode({'next': path})}"

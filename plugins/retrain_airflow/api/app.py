@@ -1,4 +1,4 @@
-"""Makes the API: an application that can be mounted into Airflow's API server, or run by itself."""
+"""Makes the API: an application that is mounted into Airflow's API server, or run on its own."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,23 +16,22 @@ from retrain_airflow.api.limits import Limits
 
 PREFIX = "/api/experiments"
 DEADLINE = 7
-"""Seconds that a tracker of the API may wait for one answer. With the wait for a thread, a server that is dead is told
-within ten."""
+"""Seconds that the API's tracker waits for one reply. With the wait for a thread, a client learns within ten that a
+server is dead."""
 
 _HEAVY = ("retrain.production.registry", "retrain.cycle.sense")
 _VERSION = "1.0"
 _ABOUT = """\
 The tracker of Retrain: experiments, runs, models, and the cycles that keep models good.
 
-Log in with a token of `POST /auth/token`. Reading takes the right to read DAGs, logging that to start them, promoting
-that to edit connections and the model's DAG, deleting an administrator.
+Log in with a token of `POST /auth/token`. Reading needs the right to read DAGs; logging, to start them; promoting, to
+edit connections and the model's DAG; deleting needs an administrator.
 """
 
 
 def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...] = ()) -> FastAPI:
-    """backend: what it works with, its tracker made with `DEADLINE`. identify: who sends a request, and what he may.
-
-    also_import: modules that the backend will need, imported before the server begins.
+    """Make the application. backend: the services that it uses, its tracker made with `DEADLINE`. identify: see
+    `access`. also_import: modules that the backend will need, imported before the server starts.
     """
     app = FastAPI(
         title="Retrain",
@@ -40,7 +39,7 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
         description=_ABOUT,
         responses=problems.responses(401, 403, 422, 503),
         lifespan=partial(_lifespan, (*_HEAVY, *also_import)),
-        # Nothing answers that the document does not name.
+        # Only paths that the document names are served.
         redirect_slashes=False,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -51,7 +50,7 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
         quick=Calls("quick", at_once=16, wait=1.5, wait_in_all=15, seconds=8),
         slow=Calls("slow", at_once=4, wait=1.5, wait_in_all=15, seconds=60),
     )
-    # In this order: a path that says `health` or `runs` is no id of an experiment.
+    # The order matters: `health` or `runs` in a path is not the id of an experiment.
     for each in (specs, cycles, models, stream, artifacts, runs, experiments):
         app.include_router(each.router)
     app.add_middleware(Limits)
@@ -62,14 +61,14 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
 
 @asynccontextmanager
 async def _lifespan(heavy: Sequence[str], _: FastAPI) -> AsyncIterator[None]:
-    # MLflow takes seconds to import, in which a server that has begun would answer nobody.
+    # MLflow takes seconds to import; a server that had started already would not answer meanwhile.
     for name in heavy:
         import_module(name)
     yield
 
 
 def _document_problems(app: FastAPI) -> None:
-    """FastAPI documents every answer as the type that the routes give."""
+    """Document errors as problems: FastAPI documents every response with the media type of the route."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -78,10 +77,10 @@ def _document_problems(app: FastAPI) -> None:
                 for operation in path.values():
                     if "requestBody" in operation:
                         operation["responses"]["413"] = {"description": "Too large"}
-                    for status, answer in operation["responses"].items():
+                    for status, response in operation["responses"].items():
                         if status >= "400":
                             schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-                            answer["content"] = {problems.MEDIA_TYPE: schema}
+                            response["content"] = {problems.MEDIA_TYPE: schema}
         return made()
 
     app.openapi = openapi  # type: ignore[method-assign]

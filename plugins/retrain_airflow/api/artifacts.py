@@ -1,4 +1,4 @@
-"""The files of runs: read, uploaded, and the report of a cycle as a page."""
+"""Routes about the files of runs: lists, uploads, and the report of a cycle as a page."""
 
 import re
 import tempfile
@@ -27,27 +27,27 @@ router = APIRouter(prefix="/runs", tags=["runs"])
 LARGEST_FILE = 64 << 20
 """Bytes."""
 _LONGEST_PART = 255
-"""Bytes that a file's name has at most, where MLflow keeps it and here."""
+"""Bytes of a file's name, at most, both in MLflow's store and on this machine."""
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f\\%?#:\ufffd]")
-"""What others read as something else: an encoding, a drive, the end of a path. MLflow does not quote it in a URL."""
+"""Other programs read these as an encoding, a drive or the end of a path. MLflow does not quote them in a URL."""
 
 
 def _inside(path: str) -> str:
-    """Of what stays in the run's folder, and under this name, whoever below decodes or normalises it."""
-    read = unicodedata.normalize("NFKC", path)
-    if found := _NOT_IN_A_PATH.search(read):
-        raise ValueError(f"a path has no {found.group()!r}")
-    parts = read.split("/")
+    """Return the path if it stays in the run's folder under this name, even if decoded or normalised again."""
+    normalized = unicodedata.normalize("NFKC", path)
+    if found := _NOT_IN_A_PATH.search(normalized):
+        raise ValueError(f"a path must not contain {found.group()!r}")
+    parts = normalized.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        raise ValueError("a path has names between /, none of them . or ..")
+        raise ValueError("a path must have names between /, and none of them may be . or ..")
     if any(len(part.encode()) > _LONGEST_PART for part in (*parts, *path.split("/"))):
         raise ValueError(f"a name in a path has at most {_LONGEST_PART} bytes")
     return path
 
 
-_AS_A_PAGE = {
-    # Whoever may log can put a page of his own there. It is shown at Airflow's address, to who is logged in: so it
-    # runs nothing, fetches nothing, sends nothing, and is in nobody else's frame. Its links lead to whole pages.
+_PAGE_HEADERS = {
+    # Anybody who may log can upload a page of their own. It is shown at Airflow's address to people who are logged in.
+    # So it must not run, fetch or send anything, nor be framed by another site. Its links open whole pages.
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation allow-popups "
     "allow-popups-to-escape-sandbox",
@@ -63,11 +63,11 @@ ArtifactPath = Annotated[str, StringConstraints(min_length=1, max_length=200), A
 async def list_artifacts(
     run_id: RunInPath,
     use: Use,
-    path: Annotated[ArtifactPath | None, Query(description="A folder of the run's; none for all.")] = None,
+    path: Annotated[ArtifactPath | None, Query(description="A folder of the run; none for the root.")] = None,
     max_results: Size = 1_000,
     page_token: PageToken = None,
 ) -> Artifacts:
-    """What is in one folder, by name; nothing where there is no such folder."""
+    """The files and folders in one folder, by name; an empty list if there is no such folder."""
 
     def listed() -> Artifacts:
         found = use.tracker().list_artifacts(run_id, path)
@@ -81,10 +81,10 @@ async def list_artifacts(
     "/{run_id}/report",
     response_class=HTMLResponse,
     dependencies=[needs(Permission.READ)],
-    responses={303: {"description": "To the login, of a browser without one"}, **responses(404)},
+    responses={303: {"description": "To the login page, for a browser without a login"}, **responses(404)},
 )
 async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
-    """The report of a cycle, by the cycle's run: a page to read, in which nothing runs."""
+    """The report of a cycle, by the id of the cycle's run: a page without scripts."""
 
     def read() -> bytes:
         from retrain.cycle import report
@@ -92,7 +92,7 @@ async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
         with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
             return report.fetch(use.tracker(), run_id, Path(folder)).read_bytes()
 
-    return HTMLResponse(await use.slow(read), headers=_AS_A_PAGE)
+    return HTMLResponse(await use.slow(read), headers=_PAGE_HEADERS)
 
 
 @router.put(
@@ -110,7 +110,7 @@ async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
 async def log_artifact(
     run_id: RunInPath, path: Annotated[ArtifactPath, InUrl()], request: Request, caller: Who, use: Use
 ) -> Artifact:
-    """Upload a file, of 64 MiB at most, to this path among the run's artifacts; in place of one that is there."""
+    """Upload a file of at most 64 MiB to this path of the run's artifacts; it replaces a file that is there."""
     folder, _, name = path.rpartition("/")
     with tempfile.TemporaryDirectory(prefix="retrain-") as place:
         file, size = Path(place) / name, 0
@@ -131,7 +131,7 @@ async def log_artifact(
 
 
 def _refuse_other_kind(tracker: "ExperimentTracker", run_id: str, path: str) -> None:
-    """MLflow's server breaks on a folder where a file is, and on a file where a folder is."""
+    """Raise UnprocessableError if a file would replace a folder or a folder a file: MLflow's server fails on both."""
     names = path.split("/")
     for depth in range(len(names)):
         folder, here = "/".join(names[:depth]), "/".join(names[: depth + 1])

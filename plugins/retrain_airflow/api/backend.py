@@ -1,4 +1,4 @@
-"""What the routes work with. Whoever runs the API hands it in: Airflow's connections, or a test's own servers."""
+"""The services that the routes use. `create_app` is given them: Airflow's connections, or a test's own servers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,32 +33,32 @@ class DagRun:
     state: Literal["running", "queued"]
     since: datetime
     asks: bool
-    """Whether it waits for a person."""
+    """Whether it waits for a person's approval."""
 
 
 class Scheduler(Protocol):
-    """Airflow, asked in the name of who sent the request."""
+    """Airflow, asked with the login of the request's caller."""
 
     async def schedule(self, request: Request, dag_id: str) -> Schedule | None:
-        """None where it does not know the DAG."""
+        """Return None if Airflow does not know the DAG."""
         ...
 
     async def running(self, request: Request, dag_id: str) -> list[DagRun]:
-        """The newest first."""
+        """Return the runs that have not ended, the newest first."""
         ...
 
     async def answer(self, request: Request, dag_id: str, run_id: str, *, approve: bool) -> None:
-        """Answers what a run waits for. Raises NotFoundError where it asks nothing."""
+        """Answer the approval that a run waits for. Raises NotFoundError if it waits for none."""
         ...
 
     async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
-        """Id of a new run, or of that with `run_id` where it is there."""
+        """Start a run, unless there is one with `run_id`; return its id."""
         ...
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Each is opened when it is asked for, in a thread that may block."""
+    """Each service is opened by a call, in a thread that may block."""
 
     tracker: "Callable[[], ExperimentTracker]"
     ledger: "Callable[[], Ledger]"
@@ -68,19 +68,19 @@ class Backend:
     scheduler: Scheduler
 
     def spec(self, model: str) -> SpecFile:
-        """Raises NotFoundError where no spec keeps this model."""
+        """Return the spec of this model. Raises NotFoundError if there is none."""
         found = self._spec(model)
         if found is None:
-            raise NotFoundError(f"no spec keeps a model {model!r}")
+            raise NotFoundError(f"no spec has a model {model!r}")
         return found
 
     def dag_of(self, model: str) -> str | None:
-        """Id of the DAG that keeps this model; None where none does."""
+        """Return the id of this model's DAG; None if it has none."""
         found = self._spec(model)
         return None if found is None else found.dag_id
 
     def registry(self, model: str | None = None) -> "Registry":
-        """model: whose spec says which types are trusted."""
+        """Return the registry; model: the one whose spec says which types are trusted."""
         from retrain.production.registry import Registry
 
         found = None if model is None else self._spec(model)
@@ -92,13 +92,13 @@ class Backend:
 
 @dataclass(frozen=True)
 class Using:
-    """The backend, and the threads in which it may be asked."""
+    """The backend, and the threads in which it may be called."""
 
     backend: Backend
     quick: Calls
-    """For what is one question to MLflow or two."""
+    """For one or two requests to MLflow."""
     slow: Calls
-    """For what takes its time: many pages, files, the proof of a version."""
+    """For long work: many pages, files, the proof of a version."""
 
     @property
     def tracker(self) -> "Callable[[], ExperimentTracker]":

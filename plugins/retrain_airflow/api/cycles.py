@@ -1,4 +1,4 @@
-"""The cycles of a model: one now, what one has made so far, and a person's answer to one that asks."""
+"""Routes about the cycles of a model: start one, read what it has made so far, answer its approval."""
 
 from fastapi import APIRouter, Request
 
@@ -27,12 +27,12 @@ async def start_cycle(
     use: Use,
     key: IdempotencyKey = None,
 ) -> Cycle:
-    """Start a run of the model's DAG: Airflow's own trigger, with its own permissions and checks."""
+    """Start a run of the model's DAG, through Airflow's own trigger with its permissions and checks."""
 
     def claim() -> tuple[SpecFile, str | None]:
         file = use.backend.spec(model_name)
         allow(caller, Permission.LOG, file.dag_id)
-        # The id of the run is the claim: started twice, it is one run.
+        # The claim is the id of the run: a request that is sent twice starts one run.
         return file, once(use.backend.ledger, caller, key, body, lambda claim: claim or "") or None
 
     file, run_id = await use.quick(claim)
@@ -43,7 +43,7 @@ async def start_cycle(
 
 @router.get("/{dag_run_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_cycle(model_name: ModelInPath, dag_run_id: DagRunInPath, caller: Who, use: Use) -> CycleState:
-    """Its runs in MLflow and its verdict, as far as there are some."""
+    """The cycle's runs in MLflow and its verdict, as far as it has them."""
 
     def cycle() -> CycleState:
         allow(caller, Permission.READ, use.backend.spec(model_name).dag_id)
@@ -59,7 +59,7 @@ async def get_cycle(model_name: ModelInPath, dag_run_id: DagRunInPath, caller: W
 async def answer_cycle(
     model_name: ModelInPath, dag_run_id: DagRunInPath, body: Answer, request: Request, *, caller: Who, use: Use
 ) -> Answered:
-    """Say yes or no to a cycle that waits for an approval: Airflow's own form, which knows who may."""
+    """Approve or refuse what a cycle waits for, through Airflow's own form, which checks the caller's permission."""
 
     def dag_id() -> str:
         file = use.backend.spec(model_name)

@@ -9,8 +9,8 @@ from retrain_airflow.api.app import create_app
 
 
 def text() -> str:
-    nothing = cast(Any, None)  # which the document is not made of
-    return json.dumps(create_app(nothing, nothing).openapi(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    unused = cast(Any, None)  # the document does not depend on the backend
+    return json.dumps(create_app(unused, unused).openapi(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Experiments, and whether MLflow answers."""
+"""Routes about experiments, and about whether MLflow answers."""
 
 from typing import Annotated
 
@@ -18,14 +18,14 @@ router = APIRouter(tags=["experiments"])
 
 @router.get("/health", dependencies=[needs(Permission.READ)])
 async def health(use: Use) -> Health:
-    """Whether the API and its MLflow server answer, the server's database included."""
+    """Check that the API and its MLflow server answer, including the server's database."""
     await use.quick(lambda: use.tracker().check())
     return Health()
 
 
 @router.post("/create", status_code=201, dependencies=[needs(Permission.LOG)])
 async def create_experiment(body: NewExperiment, caller: Who, use: Use, key: IdempotencyKey = None) -> Experiment:
-    """The experiment of this name, made now unless it is there; tags are those of the first."""
+    """Create the experiment of this name, unless there is one; then its tags stay as they are."""
 
     def create() -> Experiment:
         tags = {**body.tags, "retrain.by": caller.name}
@@ -42,7 +42,7 @@ async def list_experiments(
     max_results: Size = 100,
     page_token: PageToken = None,
 ) -> Experiments:
-    """The oldest first."""
+    """All experiments, the oldest first."""
     after = paging.place(page_token, "experiments", view, max_results)
     page = await use.quick(lambda: use.tracker().page_of_experiments(view, max_results, after))
     return Experiments(
@@ -53,12 +53,12 @@ async def list_experiments(
 
 @router.get("/stats/{experiment_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def experiment_stats(experiment_id: ExperimentInPath, use: Use) -> Stats:
-    """Of each metric over the experiment's finished runs."""
+    """Statistics of each metric over the experiment's finished runs."""
 
     def stats() -> Stats:
         found = use.tracker().experiment_stats(experiment_id)
         if not found:
-            use.tracker().get_experiment(experiment_id)  # says so where there is no such experiment
+            use.tracker().get_experiment(experiment_id)  # raises NotFoundError if there is no such experiment
         return Stats(metrics=dict(found))
 
     return await use.slow(stats)
@@ -66,7 +66,7 @@ async def experiment_stats(experiment_id: ExperimentInPath, use: Use) -> Stats:
 
 @router.get("/{experiment_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_experiment(experiment_id: ExperimentInPath, use: Use) -> Experiment:
-    """Also one that is deleted."""
+    """One experiment; a deleted one too."""
     return await use.quick(lambda: use.tracker().get_experiment(experiment_id))
 
 
@@ -74,5 +74,5 @@ async def get_experiment(experiment_id: ExperimentInPath, use: Use) -> Experimen
     "/{experiment_id}", status_code=204, dependencies=[needs(Permission.DELETE)], responses=responses(404, 409)
 )
 async def delete_experiment(experiment_id: ExperimentInPath, why: WhyInQuery, caller: Who, use: Use) -> None:
-    """MLflow keeps it as deleted, and its name with it. One that Production or a rollback needs is not deleted."""
+    """MLflow keeps it and its name, marked as deleted. If Production or a rollback needs it, this is refused."""
     await use.slow(lambda: use.backend.registry().delete_experiment(experiment_id, by=caller.name, why=why))

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from retrain.source.table import Source
     from retrain.tracker.client import ExperimentTracker
 
-_KEPT = 60
-"""Seconds for which a connection is taken to be as it was."""
+_CACHED = 60
+"""Seconds for which a connection is not read again."""
 
 
 def create() -> FastAPI:
@@ -49,7 +49,7 @@ def create() -> FastAPI:
 
 
 def _tracker() -> "ExperimentTracker":
-    return _tracker_of(int(time.monotonic() // _KEPT))
+    return _tracker_of(int(time.monotonic() // _CACHED))
 
 
 @lru_cache(maxsize=1)
@@ -66,26 +66,26 @@ def _specs() -> SpecFolder:
 
 
 class AirflowItself:
-    """Asks the application around this one, without a network: its public API, with the caller's own login."""
+    """Calls the application around this one without a network: its public API, with the caller's own login."""
 
     async def schedule(self, request: Request, dag_id: str) -> Schedule | None:
-        answer = await self._ask(request, "GET", f"/api/v2/dags/{quote(dag_id, safe='')}")
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        response = await self._ask(request, "GET", f"/api/v2/dags/{quote(dag_id, safe='')}")
+        if response.status_code == HTTPStatus.NOT_FOUND:
             return None
-        found = _told(answer)
-        at = found["next_dagrun_run_after"]
-        return Schedule(None if at is None else datetime.fromisoformat(at), bool(found["is_paused"]))
+        dag = _body(response)
+        at = dag["next_dagrun_run_after"]
+        return Schedule(None if at is None else datetime.fromisoformat(at), bool(dag["is_paused"]))
 
     async def running(self, request: Request, dag_id: str) -> list[DagRun]:
         dag = f"/api/v2/dags/{quote(dag_id, safe='')}"
-        answer = await self._ask(request, "GET", f"{dag}/dagRuns?state=running&state=queued&order_by=-run_after")
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        response = await self._ask(request, "GET", f"{dag}/dagRuns?state=running&state=queued&order_by=-run_after")
+        if response.status_code == HTTPStatus.NOT_FOUND:
             return []
-        runs = _told(answer)["dag_runs"]
-        asked = (
-            await self._ask(request, "GET", f"{dag}/dagRuns/~/hitlDetails?response_received=false") if runs else None
-        )
-        asking = {each["task_instance"]["dag_run_id"] for each in _told(asked)["hitl_details"]} if asked else set()
+        runs = _body(response)["dag_runs"]
+        asking = set()
+        if runs:
+            response = await self._ask(request, "GET", f"{dag}/dagRuns/~/hitlDetails?response_received=false")
+            asking = {each["task_instance"]["dag_run_id"] for each in _body(response)["hitl_details"]}
         return [
             DagRun(
                 run_id=each["dag_run_id"],
@@ -99,22 +99,22 @@ class AirflowItself:
     async def answer(self, request: Request, dag_id: str, run_id: str, *, approve: bool) -> None:
         path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}/taskInstances/{approval.ASK}/-1"
         body = {"chosen_options": [approval.YES if approve else approval.NO], "params_input": {}}
-        answer = await self._ask(request, "PATCH", f"{path}/hitlDetails", body)
-        if answer.status_code == HTTPStatus.NOT_FOUND:
-            raise NotFoundError(f"run {run_id} of {dag_id} asks nothing")
-        if answer.status_code == HTTPStatus.CONFLICT:
-            raise RetrainError(f"run {run_id} of {dag_id} has its answer already")
-        _told(answer)
+        response = await self._ask(request, "PATCH", f"{path}/hitlDetails", body)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            raise NotFoundError(f"run {run_id} of {dag_id} does not wait for an approval")
+        if response.status_code == HTTPStatus.CONFLICT:
+            raise RetrainError(f"run {run_id} of {dag_id} has been answered already")
+        _body(response)
 
     async def start(self, request: Request, dag_id: str, run_id: str | None, conf: Mapping[str, Any]) -> str:
         path = f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns"
-        # Looked for first: Airflow logs a trace of each conflict.
+        # Looked up first: Airflow logs a traceback for each conflict.
         if run_id is not None and (await self._ask(request, "GET", f"{path}/{run_id}")).is_success:
             return run_id
-        answer = await self._ask(request, "POST", path, {"logical_date": None, "dag_run_id": run_id, "conf": conf})
-        if answer.status_code == HTTPStatus.CONFLICT and run_id is not None:
-            return run_id  # somebody has sent the same at the same time
-        return str(_told(answer)["dag_run_id"])
+        response = await self._ask(request, "POST", path, {"logical_date": None, "dag_run_id": run_id, "conf": conf})
+        if response.status_code == HTTPStatus.CONFLICT and run_id is not None:
+            return run_id  # the same request was sent twice at the same time
+        return str(_body(response)["dag_run_id"])
 
     async def _ask(self, request: Request, method: str, path: str, body: Any = None) -> httpx.Response:
         login = {name: request.headers[name] for name in ("authorization", "cookie") if name in request.headers}
@@ -123,11 +123,11 @@ class AirflowItself:
             return await airflow.request(method, path, json=body)
 
 
-def _told(answer: httpx.Response) -> Any:
-    """Raises for what Airflow refuses, in its own words where they are for the caller."""
-    if answer.is_success:
-        return answer.json()
-    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise NotAllowedError(answer.status_code, "Airflow does not allow it")
-    detail = answer.json().get("detail") if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else None
-    raise UnprocessableError(f"Airflow refuses: {detail or answer.status_code}")
+def _body(response: httpx.Response) -> Any:
+    """Return the JSON of a success. Raises what Airflow refuses, in its own words if they are for the caller."""
+    if response.is_success:
+        return response.json()
+    if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise NotAllowedError(response.status_code, "Airflow does not allow it")
+    detail = response.json().get("detail") if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else None
+    raise UnprocessableError(f"Airflow refuses: {detail or response.status_code}")

@@ -1,4 +1,4 @@
-"""What a body may be, before anything reads it: somebody's who is known, so large, and nested so deep."""
+"""Limits of a body, checked before it is parsed: the caller is known, and its size and its depth are bounded."""
 
 import re
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from retrain_airflow.api.access import NotAllowedError
 from retrain_airflow.api.problems import TooLargeError, UnprocessableError
 
 LARGEST, DEEPEST = 1 << 20, 32
-"""Bytes of a body of JSON, and brackets that may be open in it at once."""
+"""Bytes of a JSON body, and brackets that may be open in it at once."""
 
 _NOT_A_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\[\]{}"]+', re.DOTALL)
 
 
 class Limits:
-    """ASGI middleware. It holds the body in memory, of whatever type it says to be: FastAPI would read it as well.
+    """ASGI middleware. It reads the body into memory whatever its content type says, as FastAPI would.
 
-    That of a PUT is a file, for its route to count.
+    The body of a PUT is a file, which its route counts.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -53,21 +53,22 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _refuse_deep(body: bytes) -> None:
-    # In UTF-16, which json would take, a quote looks otherwise than to the pattern.
+    # The json module accepts UTF-16, in which the pattern would not recognise a quote.
     if b"\0" in body:
-        raise UnprocessableError("a body is UTF-8, and holds no NUL")
+        raise UnprocessableError("a body must be UTF-8 without NUL")
     depth = 0
     for bracket in _NOT_A_BRACKET.sub(b"", body):
         depth += 1 if bracket in b"[{" else -1
         if depth > DEEPEST:
-            raise UnprocessableError(f"a body is nested at most {DEEPEST} deep")
+            raise UnprocessableError(f"a body may be nested at most {DEEPEST} deep")
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    waiting: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+    """Return a `receive` that gives the body once more, and then what follows it."""
+    messages: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
 
-    async def given() -> Message:
-        message = next(waiting, None)
+    async def receive_again() -> Message:
+        message = next(messages, None)
         return await receive() if message is None else message
 
-    return given
+    return receive_again

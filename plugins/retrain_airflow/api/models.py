@@ -1,4 +1,4 @@
-"""The registry: versions, what was in Production when and why, and back."""
+"""Routes about the registry: versions, changes of Production, and its history."""
 
 from fastapi import APIRouter
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 @router.post("/register", status_code=201, dependencies=[needs(Permission.LOG)], responses=responses(404, 409))
 async def register_model(body: NewVersion, caller: Who, use: Use, key: IdempotencyKey = None) -> ModelVersion:
-    """A model that a run has logged becomes a version, once."""
+    """Register a model of a run as a version, once."""
 
     def make(claim: str | None) -> str:
         return use.backend.registry().register_model(
@@ -43,7 +43,7 @@ async def register_model(body: NewVersion, caller: Who, use: Use, key: Idempoten
 
 @router.post("/transition-stage", dependencies=[needs(Permission.PROMOTE)], responses=responses(404, 409))
 async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitioned:
-    """Production is changed by way of the ledger: the version must load and score rows first."""
+    """Change the stage of a version; Production, through the ledger: the version must load and score rows first."""
 
     def change() -> Transitioned:
         allow(caller, Permission.PROMOTE, use.backend.dag_of(body.model_name))
@@ -65,7 +65,7 @@ async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitio
 
 @router.get("/", dependencies=[needs(Permission.READ)])
 async def list_models(use: Use, max_results: Size = 100, page_token: PageToken = None) -> RegisteredModels:
-    """By name."""
+    """All registered models, by name."""
     after = paging.place(page_token, "models", max_results)
     page = await use.quick(lambda: use.tracker().page_of_models(max_results, after))
     return RegisteredModels(
@@ -76,7 +76,7 @@ async def list_models(use: Use, max_results: Size = 100, page_token: PageToken =
 
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_model(model_name: ModelInPath, use: Use) -> RegisteredModel:
-    """With the versions that are in Production and in Staging."""
+    """One model, with its versions in Production and in Staging."""
     return await use.quick(lambda: use.tracker().get_model(model_name))
 
 
@@ -84,7 +84,7 @@ async def get_model(model_name: ModelInPath, use: Use) -> RegisteredModel:
 async def list_versions(
     model_name: ModelInPath, use: Use, max_results: Size = 100, page_token: PageToken = None
 ) -> ModelVersions:
-    """The first one first."""
+    """All versions of a model, the oldest first."""
 
     def versions() -> ModelVersions:
         found = use.tracker().list_model_versions(model_name)
@@ -96,7 +96,7 @@ async def list_versions(
 
 @router.get("/{model_name}/versions/{version}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use) -> JudgedVersion:
-    """With the verdict behind it."""
+    """One version, with its verdict."""
 
     def judged() -> JudgedVersion:
         found = ModelVersion.model_validate(use.tracker().get_model_version(model_name, version))
@@ -108,9 +108,9 @@ async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use)
 
 @router.post("/{model_name}/rollback", dependencies=[needs(Permission.PROMOTE)], responses=responses(404, 409))
 async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Use) -> Promotion:
-    """Put the version before, or a chosen one, back into Production. It must load and score rows first.
+    """Put the previous version, or a chosen one, back into Production. It must load and score rows first.
 
-    Sent again, it gives the ledger's row of the first time.
+    The same request, sent again, returns the ledger's row of the first one.
     """
 
     def back() -> Promotion:
@@ -124,7 +124,7 @@ async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Us
 
 @router.get("/{model_name}/history", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def history(model_name: ModelInPath, use: Use, max_results: Size = 100, page_token: PageToken = None) -> History:
-    """What was in Production, when and why: the first change first."""
+    """Every change of Production, when and why, the oldest first."""
 
     def changes() -> History:
         use.tracker().get_model(model_name)

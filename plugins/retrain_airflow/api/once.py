@@ -1,4 +1,4 @@
-"""What is made for an `Idempotency-Key` is made once: a client that had no answer sends the same again."""
+"""One result for each `Idempotency-Key`: a client that got no response sends the same request again."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="Sent again with the same body, the request gives what the first one made.",
+        description="The same request, sent again with this key, returns the result of the first one.",
         examples=["b9c1f0d2"],
     ),
 ]
@@ -34,10 +34,10 @@ def once(
     body: BaseModel,
     create: Callable[[str | None], str],
 ) -> str:
-    """What `create` gives for this caller's key and kind of body, the first time; without a key each time anew.
+    """Return the result of the first `create` for this caller's key and kind of body; without a key, of a new one.
 
-    create: told the claim (DESIGN rule 7), by which it finds what a killed predecessor made. Raises UnprocessableError
-    where the key came with another body.
+    create: gets the claim (DESIGN rule 7), by which it finds what a killed try has made. Raises UnprocessableError if
+    the key came with another body before.
     """
     if key is None:
         return create(None)
@@ -45,7 +45,7 @@ def once(
     made = ledger().once(claim, find=lambda: None, create=lambda: f"{digest} {create(claim)}")
     sent, _, result = made.partition(" ")
     if sent != digest:
-        raise UnprocessableError("Idempotency-Key: came with another body before; send a new key with a new request")
+        raise UnprocessableError("Idempotency-Key: it came with another body before; send a new key with a new request")
     return result
 
 

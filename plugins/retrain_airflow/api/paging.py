@@ -1,4 +1,4 @@
-"""Page tokens: where a list goes on. One is good for the question that it was given to, and for no other."""
+"""Page tokens: where a list continues. A token is valid only for the query that it was made for."""
 
 import base64
 import binascii
@@ -11,54 +11,56 @@ from retrain_airflow.api.problems import UnprocessableError
 
 _Item = TypeVar("_Item")
 
+_INVALID = "page_token: it is not a page token; leave it out for the first page"
 
-def token(place: str | None, *question: Any) -> str | None:
-    """place: what the list goes on from, in its own terms; None at its end."""
+
+def token(place: str | None, *query: Any) -> str | None:
+    """Return the token of the next page. place: where the list continues, in its own terms; None at its end."""
     if place is None:
         return None
-    return base64.urlsafe_b64encode(json.dumps([_digest(question), place]).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps([_digest(query), place]).encode()).decode().rstrip("=")
 
 
-def place(token: str | None, *question: Any) -> str | None:
-    """Raises UnprocessableError for a token that is none, or one of another question."""
+def place(token: str | None, *query: Any) -> str | None:
+    """Return where the list continues. Raises UnprocessableError for an invalid token, or one of another query."""
     if token is None:
         return None
     try:
         padded = token + "=" * (-len(token) % 4)
-        asked, found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        digest, found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
-        raise UnprocessableError("page_token: is none; leave it out for the first page") from error
-    # MLflow's server breaks on a token of other letters.
-    if asked != _digest(question) or not isinstance(found, str) or not found.isascii():
-        raise UnprocessableError("page_token: is one of another question; ask that, or leave it out")
+        raise UnprocessableError(_INVALID) from error
+    # MLflow's server fails on a token that is not ASCII.
+    if digest != _digest(query) or not isinstance(found, str) or not found.isascii():
+        raise UnprocessableError("page_token: it belongs to another query; send that query, or leave the token out")
     return found
 
 
-def number(token: str | None, *question: Any) -> int | None:
-    """A place that is a number. Raises UnprocessableError as `place` does."""
-    found = place(token, *question)
+def number(token: str | None, *query: Any) -> int | None:
+    """Return a place that is a number. Raises UnprocessableError as `place` does."""
+    found = place(token, *query)
     if found is not None and not found.isdecimal():
-        raise UnprocessableError("page_token: is none; leave it out for the first page")
+        raise UnprocessableError(_INVALID)
     return None if found is None else int(found)
 
 
 def part(
-    items: Sequence[_Item], key: Callable[[_Item], int], size: int, given: str | None, *question: Any
+    items: Sequence[_Item], key: Callable[[_Item], int], size: int, page_token: str | None, *query: Any
 ) -> tuple[list[_Item], str | None]:
-    """A page of a list that is here as a whole, in the order of `key`, and the token of the next one."""
-    after = number(given, *question)
+    """Return one page of a list in the order of `key`, of which all items are here, and the token of the next page."""
+    after = number(page_token, *query)
     rest = [item for item in items if after is None or key(item) > after]
     more = len(rest) > size
-    return rest[:size], token(str(key(rest[size - 1])), *question) if more else None
+    return rest[:size], token(str(key(rest[size - 1])), *query) if more else None
 
 
 def part_by_place(
-    items: Sequence[_Item], size: int, given: str | None, *question: Any
+    items: Sequence[_Item], size: int, page_token: str | None, *query: Any
 ) -> tuple[list[_Item], str | None]:
-    """The same, of a list whose items are told apart by their place in it alone."""
-    page, after = part(list(enumerate(items)), lambda each: each[0], size, given, *question)
+    """Return the same for a list whose items are identified only by their place in it."""
+    page, after = part(list(enumerate(items)), lambda each: each[0], size, page_token, *query)
     return [item for _, item in page], after
 
 
-def _digest(question: tuple[Any, ...]) -> str:
-    return hashlib.sha256(json.dumps(question, default=str).encode()).hexdigest()[:16]
+def _digest(query: tuple[Any, ...]) -> str:
+    return hashlib.sha256(json.dumps(query, default=str).encode()).hexdigest()[:16]

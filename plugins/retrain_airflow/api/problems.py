@@ -1,4 +1,4 @@
-"""What is told of an error: problem details (RFC 9457), from one table. No address, path, SQL or trace is in them."""
+"""Responses to errors: problem details (RFC 9457), from one table. They hold no address, path, SQL or traceback."""
 
 import logging
 from collections.abc import Sequence
@@ -21,23 +21,23 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER = 5
-"""Seconds after which one may ask again."""
+"""Seconds after which a client may try again."""
 
 
 class BusyError(errors.RetrainError):
-    """As many calls as may be are under way, or this one has taken too long."""
+    """The limit of simultaneous calls is reached, or this call has taken too long."""
 
 
 class TooLargeError(errors.RetrainError):
-    """What was sent is larger than what is taken."""
+    """The body is larger than the limit."""
 
 
 class UnprocessableError(errors.RetrainError):
-    """What was sent is well-formed, and cannot be done."""
+    """The request is well-formed, but cannot be carried out."""
 
 
 class Fault(BaseModel):
-    """One thing that is wrong with what was sent."""
+    """One field of the request that is wrong, and why."""
 
     field: str
     says: str
@@ -64,7 +64,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[Fault] | None = None
-    """Of 422: each field that is wrong."""
+    """For status 422: each field that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -72,28 +72,38 @@ class _Row:
     error: type[Exception]
     status: int
     title: str
-    says: str | None = None
-    """In place of the error's own words, where these may hold an address."""
+    detail: str | None = None
+    """Instead of the error's own message, if that may hold an address."""
 
 
-# The first one that fits.
+# The first row that fits is used.
 _TABLE = (
-    _Row(errors.NoAnswerError, 503, "MLflow does not answer", "try again; what was asked may or may not have happened"),
+    _Row(
+        errors.NoAnswerError,
+        503,
+        "MLflow does not answer",
+        "try again; the request may or may not have been carried out",
+    ),
     _Row(errors.NotFoundError, 404, "Not found"),
     _Row(errors.UntrustedModelError, 409, "The model's files are not trusted"),
-    _Row(errors.TrackerError, 422, "MLflow does not take this"),
+    _Row(errors.TrackerError, 422, "MLflow does not accept this"),
     _Row(errors.NotInLedgerError, 404, "Not in the ledger"),
     _Row(errors.LedgerError, 503, "Retrain's database does not answer", "try again"),
     _Row(errors.StaleVerdictError, 409, "Production has changed"),
     _Row(errors.FrozenError, 409, "Production is frozen"),
-    _Row(errors.SourceMismatchError, 409, "The source is not as the spec says"),
+    _Row(errors.SourceMismatchError, 409, "The source does not match the spec"),
     _Row(errors.SourceError, 503, "The source does not answer", "try again"),
     _Row(
         errors.SnapshotError, 409, "The snapshot cannot be read", "its rows are gone or changed: see the server's log"
     ),
-    _Row(errors.EstimatorError, 409, "The version does not work", "it does not load and score: see the server's log"),
+    _Row(
+        errors.EstimatorError,
+        409,
+        "The version does not work",
+        "it cannot be loaded or cannot score rows: see the server's log",
+    ),
     _Row(errors.SettingsError, 503, "Retrain is not set up", "see the server's log"),
-    _Row(BusyError, 503, "Too much is asked at once"),
+    _Row(BusyError, 503, "Too many requests at once"),
     _Row(TooLargeError, 413, "Too large"),
     _Row(UnprocessableError, 422, "This cannot be done"),
     _Row(errors.RetrainError, 409, "This cannot be done now"),
@@ -101,7 +111,7 @@ _TABLE = (
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For the documentation of a route: what it may answer instead."""
+    """Return the errors of a route, for its documentation."""
     return {
         status: {"description": HTTPStatus(status).phrase, "model": Problem, "content": {MEDIA_TYPE: {}}}
         for status in statuses
@@ -109,20 +119,21 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def handle(app: FastAPI) -> None:
-    """An app that is mounted has none of the handlers of the app around it."""
+    """Register the handlers: a mounted application does not use those of the application around it."""
     for each in (errors.RetrainError, NotAllowedError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(each, answer)
 
 
 async def answer(request: Request, error: Exception) -> Response:
+    """Return the response to an error: a problem, or the way to the login page."""
     if isinstance(error, NotAllowedError):
         if error.login is not None and _is_for_people(request):
             return RedirectResponse(error.login, HTTPStatus.SEE_OTHER)
-        return _problem(error.status, HTTPStatus(error.status).phrase, error.says)
+        return _problem(error.status, HTTPStatus(error.status).phrase, error.detail)
     if isinstance(error, RequestValidationError):
-        return _problem(422, "This is not what the route takes", "see errors", _faults(error))
+        return _problem(422, "The request is not valid", "see errors", _faults(error))
     if isinstance(error, HTTPException):
-        # 400 is FastAPI's word for a body that cannot be decoded; the document knows one word for what is wrong in it.
+        # FastAPI answers 400 to a body that cannot be decoded; the document announces 422 for every wrong body.
         status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
         allow = {"Allow": _allowed(request)} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
         return _problem(
@@ -130,22 +141,22 @@ async def answer(request: Request, error: Exception) -> Response:
         )
     for row in _TABLE:
         if isinstance(error, row.error):
-            if row.says is not None:
+            if row.detail is not None:
                 log.warning("%s %s: %s", request.method, request.url.path, error)
-            said = error.message if isinstance(error, errors.RetrainError) else str(error)
-            return _problem(row.status, row.title, row.says or said)
+            message = error.message if isinstance(error, errors.RetrainError) else str(error)
+            return _problem(row.status, row.title, row.detail or message)
     log.error("%s %s", request.method, request.url.path, exc_info=error)
     return _problem(500, "Internal error", "see the server's log")
 
 
 def _is_for_people(request: Request) -> bool:
-    """Whether a browser asks for a page, which a person is to see: he can log in, and a program cannot."""
+    """Return whether a browser asks for a page: a person can then log in, and a program cannot."""
     is_page = getattr(request.scope.get("route"), "response_class", None) is HTMLResponse
     return is_page and "text/html" in request.headers.get("accept", "")
 
 
 def _allowed(request: Request) -> str:
-    """Starlette names the methods of the first route only that has this path."""
+    """Return the methods of all routes with this path; Starlette names those of the first one only."""
     routes = [each for each in request.app.routes if isinstance(each, Route)]
     path = next((each.path for each in routes if each.matches(request.scope)[0] != Match.NONE), None)
     return ", ".join(sorted({method for each in routes if each.path == path for method in each.methods or ()}))
@@ -154,26 +165,26 @@ def _allowed(request: Request) -> str:
 def _problem(
     status: int, title: str, detail: str, faults: Sequence[Fault] | None = None, headers: Any = None
 ) -> Response:
-    told = Problem(title=title, status=status, detail=detail, errors=None if faults is None else list(faults))
+    problem = Problem(title=title, status=status, detail=detail, errors=None if faults is None else list(faults))
     also = dict(headers or {})
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         also["Retry-After"] = str(_RETRY_AFTER)
     if status == HTTPStatus.UNAUTHORIZED:
         also["WWW-Authenticate"] = "Bearer"
-    # What a client sent may hold half a character, which UTF-8 cannot say.
-    body = told.model_dump(exclude_none=True)
-    body["detail"] = _sayable(body["detail"])
+    # A request may hold half a surrogate pair, which UTF-8 cannot encode.
+    body = problem.model_dump(exclude_none=True)
+    body["detail"] = _encodable(body["detail"])
     return JSONResponse(body, status, also, MEDIA_TYPE)
 
 
 def _faults(error: RequestValidationError) -> list[Fault]:
-    """Without what was sent: it may be a megabyte."""
+    """Return the wrong fields without their values, which may be a megabyte long."""
     found = []
     for each in error.errors()[:20]:
         where = [str(part) for part in each["loc"] if part != "body"]
-        found.append(Fault(field=_sayable(".".join(where))[:300] or "body", says=_sayable(str(each["msg"]))[:300]))
+        found.append(Fault(field=_encodable(".".join(where))[:300] or "body", says=_encodable(str(each["msg"]))[:300]))
     return found
 
 
-def _sayable(text: str) -> str:
+def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")

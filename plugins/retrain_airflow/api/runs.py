@@ -1,4 +1,4 @@
-"""Runs: what they are told, what they hold, and which are the best."""
+"""Routes about runs: start, log, end, search, compare."""
 
 from datetime import UTC, datetime
 from math import isnan
@@ -33,12 +33,12 @@ from retrain_airflow.api.problems import responses
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 
-# ── one after the other
+# ── without a run in the path
 
 
 @router.post("/start", status_code=201, dependencies=[needs(Permission.LOG)], responses=responses(404))
 async def start_run(body: NewRun, caller: Who, use: Use, key: IdempotencyKey = None) -> Run:
-    """Begin a run, which goes on until it is ended."""
+    """Start a run, which is RUNNING until it is ended."""
 
     tags = {**body.tags, "retrain.by": caller.name, "mlflow.user": caller.name}
 
@@ -58,18 +58,18 @@ async def start_run(body: NewRun, caller: Who, use: Use, key: IdempotencyKey = N
 
 @router.post("/log-params", dependencies=[needs(Permission.LOG)], responses=responses(404))
 async def log_params(body: Params, caller: Who, use: Use) -> Logged:
-    """What is no text is kept as JSON. A parameter that is there already cannot be changed."""
+    """Log parameters. A value that is not text is stored as JSON. A parameter that is logged cannot be changed."""
     await use.quick(lambda: use.tracker().log_params(body.run_id, body.params, tags=logged_by(caller)))
     return Logged(run_id=body.run_id, logged=len(body.params))
 
 
 @router.post("/log-metrics", dependencies=[needs(Permission.LOG)], responses=responses(404))
 async def log_metrics(body: Metrics, caller: Who, use: Use, key: IdempotencyKey = None) -> Logged:
-    """A list is the values of `step`, `step + 1`, …; NaN is written as text. Infinity is refused."""
+    """Log metrics. A list holds the values of `step`, `step + 1`, …; NaN is written as text. Infinity is refused."""
     metrics = body.numbers()
 
     def log() -> None:
-        # MLflow keeps a point once that comes with the same time again.
+        # MLflow stores a point once, even if it comes again with the same time.
         at = once(use.backend.ledger, caller, key, body, lambda _: datetime.now(UTC).isoformat())
         use.tracker().log_metrics(
             body.run_id, metrics, body.step, at=datetime.fromisoformat(at), tags=logged_by(caller)
@@ -81,9 +81,9 @@ async def log_metrics(body: Metrics, caller: Who, use: Use, key: IdempotencyKey 
 
 @router.post("/search", dependencies=[needs(Permission.READ)])
 async def search_runs(body: Search, use: Use) -> Runs:
-    """All conditions must fit: MLflow has no OR. Pages count runs: one that comes or goes meanwhile shifts the next."""
-    question = body.model_dump(mode="json", exclude={"page_token"})
-    after = paging.place(body.page_token, question)
+    """Search runs. All conditions must hold: MLflow has no OR. A run that is added or deleted shifts the next page."""
+    query = body.model_dump(mode="json", exclude={"page_token"})
+    after = paging.place(body.page_token, query)
 
     def search() -> Runs:
         page = use.tracker().page_of_runs(
@@ -91,7 +91,7 @@ async def search_runs(body: Search, use: Use) -> Runs:
         )
         return Runs(
             runs=list(page.items),
-            next_page_token=paging.token(page.next, question),
+            next_page_token=paging.token(page.next, query),
         )
 
     return await use.quick(search)
@@ -99,11 +99,11 @@ async def search_runs(body: Search, use: Use) -> Runs:
 
 @router.post("/compare", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def compare_runs(body: Comparison, use: Use) -> Table:
-    """The runs side by side, in the order asked; what one has not is null."""
+    """The runs side by side, in the order of the request; a value that a run does not have is null."""
 
     def compare() -> Table:
         frame = use.tracker().compare_runs(body.run_ids, body.metric_keys)
-        rows = [[_said(value) for value in row] for row in frame.astype(object).to_numpy().tolist()]
+        rows = [[_null_for_nan(value) for value in row] for row in frame.astype(object).to_numpy().tolist()]
         return Table(columns=list(frame.columns), rows=rows)
 
     return await use.slow(compare)
@@ -116,12 +116,12 @@ async def best_run(
     use: Use,
     ascending: bool = False,
 ) -> Run:
-    """The finished run with the greatest value, of equal ones the earliest; the smallest where `ascending`."""
+    """The finished run with the greatest value, or with the smallest if `ascending`; of equal ones the earliest."""
 
     def best() -> Run:
         found = use.tracker().get_best_run(experiment_id, metric_key, ascending)
         if found is None:
-            use.tracker().get_experiment(experiment_id)  # says so where there is no such experiment
+            use.tracker().get_experiment(experiment_id)  # raises NotFoundError if there is no such experiment
             raise NotFoundError(f"experiment {experiment_id} has no finished run with a finite {metric_key!r}")
         return found
 
@@ -133,19 +133,19 @@ async def best_run(
 
 @router.get("/{run_id}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_run(run_id: RunInPath, use: Use) -> Run:
-    """Also one that is deleted."""
+    """One run; a deleted one too."""
     return await use.quick(lambda: use.tracker().get_run(run_id))
 
 
 @router.delete("/{run_id}", status_code=204, dependencies=[needs(Permission.DELETE)], responses=responses(404))
 async def delete_run(run_id: RunInPath, why: WhyInQuery, caller: Who, use: Use) -> None:
-    """MLflow keeps it as deleted. One that Production or a rollback needs is not deleted."""
+    """MLflow keeps the run, marked as deleted. If Production or a rollback needs it, this is refused."""
     await use.quick(lambda: use.backend.registry().delete_run(run_id, by=caller.name, why=why))
 
 
 @router.post("/{run_id}/end", dependencies=[needs(Permission.LOG)], responses=responses(404))
 async def end_run(run_id: RunInPath, body: RunEnd, caller: Who, use: Use) -> Run:
-    """RUNNING takes a run up again that has failed."""
+    """End a run with a status. RUNNING resumes a run that has failed."""
 
     def end() -> Run:
         use.tracker().set_tags(run_id, {"retrain.ended_by": caller.name})
@@ -157,7 +157,7 @@ async def end_run(run_id: RunInPath, body: RunEnd, caller: Who, use: Use) -> Run
 
 @router.patch("/{run_id}/tags", dependencies=[needs(Permission.LOG)], responses=responses(404))
 async def set_tags(run_id: RunInPath, body: RunTags, caller: Who, use: Use) -> Run:
-    """Those that are not named stay."""
+    """Set tags. Tags that are not named stay as they are."""
 
     def patch() -> Run:
         use.tracker().set_tags(run_id, {**body.tags, **logged_by(caller)})
@@ -174,20 +174,20 @@ async def metric_history(
     max_results: Size = 1_000,
     page_token: PageToken = None,
 ) -> MetricHistory:
-    """Each point that was logged, by step."""
+    """Every point that was logged, by step."""
 
     def history() -> MetricHistory:
         points = use.tracker().metric_history(run_id, name)
         if not points:
-            use.tracker().get_run(run_id)  # says so where there is no such run
+            use.tracker().get_run(run_id)  # raises NotFoundError if there is no such run
         page, after = paging.part_by_place(points, max_results, page_token, run_id, name)
         return MetricHistory(points=page, next_page_token=after)
 
     return await use.quick(history)
 
 
-def _said(value: Any) -> Any:
-    """What a run has not is NaN in a table."""
+def _null_for_nan(value: Any) -> Any:
+    """Return None for NaN, which stands in the table for a value that a run does not have."""
     return None if isinstance(value, float) and isnan(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The specs: what each model is like now, and how it was judged."""
+"""Routes about specs: the state of each model, and its verdicts."""
 
 from datetime import UTC, datetime
 
@@ -17,12 +17,12 @@ from retrain_airflow.api.problems import responses
 router = APIRouter(prefix="/specs", tags=["specs"])
 
 _MOST_VERSIONS = 20
-"""To choose from, for a rollback; others can be asked for by their number."""
+"""Listed to choose from for a rollback; others can be named by their number."""
 
 
 @router.get("/", dependencies=[needs(Permission.READ)])
 async def list_specs(use: Use, max_results: Size = 100, page_token: PageToken = None) -> Specs:
-    """In the order of their files, and what is wrong with those that cannot be read."""
+    """All specs in the order of their files, and the faults of those that cannot be read."""
 
     def listed() -> Specs:
         folder = use.backend.specs()
@@ -34,7 +34,7 @@ async def list_specs(use: Use, max_results: Size = 100, page_token: PageToken = 
 
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404, 409))
 async def get_spec(model_name: ModelInPath, request: Request, caller: Who, use: Use) -> SpecState:
-    """What is in Production, what waits, what runs. MLflow is not asked, so it may be down."""
+    """What is in Production, how many rows wait, and what runs. It needs no MLflow, which may be down."""
     found = await use.slow(_state, use.backend, caller, model_name)
     scheduler = use.backend.scheduler
     schedule = await scheduler.schedule(request, found.dag_id)
@@ -53,7 +53,7 @@ async def get_spec(model_name: ModelInPath, request: Request, caller: Who, use: 
 async def list_verdicts(
     model_name: ModelInPath, caller: Who, use: Use, max_results: Size = 100, page_token: PageToken = None
 ) -> JudgedCycles:
-    """The newest first, dry runs included."""
+    """The verdicts of a model, the newest first, including dry runs."""
 
     def judged() -> JudgedCycles:
         allow(caller, Permission.READ, use.backend.spec(model_name).dag_id)
@@ -108,7 +108,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
 
 
 def _rows(backend: Backend, file: SpecFile) -> dict[str, object]:
-    """What waits in the source. Where it does not answer, the rest is told all the same."""
+    """Return how many rows wait in the source. If it does not answer, the rest of the state is still returned."""
     from retrain.cycle.sense import sense
 
     spec, ledger = file.spec, backend.ledger()
@@ -116,9 +116,9 @@ def _rows(backend: Backend, file: SpecFile) -> dict[str, object]:
     try:
         sensed = sense(spec, source=backend.source(file), ledger=ledger)
     except SourceMismatchError:
-        raise  # it answers, and whoever keeps the spec has to hear what is wrong
+        raise  # the source answers, and the owner of the spec must see what is wrong
     except SourceError:
-        unknown = "The source does not answer: how many rows wait is not known."
+        unknown = "The source does not answer: it is not known how many rows wait."
         return needed | {"rows_waiting": None, "enough": False, "says": unknown, "rows_a_day": None, "expected": None}
     since = ledger.consumed_ago(spec.model)
     wait = sensed.expected_in(since)

@@ -1,4 +1,4 @@
-"""Metrics of a run as they are logged, as server-sent events."""
+"""The metrics of a run while they are logged, as server-sent events."""
 
 import asyncio
 import time
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 _EVERY, _SECONDS, _AT_ONCE = 1.0, 90.0, 32
-"""Seconds between looks; seconds until a stream ends by itself, and the client comes back; streams of one process."""
+"""Seconds between looks; seconds until a stream ends by itself and the client reconnects; streams of one process."""
 _ALL_EVERY = 10
-"""Looks, of which one asks for every metric: a point that leaves the last value as it was does not show otherwise."""
+"""One look in so many reads every metric: a new point with the same value as the last one is not seen otherwise."""
 
 Point = tuple[int, str, int, float | str]
-"""Milliseconds, name, step, value: in the order in which points were logged."""
+"""Milliseconds, name, step, value; they sort in the order in which they were logged."""
 
 
 @dataclass
 class Follower:
-    """What a client of one run knows. Its place is one number of time and one of points: `<milliseconds>-<points>`."""
+    """What the client of one run has received. Its place is a time and a count of points: `<milliseconds>-<points>`."""
 
     run_id: str
     known: set[Point] = field(default_factory=set)
@@ -44,7 +44,7 @@ class Follower:
         return f"{max(point[0] for point in self.known)}-{len(self.known)}" if self.known else "0-0"
 
     def resume(self, tracker: "ExperimentTracker", place: str) -> None:
-        """Go on after a place. Were points with an earlier time added since, all are new again: at least once."""
+        """Continue after a place. If points with an earlier time were added since, all are sent again."""
         until, _, points = place.partition("-")
         if until.isdecimal() and points.isdecimal():
             earlier = {point for point in self._points(tracker, self._metrics(tracker)[1]) if point[0] <= int(until)}
@@ -52,7 +52,7 @@ class Follower:
                 self.known = earlier
 
     def look(self, tracker: "ExperimentTracker") -> tuple[list[Point], str]:
-        """Points that are new, and the run's status."""
+        """Return the new points and the run's status."""
         status, values = self._metrics(tracker)
         everything = status not in ("RUNNING", "SCHEDULED") or self.looks % _ALL_EVERY == 0
         self.looks += 1
@@ -79,7 +79,7 @@ async def _follow(
     use: Use,
     last_event_id: Annotated[str | None, Header(max_length=100, pattern=r"^[0-9]*-?[0-9]*$")] = None,
 ) -> AsyncIterator[Follower]:
-    """Before the stream begins: a run that is not there is a 404, and no stream."""
+    """Yield the follower. It runs before the stream begins, so that a run that is not there is a 404."""
     if _open.locked():
         raise BusyError(f"{_AT_ONCE} streams are open; try again")
     follower = Follower(run_id)
@@ -100,11 +100,11 @@ _open = asyncio.Semaphore(_AT_ONCE)
     responses=responses(404),
 )
 async def stream(follower: Annotated[Follower, Depends(_follow)], use: Use) -> AsyncIterator[ServerSentEvent]:
-    """`metrics` events as points are logged, and `end` with the run's status when it has ended.
+    """`metrics` events while points are logged, and an `end` event with the run's status when the run has ended.
 
-    A stream ends by itself after a minute and a half, as proxies would end it: `EventSource` comes back with
-    `Last-Event-ID` and goes on where it was. Each point comes at least once; after a reconnect, a second time only
-    where others were logged with an earlier time.
+    A stream ends by itself after a minute and a half, as a proxy would end it: `EventSource` reconnects with
+    `Last-Event-ID` and continues from there. Each point comes at least once; after a reconnect, points come again only
+    if others were logged with an earlier time.
     """
     until = time.monotonic() + _SECONDS
     yield ServerSentEvent(comment=follower.run_id, retry=1000)

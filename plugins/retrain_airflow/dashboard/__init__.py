@@ -1,1 +1,1 @@
-"""The dashboard in Airflow's own pages: what the browser runs is in `static`, and asks the REST API alone."""
+"""The dashboard in Airflow's own pages. The browser runs the files in `static`, which call only the REST API."""

@@ -1,4 +1,4 @@
-"""Where Airflow's pages show the dashboard, and the files that they load for it."""
+"""The places in Airflow's pages where the dashboard is shown, and the files that they load for it."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ REACT_APPS = (
 
 
 class _Fresh(StaticFiles):
-    """Files that a browser asks for anew each time, and gets only when they have changed: modules name each other."""
+    """Files that a browser checks each time and loads only if they have changed: the modules import each other."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -37,7 +37,7 @@ class _Fresh(StaticFiles):
 
 
 def create_app() -> FastAPI:
-    """Serves the files. They hold nothing that is anybody's: every figure comes from the API, which asks who it is."""
+    """Make the application that serves the files. They hold no data: every value comes from the API, with its login."""
     app = FastAPI(title="Retrain dashboard", openapi_url=None)
     app.mount("/", _Fresh(directory=_FILES))
     return app

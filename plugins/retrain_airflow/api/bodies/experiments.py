@@ -20,7 +20,7 @@ class Experiments(Page):
 
 
 class Stats(BaseModel):
-    """Of each metric over the experiment's finished runs."""
+    """Statistics of each metric over the experiment's finished runs."""
 
     metrics: dict[str, MetricStats]
 

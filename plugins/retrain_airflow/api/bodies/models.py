@@ -32,7 +32,7 @@ class NewVersion(BaseModel):
 
 
 class Transition(BaseModel):
-    """Production goes through the ledger: `expects` is then the version that is there now, None for none."""
+    """A change of stage. For Production, `expects` is the version that is there now, None if there is none."""
 
     model_config = request(
         model_name="CoverLetterClassifier", version="3", stage="Production", expects="2", why="better on long letters"
@@ -90,6 +90,6 @@ class Transitioned(BaseModel):
 
 
 class History(Page):
-    """Every change of Production, the first one first; also those under way, and those that were superseded."""
+    """Every change of Production, the oldest first; also those in progress, and those that were superseded."""
 
     promotions: list[Promotion]

@@ -74,7 +74,7 @@ class Order(BaseModel):
 
 
 class Search(BaseModel):
-    """Runs that fit all conditions; without an order the oldest first."""
+    """The runs that meet all conditions; without an order, the oldest first."""
 
     model_config = request(
         experiment_ids=["7"],
@@ -154,7 +154,7 @@ class Comparison(BaseModel):
 
 
 class Table(BaseModel):
-    """Columns `run_id`, `metric_<key>`, `param_<key>`; a row for each run, in the order asked."""
+    """Columns `run_id`, `metric_<key>`, `param_<key>`; one row per run, in the order of the request."""
 
     columns: list[str]
     rows: list[list[str | Number | None]]
