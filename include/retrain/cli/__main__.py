@@ -1,4 +1,4 @@
-"""`python -m retrain.cli`, which is `retrain`."""
+"""`python -m retrain.cli` runs the command `retrain`."""
 
 import sys
 

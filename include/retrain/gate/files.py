@@ -22,85 +22,86 @@ from retrain.records import Guard, Matchup, Verdict
 from retrain.spec.gate import Gate
 from retrain.spec.task import Task
 
-_PROBABILITY = "p_"
-_SLACK = 0.01
-"""By how much the probabilities of a row may miss 1: people round them."""
-_OF_A_CYCLE = ("overlap", "holdout_round")
-"""Guards that say nothing here: nobody told which rows a model has trained on, or how often these have judged."""
+_PROBABILITY_PREFIX = "p_"
+_TOLERANCE = 0.01
+"""How far from 1 the probabilities of a row may sum: people round them."""
+_CYCLE_GUARDS = ("overlap", "holdout_round")
+"""Guards without a meaning here: files do not show which rows trained a model, or how often these have judged."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns are called, the same in both files."""
+    """The names of the columns, the same in both files."""
 
     label: str
     prediction: str = "prediction"
     score: str = "score"
     key: str | None = None
-    """Pairs the rows; without it they are paired by position."""
+    """Pairs the rows; without it, they are paired by position."""
     group: str | None = None
-    """Rows of one group are one cluster. The challenger's file says."""
+    """Rows of one group are one cluster. It is read from the challenger's file."""
 
 
 def gate_of(**options: Any) -> Gate:
-    """A gate that judges two files once. Raises JudgingError with one line for each option that is at fault."""
+    """Return a gate that judges two files once. Raises JudgingError with one line for each wrong option."""
     try:
         return Gate(**{"tests": 1, "signature": "any", **options})
     except ValidationError as error:
-        raise JudgingError("\n".join(_line(fault) for fault in error.errors())) from None
+        raise JudgingError("\n".join(_option_fault(fault) for fault in error.errors())) from None
 
 
 def judge_files(challenger: Path, production: Path, columns: Columns, gate: Gate, task: Task) -> Verdict:
-    """The gate's verdict on two files of predictions for the same rows; the same files give the same verdict.
+    """Return the gate's verdict on two files of predictions for the same rows; the same files give the same verdict.
 
-    Raises JudgingError where a file cannot be read, lacks a column or a value, or its rows do not pair, and
-    EstimatorError where scikit-learn has no scorer of the metric's name.
+    Raises JudgingError where a file cannot be read, where it lacks a column or a value, and where the rows do not pair,
+    and EstimatorError where scikit-learn has no scorer of the metric's name.
     """
     if not task.has(gate.metric):
         raise JudgingError(f'--metric = "{gate.metric}": is not for {task}; name another one')
     ours, theirs = _File.read(challenger), _File.read(production)
-    theirs = theirs.ordered(_places(ours, theirs, columns.key))
-    truth = _labels(ours, theirs, columns, task)
-    said = [_said(file, columns, gate, task) for file in (ours, theirs)]
+    theirs = theirs.ordered(_positions(ours, theirs, columns.key))
+    files = (ours, theirs)
+    labels = _labels(ours, theirs, columns, task)
+    raw = [_raw_predictions(file, columns, gate, task) for file in files]
     classes: tuple[str, ...] = ()
     if task is Task.CLASSIFICATION:
         joined = described(gate.metric).needs == "probabilities"
-        classes = classes_of(truth, said, joined=joined)
-        for file, each in zip((ours, theirs), said, strict=True):
-            _refuse_strangers(file, columns.prediction, each, classes_in(truth))
-    answers = [_answers(file, columns, gate, each, classes) for file, each in zip((ours, theirs), said, strict=True)]
-    groups = np.arange(len(truth)) if columns.group is None else pd.factorize(ours.texts(columns.group))[0]
-    scores = Evidence(
+        classes = classes_of(labels, raw, joined=joined)
+        for file, each in zip(files, raw, strict=True):
+            _require_known_labels(file, columns.prediction, each, classes_in(labels))
+    predictions = [_predictions(file, columns, gate, each, classes) for file, each in zip(files, raw, strict=True)]
+    groups = np.arange(len(labels)) if columns.group is None else pd.factorize(ours.texts(columns.group))[0]
+    evidence = Evidence(
         matchup=_matchup(challenger, production),
         classes=classes,
-        labels=encode(truth, classes) if classes else truth,
-        challenger=answers[0],
-        production=answers[1],
+        labels=encode(labels, classes) if classes else labels,
+        challenger=predictions[0],
+        production=predictions[1],
         clusters=groups.astype(np.int64),
         scorers=scorers_for((gate,), task, classes),
     )
-    return judge(scores, gate)
+    return judge(evidence, gate)
 
 
-def told(verdict: Verdict) -> str:
-    """The verdict's sentence, then its numbers as a table: what a person reads in a terminal."""
+def to_text(verdict: Verdict) -> str:
+    """Return the verdict for a terminal: its sentence, then its numbers and guards as tables."""
     numbers = [
         ("", "score", "95%"),
-        ("challenger", _figure(verdict.score), _range(verdict.score_interval)),
-        ("Production", _figure(verdict.production_score), _range(verdict.production_interval)),
-        ("difference", _figure(verdict.difference, "+"), _range(verdict.interval, "+")),
+        ("challenger", _number(verdict.score), _range(verdict.score_interval)),
+        ("Production", _number(verdict.production_score), _range(verdict.production_interval)),
+        ("difference", _number(verdict.difference, "+"), _range(verdict.interval, "+")),
     ]
     rest = [
         ("needed gain", f"more than {verdict.threshold:g}"),
         ("p", "-" if verdict.p_value is None else f"{verdict.p_value:.3g}"),
         ("alpha", f"{verdict.alpha:.3g}"),
-        ("smallest gain seen", _figure(verdict.smallest_gain)),
+        ("detectable gain", _number(verdict.smallest_gain)),
         ("rows", f"{verdict.rows:,}"),
         ("clusters", f"{verdict.clusters:,}"),
         ("right to wrong", f"{verdict.right_to_wrong:,}"),
         ("wrong to right", f"{verdict.wrong_to_right:,}"),
     ]
-    guards = [(_passed(guard), guard.name, guard.says) for guard in verdict.guards if guard.name not in _OF_A_CYCLE]
+    guards = [(_passed(guard), guard.name, guard.says) for guard in verdict.guards if guard.name not in _CYCLE_GUARDS]
     blocks = [[f"{verdict.outcome}: {verdict.reason}"], *(list(_aligned(each)) for each in (numbers, rest, guards))]
     return "\n\n".join("\n".join(block) for block in blocks)
 
@@ -119,7 +120,7 @@ class _File:
             if path.suffix.lower() == ".csv":
                 # As text: a class may be called "NA", or "01".
                 table = pd.read_csv(path, dtype=str, keep_default_na=False)
-                # Of rows that are longer than the header, pandas takes the first field for an index and says nothing.
+                # Where rows are longer than the header, pandas takes their first field as an index without a word.
                 if not isinstance(table.index, pd.RangeIndex):
                     raise JudgingError(f"{path}: its rows have more fields than its header; name every column")
             elif path.suffix.lower() == ".parquet":
@@ -134,15 +135,15 @@ class _File:
             raise JudgingError(f"{path}: holds no rows; write one for each prediction below a header")
         return _File(path, table)
 
-    def ordered(self, places: NDArray[np.intp]) -> "_File":
-        """The rows at these places."""
-        return replace(self, table=self.table.iloc[places].reset_index(drop=True))
+    def ordered(self, positions: NDArray[np.intp]) -> "_File":
+        """Return the file with the rows at these positions, in this order. positions: shape (rows,)."""
+        return replace(self, table=self.table.iloc[positions].reset_index(drop=True))
 
     def column(self, name: str) -> pd.Series:
-        """Raises JudgingError where it is missing, or empty in a row."""
+        """Return a column. Raises JudgingError where it is missing, or empty in a row."""
         if name not in self.table:
-            has = ", ".join(map(str, self.table))
-            raise JudgingError(f"{self.path}: has no column {name}, but {has}; name the right one, or add it")
+            names = ", ".join(map(str, self.table))
+            raise JudgingError(f"{self.path}: has no column {name}, only {names}; name the right one, or add it")
         column = self.table[name]
         empty = np.flatnonzero(column.isna() | (column.astype(str) == ""))
         if len(empty):
@@ -153,51 +154,51 @@ class _File:
         return column
 
     def texts(self, name: str) -> NDArray[np.str_]:
-        """Shape (rows,). A whole number is the same text whether a program wrote it as 1 or as 1.0."""
+        """Return a column as text, shape (rows,). A whole number gives the same text, be it written as 1 or as 1.0."""
         return np.array([_plain(str(each)) for each in self.column(name)], np.str_)
 
     def numbers(self, name: str) -> Floats:
-        """Shape (rows,), all finite."""
+        """Return a column as finite numbers, shape (rows,). Raises JudgingError for any other value."""
         column = self.column(name)
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
         wrong = np.flatnonzero(~np.isfinite(numbers))
         if len(wrong):
             value = _quoted(column.iloc[wrong[0]])
             raise JudgingError(
-                f"{self.path}: {name} = {value}: is no finite number (row {wrong[0] + 1}); write one in each row"
+                f"{self.path}: {name} = {value}: is not a finite number (row {wrong[0] + 1}); write one in each row"
             )
         return numbers
 
     def classes(self) -> dict[str, str]:
-        """Of which class each column of probabilities is."""
+        """Return the class of each column of probabilities, by the name of the column."""
         return {
-            str(name): _plain(str(name).removeprefix(_PROBABILITY))
+            str(name): _plain(str(name).removeprefix(_PROBABILITY_PREFIX))
             for name in self.table
-            if str(name).startswith(_PROBABILITY)
+            if str(name).startswith(_PROBABILITY_PREFIX)
         }
 
     def probabilities(self) -> Floats:
-        """Shape (rows, k), in the order of `classes`."""
+        """Return the probabilities, shape (rows, k), in the order of `classes`. Raises JudgingError for others."""
         names = list(self.classes())
         table = np.column_stack([self.numbers(name) for name in names])
-        for place, name in enumerate(names):
-            wrong = np.flatnonzero((table[:, place] < 0) | (table[:, place] > 1))
+        for position, name in enumerate(names):
+            wrong = np.flatnonzero((table[:, position] < 0) | (table[:, position] > 1))
             if len(wrong):
                 raise JudgingError(
-                    f"{self.path}: {name} = {table[wrong[0], place]:g}: is no probability (row {wrong[0] + 1}); write "
-                    "one from 0 to 1"
+                    f"{self.path}: {name} = {table[wrong[0], position]:g}: is not a probability (row {wrong[0] + 1}); "
+                    "write one from 0 to 1"
                 )
-        wrong = np.flatnonzero(np.abs(table.sum(axis=1) - 1) > _SLACK)
+        wrong = np.flatnonzero(np.abs(table.sum(axis=1) - 1) > _TOLERANCE)
         if len(wrong):
             raise JudgingError(
                 f"{self.path}: {' + '.join(names)} = {table[wrong[0]].sum():g}: is not 1 (row {wrong[0] + 1}); write a "
-                f"column {_PROBABILITY}<class> for each class"
+                f"column {_PROBABILITY_PREFIX}<class> for each class"
             )
         return table
 
 
-def _places(ours: _File, theirs: _File, key: str | None) -> NDArray[np.intp]:
-    """Where in Production's file each of the challenger's rows is. Shape (rows,)."""
+def _positions(ours: _File, theirs: _File, key: str | None) -> NDArray[np.intp]:
+    """Return the position in Production's file of each row of the challenger's, shape (rows,)."""
     if key is None:
         if len(ours.table) != len(theirs.table):
             raise JudgingError(
@@ -223,7 +224,7 @@ def _places(ours: _File, theirs: _File, key: str | None) -> NDArray[np.intp]:
 
 
 def _labels(ours: _File, theirs: _File, columns: Columns, task: Task) -> NDArray[Any]:
-    """Shape (rows,): what both files agree on."""
+    """Return the labels, shape (rows,). Raises JudgingError where the two files do not agree on them."""
     name = columns.label
     regression = task is Task.REGRESSION
     one, other = (file.numbers(name) if regression else file.texts(name) for file in (ours, theirs))
@@ -242,7 +243,7 @@ def _labels(ours: _File, theirs: _File, columns: Columns, task: Task) -> NDArray
     return one
 
 
-def _said(file: _File, columns: Columns, gate: Gate, task: Task) -> RawPredictions:
+def _raw_predictions(file: _File, columns: Columns, gate: Gate, task: Task) -> RawPredictions:
     if task is Task.REGRESSION:
         return RawPredictions(file.numbers(columns.prediction))
     labels, needs, classes = file.texts(columns.prediction), described(gate.metric).needs, file.classes()
@@ -250,25 +251,27 @@ def _said(file: _File, columns: Columns, gate: Gate, task: Task) -> RawPredictio
         if needs == "probabilities":
             raise JudgingError(
                 f"{file.path}: has no column of probabilities, which {gate.metric} needs; write a column "
-                f"{_PROBABILITY}<class> for each class"
+                f"{_PROBABILITY_PREFIX}<class> for each class"
             )
         return RawPredictions(labels)
     return RawPredictions(labels, tuple(classes.values()), file.probabilities())
 
 
-def _answers(file: _File, columns: Columns, gate: Gate, said: RawPredictions, classes: tuple[str, ...]) -> Predictions:
-    answers, needs = said.among(classes, gate.positive), described(gate.metric).needs
+def _predictions(
+    file: _File, columns: Columns, gate: Gate, raw: RawPredictions, classes: tuple[str, ...]
+) -> Predictions:
+    predictions, needs = raw.among(classes, gate.positive), described(gate.metric).needs
     of_class = gate.positive is not None and needs in ("scores", "anything")
-    if of_class and (columns.score in file.table or (needs == "scores" and answers.scores is None)):
-        return replace(answers, scores=file.numbers(columns.score))
-    return answers
+    if of_class and (columns.score in file.table or (needs == "scores" and predictions.scores is None)):
+        return replace(predictions, scores=file.numbers(columns.score))
+    return predictions
 
 
-def _refuse_strangers(file: _File, name: str, said: RawPredictions, classes: tuple[str, ...]) -> None:
-    """One odd answer is a wrong one; where no answer is a label, it is another column."""
-    if not (encode(said.labels, classes) >= 0).any():
+def _require_known_labels(file: _File, name: str, raw: RawPredictions, classes: tuple[str, ...]) -> None:
+    """Raise JudgingError where no prediction is a label: it is another column. A few such are wrong predictions."""
+    if not (encode(raw.labels, classes) >= 0).any():
         raise JudgingError(
-            f"{file.path}: {name} = {_quoted(said.labels[0])}: none of its values is a label ({', '.join(classes[:5])}"
+            f"{file.path}: {name} = {_quoted(raw.labels[0])}: none of its values is a label ({', '.join(classes[:5])}"
             f"{', …' if len(classes) > 5 else ''}); name the right column with --prediction"
         )
 
@@ -276,7 +279,7 @@ def _refuse_strangers(file: _File, name: str, said: RawPredictions, classes: tup
 def _matchup(challenger: Path, production: Path) -> Matchup:
     content = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in (challenger, production)))
     return Matchup(
-        id=content.hexdigest(),  # the dice are thrown by it
+        id=content.hexdigest(),  # the seed of the resampling
         model="",
         candidate=str(challenger),
         snapshot="",
@@ -289,11 +292,11 @@ def _matchup(challenger: Path, production: Path) -> Matchup:
     )
 
 
-# ── words
+# ── texts
 
 
 def _plain(text: str) -> str:
-    """The number 1.0 as 1: a column of whole numbers in which one was empty has become one of floats."""
+    """Return the number 1.0 as 1: an empty value turns a column of whole numbers into one of floats."""
     whole, _, rest = text.partition(".")
     return whole if rest and not rest.strip("0") and whole.removeprefix("-").isdecimal() else text
 
@@ -302,18 +305,18 @@ def _quoted(value: object) -> str:
     return json.dumps(value if isinstance(value, float) else str(value), ensure_ascii=False)
 
 
-def _line(fault: Any) -> str:
+def _option_fault(fault: Any) -> str:
     field = "--" + str(fault["loc"][0]).replace("_", "-") if fault["loc"] else "the options"
     value = f" = {_quoted(fault['input'])}" if fault["loc"] else ""
     return f"{field}{value}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
-def _figure(figure: float | None, sign: str = "") -> str:
-    return "-" if figure is None else f"{figure:{sign}.3f}"
+def _number(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.3f}"
 
 
 def _range(interval: tuple[float, float] | None, sign: str = "") -> str:
-    return "-" if interval is None else " to ".join(_figure(end, sign) for end in interval)
+    return "-" if interval is None else " to ".join(_number(end, sign) for end in interval)
 
 
 def _passed(guard: Guard) -> str:

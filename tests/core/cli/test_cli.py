@@ -1,6 +1,7 @@
-"""`retrain check` and `retrain migrate` as an engineer runs them."""
+"""The command `retrain` as an engineer runs it."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -22,9 +23,13 @@ LETTERS = "{table: letters, key: id, label: result, features: [letter]}"
 
 
 def retrain(*words, **variables):
+    return python("-m", "retrain.cli", *map(str, words), **variables)
+
+
+def python(*words, **variables):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "RETRAIN_"))}
     return subprocess.run(
-        [sys.executable, "-m", "retrain.cli", *map(str, words)],
+        [sys.executable, *words],
         env=inherited | {"PYTHONPATH": "include"} | variables,
         cwd=PROJECT,
         capture_output=True,
@@ -55,7 +60,7 @@ def test_good_specs_of_the_folder_that_the_variable_names_pass(write, tmp_path):
     assert checked.stdout == "2 specs are good: letters.yaml, reviews.yaml\n"
 
 
-def test_every_fault_of_every_spec_is_told(write, tmp_path):
+def test_every_fault_of_every_spec_is_printed(write, tmp_path):
     write("good.yaml")
     write("invalid.yaml", model="a/b", estimator="no function")
     write("missing.yaml", estimator="estimators.text:missing")
@@ -65,17 +70,17 @@ def test_every_fault_of_every_spec_is_told(write, tmp_path):
     checked = retrain("check", tmp_path)
 
     assert (checked.returncode, checked.stdout) == (1, "")
-    told = checked.stderr
-    assert {line.split(": ")[0] for line in told.splitlines()} == {
+    faults = checked.stderr
+    assert {line.split(": ")[0] for line in faults.splitlines()} == {
         "invalid.yaml",
         "missing.yaml",
         "twin.yaml",
         "unfit.yaml",
     }
-    assert "invalid.yaml: model = " in told
-    assert "invalid.yaml: candidates[0].estimator = " in told
-    assert "missing.yaml: candidate 'linear': " in told
-    assert "unfit.yaml: candidate 'linear': params do not fit estimators.table:logistic" in told
+    assert "invalid.yaml: model = " in faults
+    assert "invalid.yaml: candidates[0].estimator = " in faults
+    assert "missing.yaml: candidate 'linear': " in faults
+    assert "unfit.yaml: candidate 'linear': params do not fit estimators.table:logistic" in faults
 
 
 def test_a_folder_without_specs_is_a_fault(tmp_path, here):
@@ -96,7 +101,7 @@ def letters(database):
     return database
 
 
-def test_the_index_that_the_count_of_new_rows_lacks_is_said_as_a_statement(letters, write, tmp_path, here):
+def test_the_index_that_the_count_of_new_rows_lacks_is_printed_as_a_statement(letters, write, tmp_path, here):
     write("letters.yaml", source="{table: letters, key: id, label: result, label_time: at, features: [letter]}")
     statement = 'CREATE INDEX CONCURRENTLY ON "letters" ("at") WHERE "result" IS NOT NULL'
 
@@ -114,7 +119,7 @@ def test_the_index_that_the_count_of_new_rows_lacks_is_said_as_a_statement(lette
     assert after.stdout.endswith(" using letters_at_idx on letters\n")
 
 
-def test_of_a_query_file_the_plan_is_told_and_that_its_index_cannot_be_known(letters, write, tmp_path, here):
+def test_the_plan_of_a_query_file_is_printed_and_that_its_index_cannot_be_known(letters, write, tmp_path, here):
     write("letters.yaml", source="{query: q.sql, key: id, label: result, label_time: at, features: [letter]}")
     (tmp_path / "q.sql").write_text("SELECT * FROM letters;\n")
 
@@ -122,10 +127,10 @@ def test_of_a_query_file_the_plan_is_told_and_that_its_index_cannot_be_known(let
 
     assert checked.returncode == 0
     assert "letters.yaml: new rows are counted by Seq Scan on letters, about " in checked.stdout
-    assert "; which index it needs cannot be known from outside" in checked.stdout
+    assert "; Retrain cannot see which index it needs" in checked.stdout
 
 
-def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_told(letters, write, tmp_path, here):
+def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_printed(letters, write, tmp_path, here):
     write("a.yaml", source="{table: letters, key: idd, label: resul, features: [letter]}")
     write("b.yaml")
     write("c.yaml", source="{table: gone, key: id, label: result, features: [letter]}")
@@ -166,8 +171,8 @@ def test_a_source_that_cannot_be_reached_is_one_line_for_each_spec(write, tmp_pa
 
 
 def test_migrating_again_changes_nothing_and_either_way_of_naming_the_database_does(database):
-    named = parse_dsn(database.dsn)
-    variables = {f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in named.items()}
+    parts = parse_dsn(database.dsn)
+    variables = {f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in parts.items()}
 
     first = retrain("migrate", "--dsn", database.dsn)
     again = retrain("migrate", **variables)
@@ -187,6 +192,18 @@ def test_a_database_that_cannot_be_reached_is_one_clear_line(dsn):
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr.startswith("the ledger: ")
     assert failed.stderr.count("\n") == 1
+
+
+def test_migrating_does_not_wait_for_heavy_imports():
+    heavy = {"sklearn", "pandas", "pyarrow", "mlflow", "rich"}
+    script = (
+        "import sys; from retrain.cli.main import main; sys.argv[1:] = ['migrate', '--dsn', 'no dsn']; "
+        f"assert main() == 1; print(sorted({heavy} & set(sys.modules)))"
+    )
+
+    done = python("-c", script)
+
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 # ── report
@@ -221,9 +238,60 @@ def test_a_run_without_a_report_is_one_clear_line_and_no_folder(mlflow_server, t
     assert not out.exists()
 
 
-def test_a_word_that_is_no_command_is_refused_with_those_that_are():
+# ── every command
+
+
+def test_an_unknown_command_is_refused_with_those_that_exist():
     refused = retrain("promote")
 
     assert refused.returncode == 64
     assert "check" in refused.stderr
     assert "migrate" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "Missing command"),
+        (("--fast",), "No such option: --fast"),
+        (("check", "--fast"), "No such option: --fast"),
+        (("migrate", "now"), "unexpected extra argument"),
+        (("forget", "--model", "m", "--key", "1", "2", "--snapshots", "file:///x"), "unexpected extra argument"),
+        (("forget", "--model", "m", "--key", "1"), "RETRAIN_SNAPSHOTS_URI"),
+        (("report", "--run", "x"), "MLFLOW_TRACKING_URI"),
+        (("judge", "a.csv", "b.csv", "--label", "label"), "--metric"),
+        (("judge", "a.csv", "b.csv", "--label", "label", "--metric", "f1", "--min-rows", "few"), "--min-rows"),
+    ],
+)
+def test_a_wrong_usage_ends_with_64(here, monkeypatch, words, message):
+    for variable in ("RETRAIN_SNAPSHOTS_URI", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(variable, raising=False)
+
+    refused = here(*words)
+
+    assert (refused.returncode, refused.stdout) == (64, "")
+    assert message in refused.stderr
+
+
+def test_the_help_names_every_command_without_control_characters(here, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    shown = here("--help")
+
+    assert (shown.returncode, shown.stderr) == (0, "")
+    listed = re.findall(r"^  ([a-z]+)  ", shown.stdout, re.MULTILINE)
+    assert listed == ["check", "migrate", "forget", "report", "judge"]
+    assert "\x1b" not in shown.stdout
+
+
+def test_square_brackets_of_a_value_are_printed_as_they_are(here):
+    refused = here("judge", "[x].csv", "[bold]b[/bold].csv", "--label", "[red]", "--metric", "accuracy")
+
+    assert refused.returncode == 64
+    assert refused.stderr.startswith("[x].csv: cannot be read: ")
+
+
+def test_a_shell_completes_the_commands():
+    completed = retrain(_RETRAIN_COMPLETE="complete_bash", COMP_WORDS="retrain m", COMP_CWORD="1")
+
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "migrate\n", "")

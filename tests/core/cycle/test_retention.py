@@ -190,7 +190,7 @@ def test_what_can_no_longer_be_reproduced_is_marked(ledger, store, taken, databa
 
 def test_it_can_be_done_from_a_shell(ledger, store, taken, database, tmp_path):
     taken(5)
-    words = ("forget", "--model", MODEL, "--key", "3", "4", "--dsn", database.dsn, "--snapshots")
+    words = ("forget", "--model", MODEL, "--key", "3", "--key", "4", "--dsn", database.dsn, "--snapshots")
 
     done, again = (retrain(*words, (tmp_path / "snapshots").as_uri()) for _ in range(2))
 

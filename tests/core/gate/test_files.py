@@ -12,12 +12,12 @@ import pytest
 
 from retrain.errors import JudgingError
 from retrain.gate import comparison, significance
-from retrain.gate.files import Columns, gate_of, judge_files, told
+from retrain.gate.files import Columns, gate_of, judge_files, to_text
 from retrain.gate.judge import judge
 from retrain.records import Outcome, Verdict
 from retrain.spec.task import Task
 from tests.core.cli.test_cli import PROJECT, retrain
-from tests.core.gate.test_judge import BETTER, LABELS, ROWS, WORSE, scores
+from tests.core.gate.evidence import BETTER, LABELS, ROWS, WORSE, evidence_of
 
 NAMES = np.array(["fail", "pass"])
 LABEL, KEY = Columns("label"), Columns("label", key="id")
@@ -62,7 +62,7 @@ def judged(one, other, columns=LABEL, task=Task.CLASSIFICATION, **options):
 def test_the_numbers_are_those_of_the_gate(better, worse):
     verdict = judged(better, worse, metric="f1", positive="pass")
 
-    expected = judge(scores(BETTER, WORSE), gate_of(metric="f1", positive="pass"))
+    expected = judge(evidence_of(BETTER, WORSE), gate_of(metric="f1", positive="pass"))
     assert verdict.outcome is Outcome.PROMOTE
     assert verdict.difference == expected.difference
     assert (verdict.right_to_wrong, verdict.wrong_to_right) == (expected.right_to_wrong, expected.wrong_to_right)
@@ -173,11 +173,11 @@ def test_a_scorer_of_scikit_learn_takes_what_the_files_give(write, monkeypatch):
 def test_what_is_told_begins_with_the_sentence_and_names_every_number(better, worse):
     verdict = judged(better, worse)
 
-    lines = told(verdict).splitlines()
+    lines = to_text(verdict).splitlines()
 
     assert lines[0] == f"PROMOTE: {verdict.reason}"
     assert "Production  0.800   0.774 to 0.824" in lines
-    assert "wrong to right      150" in lines
+    assert "wrong to right   150" in lines
     assert "passed  floor     accuracy 0.900 reaches the floor of 0.5" in lines
     assert not any("overlap" in line or "holdout_round" in line for line in lines)
 
@@ -202,7 +202,7 @@ def edited(**columns):
             KEY,
             r'label = "pass": is "fail" in .* \(id = "0", and 999 more\); a row has',
         ),
-        (edited(prediction=NAMES[WORSE])[["label"]], LABEL, "has no column prediction, but label; name the right one"),
+        (edited(prediction=NAMES[WORSE])[["label"]], LABEL, "has no column prediction, only label; name the right one"),
         (edited(prediction=np.where(LABELS, "pass", "")), LABEL, r"prediction is empty in 500 rows \(e.g. row 1\)"),
         (edited(prediction="0.93"), LABEL, r'prediction = "0.93": none of its values is a label \(fail, pass\)'),
         (table(WORSE)[:0], LABEL, "holds no rows"),
@@ -218,8 +218,8 @@ def test_rows_that_do_not_pair_are_refused_with_an_example(better, write, produc
     [
         ({}, "has no column of probabilities, which log_loss needs; write a column p_<class>"),
         ({"p_pass": 0.4}, r"p_pass = 0.4: is not 1 \(row 1\); write a column p_<class> for each class"),
-        ({"p_pass": 1.2, "p_fail": -0.2}, r"p_pass = 1.2: is no probability \(row 1\)"),
-        ({"p_pass": "half", "p_fail": 0.5}, r'p_pass = "half": is no finite number \(row 1\)'),
+        ({"p_pass": 1.2, "p_fail": -0.2}, r"p_pass = 1.2: is not a probability \(row 1\)"),
+        ({"p_pass": "half", "p_fail": 0.5}, r'p_pass = "half": is not a finite number \(row 1\)'),
     ],
 )
 def test_probabilities_that_are_none_are_refused(write, better, columns, message):

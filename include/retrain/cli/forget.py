@@ -1,0 +1,42 @@
+"""`retrain forget`: erases a person's rows from the snapshots of a model."""
+
+from typing import Annotated
+
+import psycopg2
+import typer
+
+from retrain.ledger.ledger import Ledger
+
+
+def forget(
+    *,
+    model: Annotated[str, typer.Option(metavar="MODEL", help="as in its spec")],
+    key: Annotated[
+        list[str],
+        typer.Option(metavar="KEY", help="of the rows, as the source has them; several: --key 4711 --key 4712"),
+    ],
+    dsn: Annotated[
+        str,
+        typer.Option(
+            metavar="DSN",
+            help="of schema `retrain`: libpq connection string; default: libpq's variables",
+            show_default=False,
+        ),
+    ] = "",
+    snapshots: Annotated[str, typer.Option(metavar="URI", envvar="RETRAIN_SNAPSHOTS_URI", help="where snapshots are")],
+) -> None:
+    """Erase rows from every snapshot of a model.
+
+    Delete the rows from the source before, or the next snapshot takes them again.
+    """
+    from retrain.cycle import retention  # pyarrow, which `migrate` does not need
+    from retrain.snapshots.store import SnapshotStore
+
+    ledger = Ledger(lambda: psycopg2.connect(dsn))
+    ledger.check()
+    forgotten = retention.forget(model, key, snapshots=SnapshotStore(snapshots), ledger=ledger)
+    for each in forgotten:
+        versions = f"; version {', '.join(each.versions)} cannot be reproduced any more" if each.versions else ""
+        typer.echo(f"{each.rows:,} rows erased from snapshot {each.snapshot.id}{versions}")
+    if not forgotten:
+        typer.echo(f"No snapshot of {model} holds these keys.")

@@ -1,0 +1,94 @@
+"""`retrain judge`: the gate for any two files of predictions."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrain.errors import RetrainError
+from retrain.metrics import METRICS, SCORER, described
+from retrain.records import Outcome, Proof
+from retrain.spec.task import Task
+
+BAD_INPUT = 64
+"""What BSD calls EX_USAGE. Typer's own status, 2, is a verdict here."""
+
+STATUS = {Outcome.PROMOTE: 0, Outcome.HOLD: 1, Outcome.INCONCLUSIVE: 2}
+
+
+def judge(
+    challenger: Annotated[
+        Path, typer.Argument(metavar="CHALLENGER", help="what may replace Production: .csv or .parquet")
+    ],
+    production: Annotated[Path, typer.Argument(metavar="PRODUCTION", help="what is in Production: .csv or .parquet")],
+    *,
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="the truth")],
+    prediction: Annotated[str, typer.Option(metavar="COLUMN", help="what each model predicted")] = "prediction",
+    score: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="default: score, or else p_<positive>", show_default=False),
+    ] = "score",
+    key: Annotated[str | None, typer.Option(metavar="COLUMN", help="identifies a row")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="rows of one group count as one, e.g. copies of a text")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(metavar="METRIC", help=f"{', '.join(METRICS)}, or {SCORER}<a scorer of scikit-learn>")
+    ],
+    positive: Annotated[str | None, typer.Option(metavar="CLASS", help="the class that the metric is about")] = None,
+    regression: Annotated[
+        bool, typer.Option("--regression", help=f"of a metric {SCORER}…: labels are numbers")
+    ] = False,
+    proof: Annotated[Proof | None, typer.Option(help=f"default: {Proof.SUPERIORITY}")] = None,
+    margin: Annotated[float | None, typer.Option(help="of non_inferiority: the loss that must be excluded")] = None,
+    min_gain: Annotated[
+        float | None, typer.Option(help="of superiority: the gain that must be exceeded; default: 0")
+    ] = None,
+    alpha: Annotated[float | None, typer.Option(help="probability of promoting an equal model; default: 0.05")] = None,
+    floor: Annotated[float | None, typer.Option(help="what the challenger must reach; default: 0.5")] = None,
+    ceiling: Annotated[
+        float | None, typer.Option(help="what it must stay below, where smaller is better; no default")
+    ] = None,
+    min_rows: Annotated[int | None, typer.Option(help="fewer are INCONCLUSIVE; default: 100")] = None,
+    min_positives: Annotated[
+        int | None, typer.Option(help="fewer rows of the class are INCONCLUSIVE; default: 100")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the verdict as JSON")] = False,
+) -> int:
+    """Judge one file of predictions against another.
+
+    Both hold predictions for the same rows. The gate judges them as it judges two models: may the first one replace
+    the second?
+
+    Each file, CSV or Parquet, has the label, a prediction, for metrics of ranking a score (greater: more of the
+    positive class), and for metrics of probabilities one column p_<class> for each class. The columns have the same
+    names in both files. Rows are paired by --key, or else by their position.
+
+    Exit status: 0 PROMOTE, 1 HOLD, 2 INCONCLUSIVE, 64 the files or options are at fault.
+    """
+    from retrain.gate.files import Columns, gate_of, judge_files, to_text  # pandas, which `migrate` does not need
+
+    options = {
+        "metric": metric,
+        "positive": positive,
+        "proof": proof,
+        "margin": margin,
+        "min_gain": min_gain,
+        "alpha": alpha,
+        "floor": floor,
+        "ceiling": ceiling,
+        "min_rows": min_rows,
+        "min_positives": min_positives,
+    }
+    try:
+        gate = gate_of(**{name: value for name, value in options.items() if value is not None})
+        task = Task.REGRESSION if regression or described(metric).needs == "numbers" else Task.CLASSIFICATION
+        columns = Columns(label, prediction, score, key=key, group=group)
+        verdict = judge_files(challenger, production, columns, gate, task)
+    except RetrainError as error:
+        typer.echo(error, err=True)
+        return BAD_INPUT
+    text = json.dumps(verdict.to_json(), ensure_ascii=False, indent=2) if as_json else to_text(verdict)
+    typer.echo(text)
+    return STATUS[verdict.outcome]

@@ -1,0 +1,34 @@
+"""`retrain report`: fetches what a cycle wrote about itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    *,
+    run: Annotated[str, typer.Option(metavar="ID", help="of the cycle's run in MLflow")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="where to write it; default: here", show_default=False)
+    ] = Path(),
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="report.md and its pictures, in place of report.html")
+    ] = False,
+    mlflow: Annotated[
+        str,
+        typer.Option(
+            metavar="URI",
+            envvar="MLFLOW_TRACKING_URI",
+            help="of the tracking server; you log in to it with MLflow's own variables",
+        ),
+    ],
+) -> None:
+    """Fetch the report of a cycle from its run in MLflow.
+
+    It is one HTML file, or Markdown with pictures.
+    """
+    from retrain.cycle.report import fetch  # MLflow, which `migrate` does not need
+    from retrain.tracker.client import ExperimentTracker
+
+    typer.echo(f"Wrote {fetch(ExperimentTracker(mlflow), run, out, markdown=markdown)}.")
