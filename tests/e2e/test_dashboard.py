@@ -175,7 +175,7 @@ def test_buttons_and_dialogs_work_by_keyboard(open_page: Open) -> None:
 
 def test_a_dag_that_keeps_no_model_says_which_do(open_page: Open) -> None:
     page = open_page("/dags/retrain-outbox/plugin/retrain-model")
-    expect(page.get_by_text("This DAG keeps no model")).to_be_visible()
+    expect(page.get_by_text("This DAG has no model")).to_be_visible()
     page.get_by_role("link", name="retrain_breast_cancer").click()
     expect(card(page, "BreastCancer")).to_be_visible()
 

@@ -1,4 +1,4 @@
-// The buttons of those who may: each says in its dialog what will happen.
+// The buttons that the caller's permissions allow. The dialog of each says what will happen.
 import { path, post } from "./api.js";
 import { Confirmed } from "./confirmed.js";
 import { h, ui } from "./react.js";
@@ -15,7 +15,7 @@ export function Actions({ look, spec }) {
     spec.may.includes("log") && [
       h(Confirmed, { does: `${rows(spec)} ${then(spec)}`, fields: [note], key: "retrain", look, name: "Retrain now", run: start({}) }),
       h(Confirmed, {
-        does: `${rows(spec)} The best is judged, and nothing is changed: no version is registered, no row counts as used.`,
+        does: `${rows(spec)} The best candidate is judged, but nothing changes: no version is registered, and no row counts as used.`,
         fields: [note],
         key: "dry",
         look,
@@ -39,8 +39,8 @@ function RollBack({ look, spec }) {
   ];
   return h(Confirmed, {
     does:
-      `Version ${spec.production} leaves Production at once, and the version that you choose goes back, when it has been ` +
-      `shown that it loads and scores rows. The team is told, with your reason. What was taken back has to win anew, on ` +
+      `Version ${spec.production} leaves Production at once, and the version that you choose goes back there, after a check ` +
+      `that it loads and scores rows. The team is told, with your reason. A version that was taken back must win again, on ` +
       `later rows.`,
     fields,
     look,
@@ -57,10 +57,10 @@ function rows({ candidates, rows_needed, rows_waiting }) {
 }
 
 function then({ approval, freeze, mode, production }) {
-  if (mode === "observe") return "The verdict is told and changes nothing: the spec’s mode is observe.";
-  if (freeze) return "The verdict is told and changes nothing: Production is frozen.";
+  if (mode === "observe") return "The verdict is announced and changes nothing: the spec’s mode is observe.";
+  if (freeze) return "The verdict is announced and changes nothing: Production is frozen.";
   const place = production === null ? "" : ` in place of version ${production}`;
   return approval
-    ? `If the best is shown to be better, a person is asked whether it goes into Production${place}.`
-    : `If the best is shown to be better, it goes into Production at once${place}.`;
+    ? `If the best candidate proves to be better, a person must approve before it goes into Production${place}.`
+    : `If the best candidate proves to be better, it goes into Production at once${place}.`;
 }

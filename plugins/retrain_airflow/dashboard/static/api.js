@@ -1,4 +1,4 @@
-// The REST API, asked with the session that the page has. Raises Problem for what it refuses.
+// Calls to the REST API with the page's session. Throws Problem for what the API refuses.
 
 const root = new URL("api/experiments/", document.baseURI);
 
@@ -9,14 +9,14 @@ export class Problem extends Error {
   }
 }
 
-// Each part of a path is text: a model may be called `a/b?`.
+// Each part is quoted: a model may be called `a/b?`.
 export const path = (...parts) => parts.map(encodeURIComponent).join("/");
 
 export const address = (relative) => new URL(relative, root).href;
 
 export const get = (relative) => ask(relative, {});
 
-// key: sent again with the same, it is done once.
+// key: requests with the same key are carried out once.
 export const post = (relative, body, key) =>
   ask(relative, {
     body: JSON.stringify(body),
@@ -24,20 +24,20 @@ export const post = (relative, body, key) =>
     method: "POST",
   });
 
-async function ask(relative, how) {
-  let answer;
+async function ask(relative, options) {
+  let response;
   try {
-    answer = await fetch(address(relative), { credentials: "same-origin", ...how });
+    response = await fetch(address(relative), { credentials: "same-origin", ...options });
   } catch {
     throw new Problem(0, "Airflow does not answer");
   }
-  if (answer.status === 401) {
+  if (response.status === 401) {
     const next = new URLSearchParams({ next: location.href });
     location.replace(new URL(`api/v2/auth/login?${next}`, document.baseURI));
   }
-  if (!answer.ok) {
-    const told = await answer.json().catch(() => ({}));
-    throw new Problem(answer.status, told.title ?? `Status ${answer.status}`, told.detail ?? "");
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new Problem(response.status, problem.title ?? `Status ${response.status}`, problem.detail ?? "");
   }
-  return answer.json();
+  return response.json();
 }

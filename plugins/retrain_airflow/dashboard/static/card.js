@@ -1,4 +1,4 @@
-// One model: what is in Production, how near the next cycle is, how the last ones ended, and what one may do.
+// One model: its Production, how near the next cycle is, the last verdicts, and the buttons.
 import { Actions } from "./actions.js";
 import { path } from "./api.js";
 import { usePolled } from "./hooks.js";
@@ -47,7 +47,7 @@ function Spec({ look, spec }) {
     null,
     spec.freeze &&
       h(Notice, { status: "warning", title: "Production is frozen" }, `Until ${time(spec.freeze.until)}, by ${spec.freeze.by}: ${spec.freeze.why}`),
-    spec.paused && h(Notice, { status: "warning", title: "The DAG is paused" }, "Nothing runs until it is switched on."),
+    spec.paused && h(Notice, { status: "warning", title: "The DAG is paused" }, "Nothing runs until it is unpaused."),
     h(Production, { spec }),
     h(Waiting, { spec }),
     spec.running.map((cycle) => h(LiveCycle, { cycle, key: cycle.dag_run_id, look, spec })),
@@ -68,7 +68,7 @@ function Production({ spec }) {
       null,
       h("strong", null, "Nothing is in Production. "),
       spec.mode === "observe"
-        ? "The spec’s mode is observe: verdicts are told, and change nothing."
+        ? "The spec’s mode is observe: verdicts are announced and change nothing."
         : "The first version that reaches the floor goes there.",
     );
   }
@@ -90,7 +90,7 @@ function Waiting({ spec }) {
   const words = [
     known ? `${number(rows_waiting)} of ${number(rows_needed)} new labelled rows wait` : spec.says,
     rows_a_day > 0 && `about ${about(rows_a_day)} a day`,
-    spec.enough ? "enough for a cycle" : expected && `enough ${ago(expected)} if they go on like that`,
+    spec.enough ? "enough for a cycle" : expected && `enough ${ago(expected)} at this rate`,
     next_run && `next look ${ago(next_run)}`,
   ];
   return h(

@@ -1,10 +1,10 @@
 // A button that says what will happen, and does it when that is confirmed.
 import { h, ui, useId, useRef, useState } from "./react.js";
 
-const SAID = 10_000; // milliseconds
+const SHOWN = 10_000; // milliseconds for which "Done." is shown
 
-// fields: [{ name, label, required, options }], asked for in the dialog and handed to `run` with a key that is the same
-// when it is tried again.
+// fields: [{ name, label, required, options }], filled in in the dialog and passed to `run` with a key, which stays the
+// same for a second try.
 export function Confirmed({ does, fields = [], look, name, run, variant = "solid" }) {
   const form = useId();
   const [open, setOpen] = useState(false);
@@ -22,14 +22,14 @@ export function Confirmed({ does, fields = [], look, name, run, variant = "solid
 
   async function submit(event) {
     event.preventDefault();
-    const given = Object.fromEntries(new FormData(event.currentTarget));
+    const values = Object.fromEntries(new FormData(event.currentTarget));
     setBusy(true);
     setProblem(null);
     try {
-      await run(given, key.current);
+      await run(values, key.current);
       setOpen(false);
       setDone(true);
-      setTimeout(() => setDone(false), SAID);
+      setTimeout(() => setDone(false), SHOWN);
       await look();
     } catch (refused) {
       setProblem(refused.message);

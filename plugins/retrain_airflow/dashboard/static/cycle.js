@@ -1,4 +1,4 @@
-// The panel on the page of a DAG's run: what the cycle has made, and how it was judged.
+// The panel on the page of a DAG run: what the cycle has made, and its verdict.
 import { address, path } from "./api.js";
 import { usePolled } from "./hooks.js";
 import { Candidates, isCandidate } from "./live.js";
@@ -14,8 +14,8 @@ export const CyclePanel = ({ dagId, dagRunId }) => h(ModelOf, { dagId }, (model)
 function Panel({ dagRunId, model }) {
   const [busy, setBusy] = useState(true);
   const cycle = usePolled(path("specs", model, "cycles", dagRunId), busy ? BUSY : CALM);
-  const goesOn = !cycle.value?.judged || cycle.value.runs.some((run) => run.status === "RUNNING");
-  if (goesOn !== busy) setBusy(goesOn);
+  const inProgress = !cycle.value?.judged || cycle.value.runs.some((run) => run.status === "RUNNING");
+  if (inProgress !== busy) setBusy(inProgress);
   return h(Known, { of: cycle, what: "The cycle" }, ({ judged, runs }) => {
     const own = runs.find((run) => !isCandidate(run));
     return h(
@@ -23,7 +23,7 @@ function Panel({ dagRunId, model }) {
       null,
       judged
         ? h(Verdict, judged)
-        : h(Notice, { title: "No verdict yet" }, "It is here when task evaluate has ended. A run that found too few rows makes none."),
+        : h(Notice, { title: "No verdict yet" }, "It appears when the task evaluate has ended. A run that found too few rows makes none."),
       judged && own && h(ui.Link, { href: address(path("runs", own.id, "report")), target: "_blank", variant: "underline" }, "Report of this cycle"),
       h(Section, { title: "Candidates" }, h(Candidates, { runs })),
     );
@@ -33,7 +33,7 @@ function Panel({ dagRunId, model }) {
 function Verdict({ judged_at, promotion, verdict }) {
   const { matchup } = verdict;
   const range = (ends) => (ends === null ? "–" : `${score(ends[0])} to ${score(ends[1])}`);
-  const figures = [
+  const scores = [
     ["Score", score(verdict.score), range(verdict.score_interval)],
     [matchup.production === null ? "Production" : `Version ${matchup.production}`, score(verdict.production_score), range(verdict.production_interval)],
     ["Difference", signed(verdict.difference), verdict.interval === null ? "–" : verdict.interval.map(signed).join(" to ")],
@@ -43,9 +43,9 @@ function Verdict({ judged_at, promotion, verdict }) {
     { title: `${OUTCOMES[verdict.outcome].words}: ${matchup.candidate}${matchup.dry_run ? " (dry run)" : ""}` },
     h(ui.Text, { overflowWrap: "anywhere" }, verdict.reason, "."),
     h(Rows, {
-      caption: `The verdict of ${time(judged_at)} in figures`,
+      caption: `The scores of the verdict of ${time(judged_at)}`,
       columns: [verdict.metric, "Value", "95% interval"],
-      rows: figures.map((cells) => ({ cells, key: cells[0] })),
+      rows: scores.map((cells) => ({ cells, key: cells[0] })),
     }),
     h(
       ui.Text,

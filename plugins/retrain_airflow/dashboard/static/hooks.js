@@ -1,8 +1,8 @@
-// What a component knows of the server, and when it looks again.
+// What a component knows from the server, and when it asks again.
 import { address, get, path } from "./api.js";
 import { useCallback, useEffect, useState } from "./react.js";
 
-// The answer of a GET, looked for every `seconds`; what was known stays while a later look fails.
+// The response to a GET, asked for every `seconds`; the last value stays while a later request fails.
 export function usePolled(relative, seconds) {
   const [known, setKnown] = useState({ at: null, problem: null, value: null });
   const look = useCallback(async () => {
@@ -25,7 +25,7 @@ export function usePolled(relative, seconds) {
   return { ...known, look };
 }
 
-// Points of a run's metrics as they are logged: { [name]: [{ step, value, timestamp }] }.
+// The points of a run's metrics while they are logged: { [name]: [{ step, value, timestamp }] }.
 export function useMetrics(runId) {
   const [points, setPoints] = useState({});
   useEffect(() => {
@@ -33,8 +33,8 @@ export function useMetrics(runId) {
     return streams.open(() => {
       const source = new EventSource(address(path("runs", runId, "stream")), { withCredentials: true });
       source.addEventListener("metrics", (event) => {
-        const come = JSON.parse(event.data);
-        setPoints((before) => come.reduce(withPoint, before));
+        const added = JSON.parse(event.data);
+        setPoints((before) => added.reduce(withPoint, before));
       });
       source.addEventListener("end", () => streams.end(source));
       return source;
@@ -43,13 +43,13 @@ export function useMetrics(runId) {
   return points;
 }
 
-// A browser has six connections to a server, and the page needs some for all else: the other runs wait for their turn.
+// A browser opens six connections to a server, and the page needs some of them: further runs wait for their turn.
 const streams = {
   most: 3,
   sources: new Set(),
   waiting: new Set(),
 
-  // Gives what ends it, or its waiting.
+  // Returns a function that closes the stream, or ends its wait.
   open(begin) {
     const turn = { begin, source: null };
     this.waiting.add(turn);

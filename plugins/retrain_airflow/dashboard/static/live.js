@@ -1,4 +1,4 @@
-// A cycle in progress: its runs, with the curves of their metrics as they are logged.
+// A cycle in progress: its runs, with the curves of their metrics while they are logged.
 import { path, post } from "./api.js";
 import { Confirmed } from "./confirmed.js";
 import { useMetrics, usePolled } from "./hooks.js";
@@ -33,11 +33,11 @@ export function LiveCycle({ cycle, look, spec }) {
   );
 }
 
-// runs: those of a cycle.
+// runs: all runs of one cycle.
 export function Candidates({ runs }) {
   const candidates = runs.filter(isCandidate);
   return candidates.length === 0
-    ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "Nothing is trained yet.")
+    ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "No candidate is trained yet.")
     : h(
         ui.SimpleGrid,
         { as: "ul", gap: 4, minChildWidth: "15rem", listStyleType: "none", mt: 2 },
@@ -45,7 +45,7 @@ export function Candidates({ runs }) {
       );
 }
 
-// The others are the cycle's own.
+// The other run is the cycle's own.
 export const isCandidate = (run) => run.tags["retrain.candidate"] !== undefined;
 
 function Candidate({ run }) {
@@ -89,7 +89,7 @@ function Curves({ metrics, names, of }) {
   );
 }
 
-// Each curve has a scale of its own: a loss and a share have nothing in common.
+// Each curve has its own scale: a loss and a share cannot be compared.
 function Curve({ colour, points }) {
   const values = points.map((each) => each.value);
   const steps = points.map((each) => each.step);
@@ -100,7 +100,7 @@ function Curve({ colour, points }) {
   return h("polyline", { fill: "none", points: points.map((each) => `${x(each.step)},${y(each.value)}`).join(" "), stroke: colour, strokeWidth: 2 });
 }
 
-// What is not finite comes as text.
+// A value that is not finite comes as text.
 const finite = (point) => typeof point.value === "number";
 const shown = (value) => (typeof value === "number" ? value.toPrecision(4) : value);
 
@@ -116,7 +116,7 @@ function Asks({ cycle, look, spec }) {
       { gap: 2, wrap: "wrap" },
       spec.may.includes("promote") &&
         h(Confirmed, {
-          does: `What was judged goes into Production. ${now} Where Production has changed since the verdict, a new cycle judges again instead.`,
+          does: `The judged version goes into Production. ${now} If Production has changed since the verdict, a new cycle judges again instead.`,
           look,
           name: "Approve",
           run: () => answer(true),

@@ -1,4 +1,4 @@
-// The panel on the page of a DAG: its model, all its verdicts, and what was in Production.
+// The panel on the page of a DAG: its model, the verdicts, and the history of Production.
 import { path } from "./api.js";
 import { ModelCard } from "./card.js";
 import { usePolled } from "./hooks.js";
@@ -8,7 +8,7 @@ import { score, signed } from "./words.js";
 
 const EVERY = 30;
 
-// children: what to show of the model that this DAG keeps.
+// children: a function from the model of this DAG to what is shown.
 export function ModelOf({ children, dagId }) {
   const specs = usePolled("specs/", EVERY);
   return h(
@@ -91,13 +91,13 @@ function History({ model }) {
 const NoModel = ({ dags }) =>
   h(
     Notice,
-    { title: "This DAG keeps no model" },
+    { title: "This DAG has no model" },
     dags.length === 0
-      ? "No spec makes one yet."
+      ? "No model has a DAG yet."
       : h(
           Fragment,
           null,
-          "These do: ",
+          "These have one: ",
           dags.map((each) => h(ui.Link, { as: PageLink, key: each, mr: 2, to: `/dags/${each}/plugin/retrain-model` }, each)),
         ),
   );

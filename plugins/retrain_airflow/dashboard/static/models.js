@@ -1,4 +1,4 @@
-// The page in the navigation: a card for each model, and what is wrong with specs that make no DAG.
+// The page in the navigation: a card for each model, and the faults of the specs that make no DAG.
 import { ModelCard } from "./card.js";
 import { usePolled } from "./hooks.js";
 import { Known, Notice } from "./parts.js";
@@ -33,5 +33,5 @@ const NoModels = () =>
     Notice,
     { title: "No model yet" },
     "Write a spec file into include/specs, with a model's name, its source and one candidate: see “Your own model” " +
-      "in the README. Its DAG is here within half a minute.",
+      "in the README. Its DAG appears within half a minute.",
   );

@@ -1,8 +1,8 @@
-// Small things that several panels show.
+// Small components that several panels use.
 import { Fragment, h, ui } from "./react.js";
 import { ago, time } from "./words.js";
 
-// Shape and colour both tell outcomes apart (colours of Okabe and Ito, as in the plots).
+// Outcomes differ in shape and in colour (the colours of Okabe and Ito, as in the plots).
 export const OUTCOMES = {
   HOLD: { colour: "#E69F00", sign: "=", words: "Hold" },
   INCONCLUSIVE: { colour: "#999999", sign: "?", words: "Inconclusive" },
@@ -22,7 +22,7 @@ export function Notice({ children, status = "info", title }) {
   );
 }
 
-// What is known stays visible; what is not is said above it.
+// The last value stays visible; a problem is shown above it.
 export function Known({ children, of, what }) {
   const { at, problem, value } = of;
   return h(
@@ -33,7 +33,7 @@ export function Known({ children, of, what }) {
         Notice,
         { status: "warning", title: `${what}: no answer` },
         `${problem.message}.`,
-        at && ` What is shown is of ${time(at)}.`,
+        at && ` The values below are from ${time(at)}.`,
       ),
     value === null
       ? !problem && h(ui.Skeleton, { "aria-label": `${what}: loading`, height: "6rem", role: "status" })

@@ -1,4 +1,4 @@
-// React and Chakra as Airflow's page offers them, so that nothing has to be built and all looks as the rest does.
+// React and Chakra from Airflow's page: nothing has to be built, and the panels look like the rest of Airflow.
 export const { createElement: h, Fragment, useCallback, useEffect, useId, useRef, useState } = globalThis.React;
 export const ui = globalThis.ChakraUI;
 export const { Link: PageLink } = globalThis.ReactRouterDOM;

@@ -1,4 +1,4 @@
-// What Airflow's pages load (see pages.py): one component, which shows what is asked for where it stands.
+// The bundle that Airflow's pages load (see pages.py): one component, which shows the panel of its place.
 import { CyclePanel } from "./cycle.js";
 import { ModelPanel } from "./model.js";
 import { ModelsPage } from "./models.js";

@@ -1,4 +1,4 @@
-// The last verdicts, the newest at the right: a mark each, whose words are there for those who hover, focus or listen.
+// The last verdicts, the newest at the right: one mark each, with a text for mouse, keyboard and screen reader.
 import { OUTCOMES } from "./parts.js";
 import { h, ui } from "./react.js";
 import { time } from "./words.js";

@@ -1,4 +1,4 @@
-// How Production and its challengers scored, verdict by verdict, each with its interval.
+// The scores of Production and of its challengers, verdict by verdict, each with its interval.
 import { BLUE, VERMILION } from "./parts.js";
 import { h, ui } from "./react.js";
 import { score, time } from "./words.js";
@@ -12,11 +12,11 @@ export function Trend({ verdicts }) {
     .toReversed()
     .filter(({ verdict }) => verdict.metric === metric && verdict.score !== null);
   if (shown.length === 0) return null;
-  const figures = shown.flatMap(({ verdict }) => [
+  const values = shown.flatMap(({ verdict }) => [
     ...(verdict.score_interval ?? [verdict.score]),
     ...(verdict.production_interval ?? (verdict.production_score === null ? [] : [verdict.production_score])),
   ]);
-  const [low, high] = widened(Math.min(...figures), Math.max(...figures));
+  const [low, high] = widened(Math.min(...values), Math.max(...values));
   const x = (place) => LEFT + ROOM + ((WIDTH - LEFT - 2 * ROOM) * (place + 0.5)) / shown.length;
   const y = (value) => ROOM + ((HEIGHT - 2 * ROOM) * (high - value)) / (high - low);
   return h(
@@ -66,7 +66,7 @@ function Mark({ colour, interval, round, value, x, y }) {
   );
 }
 
-// Not from zero: what matters is the difference, which would not be seen.
+// The axis does not begin at zero: the differences would not be visible.
 function widened(low, high) {
   const room = (high - low) * 0.1 || 0.01;
   return [low - room, high + room];

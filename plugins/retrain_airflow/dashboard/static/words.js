@@ -1,4 +1,4 @@
-// Figures and times as text.
+// Numbers and times as text.
 
 const locale = document.documentElement.lang || undefined;
 const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
@@ -25,7 +25,7 @@ export function ago(iso, now = Date.now()) {
   return relative.format(Math.round(seconds / length), unit);
 }
 
-// Without its middle where it is long: long names often differ at their end.
+// A long text loses its middle: long names often differ at their end.
 export function short(text, most = 60) {
   const end = Math.floor(most / 3);
   return text.length <= most ? text : `${text.slice(0, most - 1 - end)}…${text.slice(-end)}`;
