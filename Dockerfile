@@ -1,7 +1,7 @@
-# One image for every part of Retrain: Airflow's processes, MLflow's server, and the one that migrates.
+# One image for every part of Retrain: Airflow's processes, MLflow's server, and the migrations.
 FROM python:3.12-slim-bookworm AS build
 COPY containers/requirements.lock /tmp/requirements.lock
-# uv, as the lock pins it, installs the rest in a fifth of pip's time.
+# uv, pinned by the lock, installs the rest in a fifth of pip's time.
 RUN python -m venv /opt/venv \
     && sed -n '/^uv==/,/[^\\]$/p' /tmp/requirements.lock > /tmp/uv.lock \
     && pip install --no-cache-dir --require-hashes --target /tmp/uv -r /tmp/uv.lock \

@@ -1,4 +1,4 @@
-# `make` or `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
+# `make` or `make help` lists the targets. Everything runs in .venv, which is made from requirements.lock.
 
 .DEFAULT_GOAL := help
 .PHONY: help backup restore venv have-venv env demo up down reset test soak lint bench openapi lock
@@ -9,49 +9,49 @@ help: ## list the targets
 venv: ## make .venv from the lock; PYTHON=… chooses the Python
 	@PYTHON="$(PYTHON)" sh stack/venv.sh
 
-# down and reset: nobody should wait minutes for an install to hear that nothing runs.
+# For down and reset: nobody should wait minutes for an install to read that nothing runs.
 have-venv:
-	@test -e .venv/built-from || { echo "there is no complete .venv to do this with: run \`make venv\`" >&2; exit 1; }
+	@test -e .venv/built-from || { echo "this needs a complete .venv: run \`make venv\`" >&2; exit 1; }
 
-# exec: a shell in between would not pass SIGTERM on, and what was started would stay.
-demo: venv ## two training cycles on a stack of its own; DATA=file.tsv.gz SPEC=spec.yaml: on your own data
+# exec: a shell in between would not pass SIGTERM on, and the stack would stay.
+demo: venv ## run two training cycles on a stack of its own; DATA=file.tsv.gz SPEC=spec.yaml: on your own data
 	@exec .venv/bin/python -m stack.demo $(if $(DATA),--data "$(DATA)") $(if $(SPEC),--spec "$(SPEC)")
 
 up: venv ## start the stack and leave it running
 	@exec .venv/bin/python -m stack up
 
-down: have-venv ## end it; what it stored stays
+down: have-venv ## end the stack; what it stored stays
 	@exec .venv/bin/python -m stack down
 
-reset: have-venv ## end it and delete all that it stored
+reset: have-venv ## end the stack and delete everything that it stored
 	@exec .venv/bin/python -m stack reset
 
 env: ## write .env for docker compose: a random value for each secret
 	@$(or $(PYTHON),python3) containers/env.py
 
-backup: ## copy all that the containers keep into a new folder: TO=folder
-	@test -n "$(TO)" || { echo "say where to: make backup TO=folder" >&2; exit 1; }
+backup: ## copy everything that the containers store into a new folder: TO=folder
+	@test -n "$(TO)" || { echo "name the folder: make backup TO=folder" >&2; exit 1; }
 	@exec sh containers/backup.sh "$(TO)"
 
-restore: ## put a backup in the place of what the containers keep: FROM=folder
-	@test -n "$(FROM)" || { echo "say where from: make restore FROM=folder" >&2; exit 1; }
+restore: ## replace everything that the containers store with a backup: FROM=folder
+	@test -n "$(FROM)" || { echo "name the folder: make restore FROM=folder" >&2; exit 1; }
 	@exec sh containers/restore.sh "$(FROM)"
 
-test: venv ## the tests
+test: venv ## run the tests
 	@exec .venv/bin/pytest -n 2 --dist loadscope -m "not soak"
 
-soak: venv ## the tests that take minutes each
+soak: venv ## run the tests that take minutes each
 	@exec .venv/bin/pytest -m soak
 
-lint: venv ## format, style and types, as CI checks them
+lint: venv ## check format, style and types, as CI does
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 
-bench: venv ## each benchmark in its short form
+bench: venv ## run each benchmark in its short form
 	@for file in benchmarks/*.py; do echo "== $$file"; .venv/bin/python "$$file" --short || exit 1; done
 
-openapi: venv ## write docs/openapi.json anew, when the API has changed
+openapi: venv ## write docs/openapi.json again, after the API has changed
 	PYTHONPATH=include:plugins .venv/bin/python -m retrain_airflow.api.document docs/openapi.json
 
 lock: ## pin what requirements.txt asks for; needs uv

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Roles and databases, made once, when PostgreSQL has no files yet. Airflow's, MLflow's and Retrain's are apart; tasks
-# may write Retrain's rows and not its tables, and only read the source.
+# Makes roles and databases once, when PostgreSQL has no files yet. Airflow, MLflow and Retrain have separate ones. Tasks
+# may write Retrain's rows but not change its tables, and may only read the source.
 set -euo pipefail
 
 run() { psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" "$@"; }

@@ -1,4 +1,4 @@
-"""`make env`: writes `.env` beside docker-compose.yml, with a random value for each secret. What is there stays."""
+"""`make env`: writes `.env` beside docker-compose.yml, with a random value for each secret; existing lines stay."""
 
 import base64
 import os
@@ -18,12 +18,12 @@ _REQUIRED = re.compile(r"\$\{([A-Z_]+):\?")
 
 
 def required(compose: str) -> list[str]:
-    """The variables that docker-compose.yml does without a default."""
+    """Return the variables that have no default in docker-compose.yml."""
     return sorted(set(_REQUIRED.findall(compose)))
 
 
 def secret(name: str) -> str:
-    """A random value. Letters and digits only, but for a key: passwords stand in addresses."""
+    """Return a random value. Except for keys it has letters and digits only, because passwords stand in URLs."""
     return _MADE.get(name, lambda: secrets.token_hex(16))()
 
 
@@ -36,14 +36,14 @@ def main() -> int:
         lines = [f"{name}={secret(name)}" for name in missing]
         _write_private(file, "\n".join([*known.splitlines(), *lines]) + "\n")
     print(
-        f"{file}: {len(missing)} secrets made, {len(have)} lines were there. Log in to Airflow as admin, with its "
+        f"{file}: {len(missing)} secrets made, {len(have)} lines were there. Log in to Airflow as admin with its "
         "ADMIN_PASSWORD."
     )
     return 0
 
 
 def _write_private(file: Path, text: str) -> None:
-    """As a whole, and for its owner's eyes alone, at every moment."""
+    """Write the whole file at once, readable at every moment by its owner only."""
     unfinished = file.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:

@@ -1,4 +1,4 @@
-# Brings every database up to date, and makes the first user. Run again, it changes nothing.
+# Brings every database up to date, and makes the first user. A second run changes nothing.
 set -eu
 
 retrain migrate --dsn "$RETRAIN_OWNER_DSN"

@@ -1,4 +1,4 @@
-# MLflow's server with a login of its own. It brings its tables up to date first: the old server is gone by then.
+# MLflow's server with its own login. It brings its tables up to date first; the old server has ended by then.
 set -eu
 
 databases=postgresql+psycopg2://mlflow:$MLFLOW_DB_PASSWORD@${POSTGRES_HOST:-postgres}
@@ -12,10 +12,10 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 60
 INI
 export MLFLOW_AUTH_CONFIG_PATH=/tmp/basic_auth.ini
-# Of a database that is empty it makes the tables as the server would.
+# In an empty database this makes the tables as the server would.
 python -c 'import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore; SqlAlchemyStore(sys.argv[1], "/tmp")' \
     "$database" 2> /dev/null || mlflow db upgrade "$database"
-# Two promotions at once must not leave two versions in Production: so the registry is serializable.
+# The registry is serializable, so that two promotions at once cannot leave two versions in Production.
 exec mlflow server --app-name basic-auth --workers 2 --host 0.0.0.0 --port 5000 \
     --allowed-hosts 'mlflow:*,mlflow,localhost:*,127.0.0.1:*' \
     --backend-store-uri "$database" \

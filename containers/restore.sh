@@ -1,16 +1,16 @@
 #!/bin/sh
-# `make restore FROM=folder`: puts all that a backup holds in the place of what is there, and starts everything.
+# `make restore FROM=folder`: replaces everything that is stored with a backup, and starts all services.
 set -eu
 
 from=$1
 fail() { echo "$1" >&2; exit 1; }
 for name in postgres store artifacts; do
-    [ -f "$from/$name.tar.gz" ] || fail "$from holds no $name.tar.gz: it is no complete backup"
+    [ -f "$from/$name.tar.gz" ] || fail "$from holds no $name.tar.gz: it is not a complete backup"
     gzip -t "$from/$name.tar.gz" || fail "$from/$name.tar.gz is damaged"
 done
 
 docker compose down --remove-orphans
-# Queued tasks stand in the database; what the queue knew is of another day.
+# The database knows the queued tasks; the queue's own contents are out of date.
 docker compose run --rm --no-deps -T --entrypoint sh redis -c 'rm -rf /data/*'
 docker compose run --rm --no-deps -T --entrypoint sh postgres -c '
     set -eu

@@ -1,4 +1,4 @@
-"""Loads the tables of the specs that come with Retrain into the source database: `docker compose run --rm sample`."""
+"""Loads the sample tables into the source database: `docker compose run --rm sample`."""
 
 import os
 

@@ -16,19 +16,19 @@ from stack.samples import tables
 
 
 def main() -> int:
-    """Exit status 0 when it did what was asked, 1 with one line when it could not, 130 after Ctrl-C."""
+    """Return the exit status: 0 for success, 1 after a line that says what is wrong, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="python -m stack", description="The local stack: PostgreSQL, MLflow, Airflow."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start it and leave it running")
     commands.add_parser("down", help="end it; what it stored stays")
-    commands.add_parser("reset", help="end it and delete all that it stored")
-    commands.add_parser("status", help="what runs")
+    commands.add_parser("reset", help="end it and delete everything that it stored")
+    commands.add_parser("status", help="say what runs")
     run = commands.add_parser("run", help="run a command in its environment, e.g. `run airflow dags list`")
     run.add_argument("words", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
-    # Whoever ends us politely, or closes the terminal, must not leave half a stack behind.
+    # SIGTERM, or a terminal that is closed, must not leave half a stack behind.
     try:
         signal.signal(signal.SIGTERM, interrupt)
         signal.signal(signal.SIGHUP, interrupt)
@@ -57,7 +57,7 @@ def _up(home: Home) -> None:
     running, already = local.up(home, ports=ports.from_variables(os.environ), fill=tables.load)
     if already:
         print("The stack is running already.")
-    _tell(running)
+    _print_addresses(running)
 
 
 def _status(home: Home) -> None:
@@ -68,10 +68,10 @@ def _status(home: Home) -> None:
     for state, fault in status:
         process = f" (process {state.pid})" if state.pid else ""
         print(f"{state.name:16} {state.state.lower()}{process}{f': {fault}' if fault else ''}")
-    _tell(local.running_at(home))
+    _print_addresses(local.running_at(home))
 
 
-def _tell(running: Running) -> None:
+def _print_addresses(running: Running) -> None:
     print(f"Airflow  {running.airflow_url}  log in as {running.user} with {running.password}")
     print(f"MLflow   {running.mlflow_page}")
     print(f"Logs     {running.home.logs}")

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo, the benchmark and the tests drive it."""
+"""The part of Airflow's REST API that the demo, the benchmarks and the tests use."""
 
 import time
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Task:
     start: datetime | None
     end: datetime | None
     host: str
-    """Of the worker that has it; empty before one has."""
+    """The worker that runs it; empty before one does."""
 
     @property
     def ended(self) -> bool:
@@ -42,7 +42,7 @@ class Reachable(Protocol):
 
     @property
     def token(self) -> str:
-        """Of a user, as a bearer."""
+        """A bearer token of a user."""
 
 
 class AirflowApi:
@@ -58,7 +58,7 @@ class AirflowApi:
         self._http.close()
 
     def wait_for_dag(self, dag_id: str, patience: float = _PATIENCE) -> None:
-        """Return when Airflow knows the DAG. Raises StackError with its import errors where it does not in time."""
+        """Return when Airflow knows the DAG. Raises StackError with the import errors after `patience` seconds."""
         until = time.monotonic() + patience
         while self._http.get(f"/dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
             if time.monotonic() > until:
@@ -69,14 +69,14 @@ class AirflowApi:
             time.sleep(0.5)
 
     def trigger(self, dag_id: str, **conf: Any) -> str:
-        """Id of a new run. conf: params of the DAG."""
-        answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
-        if answer.is_error:
-            raise StackError(f"Airflow refuses to run {dag_id}: {answer.text}")
-        return cast(str, answer.json()["dag_run_id"])
+        """Start a run and return its id. conf: params of the DAG."""
+        response = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
+        if response.is_error:
+            raise StackError(f"Airflow refuses to run {dag_id}: {response.text}")
+        return cast(str, response.json()["dag_run_id"])
 
     def runs(self, dag_id: str) -> list[tuple[str, str]]:
-        """Id and state of each run, oldest first; of the last hundred."""
+        """Return id and state of the last hundred runs, oldest first."""
         found = self._get(f"/dags/{dag_id}/dagRuns", order_by="-run_after", limit=100)["dag_runs"]
         return [(each["dag_run_id"], each["state"]) for each in reversed(found)]
 
@@ -97,16 +97,16 @@ class AirflowApi:
         ]
 
     def follow(self, dag_id: str, run_id: str, patience: float, *, every: float = 0.7) -> Iterator[Task]:
-        """Each task as it ends, until the run has. Raises StackError where it has not after `patience` seconds.
+        """Yield each task when it has ended, until the run has. Raises StackError after `patience` seconds.
 
-        every: seconds from one look to the next, each of which is work for the API server.
+        every: seconds from one look to the next; each look is work for the API server.
         """
-        until, told = time.monotonic() + patience, set[tuple[str, int]]()
+        until, seen = time.monotonic() + patience, set[tuple[str, int]]()
         while True:
             state = self.state(dag_id, run_id)
             for task in self.tasks(dag_id, run_id):
-                if task.ended and (task.id, task.map_index) not in told:
-                    told.add((task.id, task.map_index))
+                if task.ended and (task.id, task.map_index) not in seen:
+                    seen.add((task.id, task.map_index))
                     yield task
             if state in ENDED:
                 return
@@ -118,31 +118,31 @@ class AirflowApi:
         return cast(str, self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def result(self, dag_id: str, run_id: str, task: str, map_index: int = -1) -> Any:
-        """What a task returned; None where it returned nothing."""
+        """Return what a task returned; None if it returned nothing."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/return_value"
-        answer = self._http.get(path, params={"map_index": map_index, "deserialize": True})
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        response = self._http.get(path, params={"map_index": map_index, "deserialize": True})
+        if response.status_code == httpx.codes.NOT_FOUND:
             return None
-        return answer.raise_for_status().json()["value"]
+        return response.raise_for_status().json()["value"]
 
     def clear(self, dag_id: str, run_id: str, task: str) -> None:
-        """Start a task of a run again, with all that follows it."""
+        """Start a task of a run again, with all tasks downstream."""
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task], "only_failed": False}
-        answer = self._http.post(f"/dags/{dag_id}/clearTaskInstances", json=body | {"include_downstream": True})
-        if answer.is_error:
-            raise StackError(f"Airflow refuses to clear {task} of {dag_id}: {answer.text}")
+        response = self._http.post(f"/dags/{dag_id}/clearTaskInstances", json=body | {"include_downstream": True})
+        if response.is_error:
+            raise StackError(f"Airflow refuses to clear {task} of {dag_id}: {response.text}")
 
     def log(self, dag_id: str, run_id: str, task: str, attempt: int = 1, map_index: int = -1) -> list[dict[str, Any]]:
-        """A task's log, an entry a line."""
+        """Return a task's log, one entry for each line."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
         return cast(list[dict[str, Any]], self._get(path, map_index=map_index)["content"])
 
     def _get(self, path: str, **params: Any) -> dict[str, Any]:
-        answer = self._http.get(path, params=params)
-        if answer.is_error:
-            raise StackError(f"Airflow's API answers {answer.status_code} to {path}: {answer.text[:500]}")
-        return cast(dict[str, Any], answer.json())
+        response = self._http.get(path, params=params)
+        if response.is_error:
+            raise StackError(f"Airflow's API responds {response.status_code} to {path}: {response.text[:500]}")
+        return cast(dict[str, Any], response.json())
 
 
-def _moment(said: str | None) -> datetime | None:
-    return None if said is None else datetime.fromisoformat(said)
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

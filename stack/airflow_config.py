@@ -10,26 +10,26 @@ from stack.ports import Ports
 
 EVERYWHERE: dict[str, dict[str, object]] = {
     "core": {"load_examples": False, "dags_are_paused_at_creation": False},
-    # A task that was killed with its scheduler is taken up by the next one after a minute instead of five.
+    # The next scheduler adopts the tasks of one that was killed after a minute, not after five.
     "scheduler": {"orphaned_tasks_check_interval": 30},
-    # In its first seconds the API server answers nobody, on slow cores: a task waits, and does not die of that.
-    # A task whose process outlives its pipes by a moment, as many do on busy cores, has its place in the worker until
-    # the next heartbeat: that is Airflow's 5 s.
+    # On slow cores the API server does not respond in its first seconds: a task waits then, instead of failing.
+    # On busy cores many a task's process outlives its pipes by a moment and keeps its slot in the worker until the
+    # next heartbeat: with Airflow's default that takes 5 s.
     "workers": {"execution_api_timeout": 30, "min_heartbeat_interval": 2},
-    # A new DAG file is seen within seconds; a new or changed spec within Airflow's own half a minute.
+    # Airflow sees a new DAG file within seconds, and a new or changed spec within its default of half a minute.
     "dag_processor": {"refresh_interval": 5},
     "logging": {
         "colored_console_log": False,
-        # What operators say belongs in the task's log, whatever Airflow itself keeps to itself.
+        # Messages of operators belong in the task's log, though Airflow's own stay out of it.
         "namespace_levels": "airflow=WARNING airflow.task=INFO alembic=WARNING http.access=WARNING",
     },
     "usage_data_collection": {"enabled": False},
 }
-"""What holds in containers as well: docker-compose.yml says the same."""
+"""Settings that containers have as well: docker-compose.yml holds the same."""
 
 
 def everywhere() -> dict[str, str]:
-    """The same as variables of the environment."""
+    """Return the same settings as environment variables."""
     return {
         f"AIRFLOW__{section}__{key}".upper(): str(value)
         for section, values in EVERYWHERE.items()
@@ -38,7 +38,7 @@ def everywhere() -> dict[str, str]:
 
 
 def write(home: Home, ports: Ports, credentials: Credentials) -> None:
-    """In a file and not in AIRFLOW__… variables: it holds keys, and tasks inherit and may print their environment."""
+    """Write airflow.cfg. It holds keys, so it is a file: tasks inherit AIRFLOW__… variables and may print them."""
     passwords = home.airflow / "passwords.json"
     write_private(passwords, json.dumps({USER: credentials.password}))
     settings: dict[str, dict[str, object]] = {
@@ -65,7 +65,7 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
             "secret_key": credentials.api_secret_key,
         },
         "api_auth": {"jwt_secret": credentials.jwt_secret},
-        # An idle scheduler looks again after 0.2 s instead of 1 s: most of a short cycle is this waiting.
+        # An idle scheduler looks again after 0.2 s, not 1 s: a short cycle consists mostly of this waiting.
         "scheduler": {"scheduler_idle_sleep_time": 0.2},
         "logging": {
             "base_log_folder": home.airflow / "logs",
@@ -76,7 +76,7 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
     for section, values in EVERYWHERE.items():
         settings[section] = settings.get(section, {}) | values
     parser = configparser.RawConfigParser()
-    # Airflow interpolates: a lone percent sign, as in an escaped URL, would be taken for the begin of a reference.
+    # Airflow interpolates: a single percent sign, as in an escaped URL, would begin a reference.
     parser.read_dict(
         {section: {k: str(v).replace("%", "%%") for k, v in values.items()} for section, values in settings.items()}
     )

@@ -1,8 +1,9 @@
-"""Runs a program once what its killed predecessor left has ended: `python alone.py PROGRAM …`, under supervisor.
+"""Ends the children that a killed predecessor left, then runs a program: `python alone.py PROGRAM …`, under supervisor.
 
-`mlflow server` serves from a child of its own. Killed, it leaves the child with the port, and supervisor would start
-another one in its place again and again that finds the port taken. Airflow's scheduler leaves its workers, and with
-them its connection to PostgreSQL: the locks of its last transaction would keep the next scheduler from any task.
+`mlflow server` serves from a child process. When it is killed, the child stays and keeps the port; supervisor would
+start one new server after the other, and each would find the port taken. A killed scheduler of Airflow leaves its
+workers, and with them its connection to PostgreSQL: the locks of its last transaction would keep the next scheduler
+from every task.
 """
 
 import os
@@ -18,15 +19,15 @@ def main() -> None:
     for process in ghosts:
         process.kill()
     psutil.wait_procs(ghosts, timeout=10)
-    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 - what supervisor was told to run
+    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 - the program that supervisor runs
 
 
 def _is_like_us(process: psutil.Process) -> bool:
     try:
-        theirs = process.environ()
+        variables = process.environ()
     except psutil.Error:
         return False
-    return all(theirs.get(mark) == os.environ[mark] for mark in _MARKS)
+    return all(variables.get(mark) == os.environ[mark] for mark in _MARKS)
 
 
 if __name__ == "__main__":

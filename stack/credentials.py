@@ -1,4 +1,4 @@
-"""Keys and the password of a stack: made once, kept in one file for its owner alone, never printed by a service."""
+"""Keys and the password of a stack: made once, stored in one file that only its owner can read, never logged."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ USER = "admin"
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """No repr: a traceback must not show them."""
+    """Has no repr, because a traceback must not show the values."""
 
     password: str
     fernet_key: str
@@ -23,7 +23,7 @@ class Credentials:
 
 
 def load_or_make(home: Home) -> Credentials:
-    """The same at every start: Airflow's database holds values encrypted with the Fernet key."""
+    """Return the same at every start: Airflow's database holds values encrypted with the Fernet key."""
     file = home.path / "credentials.json"
     if file.exists():
         return Credentials(**json.loads(file.read_text()))
@@ -38,7 +38,7 @@ def load_or_make(home: Home) -> Credentials:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file that nobody else can read, at no moment."""
+    """Write a file that nobody else can read at any moment."""
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(text)

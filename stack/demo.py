@@ -1,7 +1,7 @@
-"""`python -m stack.demo`: batches of rows arrive, and the real scheduler takes each through a cycle.
+"""`python -m stack.demo`: batches of rows arrive, and the real scheduler runs a cycle for each.
 
-Without options two batches of the sample arrive, the second one with other words in it. With --data and --spec it is
-your own file, in batches by date.
+Without options two batches of the sample arrive; the second one has other words in it. With --data and --spec the
+rows come from your own file, in batches by date.
 """
 
 import argparse
@@ -34,18 +34,18 @@ from stack.samples import tables
 _BATCHES = 6
 _PATIENCE = 1800
 _MARK = "demo"
-"""File in a home whose state a demo made, and the next one may delete."""
+"""A file in a home whose contents come from a demo, so that the next demo may delete them."""
 
 
 def main() -> int:
-    """Exit status 0 only if every cycle ended as it should."""
+    """Return the exit status: 0 only if every cycle ended as it should."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--data", type=Path, help="a file of rows: .csv or .tsv, also .gz")
     parser.add_argument("--spec", type=Path, help="the spec that they are for")
     arguments = parser.parse_args()
     if (arguments.data is None) != (arguments.spec is None):
         parser.error("DATA and SPEC go together: the rows, and the spec that they are for")
-    # Progress is told as it is made, into a pipe as well.
+    # Progress is printed at once, into a pipe as well.
     cast(TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     try:
         signal.signal(signal.SIGTERM, interrupt)
@@ -98,11 +98,11 @@ def _batches(data: Path, file: SpecFile) -> Iterable[pd.DataFrame]:
 
 @contextmanager
 def _stack(specs: Path, *, copy: SpecFile | None = None, fill: local.Fill | None = None) -> Iterator[Running]:
-    """A stack whose state is only this demo's, ended however the block ends; its state stays for `make up`."""
+    """Start a stack with nothing but this demo in it, and end it with the block; what it stored stays for `make up`."""
     home = Home.at()
     if home.exists() and not (home.path / _MARK).exists():
         raise StackError(
-            f"{home.path} holds the state of a stack of yours: `make reset` deletes it, "
+            f"{home.path} holds what a stack of yours stored: `make reset` deletes it, "
             "or set RETRAIN_HOME to another folder"
         )
     local.reset(home)
@@ -121,17 +121,17 @@ def _stack(specs: Path, *, copy: SpecFile | None = None, fill: local.Fill | None
 def _cycle(
     stack: Running, api: AirflowApi, file: SpecFile, batch: pd.DataFrame, *, number: int, known: set[str] | None = None
 ) -> Judged:
-    """What came of a batch. known: the runs before it, where it has arrived already; else it arrives now."""
+    """Return what became of a batch. known: the runs before it if it has arrived already; otherwise it arrives now."""
     source = file.spec.source
     api.wait_for_dag(file.dag_id)
     table = source.table or file.path.stem
     if known is None:
-        # One that the schedule has started and that has not ended may find the batch as well.
+        # A run that the schedule has started and that has not ended may find the batch as well.
         known = {run for run, state in api.runs(file.dag_id) if state in ENDED}
         with closing(psycopg2.connect(stack.dsn("source"))) as connection:
             feed.load(connection, table, batch, key=source.key, index=source.label_time)
     print(f"\nBatch {number}: {len(batch):,} rows have arrived in table {table}.")
-    # The schedule may start runs as well, and whichever comes first finds the batch.
+    # The schedule may start runs as well; the first run finds the batch.
     for _ in range(3):
         run = next((run for run, _ in api.runs(file.dag_id) if run not in known), None) or api.trigger(file.dag_id)
         known.add(run)
@@ -146,7 +146,7 @@ def _cycle(
             promotion = api.result(file.dag_id, run, "promote")
             return Judged(
                 arrived=len(batch),
-                snapshot=Snapshot.from_json(api.result(file.dag_id, run, "take")),
+                snapshot=Snapshot.from_json(api.result(file.dag_id, run, "snapshot")),
                 candidates=[Candidate.from_json(candidate) for candidate in trained],
                 verdict=Verdict.from_json(verdict),
                 promotion=None if promotion is None else Promotion.from_json(promotion),

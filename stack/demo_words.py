@@ -1,4 +1,4 @@
-"""What the demo says of a task, and of a whole cycle."""
+"""The demo's words for a task, and for a whole cycle."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from stack.airflow_api import Task
 
 @dataclass(frozen=True)
 class Judged:
-    """What came of one batch."""
+    """What became of one batch."""
 
     arrived: int
     snapshot: Snapshot
@@ -20,55 +20,55 @@ class Judged:
 
 
 def of_task(task: Task, result: Any) -> str:
-    """One line. result: what the task returned; None where it returned nothing."""
-    said = task.state or ""
+    """Return one line. result: what the task returned; None if it returned nothing."""
+    text = task.state or ""
     match task.id, task.state:
         case "sense", "success":
-            said = "enough new labelled rows are there"
+            text = "enough new labelled rows are there"
         case "sense", "skipped":
-            said = "not enough new labelled rows are there"
-        case "take", "success":
+            text = "not enough new labelled rows are there"
+        case "snapshot", "success":
             snapshot = Snapshot.from_json(result)
             subsets = ", ".join(f"{rows:,} {subset}" for subset, rows in snapshot.subsets.items() if rows)
-            said = f"snapshot of {snapshot.rows:,} rows, {snapshot.new_rows:,} of them new: {subsets}"
+            text = f"snapshot of {snapshot.rows:,} rows, {snapshot.new_rows:,} of them new: {subsets}"
         case "check", "success":
             failed = [f"{name} {found}" for name, found in result.items() if found != "passed"]
-            said = f"{len(result)} checks: {', '.join(failed) or 'all passed'}"
+            text = f"{len(result)} checks: {', '.join(failed) or 'all passed'}"
         case "train", "success":
             candidate = Candidate.from_json(result)
-            said = f"{candidate.name}: {candidate.metric} {candidate.validation_score:.4f} on validation rows"
+            text = f"{candidate.name}: {candidate.metric} {candidate.validation_score:.4f} on validation rows"
         case "evaluate", "success":
             verdict = Verdict.from_json(result)
-            said = f"{verdict.outcome} {verdict.matchup.candidate}: {verdict.reason}"
+            text = f"{verdict.outcome} {verdict.matchup.candidate}: {verdict.reason}"
         case "promote", "success":
-            said = f"version {Promotion.from_json(result).to_version} is in Production"
-        case "tell", "success":
-            said = f"{result} announcements"
-    return f"{task.id:9} {said}{'' if task.seconds is None else f' ({task.seconds:.1f} s)'}"
+            text = f"version {Promotion.from_json(result).to_version} is in Production"
+        case "notify", "success":
+            text = f"{result} announcements"
+    return f"{task.id:9} {text}{'' if task.seconds is None else f' ({task.seconds:.1f} s)'}"
 
 
 def of_cycle(cycle: Judged) -> Iterator[tuple[str, str]]:
-    """A table of two columns."""
+    """Yield the rows of a table with two columns."""
     verdict, matchup, metric = cycle.verdict, cycle.verdict.matchup, cycle.verdict.metric
     snapshot, rival = cycle.snapshot, f"version {matchup.production}" if matchup.production else "no Production"
     yield "arrived", f"{cycle.arrived:,} rows; snapshot {snapshot.id[:12]} holds {snapshot.rows:,}"
     for candidate in cycle.candidates:
         yield candidate.name, f"{metric} {candidate.validation_score:.4f} on validation rows"
     yield "verdict", f"{verdict.outcome} {matchup.candidate}: {verdict.reason}"
-    yield "holdout", f"{metric} {_figure(verdict.score)} against {_figure(verdict.production_score)} of {rival}"
+    yield "holdout", f"{metric} {_number(verdict.score)} against {_number(verdict.production_score)} of {rival}"
     yield (
         "",
         f"on {verdict.rows:,} rows; test {matchup.test} of {verdict.tests} of holdout round {matchup.holdout_round}",
     )
     if verdict.p_value is not None:
-        yield "difference", f"{_figure(verdict.difference)}, 95% interval {_interval(verdict.interval)}"
-        yield "p", f"{_figure(verdict.p_value)}, to be below {verdict.alpha:g}"
+        yield "difference", f"{_number(verdict.difference)}, 95% interval {_interval(verdict.interval)}"
+        yield "p", f"{_number(verdict.p_value)}, to be below {verdict.alpha:g}"
         yield "flips", f"{verdict.wrong_to_right} wrong to right, {verdict.right_to_wrong} right to wrong"
     now = cycle.promotion.to_version if cycle.promotion else matchup.production
     yield "Production", f"version {now}" if now else "none"
 
 
-def _figure(value: float | None) -> str:
+def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 

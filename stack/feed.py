@@ -1,4 +1,4 @@
-"""Puts rows into a table of PostgreSQL, as an application of the user's would."""
+"""Puts rows into a table of PostgreSQL, as the user's application would."""
 
 import csv
 import io
@@ -19,9 +19,9 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def read(file: Path, dates: str | None = None) -> pd.DataFrame:
-    """The rows of a .csv or .tsv file, also .gz, in UTF-8 with a header line.
+    """Return the rows of a .csv or .tsv file, also .gz, in UTF-8 with a header line.
 
-    dates: column that holds times as ISO 8601 writes them. Raises StackError where the file is none of these.
+    dates: column with times in ISO 8601. Raises StackError if the file or that column cannot be read as such.
     """
     separator = _SEPARATORS.get(Path(file.name.removesuffix(".gz")).suffix)
     if separator is None:
@@ -34,19 +34,19 @@ def read(file: Path, dates: str | None = None) -> pd.DataFrame:
         try:
             rows[dates] = pd.to_datetime(rows[dates].astype("string"), format="ISO8601")
         except ValueError as error:
-            said = " ".join(str(error).split())
-            raise StackError(f"{file}: column {dates!r} holds what is no time: {said}") from error
+            reason = " ".join(str(error).split())
+            raise StackError(f"{file}: column {dates!r} holds a value that is not a time: {reason}") from error
     return rows
 
 
 def _parse(file: Path, separator: str) -> pd.DataFrame:
     with warnings.catch_warnings():
-        # A row that is longer than the header would be cut.
+        # Without this a row that is longer than the header would be cut.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         rows: pd.DataFrame = pd.read_csv(
             file,
             sep=separator,
-            # Tab-separated text is seldom quoted: a lone quotation mark in it is a character like any other.
+            # Tab-separated text is seldom quoted: a single quotation mark in it is a character like any other.
             quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
             index_col=False,
             keep_default_na=False,
@@ -56,7 +56,7 @@ def _parse(file: Path, separator: str) -> pd.DataFrame:
 
 
 def batches(rows: pd.DataFrame, column: str, count: int) -> Iterator[pd.DataFrame]:
-    """The rows in the order of a column, in `count` parts of as many rows each, give or take one."""
+    """Yield the rows, sorted by a column, in `count` parts whose sizes differ by at most one."""
     ordered = rows.sort_values(column, kind="stable")
     ends = [round(len(ordered) * part / count) for part in range(count + 1)]
     for begin, end in pairwise(ends):
@@ -71,9 +71,9 @@ def exists(database: connection, table: str) -> bool:
 
 
 def load(database: connection, table: str, rows: pd.DataFrame, *, key: str, index: str | None = None) -> None:
-    """Append rows, all or none; the table is made where it is missing, from the types of the rows.
+    """Append all rows or none. A table that is missing is made from the types of the rows.
 
-    key: column of the primary key. index: column that gets an index. Raises StackError where PostgreSQL refuses.
+    key: column of the primary key. index: column that gets an index. Raises StackError if PostgreSQL refuses.
     """
     name = sql.Identifier(*table.split("."))
     columns = [(sql.Identifier(column), _type(rows[column])) for column in rows.columns]

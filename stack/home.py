@@ -1,4 +1,4 @@
-"""The one folder that holds all the state of a stack, and who may touch it."""
+"""The one folder that holds everything a stack stores, and the right to touch it."""
 
 import fcntl
 import hashlib
@@ -16,19 +16,19 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 _ROOM = 1_000_000_000
 _MARK = "stack.lock"
-# A Unix socket's path has 108 bytes on Linux and 104 on macOS, its end included.
+# The path of a Unix socket may have 108 bytes on Linux and 104 on macOS, with the final zero byte.
 _LONGEST_SOCKET = 100
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where a stack keeps what. Two stacks with different homes do not know of each other."""
+    """The folders of a stack. Two stacks with different homes do not know of each other."""
 
     path: Path
 
     @staticmethod
     def at(path: Path | str | None = None) -> "Home":
-        """The home at `path`; without one, what RETRAIN_HOME says or `.retrain` in the project."""
+        """Return the home at `path`; by default at RETRAIN_HOME, or at `.retrain` in the project."""
         chosen = path or os.environ.get("RETRAIN_HOME") or PROJECT / ".retrain"
         return Home(Path(chosen).expanduser().resolve())
 
@@ -54,7 +54,7 @@ class Home:
 
     @property
     def postgres_socket(self) -> Path:
-        """The folder with PostgreSQL's socket. It belongs to the user that PostgreSQL runs as, and to nobody else."""
+        """The folder with PostgreSQL's socket. Only the user that PostgreSQL runs as can open it."""
         return self._sockets / "postgres"
 
     @property
@@ -64,18 +64,18 @@ class Home:
     @property
     def _sockets(self) -> Path:
         inside = self.path / "sockets"
-        # supervisord first makes `socket.<pid>`, PostgreSQL adds a `.lock`: neither adds more than this.
+        # supervisord first makes `socket.<pid>`, PostgreSQL adds a `.lock`: neither path is longer than this one.
         longest = inside / "supervisor" / "socket.1234567"
         if len(os.fsencode(longest)) <= _LONGEST_SOCKET:
             return inside
         name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
-        return Path("/tmp") / f"retrain-{os.getuid()}-{name}"  # noqa: S108 - must be short; checked when it is made
+        return Path("/tmp") / f"retrain-{os.getuid()}-{name}"  # noqa: S108 - must be short; its owner is checked when it is made
 
     def exists(self) -> bool:
         return (self.path / _MARK).exists()
 
     def make(self) -> None:
-        """Make the folders. Refuses a folder that holds something else, no right to write, and a full disk."""
+        """Make the folders. Raises StackError if the folder has other contents or is read-only, or the disk is full."""
         try:
             if self.path.exists() and not self.exists() and any(self.path.iterdir()):
                 raise StackError(f"{self.path} is not empty and not a stack's folder: set RETRAIN_HOME to another one")
@@ -92,17 +92,17 @@ class Home:
         self.refuse_full_disk(_ROOM)
 
     def refuse_full_disk(self, wanted: int = 10_000_000) -> None:
-        """Raises StackError where fewer than `wanted` bytes are free."""
+        """Raise StackError if fewer than `wanted` bytes are free."""
         free = shutil.disk_usage(self.path).free
         if free < wanted:
             raise StackError(
-                f"the disk of {self.path} has {free / 1e6:.0f} MB left and the stack wants {_ROOM / 1e6:.0f}: "
+                f"the disk of {self.path} has {free / 1e6:.0f} MB left and the stack needs {_ROOM / 1e6:.0f}: "
                 "make room, or set RETRAIN_HOME to a folder on another disk"
             )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep a second `up`, `down` or `reset` of this home away while the first is at it."""
+        """Refuse a second `up`, `down` or `reset` of this home while the first one works."""
         with (self.path / _MARK).open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,17 +113,17 @@ class Home:
             yield
 
     def remove_sockets(self) -> None:
-        """They may lie outside of the folder; `make` makes their place again."""
+        """Remove the sockets, which may lie outside of the folder; `make` makes their folder again."""
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def remove(self) -> None:
-        """Delete the folder and all that the stack ever stored."""
+        """Delete the folder and everything that the stack ever stored."""
         self.remove_sockets()
         shutil.rmtree(self.path)
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder for us alone, or refuse one that somebody else put there."""
+    """Make a folder that only we can open. Raises StackError if somebody else made it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

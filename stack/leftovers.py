@@ -1,4 +1,4 @@
-"""Finds and ends the processes of a stack that outlived their manager, and the files that they left behind."""
+"""Finds and ends the processes of a stack that outlived their manager, and removes the files that they left."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from stack.home import Home
 
 
 def processes(home: Home) -> list[psutil.Process]:
-    """Every process of the stack in `home`, whoever its parent is now; managers first: they restart others."""
+    """Return all processes of the stack in `home`, whatever their parents; managers first, as they restart others."""
     ours = _callers()
     found = {process for process in psutil.process_iter() if process not in ours and _belongs(process, home)}
     # PostgreSQL's processes write their titles over their environment.
@@ -23,13 +23,13 @@ def processes(home: Home) -> list[psutil.Process]:
 
 
 def end(home: Home, patience: float = 5) -> int:
-    """End them and see each of them end; the number of those that it took."""
+    """End these processes, wait until each has ended, and return how many there were."""
     ended = 0
-    # Again until none is found: while some were ending, others may still have started more.
+    # Repeat until none is found: while some were ending, others may have started new ones.
     while found := processes(home):
         for process in found:
             with suppress(psutil.NoSuchProcess):
-                # A manager that is asked would wait for its programs, and not for long enough.
+                # A manager that gets SIGTERM would wait for its programs, and not for long enough.
                 process.send_signal(signal.SIGKILL if _is_manager(process) else _polite(process))
         _, resisting = psutil.wait_procs(found, timeout=patience)
         for process in resisting:
@@ -41,7 +41,7 @@ def end(home: Home, patience: float = 5) -> int:
 
 
 def remove_files(home: Home) -> int:
-    """Remove what says that something runs, once nothing does; the number of such files."""
+    """Remove the files that say that something runs, once nothing does; return how many there were."""
     stale = [
         home.path / "supervisord.pid",
         home.supervisor_socket,
@@ -63,11 +63,11 @@ def _belongs(process: psutil.Process, home: Home) -> bool:
             return str(home.pgdata) in process.cmdline()
         return process.environ().get("RETRAIN_STACK") == str(home.path)
     except (psutil.Error, OSError):
-        return False  # it has ended, or is somebody else's
+        return False  # it has ended, or belongs to somebody else
 
 
 def _callers() -> set[psutil.Process]:
-    """This process and those that wait for it: `down` may be run from within the stack's own environment."""
+    """Return this process and its parents: `down` may be run from within the stack's own environment."""
     me = psutil.Process()
     return {me, *me.parents()}
 

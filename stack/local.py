@@ -43,7 +43,7 @@ class Running:
 
     @property
     def mlflow_page(self) -> str:
-        """Where a person looks: by itself MLflow's page opens on traces of language models."""
+        """The address for people: without the query, MLflow's page opens on traces of language models."""
         return f"{self.mlflow_url}/#/experiments?workflowType=machine_learning"
 
     @property
@@ -56,22 +56,22 @@ class Running:
 
     @cached_property
     def token(self) -> str:
-        """A bearer token of the user for Airflow's API; good for a day."""
-        answer = httpx.post(
+        """A bearer token of the user for Airflow's API, valid for a day."""
+        response = httpx.post(
             f"{self.airflow_url}/auth/token",
             json={"username": self.user, "password": self.password},
             timeout=30,
             trust_env=False,
         )
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
+        response.raise_for_status()
+        return str(response.json()["access_token"])
 
     def dsn(self, database: str) -> str:
-        """For psycopg2: one of airflow, mlflow, retrain, source."""
+        """Return a connection string for psycopg2. database: one of airflow, mlflow, retrain, source."""
         return postgres.dsn(self.home, database)
 
     def url(self, database: str) -> str:
-        """For SQLAlchemy."""
+        """Return a URL for SQLAlchemy."""
         return postgres.url(self.home, database, driver="psycopg2")
 
 
@@ -88,10 +88,10 @@ def up(
     fill: Fill | None = None,
     say: Say = print,
 ) -> tuple[Running, bool]:
-    """Start the services `names` in `home`; the second answer is whether they ran already.
+    """Start the services `names` in `home`. Return the stack, and whether they ran already.
 
-    env: what the processes find in their environment besides `environment(home)`. fill: loads tables when PostgreSQL
-    is there, before what would look for them is started. Whatever fails, and on Ctrl-C, what was started is ended
+    env: variables of the processes besides `environment(home)`. fill: loads tables when PostgreSQL is ready, before
+    the services that look for them are started. On any error, and on Ctrl-C, everything that was started is ended
     before this raises.
     """
     home.make()
@@ -111,13 +111,13 @@ def up(
             with _undisturbed():
                 _end(home)
             if isinstance(error, Exception):
-                home.refuse_full_disk()  # who dies of that can seldom write down why
+                home.refuse_full_disk()  # a process that dies of a full disk can seldom write the reason
             raise
         return running, False
 
 
 def down(home: Home) -> bool:
-    """End everything that belongs to the stack in `home`, and return when nothing is left; False: nothing ran."""
+    """End every process of the stack in `home`, and return when none is left; False if none ran."""
     if not home.exists():
         return False
     with home.locked(), _undisturbed():
@@ -125,7 +125,7 @@ def down(home: Home) -> bool:
 
 
 def reset(home: Home) -> bool:
-    """End the stack in `home` and delete all that it stored; False: there was none."""
+    """End the stack in `home` and delete everything that it stored; False if there was none."""
     if not home.exists():
         return False
     with home.locked(), _undisturbed():
@@ -135,12 +135,12 @@ def reset(home: Home) -> bool:
 
 
 def running_at(home: Home) -> Running:
-    """The stack in `home` as it was last started."""
+    """Return the stack in `home` as it was last started."""
     return Running(home, port_numbers.recall(home), environment(home))
 
 
 def status(home: Home) -> list[tuple[State, str | None]]:
-    """Each program, and why it does not do its work, if so; empty when no stack runs in `home`."""
+    """Return each program and, if it does not work, the reason; empty if no stack runs in `home`."""
     known = _states(home)
     if not known:
         return []
@@ -161,9 +161,9 @@ def running(
     fill: Fill | None = None,
     say: Say = print,
 ) -> Iterator[Running]:
-    """A stack in the folder `home` for as long as the block runs; ended however the block ends.
+    """Run a stack in the folder `home` as long as the block, and end it with the block.
 
-    services: some of `stack.services.ALL`. ports: by default free ones. Raises StackError where one runs already.
+    services: some of `stack.services.ALL`. ports: free ones by default. Raises StackError if a stack runs there.
     """
     place = Home.at(home)
     stack, already = up(place, names=services, ports=ports or port_numbers.free(), env=env, fill=fill, say=say)
@@ -181,7 +181,7 @@ def _states(home: Home) -> dict[str, State]:
 
 
 def _runs(home: Home, names: Sequence[str]) -> bool:
-    """Whether all of these services run. One that just died counts: supervisor is bringing it back."""
+    """Whether all of these services run. One that has just died counts: supervisor starts it again."""
     known = _states(home)
     return all(
         name in known
@@ -194,7 +194,7 @@ def _runs(home: Home, names: Sequence[str]) -> bool:
 
 
 def _clear(home: Home, say: Say) -> None:
-    """End and remove what an earlier stack left that did not end in good order."""
+    """End the processes and remove the files of an earlier stack that did not end cleanly."""
     ended = leftovers.end(home)
     files = leftovers.remove_files(home)
     if ended or files:
@@ -202,14 +202,14 @@ def _clear(home: Home, say: Say) -> None:
 
 
 def _start(running: Running, wanted: Sequence[Service], fill: Fill | None, say: Say) -> None:
-    """Start each service as soon as all that it waits for are ready."""
+    """Start each service as soon as all services that it needs are ready."""
     supervisor = Supervisor(running.home)
     supervisor.start(wanted, dict(running.env))
     present = {service.name for service in wanted}
     waiting, starting, ready = list(wanted), dict[str, _Start](), set[str]()
     while waiting or starting:
         for service in [each for each in waiting if present.intersection(each.after) <= ready]:
-            say(f"Starting {service.says} …")
+            say(f"Starting {service.label} …")
             supervisor.start_program(service.name)
             waiting.remove(service)
             starting[service.name] = _Start(service, time.monotonic())
@@ -233,22 +233,22 @@ class _Start:
 
 
 def _is_ready(home: Home, start: _Start, state: State) -> bool:
-    """Raises StackError when the service has died, also when supervisor has already started it again."""
+    """Return whether it works. Raises StackError if it has died, even if supervisor has already started it again."""
     service = start.service
     if service.why_not_ready is None and state.state == "EXITED" and state.exit_status == 0:
         return True
     if state.state in ("BACKOFF", "EXITED", "FATAL") or (start.pid and state.pid != start.pid):
-        raise StackError(f"{service.says} died while starting: {_last_words(home, service.name)}")
+        raise StackError(f"{service.label} died while starting: {_last_line(home, service.name)}")
     start.pid = state.pid
     reason = "still at work" if service.why_not_ready is None else service.why_not_ready(state.since)
     if reason and time.monotonic() - start.begun > _PATIENCE:
         raise StackError(
-            f"{service.says} is not ready after {_PATIENCE} s ({reason}): {_last_words(home, service.name)}"
+            f"{service.label} is not ready after {_PATIENCE} s ({reason}): {_last_line(home, service.name)}"
         )
     return reason is None
 
 
-def _last_words(home: Home, name: str) -> str:
+def _last_line(home: Home, name: str) -> str:
     file = log_file(home, name)
     try:
         lines = [line.strip() for line in file.read_text(errors="replace").splitlines() if line.strip()]
@@ -258,13 +258,13 @@ def _last_words(home: Home, name: str) -> str:
 
 
 def _end(home: Home) -> bool:
-    """End every service in good order, then whatever is left; whether there was anything."""
+    """End every service cleanly, then everything that is left; return whether anything ran."""
     supervisor = Supervisor(home)
     orderly = supervisor.answers()
     if orderly:
-        with suppress(StackError, psutil.NoSuchProcess):  # killed meanwhile: what it ran is swept up below
+        with suppress(StackError, psutil.NoSuchProcess):  # killed meanwhile: its programs are ended below
             names = list(supervisor.states())
-            # PostgreSQL last: the others write their last words into it.
+            # PostgreSQL last: the others still write into it when they end.
             supervisor.stop_programs([name for name in names if name != "postgres"], patience=30)
             supervisor.stop_programs([name for name in names if name == "postgres"], patience=90)
             supervisor.shut_down()
@@ -276,7 +276,7 @@ def _end(home: Home) -> bool:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C must not stop the stopping: it is what leaves processes behind."""
+    """Ignore signals: a second Ctrl-C would stop the cleaning up, and leave processes behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

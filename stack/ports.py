@@ -1,4 +1,4 @@
-"""The TCP ports of a stack: which, and whether somebody else has them."""
+"""The TCP ports of a stack, and whether another program has them."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ class Ports:
 
 
 def from_variables(variables: Mapping[str, str]) -> Ports:
-    """The default ports, each overridden by its variable; with RETRAIN_PORTS=free whichever ports are free."""
+    """Return the default ports, each overridden by its variable; with RETRAIN_PORTS=free, any free ports."""
     if variables.get("RETRAIN_PORTS") == "free":
         return free()
     chosen = {}
@@ -44,7 +44,7 @@ def from_variables(variables: Mapping[str, str]) -> Ports:
 
 
 def free() -> Ports:
-    """Ports that nobody listens on. All are held until the last is known, so that they differ."""
+    """Return ports that nobody listens on. All are held until the last is known, so that they differ."""
     with ExitStack() as held:
         chosen = {}
         for field in fields(Ports):
@@ -55,13 +55,13 @@ def free() -> Ports:
 
 
 def refuse_taken(ports: Ports, names: Collection[str]) -> None:
-    """Raises StackError for the first of these ports that somebody listens on, naming who where the system tells."""
+    """Raise StackError for the first of these ports that is taken; it names the program if the system tells."""
     for field, variable in VARIABLES.items():
         port = getattr(ports, field)
         if field in names and _is_taken(port):
             raise StackError(
-                f"port {port} is taken by {_holder(port)}: end that, or set {variable} to another port "
-                "(RETRAIN_PORTS=free takes whichever ports are free)"
+                f"port {port} is taken by {_holder(port)}: end that program, or set {variable} to another port "
+                "(RETRAIN_PORTS=free takes any free ports)"
             )
 
 
@@ -70,7 +70,7 @@ def remember(home: Home, ports: Ports) -> None:
 
 
 def recall(home: Home) -> Ports:
-    """The ports that the stack was last started with."""
+    """Return the ports that the stack was last started with."""
     try:
         return Ports(**json.loads((home.path / "ports.json").read_text()))
     except FileNotFoundError as error:
@@ -78,15 +78,15 @@ def recall(home: Home) -> Ports:
 
 
 def _is_taken(port: int) -> bool:
-    # Airflow's log servers listen on every address: a listener on any of them is in the way.
-    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - asked for and let go at once
+    # Airflow's log servers listen on every address: a listener on any address blocks them.
+    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - bound and released at once
         with socket.socket() as probe:
-            # As servers do: a connection that lingers in TIME_WAIT is nobody's.
+            # As servers do: a connection in TIME_WAIT does not take the port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((address, port))
             except PermissionError as error:
-                raise StackError(f"port {port} is one that only root may use: choose one above 1023") from error
+                raise StackError(f"only root may use port {port}: choose one above 1023") from error
             except OSError:
                 return True
     return False
@@ -100,5 +100,5 @@ def _holder(port: int) -> str:
                     break
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     except psutil.Error:
-        pass  # some systems tell root only
+        pass  # some systems tell only root
     return "another program"

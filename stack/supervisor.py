@@ -1,4 +1,4 @@
-"""The process manager: supervisord with a configuration of ours, spoken to over a Unix socket."""
+"""The process manager: supervisord with our configuration, over a Unix socket."""
 
 import configparser
 import shlex
@@ -24,7 +24,7 @@ from stack.services import Service
 
 @dataclass(frozen=True)
 class State:
-    """What supervisor knows of one program."""
+    """A program as supervisor knows it."""
 
     name: str
     state: str  # STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL
@@ -34,19 +34,19 @@ class State:
 
 
 class Supervisor:
-    """The supervisord of one home. Its programs start only when told to, and come back when they die."""
+    """The supervisord of one home. Its programs start only on request, and it restarts those that die."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
 
     def start(self, services: Sequence[Service], environment: dict[str, str]) -> None:
-        """Start supervisord in the background, with no program running yet."""
+        """Start supervisord in the background; no program runs yet."""
         file = self._home.path / "supervisord.conf"
         with file.open("w") as stream:
             _configuration(self._home, services).write(stream)
         started = subprocess.run(
             [str(Path(sys.executable).parent / "supervisord"), "-c", str(file)],
-            # Through its environment and not its configuration: no quoting, and every program inherits it.
+            # In its environment, not in its configuration: that needs no quoting, and every program inherits it.
             env=environment,
             cwd=self._home.path,
             capture_output=True,
@@ -54,8 +54,8 @@ class Supervisor:
             check=False,
         )
         if started.returncode:
-            said = (started.stderr.strip() or started.stdout.strip() or "nothing").splitlines()[-1]
-            raise StackError(f"supervisord did not start: {said}; its log is {self._home.logs / 'supervisord.log'}")
+            reason = (started.stderr.strip() or started.stdout.strip() or "no output").splitlines()[-1]
+            raise StackError(f"supervisord did not start: {reason}; its log is {self._home.logs / 'supervisord.log'}")
         deadline = time.monotonic() + 10
         while not self.answers():
             if time.monotonic() > deadline:
@@ -81,11 +81,11 @@ class Supervisor:
         }
 
     def start_program(self, name: str) -> None:
-        """Do not wait: whether it runs is seen from its state and its health."""
+        """Start a program and do not wait: its state and its health show whether it runs."""
         self._call("startProcess", name, False)
 
     def stop_programs(self, names: Sequence[str], patience: float) -> None:
-        """Tell all to stop, and return when the last has. One that was not running is no error."""
+        """Stop these programs, and return when the last has ended. One that does not run is not an error."""
         for name in names:
             try:
                 self._call("stopProcess", name, False)
@@ -100,14 +100,14 @@ class Supervisor:
             time.sleep(0.1)
 
     def shut_down(self) -> None:
-        """End supervisord, and see it end."""
+        """End supervisord, and wait until it has ended."""
         process = psutil.Process(int(self._call("getPID")))
         self._call("shutdown")
-        with suppress(psutil.TimeoutExpired):  # the caller sweeps up what did not end
+        with suppress(psutil.TimeoutExpired):  # the caller ends what is left
             process.wait(timeout=30)
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        # A connection for each call: a transport must not be shared by threads, and a dead one is not seen to be dead.
+        # A new connection for each call: threads must not share a transport, and a dead one does not show.
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._home.supervisor_socket}")
         try:
             with ServerProxy("http://127.0.0.1", transport=transport) as proxy:
@@ -143,21 +143,21 @@ def _configuration(home: Home, services: Sequence[Service]) -> configparser.RawC
             "autostart": "false",
             "autorestart": "false" if once else "true",
             "startsecs": 0 if once else 1,
-            # PostgreSQL refuses to come back while processes of the one that was killed are alive: be patient.
+            # PostgreSQL does not start again while processes of its killed predecessor are alive: be patient.
             "startretries": 20,
             "stopsignal": service.stop_signal,
             "stopwaitsecs": service.patience,
             "stopasgroup": str(service.whole_group).lower(),
             "killasgroup": str(service.whole_group).lower(),
             "redirect_stderr": "true",
-            # Relative: supervisor expands this one setting twice, and trips over a percent sign in a folder's name.
+            # Relative: supervisor expands this setting twice, and fails on a percent sign in a folder's name.
             "stdout_logfile": log_file(home, service.name).relative_to(home.path),
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": 2,
             **({"user": service.user} if service.user else {}),
         }
     parser = configparser.RawConfigParser()
-    # supervisor interpolates like configparser: a lone percent sign would begin a reference.
+    # supervisor interpolates like configparser: a single percent sign would begin a reference.
     parser.read_dict(
         {section: {k: str(v).replace("%", "%%") for k, v in values.items()} for section, values in sections.items()}
     )

@@ -1,14 +1,14 @@
-# Makes .venv from requirements.lock, unless the one that is there was made from this very lock, in this very folder.
-# PYTHON in the environment chooses the Python; otherwise the first that is new enough.
+# Makes .venv from requirements.lock, unless it was already made from the same lock in the same folder.
+# PYTHON in the environment names the Python; otherwise the first that is new enough is taken.
 
 set -u
 
 made_from() {
-    pwd # a venv that was moved does not work
+    pwd # a venv does not work after a move
     cat requirements.lock
 }
 
-itself() { # what an editable install takes from it
+itself() { # the part of pyproject.toml that an editable install depends on
     sed '/^\[tool\.ruff/,$d' pyproject.toml
 }
 
@@ -34,10 +34,10 @@ choose_python() {
 
 pip_install() {
     .venv/bin/python -m pip --disable-pip-version-check install "$@" >> .venv/install.log 2>&1 ||
-        give_up "the packages could not be installed ($(grep -v '^WARNING' .venv/install.log | grep . | tail -n 1)): is the network up, and the package index one that pip reaches? All that pip said is in .venv/install.log; \`make venv\` tries again"
+        give_up "the packages could not be installed ($(grep -v '^WARNING' .venv/install.log | grep . | tail -n 1)): is the network up, and does pip reach the package index? pip's whole output is in .venv/install.log; \`make venv\` tries again"
 }
 
-# Where pip has an index of its owner's, uv is to use it; what it does not know of pip's settings, pip makes good.
+# uv uses the same index as pip. If uv fails, for example because it does not know a setting of pip, pip installs.
 uv_install() {
     sed -n '/^uv==/,/[^\\]$/p' requirements.lock > .venv/uv.txt
     pip_install --require-hashes -r .venv/uv.txt
@@ -63,4 +63,4 @@ if ! same_lock; then
 fi
 pip_install --no-deps --no-build-isolation -e .
 itself > .venv/itself
-made_from > .venv/built-from # last: an install that was interrupted does not count as done
+made_from > .venv/built-from # last, so that an interrupted install does not count as done

@@ -1,1 +1,1 @@
-"""Tables to try Retrain on, one for each spec that comes with it."""
+"""Sample tables, one for each spec that comes with Retrain."""

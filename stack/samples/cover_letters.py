@@ -1,9 +1,9 @@
 """Writes labelled Korean cover letters, any number of them: `python -m stack.samples.cover_letters --rows 1000`.
 
-Each letter is a few sentences of a subject, a deed and an ending. Deeds speak for or against an applicant, a figure
-speaks for him, and an ending can turn a deed into its opposite ("… 했습니다", "… 하지 못했습니다"): a model that sees
-single words knows less than one that sees them together, and none can know all, because reviewers differ as well.
-Stems take many endings, as in any Korean text, so that few whole words come twice and their characters do.
+Each letter is a few sentences of a subject, a deed and an ending. Deeds speak for or against an applicant, a number
+speaks for one, and an ending can turn a deed into its opposite ("… 했습니다", "… 하지 못했습니다"): a model that sees
+single words knows less than one that sees them together, and no model can know everything, because reviewers differ.
+Stems take many endings, as in any Korean text, so that few whole words occur twice, while their characters do.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _SUBJECTS = (
     "발표 자료를", "품질 검사를", "생산 공정을", "학과 행사를", "데이터 정리를", "공모전 준비를", "교육 과정을",
 )  # fmt: skip
 _NEW_SUBJECTS = ("생성형 모델을", "추천 시스템을", "온라인 협업을", "탄소 배출을", "구독 서비스를")
-# Stems of verbs in 하다, by how much each speaks for an applicant.
+# Stems of verbs in 하다, grouped by how much they speak for an applicant.
 _PLAIN = ("진행", "준비", "담당", "정리", "기록", "수행", "관찰", "참여", "계획", "안내")
 _DEEDS = {
     1.0: ("개선", "주도", "설계", "자동화", "분석", "달성", "제안", "해결", "협상", "검증"),
@@ -56,11 +56,11 @@ def generate(
     review_days: float = 0.0,
     until: datetime | None = None,
 ) -> pd.DataFrame:
-    """Letters `first`, `first + 1`, …, written 90 s apart from 2026 on; the same arguments give the same letters.
+    """Return letters `first`, `first + 1`, …, written 90 s apart from 2026 on. Equal arguments give equal letters.
 
-    new_words: share of the sentences, 0 to 1, whose words the early letters do not have. passing: share of the
-    letters that pass. review_days: mean number of days between a letter and its label. until: labels that come later
-    than this (UTC where it has no zone) are still empty. Columns: letter_id, letter, written_at, result, reviewed_at.
+    new_words: share of the sentences, 0 to 1, with words that the early letters do not have. passing: share of the
+    letters that pass. review_days: mean number of days between a letter and its label. until: labels later than this
+    (UTC if it has no zone) are still empty. Columns: letter_id, letter, written_at, result, reviewed_at.
     """
     dice = np.random.default_rng(seed)
     texts, merits = _letters(dice, rows, new_words)
@@ -87,7 +87,7 @@ def generate(
 
 
 def _letters(dice: np.random.Generator, rows: int, new_words: float) -> tuple[list[str], NDArray[np.float64]]:
-    """Texts, and how much speaks for each applicant, shape (rows,)."""
+    """Return the texts, and how much speaks for each applicant, shape (rows,)."""
     lengths = dice.integers(3, 7, size=rows)
     sentences, merits = _sentences(dice, int(lengths.sum()), new_words)
     ends = np.cumsum(lengths)
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--new-words", type=float, default=0.0, help="share of sentences with words of a later time")
     parser.add_argument("--passing", type=float, default=0.5, help="share of the letters that pass")
     parser.add_argument("--review-days", type=float, default=0.0, help="mean days between a letter and its label")
-    parser.add_argument("--until", type=datetime.fromisoformat, help="labels that come later are still empty")
+    parser.add_argument("--until", type=datetime.fromisoformat, help="labels later than this are still empty")
     generate(**vars(parser.parse_args())).to_csv(sys.stdout, sep="\t", index=False)
 
 

@@ -1,6 +1,6 @@
-"""Thousands of finished runs in MLflow's tables, written by SQL: seconds in place of minutes.
+"""Writes thousands of finished runs into MLflow's tables by SQL, in seconds instead of minutes.
 
-The rows are like those that MLflow's server writes; the tables are analysed afterwards, as autovacuum would do in time.
+The rows are like those that MLflow's server writes. Afterwards the tables are analysed, as autovacuum would do later.
 """
 
 from contextlib import closing
@@ -11,7 +11,7 @@ from retrain.tracker.entities import Experiment
 
 
 def fill(dsn: str, experiment: Experiment, runs: int, *, params: int = 5, metrics: int = 5) -> list[str]:
-    """Ids of the runs, the oldest first. dsn: of MLflow's database."""
+    """Write the runs and return their ids, oldest first. dsn: MLflow's database."""
     values = {
         "experiment": int(experiment.id),
         "location": experiment.artifact_location,

@@ -9,7 +9,7 @@ import psycopg2
 from stack import feed
 from stack.samples import cover_letters
 
-if TYPE_CHECKING:  # containers have these tables as well, and no local stack
+if TYPE_CHECKING:  # containers load these tables as well, without a local stack
     from stack.local import Running
 
 
@@ -34,13 +34,13 @@ def first_letters() -> pd.DataFrame:
 
 
 def second_letters() -> pd.DataFrame:
-    """Later ones, in which applicants write of other things: what the first model knows is worth less."""
+    """Later letters, with other subjects and deeds: the first model's knowledge is worth less."""
     return cover_letters.generate(4_000, seed=2, first=3_001, new_words=0.8)
 
 
 def tumours() -> pd.DataFrame:
     """scikit-learn's breast cancer table, in columns that need no quotes."""
-    from sklearn.datasets import load_breast_cancer  # two seconds that only this table needs
+    from sklearn.datasets import load_breast_cancer  # an import of two seconds that only this table needs
 
     found = load_breast_cancer(as_frame=True)
     table: pd.DataFrame = found.data.rename(columns=lambda name: name.replace(" ", "_"))
@@ -49,6 +49,6 @@ def tumours() -> pd.DataFrame:
 
 
 def no_reviews() -> pd.DataFrame:
-    """The columns alone."""
+    """The columns, without rows."""
     types = {"review_id": "int64", "written_on": "datetime64[us]", "rating": "int64", "text": "object"}
     return pd.DataFrame({column: pd.Series(dtype=type_) for column, type_ in types.items()})

@@ -44,7 +44,7 @@ def test_a_home_that_cannot_be_written_is_refused_with_a_remedy(tmp_path):
 
 
 def test_a_disk_without_room_is_refused_with_a_remedy(tmp_path):
-    with pytest.raises(StackError, match=r"MB left and the stack wants .*make room"):
+    with pytest.raises(StackError, match=r"MB left and the stack needs .*make room"):
         Home(tmp_path).refuse_full_disk(wanted=10**18)
 
 

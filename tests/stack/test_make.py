@@ -125,5 +125,5 @@ def test_a_venv_that_was_moved_or_made_from_another_lock_is_made_anew(make, pyth
 def test_what_ends_the_stack_does_not_install_anything_first(make, project, target):
     refused = make(target)
     assert refused.returncode != 0
-    assert "there is no complete .venv to do this with: run `make venv`" in refused.stderr
+    assert "this needs a complete .venv: run `make venv`" in refused.stderr
     assert not (project / ".venv").exists()

@@ -44,7 +44,7 @@ def test_free_ports_differ_and_nobody_listens_on_them():
 
 
 def test_a_taken_port_is_refused_with_who_has_it_and_how_to_choose_another(listener):
-    who = rf"port {listener} is taken by .* \(process {os.getpid()}\): end that, or set RETRAIN_MLFLOW_PORT"
+    who = rf"port {listener} is taken by .* \(process {os.getpid()}\): end that program, or set RETRAIN_MLFLOW_PORT"
     with pytest.raises(StackError, match=who):
         ports.refuse_taken(Ports(mlflow=listener), ["mlflow"])
 

@@ -156,7 +156,7 @@ def test_a_service_without_those_that_it_waits_for_is_refused(home):
 
 
 def test_an_unknown_service_is_refused(home):
-    with pytest.raises(StackError, match="no service is called redis: there are postgres, "):
+    with pytest.raises(StackError, match="unknown service redis: choose among postgres, "):
         local.up(Home.at(home), names=["redis"], ports=ports.free())
 
 
