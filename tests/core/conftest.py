@@ -299,6 +299,7 @@ def cast(
     one_picture: None,
     no_report: None,
     postgres: Running,
+    migrated: str,
     tracker: ExperimentTracker,
     _moulds: tuple[ExitStack, dict[Build, Mould]],
     tmp_path_factory: pytest.TempPathFactory,
@@ -309,11 +310,9 @@ def cast(
 
         def cast(build: Build) -> World:
             if build not in moulds:
-                database = databases.enter_context(new_database(postgres))
-                ledger = Ledger(database.connect)
-                ledger.migrate()
+                database = databases.enter_context(new_database(postgres, migrated))
                 folder = tmp_path_factory.mktemp("mould")
-                moulds[build] = Mould.of(build(partial(_world, database, ledger, tracker, folder)))
+                moulds[build] = Mould.of(build(partial(_world, database, Ledger(database.connect), tracker, folder)))
             like = parse_dsn(moulds[build].built.database.dsn)["dbname"]
             return moulds[build].cast(own.enter_context(new_database(postgres, like)))
 

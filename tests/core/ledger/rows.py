@@ -1,0 +1,126 @@
+"""Rows for the tests of the ledger, and how they are written, read and waited for."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
+
+from retrain.messages import texts
+from retrain.records import Matchup, ModelFile, Outcome, Snapshot, Subset, Verdict
+from tests.mailbox import waiting
+
+MODEL = "letters"
+
+
+def execute(database, statement, values=None):
+    with closing(database.connect()) as session, session, session.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def until_one_waits(database):
+    """Return when a session waits for another one's lock."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if execute(
+            database,
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        ):
+            return
+        time.sleep(0.01)
+    raise AssertionError("no session waits for a lock")
+
+
+def at_once(*calls):
+    """What each call gave or raised, all started at one moment."""
+    start = threading.Barrier(len(calls))
+
+    def run(call):
+        start.wait(20)
+        try:
+            return call()
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def snapshot(name="s1", model=MODEL, holdout_round=1):
+    return Snapshot(
+        id=name,
+        model=model,
+        uri=f"file:///snapshots/{name}.parquet",
+        watermark=datetime(2026, 3, 8, 12, 0, 0, 1, tzinfo=UTC),
+        rows=10,
+        new_rows=10,
+        subsets={Subset.TRAIN: 6, Subset.VALIDATION: 2, Subset.HOLDOUT: 2, Subset.WAITING: 0},
+        holdout_round=holdout_round,
+    )
+
+
+def model_file(uri="models:/m-1", **fields):
+    usual = {
+        "digest": "d",
+        "model": MODEL,
+        "name": "linear",
+        "snapshot": "s1",
+        "run_id": "r",
+        "subsets": (Subset.TRAIN,),
+    }
+    return ModelFile(uri=uri, **usual | fields)
+
+
+def verdict(
+    name="v1", *, of="s1", model=MODEL, version="1", production=None, holdout_round=1, test=1, score=0.9, dry_run=False
+):
+    return Verdict(
+        matchup=Matchup(
+            id=name,
+            model=model,
+            candidate="linear",
+            snapshot=of,
+            run_id="run",
+            version=version,
+            production=production,
+            holdout_round=holdout_round,
+            test=test,
+            dry_run=dry_run,
+        ),
+        outcome=Outcome.PROMOTE if score else Outcome.INCONCLUSIVE,
+        reason="It is better.",
+        metric="f1_macro",
+        score=score,
+        production_score=None,
+        difference=None,
+        interval=(0.01, 0.03),
+        p_value=0.001,
+        alpha=0.005,
+        tests=10,
+        rows=2,
+        clusters=2,
+        right_to_wrong=0,
+        wrong_to_right=1,
+        smallest_gain=None,
+        overlap=0,
+    )
+
+
+def save(ledger, some_verdict, **how):
+    return ledger.save_verdict(some_verdict, texts.of_verdict(some_verdict), **how)
+
+
+def deliver(ledger, model=MODEL):
+    """Headlines of all that waits, delivered now."""
+    return [announcement.headline for announcement in waiting(ledger, model)]
+
+
+def apply(ledger, promotion, *, applied=True):
+    with ledger.lock_production(promotion.model) as production:
+        return production.close(promotion, applied=applied, announcement=texts.of_promotion)
+
+
+def head(ledger, model=MODEL):
+    with ledger.lock_production(model) as production:
+        return production.head()
