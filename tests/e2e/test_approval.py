@@ -101,7 +101,7 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
         ("yes", "version 1 was approved by admin."),
         ("no", "version 1 does not go into Production, says admin."),
         ("late", "version 1 was approved by admin. But Production has changed while it waited"),
-        ("hasty", "nobody has answered whether version 1 goes into Production in time"),
+        ("hasty", "nobody answered in time whether version 1 goes into Production"),
     ):
         told = [headline for headline in inbox.headlines if headline.startswith(f"{models[each]}: ")]
         assert len([headline for headline in told if headline.startswith(f"{models[each]}: {said}")]) == 1, (said, told)

@@ -111,7 +111,7 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
         verdict=verdict,
         candidates=[*_trained(cycle, run, verdict.metric)],
         checks=[Check.from_json(each) for each in _without_results(checks)],
-        drift_says=run.tags.get("retrain.drift", ""),
+        drift_summary=run.tags.get("retrain.drift", ""),
         drift=[Drift.from_json(each) for each in drift.get("drift", ())],
         freeze=cycle.ledger.freeze_of(spec.model),
         pictures={name: png for name, png in drawn.items() if png is not None},

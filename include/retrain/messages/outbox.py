@@ -1,4 +1,4 @@
-"""Sends what waits in the outbox, oldest first, to each channel at its own pace."""
+"""Sends the announcements that wait in the outbox, the oldest first, to each channel at its own pace."""
 
 import logging
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 _PATIENCE = timedelta(days=1)
 _LEAST_ATTEMPTS = 5
-"""Whoever was away for a day himself has not shown that the channel is down."""
+"""A sender that was itself away for a day has not shown that the channel is down."""
 
 
 class Channel(Protocol):
@@ -23,22 +23,22 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """The same each time: what it has been sent is remembered under it."""
+        """The same each time: the outbox remembers under it what the channel was sent."""
 
     @property
     def least(self) -> Level:
-        """What is below this is not for it."""
+        """The channel gets nothing below this level."""
 
     def deliver(self, key: str, announcement: Announcement) -> None:
-        """key: the same each time that this one is sent. Raises ChannelError where it may not have arrived."""
+        """Send an announcement. key: the same at each attempt. Raises ChannelError where it may not have arrived."""
 
 
 def send(model: str, channels: Sequence[Channel], *, ledger: Ledger) -> int:
-    """Send what waits and is due; how many announcements every channel is done with by this.
+    """Send what waits and is due; return how many announcements every channel is now done with.
 
     A channel that refuses delays only itself: the message is sent there again after a pause that doubles from 30 s to
-    an hour, or as long as the channel asks for. After a day it is given up there, and the other channels are told. Of
-    two who send at once, each channel is served by one.
+    an hour, or is as long as the channel asks for. After a day the message is given up there, and the other channels
+    are told. Where two senders run at once, one of them serves each channel.
     """
     for channel in channels:
         while _sent_one(model, channel, ledger):
@@ -59,7 +59,7 @@ def _sent_one(model: str, channel: Channel, ledger: Ledger) -> bool:
             channel.deliver(delivery.key, announcement)
         except ChannelError as error:
             if delivery.old and delivery.attempts >= _LEAST_ATTEMPTS:
-                log.error("%s: it is given up there: %s", error, announcement.headline)
+                log.error("%s: the announcement is given up there: %s", error, announcement.headline)
                 delivery.end("dead", str(error))
                 lost = texts.of_lost(announcement, channel.name, str(error))
                 delivery.announce(f"lost/{model}/{channel.name}/{datetime.now(UTC).date()}", lost)

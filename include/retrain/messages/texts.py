@@ -1,4 +1,4 @@
-"""What the team is told, in words. An announcement is made here and nowhere else, from what happened."""
+"""The words of every announcement. An announcement is made here and nowhere else, from what happened."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from retrain.records import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
 
-if TYPE_CHECKING:  # numpy comes with it, and whoever reads a DAG file should not wait for that
+if TYPE_CHECKING:  # it imports numpy, which would slow down the reading of each DAG file
     from retrain.snapshots.split import SplitVersion
 
 
 def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freeze | None = None) -> Announcement:
-    """pages: its report, the run that was judged in MLflow, its cycle in Airflow. freeze: what holds Production."""
+    """Announce a verdict.
+
+    pages: addresses of its report, of the judged run in MLflow, of its cycle in Airflow. freeze: what holds Production.
+    """
     matchup = verdict.matchup
     dry = "dry run, nothing was changed: " if matchup.dry_run else ""
     unclear = verdict.outcome is Outcome.INCONCLUSIVE
@@ -22,7 +25,7 @@ def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freez
         headline=f"{matchup.model}: {dry}{verdict.outcome} {matchup.candidate}. {verdict.reason}"
         + ("" if freeze is None else f"; {freeze}"),
         numbers=tuple(numbers(verdict)),
-        act="Production stays as it is. Where it must be replaced all the same, trigger the model's DAG and say why "
+        act="Production stays as it is. To replace it all the same, trigger the model's DAG and say why "
         'under "Force the promotion".'
         if unclear and not matchup.dry_run
         else "",
@@ -36,7 +39,7 @@ def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freez
 
 
 def numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
-    """What a verdict rests on: the name of each number, and its value."""
+    """Yield the numbers that a verdict rests on: the name of each, and its value."""
     matchup = verdict.matchup
     against = f"version {matchup.production}" if matchup.production else "Production"
     if verdict.score is not None:
@@ -54,36 +57,41 @@ def numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
 def of_request(
     verdict: Verdict, form: str, until: datetime, users: Sequence[str] = (), report: str | None = None
 ) -> Announcement:
-    """A person is asked whether what was judged goes into Production. form: where to answer. users: who may.
+    """Announce that a person is asked whether the judged version goes into Production.
 
-    report: address of the cycle's.
+    form: address of the form to answer in. users: who may answer; empty where roles alone decide. report: address of
+    the cycle's report.
     """
     matchup = verdict.matchup
-    who = " or ".join(users) if users else "Whoever may"
-    asked = Incident(
+    who = " or ".join(users) if users else "Anyone who may approve"
+    incident = Incident(
         model=matchup.model,
         level=Level.WARNING,
-        what=f"version {matchup.version} ({matchup.candidate}) waits for an approval. {verdict.outcome}: {verdict.reason}",
+        what=f"version {matchup.version} ({matchup.candidate}) waits for an approval. "
+        f"{verdict.outcome}: {verdict.reason}",
         remedy=f"{who}: answer in Airflow. Without an answer by {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC, Production "
         "stays as it is.",
         facts={"verdict": matchup.id, "version": matchup.version},
     )
-    told = of_incident(asked)
+    announcement = of_incident(incident)
     links = (("Answer in Airflow", form), *([("Report", report)] if report else []))
-    return told.model_copy(update={"numbers": tuple(numbers(verdict)), "links": links})
+    return announcement.model_copy(update={"numbers": tuple(numbers(verdict)), "links": links})
 
 
 def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool = False) -> Announcement:
-    """by: who answered; None where nobody did in time. stale: it was approved, and Production has changed meanwhile."""
+    """Announce the answer to a request.
+
+    by: who answered; None where nobody did in time. stale: it was approved, but Production has changed meanwhile.
+    """
     version = f"version {verdict.matchup.version}"
     if by is None:
-        what = f"nobody has answered whether {version} goes into Production in time: it does not."
+        what = f"nobody answered in time whether {version} goes into Production: it does not."
     elif not approved:
         what = f"{version} does not go into Production, says {by}."
     else:
         what = f"{version} was approved by {by}."
     if stale:
-        what += " But Production has changed while it waited: it is not put there, and a new cycle judges again."
+        what += " But Production has changed while it waited: it does not go there, and a new cycle judges again."
     return of_incident(
         Incident(
             model=verdict.matchup.model,
@@ -96,7 +104,7 @@ def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool =
 
 
 def of_promotion(promotion: Promotion) -> Announcement:
-    """Raises ValueError for a promotion that is still under way: nothing has happened yet that could be told."""
+    """Announce a promotion. Raises ValueError where it is still under way: nothing has happened yet."""
     if promotion.applied_at is None and promotion.superseded_at is None:
         raise ValueError(f"{promotion.model}: promotion {promotion.seq} is not applied yet")
     came, went = _version(promotion.to_version), _version(promotion.from_version)
@@ -107,13 +115,16 @@ def of_promotion(promotion: Promotion) -> Announcement:
         level=Level.INFO if planned else Level.WARNING,
         headline=f"{promotion.model}: {what_changed(promotion)}",
         numbers=(("before", went), ("now", came)) if promotion.superseded_at is None else (),
-        act="Where it should not be: trigger the model's rollback DAG." if planned and promotion.from_version else "",
+        act="To undo it, trigger the model's rollback DAG." if planned and promotion.from_version else "",
         facts=promotion.to_json(),
     )
 
 
 def what_changed(promotion: Promotion, why: str | None = None) -> str:
-    """In Production, as a clause; of one that has ended. why: in place of its own reason; empty for none."""
+    """Return, as a clause, what a promotion that has ended changed in Production.
+
+    why: replaces the promotion's own reason; empty for no reason.
+    """
     if promotion.superseded_at is not None:
         return f"version {promotion.to_version} was not put into Production: somebody changed it by hand meanwhile"
     came, went = _version(promotion.to_version), _version(promotion.from_version)
@@ -126,6 +137,7 @@ def _version(version: str | None) -> str:
 
 
 def of_incident(incident: Incident) -> Announcement:
+    """Announce an incident, with a link to the task's log where its facts name one."""
     log = incident.facts.get("log_url")
     return Announcement(
         model=incident.model,
@@ -139,13 +151,15 @@ def of_incident(incident: Incident) -> Announcement:
 
 
 def of_fault(incident: Incident, *, times: int, since: datetime) -> Announcement:
-    """Something is wrong, and was seen so often since then."""
-    told = of_incident(incident)
-    return told if times == 1 else told.model_copy(update={"headline": f"{told.headline} {_times(times, since)}"})
+    """Announce that something is wrong, which was seen this many times since then."""
+    announcement = of_incident(incident)
+    if times == 1:
+        return announcement
+    return announcement.model_copy(update={"headline": f"{announcement.headline} {_times(times, since)}"})
 
 
 def of_recovery(incident: Incident, *, times: int, since: datetime) -> Announcement:
-    """What was wrong, and was told, is so no longer."""
+    """Announce the end of a fault that was announced."""
     over = Incident(
         model=incident.model,
         level=Level.INFO,
@@ -162,40 +176,40 @@ def _times(times: int, since: datetime) -> str:
 
 
 def of_freeze(model: str, freeze: Freeze, holds: bool) -> Announcement:
-    """model: one of those that it is about. holds: it begins; else it ends."""
-    ended = f"{freeze.subject} is frozen no longer, says {freeze.by}: {freeze.why}."
+    """Announce a freeze to one of its models. holds: whether it begins; else it ends."""
+    ended = f"{freeze.subject} is no longer frozen, says {freeze.by}: {freeze.why}."
     return of_incident(
         Incident(
             model=model,
             level=Level.WARNING if holds else Level.INFO,
             what=f"{freeze}." if holds else ended,
-            remedy="Cycles go on and judge; only a rollback changes Production meanwhile." if holds else "",
+            remedy="Cycles still run and judge; only a rollback can change Production meanwhile." if holds else "",
             facts=freeze.to_json(),
         )
     )
 
 
-def of_lost(announcement: Announcement, channel: str, said: str) -> Announcement:
-    """A channel has not taken one for a day. It is not for that channel."""
+def of_lost(announcement: Announcement, channel: str, error: str) -> Announcement:
+    """Announce, to the other channels, that a channel has not taken an announcement for a day."""
     lost = of_incident(
         Incident(
             model=announcement.model,
-            what=f"{channel} has taken no announcement for a day ({said}). Given up there: {announcement.headline}",
-            remedy="Look at the connection of that channel. What comes next is tried there as before; one such message "
-            "a day says that more was given up.",
+            what=f"{channel} has taken no announcement for a day ({error}). Given up there: {announcement.headline}",
+            remedy="Look at the connection of that channel. Later announcements are tried there as before; one such "
+            "message a day says that more were given up.",
         )
     )
     return lost.model_copy(update={"facts": lost.facts | {"lost_by": channel}})
 
 
 def blocked(snapshot: Snapshot, by: Sequence[Check], where: str, facts: dict[str, str]) -> Incident:
-    """Checks of the spec have ended a cycle. where: which cycle it was; facts: where to look."""
+    """Return the incident of a cycle that checks of the spec have ended. where: the cycle. facts: where to look."""
     fields = " and ".join(f"checks.{check.name}.on_fail" for check in by)
     return Incident(
         model=snapshot.model,
         what=f"the data is blocked in {where}. {' '.join(map(_found, by))}",
-        remedy="Nothing was trained, no row counts as used, and Production stays as it is. Put the source right; "
-        f"or where this is as it should be, let {fields} be warn for one cycle.",
+        remedy="Nothing was trained, no row counts as used, and Production stays as it is. Correct the source; "
+        f"or, where the data is right, set {fields} to warn for one cycle.",
         facts={"snapshot": snapshot.id, "checks": [check.to_json() for check in by], **facts},
     )
 
@@ -206,14 +220,14 @@ def _found(check: Check) -> str:
 
 
 def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVersion") -> Announcement:
-    """A model's rows are split in another way from now on."""
+    """Announce that a model's rows are split in another way from now on."""
     return of_incident(
         Incident(
             model=model,
             level=Level.WARNING,
             what=f"the spec splits rows {_way(split_version)}, no longer {_way(before)}.",
             remedy="Older versions may have trained on rows that now judge: such rows are left out, and counted, until "
-            "enough new ones have arrived. Meanwhile verdicts may be INCONCLUSIVE.",
+            "enough new rows have arrived. Until then, verdicts may be INCONCLUSIVE.",
             facts={
                 "split_version": split_version.number,
                 "split": split_version.split.model_dump(mode="json"),

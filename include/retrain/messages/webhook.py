@@ -1,4 +1,4 @@
-"""Carries announcements to the team where no provider of Airflow's does."""
+"""Carries announcements to the team where no provider of Airflow does."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Log:
-    """Says each announcement in the log of the task that sends it."""
+    """Writes each announcement into the log of the task that sends it."""
 
     name = "log"
     least = Level.INFO
@@ -31,7 +31,7 @@ class Log:
 
 
 class Webhook:
-    """A web address that takes each announcement as JSON: its key and its fields."""
+    """A web address that gets each announcement as JSON: its key and its fields."""
 
     def __init__(
         self,
@@ -43,44 +43,44 @@ class Webhook:
         password: str | None = None,
         signing_secret: str | None = None,
     ) -> None:
-        """signing_secret: posts are signed with it as the Standard Webhooks specification says."""
+        """signing_secret: signs each post, as the Standard Webhooks specification says."""
         self.name, self.least = name, least
         self._url = url
         self._auth = httpx.BasicAuth(username or "", password or "") if username or password else None
         self._secret = None if signing_secret is None else _secret(name, signing_secret)
 
     def deliver(self, key: str, announcement: Announcement) -> None:
-        """Post it. The key is the same each time that it is sent, so that the receiver can drop a double.
+        """Post an announcement. Its key is the same at each attempt, so that the receiver can drop a double.
 
-        Raises ChannelError unless the answer is a success. Secrets are often part of the address: only its host is
-        told.
+        Raises ChannelError unless the response is a success. The address often holds secrets: the error names only its
+        host.
         """
         body = json.dumps({"key": key, **announcement.to_json()}, ensure_ascii=False).encode()
-        # A header holds ASCII, and a key the name of a model.
+        # A header holds ASCII only, and a key holds the name of a model.
         headers = {"Content-Type": "application/json", "Idempotency-Key": quote(key)}
         if self._secret is not None:
             headers |= _signature(self._secret, quote(key), body)
         try:
             host = urlsplit(self._url).hostname
         except ValueError:
-            raise ChannelError(f"{self.name} at an address that is none: look at its connection") from None
+            raise ChannelError(f"{self.name} at something that is not an address: look at its connection") from None
         try:
-            answer = httpx.post(self._url, content=body, headers=headers, auth=self._auth, timeout=_SECONDS)
+            response = httpx.post(self._url, content=body, headers=headers, auth=self._auth, timeout=_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ChannelError(f"{self.name} at {host}: no answer: {type(error).__name__}") from None
-        if not answer.is_success:
-            wait = retry_after(answer.headers.get("Retry-After"))
-            raise ChannelError(f"{self.name} at {host}: answered {answer.status_code}", retry_after=wait)
+        if not response.is_success:
+            wait = retry_after(response.headers.get("Retry-After"))
+            raise ChannelError(f"{self.name} at {host}: answered {response.status_code}", retry_after=wait)
 
 
 def retry_after(header: str | None) -> timedelta:
-    """What that header asks for; nothing where it is a date, which the channels that we know do not send."""
+    """Return the wait that the header asks for; zero where it is a date, which no channel that we know sends."""
     seconds = int(header) if header is not None and header.isascii() and header.isdigit() else 0
     return min(timedelta(seconds=min(seconds, 10**9)), _LONGEST_WAIT)
 
 
 def _signature(secret: bytes, key: str, body: bytes) -> dict[str, str]:
-    """Headers of a signed post, https://www.standardwebhooks.com: the receiver refuses one that is old or altered."""
+    """Return the headers of a signed post, https://www.standardwebhooks.com: receivers refuse an old or altered one."""
     at = str(int(time.time()))
     digest = hmac.new(secret, f"{key}.{at}.".encode() + body, hashlib.sha256).digest()
     return {

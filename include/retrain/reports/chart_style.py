@@ -11,38 +11,38 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 
+from retrain.text import shorten
+
 GREY = "#666666"
 BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-"""Okabe and Ito: told apart with any colour vision."""
+"""From the palette of Okabe and Ito, whose colours differ for every kind of colour vision."""
 _DPI = 100
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this size in inches; to be made and drawn on within `style`."""
+    """Return an empty figure of this size in inches; make it and draw on it within `style`."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
-    """As `<name>.png` in this folder. The same figure gives the same file."""
+    """Write `<name>.png` into this folder and return its path. The same figure gives the same file."""
     path = folder / f"{name}.png"
     with style():
-        # Not `savefig`: for a figure with a layout that draws twice, and drawing is all that takes time here.
+        # Not `savefig`: it draws a figure with a layout twice, and drawing is all that takes time here.
         FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]
     return path
 
 
-def short(text: str, most: int) -> str:
-    """Without its middle where it is long: long names often differ at their end."""
-    text = " ".join(text.split())
-    end = most // 3
-    return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[-end:]}"
+def short(name: str, most: int) -> str:
+    """Return a name as it fits into a picture, without its middle where it is long."""
+    return shorten(name, most, keep_end=True)
 
 
 @cache
 def _fonts() -> list[str]:
-    """Korean first, as it holds Latin too; what it lacks is taken from matplotlib's own."""
+    """The Korean font first, as it holds Latin too; matplotlib's own has the glyphs that it lacks."""
     path = pylopdf_fonts_ko.sans_path()
     fontManager.addfont(path)
     return [FontProperties(fname=path).get_name(), "DejaVu Sans"]
@@ -50,7 +50,7 @@ def _fonts() -> list[str]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """What a person set up for matplotlib does not matter, and neither does a dollar sign in a class name."""
+    """Draw in our style: a user's settings of matplotlib and a dollar sign in a class name have no effect."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(

@@ -1,10 +1,9 @@
-"""The report of a cycle: what arrived, what was trained, how it was judged, and what that changed in Production."""
+"""The report of a cycle: which rows arrived, what was trained, how it was judged, and what changed in Production."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from retrain.messages.formats import short
 from retrain.messages.texts import numbers, what_changed
 from retrain.metrics import described
 from retrain.quality.drift import MUCH, SOME, Drift
@@ -12,15 +11,16 @@ from retrain.records import Check, Freeze, Guard, Outcome, Promotion, SliceScore
 from retrain.reports.page import Cell, Links, Page, Part, Picture, Section, Table
 from retrain.spec.operation import Mode
 from retrain.spec.spec import Spec
+from retrain.text import shorten
 
 _MOST_DRIFTED = 10
-_LONGEST = 300
-"""Characters of a candidate's parameters."""
+_LONGEST_PARAMETERS = 300
+"""Characters."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A candidate, as its run in MLflow has it."""
+    """A candidate as its run in MLflow describes it."""
 
     name: str
     train_score: float | None
@@ -30,7 +30,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one cycle when its report is written."""
+    """What is known about one cycle when its report is written."""
 
     spec: Spec
     snapshot: Snapshot
@@ -39,24 +39,24 @@ class Facts:
     """Whether the verdict may change Production, by itself or by force."""
     candidates: Sequence[Trained] = ()
     checks: Sequence[Check] = ()
-    drift_says: str = ""
+    drift_summary: str = ""
     """What was compared with what, or why nothing was."""
     drift: Sequence[Drift] = ()
     freeze: Freeze | None = None
     answer: str | None = None
-    """What was said where a person was asked."""
+    """What a person decided, as a sentence; None where nobody was asked, or nobody has answered yet."""
     promotion: Promotion | None = None
-    """One that has ended."""
+    """What the verdict led to, once it is applied or superseded."""
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     """`drift` and `verdict` as PNG, where they were drawn."""
     links: Sequence[tuple[str, str]] = ()
     """Where to see more."""
     rollback: tuple[str, str | None] | None = None
-    """Id of the DAG that takes a promotion back, and its address."""
+    """Id of the DAG that undoes a promotion, and its address."""
 
 
 def of_cycle(facts: Facts) -> Page:
-    """The decision first; then all that it rests on, in the order in which it came."""
+    """Return the report: the decision first, then all that it rests on, in the order in which it came."""
     verdict = facts.verdict
     matchup = verdict.matchup
     dry = "dry run, " if matchup.dry_run else ""
@@ -81,15 +81,13 @@ def of_cycle(facts: Facts) -> Page:
 
 
 def _production(facts: Facts) -> str:
-    """What the verdict has changed there, or will."""
+    """What the verdict has changed in Production, or will change."""
     verdict, matchup = facts.verdict, facts.verdict.matchup
     if facts.promotion is not None:
-        # Of its reason what was not said above, as that of the verdict was.
+        # The paragraph above has the verdict's reason already.
         why = facts.promotion.why.removesuffix(verdict.reason).rstrip(":; ")
         return _sentence(what_changed(facts.promotion, why))
-    stays = (
-        f"Version {matchup.production} stays in Production" if matchup.production else "Nothing is in Production still"
-    )
+    stays = f"Version {matchup.production} stays in Production" if matchup.production else "Production stays empty"
     held = _held(facts)
     if held is not None:
         return _sentence(f"{stays}: {held}" if facts.answer is None else f"{facts.answer} {stays}: {held}")
@@ -98,12 +96,12 @@ def _production(facts: Facts) -> str:
     force = "" if verdict.outcome is Outcome.PROMOTE else f" by force, as the verdict is {verdict.outcome}"
     if facts.spec.approval is None:
         return f"Version {matchup.version} goes into Production next{force}."
-    asked = f"a person is asked whether version {matchup.version} takes its place{force}"
-    return f"{stays} for now: {asked} (Required actions, in Airflow)."
+    question = f"a person is asked whether version {matchup.version} takes its place{force}"
+    return f"{stays} for now: {question} (Required actions, in Airflow)."
 
 
 def _held(facts: Facts) -> str | None:
-    """Why Production stays as it is, whatever a person says; None where it need not."""
+    """Why Production stays as it is, whatever a person decides; None where nothing keeps it."""
     if facts.verdict.matchup.dry_run:
         return "this was a dry run, which registers and promotes nothing"
     if facts.spec.mode is Mode.OBSERVE:
@@ -114,13 +112,13 @@ def _held(facts: Facts) -> str | None:
 
 
 def _rollback(facts: Facts) -> Iterator[Part]:
-    """Nothing where there is no version to go back to."""
+    """How to undo the promotion; nothing where there is no version to go back to."""
     done = facts.promotion
     if done is None or done.from_version is None or done.superseded_at is not None or facts.rollback is None:
         return
     dag_id, address = facts.rollback
     yield (
-        f"Where version {done.to_version} should not be in Production, trigger DAG {dag_id}: it asks why, proves that "
+        f"To take version {done.to_version} out of Production, trigger DAG {dag_id}: it asks why, proves that "
         f"version {done.from_version} loads and scores, puts it back, and tells the team."
     )
     if address:
@@ -137,7 +135,7 @@ def _arrived(snapshot: Snapshot) -> Table:
         ("rows", f"{snapshot.rows:,}"),
         (
             "new rows",
-            f"{new}, beside snapshot {snapshot.after}" if snapshot.after else f"{new}; it is the first snapshot",
+            f"{new} since snapshot {snapshot.after}" if snapshot.after else f"{new}; this is the first snapshot",
         ),
         ("subsets", subsets),
         ("newest label", _moment(snapshot.watermark) if snapshot.watermark else "the source has no label time"),
@@ -151,11 +149,11 @@ def _arrived(snapshot: Snapshot) -> Table:
 
 def _checks(checks: Sequence[Check]) -> Iterator[Part]:
     if not checks:
-        yield "No result of a check is on the cycle's run."
+        yield "The cycle's run holds no results of checks."
         return
     failed = [each for each in checks if not each.passed]
-    yield f"{len(failed)} of {len(checks)} checks warn." if failed else f"All {len(checks)} checks passed."
-    # What failed first: it is what one looks for.
+    yield f"{len(failed)} of {len(checks)} checks failed." if failed else f"All {len(checks)} checks passed."
+    # The failed checks first: they are what a reader looks for.
     yield Table(
         [(each.name, each.result, _found(each)) for each in [*failed, *(each for each in checks if each.passed)]],
         ["check", "result", "found"],
@@ -167,30 +165,30 @@ def _found(check: Check) -> str:
 
 
 def _drift(facts: Facts) -> Iterator[Part]:
-    yield _sentence(facts.drift_says or "was not measured")
+    yield _sentence(facts.drift_summary or "was not measured")
     if not facts.drift:
         return
     by_psi = sorted(facts.drift, key=lambda each: -each.psi)
     shown = by_psi[:_MOST_DRIFTED]
-    figures = {
+    statistics = {
         "Kolmogorov–Smirnov": [each.ks for each in shown],
         "words never seen before": [each.unseen_words for each in shown],
     }
-    some = {name: column for name, column in figures.items() if any(each is not None for each in column)}
+    some = {name: column for name, column in statistics.items() if any(each is not None for each in column)}
     rows = [
-        (each.name, f"{each.psi:.3f}", _moved(each.psi), *(_figure(column[place], ".3f") for column in some.values()))
+        (each.name, f"{each.psi:.3f}", _moved(each.psi), *(_number(column[place], ".3f") for column in some.values()))
         for place, each in enumerate(shown)
     ]
     yield Table(rows, ["feature", "PSI", "has moved", *some])
     if len(by_psi) > len(shown):
-        yield f"The {len(shown)} of {len(by_psi)} that have moved most."
+        yield f"These {len(shown)} of {len(by_psi)} have moved most."
     if "drift" in facts.pictures:
         most = by_psi[0]
-        says = (
+        alt = (
             f"Bars of the PSI of {len(by_psi)} columns, {most.name} the longest with {most.psi:.3f}; beside them, for "
         )
-        says += "the columns that moved most, the share of rows in each bin: Production's training rows, and rows now."
-        yield Picture("drift", says, facts.pictures["drift"])
+        alt += "the columns that moved most, the share of rows in each bin: Production's training rows, and rows now."
+        yield Picture("drift", alt, facts.pictures["drift"])
 
 
 def _moved(psi: float) -> str:
@@ -208,15 +206,15 @@ def _candidates(facts: Facts) -> Iterator[Part]:
     rows: list[tuple[Cell, ...]] = [
         (
             each.name,
-            _figure(each.validation_score),
-            _figure(each.train_score),
+            _number(each.validation_score),
+            _number(each.train_score),
             "yes" if each.name == facts.verdict.matchup.candidate else "",
-            short(", ".join(f"{name} = {value}" for name, value in each.params.items()), _LONGEST),
+            shorten(", ".join(f"{name} = {value}" for name, value in each.params.items()), _LONGEST_PARAMETERS),
         )
         for each in best
     ]
     if rows:
-        yield "The best on validation rows is fitted again, on training and validation rows, and judged."
+        yield "The best one on validation rows is fitted again, on training and validation rows, and judged."
         yield Table(rows, ["candidate", f"{metric}, validation", f"{metric}, training", "judged", "parameters"])
 
 
@@ -225,39 +223,41 @@ def _verdict(facts: Facts) -> Iterator[Part]:
     matchup = verdict.matchup
     rows = [
         ("judged", matchup.candidate + (f", version {matchup.version}" if matchup.version else ", not registered")),
-        ("against", f"version {matchup.production}" if matchup.production else "nothing: none was in Production"),
+        ("against", f"version {matchup.production}" if matchup.production else "nothing: Production was empty"),
         *numbers(verdict),
         ("proof", f"{verdict.proof.replace('_', '-')}: the gain must exceed {verdict.threshold:g}"),
         ("distinct rows", f"{verdict.clusters:,}"),
     ]
     if verdict.production_score is not None:
-        rows.append(("rows now right, and wrong before", f"{verdict.wrong_to_right:,}"))
-        rows.append(("rows now wrong, and right before", f"{verdict.right_to_wrong:,}"))
+        rows.append(("rows right now, wrong before", f"{verdict.wrong_to_right:,}"))
+        rows.append(("rows wrong now, right before", f"{verdict.right_to_wrong:,}"))
     if verdict.smallest_gain is not None:
-        rows.append(("gain that is seen 4 times in 5", f"{verdict.smallest_gain:.4f}"))
+        rows.append(("gain detected with 80% power", f"{verdict.smallest_gain:.4f}"))
     if verdict.overlap:
-        rows.append(("left out, as a model had trained on them", f"{verdict.overlap:,} rows"))
+        rows.append(("left out, because a model had trained on them", f"{verdict.overlap:,} rows"))
     yield Table(rows)
     if "verdict" in facts.pictures:
-        yield Picture("verdict", _picture(verdict), facts.pictures["verdict"])
+        yield Picture("verdict", _alt(verdict), facts.pictures["verdict"])
 
 
-def _picture(verdict: Verdict) -> str:
+def _alt(verdict: Verdict) -> str:
+    """What the picture of a verdict shows."""
     against = verdict.production_score
-    says = f"{verdict.metric} of the challenger, {_figure(verdict.score) or 'unknown'}"
+    alt = f"{verdict.metric} of the challenger, {_number(verdict.score) or 'unknown'}"
     if against is not None:
-        says += f", and of Production, {_figure(against)}, with their difference"
-    says += ", and 95% intervals" if verdict.interval else ""
-    return f"{says}; below, where each model is right and wrong."
+        alt += f", and of Production, {_number(against)}, with their difference"
+    alt += ", and 95% intervals" if verdict.interval else ""
+    return f"{alt}; below, where each model is right and wrong."
 
 
 def _guards(guards: Sequence[Guard]) -> Table:
-    bad = [guard for guard in guards if not guard.passed]
-    rows = [(guard.name, _kept(guard), guard.says) for guard in [*bad, *(each for each in guards if each.passed)]]
+    failed = [guard for guard in guards if not guard.passed]
+    passed = [guard for guard in guards if guard.passed]
+    rows = [(guard.name, _result(guard), guard.says) for guard in [*failed, *passed]]
     return Table(rows, ["guard", "result", "found"])
 
 
-def _kept(guard: Guard) -> str:
+def _result(guard: Guard) -> str:
     return "passed" if guard.passed else "FAILED" if guard.computed else "NOT COMPUTED"
 
 
@@ -268,8 +268,8 @@ def _slices(slices: Sequence[SliceScore]) -> Iterator[Part]:
         (
             each.name,
             f"{each.rows:,}",
-            _figure(each.score),
-            _figure(each.production_score),
+            _number(each.score),
+            _number(each.production_score),
             f"{each.interval[0]:+.4f} to {each.interval[1]:+.4f}" if each.interval else "",
         )
         for each in slices
@@ -280,8 +280,8 @@ def _slices(slices: Sequence[SliceScore]) -> Iterator[Part]:
 # ── below
 
 
-def _figure(value: float | None, how: str = ".4f") -> str:
-    return "" if value is None else f"{value:{how}}"
+def _number(value: float | None, format: str = ".4f") -> str:
+    return "" if value is None else f"{value:{format}}"
 
 
 def _moment(time: datetime) -> str:

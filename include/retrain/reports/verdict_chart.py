@@ -12,63 +12,63 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from retrain.gate.additive import reliability
-from retrain.gate.labels import Codes, Floats
+from retrain.gate.labels import Floats, Integers
 from retrain.gate.predictions import Evidence, Predictions
 from retrain.metrics import described
 from retrain.records import Verdict
 from retrain.reports.chart_style import BLUE, GREY, PURPLE, VERMILION, new_figure, save, short, style
 from retrain.spec.gate import Gate
 
-# The two also differ in shape and in place.
+# The two models also differ in shape and in place.
 _COLOURS = {"challenger": BLUE, "Production": VERMILION}
 _SHAPES = {"challenger": "o", "Production": "s"}
 _MOST_CLASSES = 20
 _MOST_POINTS = 5_000
-_ROOMY = 12
-"""Of classes: with more, there is no room for numbers in a matrix."""
+_MOST_CLASSES_WITH_COUNTS = 12
+"""A matrix of more classes has no room for numbers."""
 _WIDTH = 12.0
 
 
-def draw(scores: Evidence, gate: Gate, verdict: Verdict) -> Figure:
-    """What `judge(scores, gate)` gave as a figure; of whom there are no answers, nothing is drawn."""
+def draw(evidence: Evidence, gate: Gate, verdict: Verdict) -> Figure:
+    """Return a figure of the verdict that `judge(evidence, gate)` returned; a model without predictions is left out."""
     models = {
-        name: answers
-        for name, answers in (("challenger", scores.challenger), ("Production", scores.production))
-        if answers is not None
+        name: predictions
+        for name, predictions in (("challenger", evidence.challenger), ("Production", evidence.production))
+        if predictions is not None
     }
-    below = bool(models) and len(scores.labels) > 0
+    below = bool(models) and len(evidence.labels) > 0
     rows = 1 + len(verdict.slices)
-    heights = [2.6 + 0.42 * rows, _height_of_answers(scores) if below else 0.0]
+    heights = [2.6 + 0.42 * rows, _height_of_predictions(evidence) if below else 0.0]
     with style():
         figure = new_figure(_WIDTH, 1.3 + sum(heights))
         figure.suptitle(_title(verdict), x=0.01, ha="left", fontsize=11, linespacing=1.4)
         parts = figure.subfigures(1 + below, 1, height_ratios=heights[: 1 + below], hspace=0.06, squeeze=False)[:, 0]
-        _draw_figures(parts[0], scores, gate, verdict, models)
+        _draw_metrics(parts[0], evidence, gate, verdict, models)
         if below:
-            _draw_answers(parts[1], scores, models)
+            _draw_predictions(parts[1], evidence, models)
     return figure
 
 
-def write(scores: Evidence, gate: Gate, verdict: Verdict, folder: Path) -> Path:
-    """The picture as `verdict.png` in this folder. The same verdict gives the same file."""
-    return save(draw(scores, gate, verdict), folder, "verdict")
+def write(evidence: Evidence, gate: Gate, verdict: Verdict, folder: Path) -> Path:
+    """Write the picture as `verdict.png` into this folder and return its path. The same verdict gives the same file."""
+    return save(draw(evidence, gate, verdict), folder, "verdict")
 
 
-# ── figures
+# ── metrics
 
 
-def _draw_figures(
-    part: SubFigure, scores: Evidence, gate: Gate, verdict: Verdict, models: dict[str, Predictions]
+def _draw_metrics(
+    part: SubFigure, evidence: Evidence, gate: Gate, verdict: Verdict, models: dict[str, Predictions]
 ) -> None:
-    calibrated = bool(len(scores.labels)) and any(each.probabilities is not None for each in models.values())
+    calibrated = bool(len(evidence.labels)) and any(each.probabilities is not None for each in models.values())
     compared = verdict.difference is not None
     axes = iter(part.subplots(1, 1 + compared + calibrated, squeeze=False)[0])
     _draw_scores(next(axes), gate, verdict)
     if compared:
         _draw_difference(next(axes), gate, verdict)
     if calibrated:
-        _draw_calibration(next(axes), scores, verdict, models)
-    # One for all of them, below: it hides nothing there, and each colour means the same everywhere.
+        _draw_calibration(next(axes), evidence, verdict, models)
+    # One legend below all panels: it hides nothing there, and each colour means the same in all of them.
     known: dict[str, Artist] = {}
     for each in part.axes:
         for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
@@ -77,19 +77,19 @@ def _draw_figures(
 
 
 def _draw_scores(axes: Axes, gate: Gate, verdict: Verdict) -> None:
-    """One row for all rows of the holdout, and one for each slice."""
+    """Draw one row for all rows of the holdout, and one for each slice."""
     places = _rows(axes, verdict)
-    given = {
+    values = {
         "challenger": [(verdict.score, verdict.score_interval), *((each.score, None) for each in verdict.slices)],
         "Production": [
             (verdict.production_score, verdict.production_interval),
             *((each.production_score, None) for each in verdict.slices),
         ],
     }
-    for shift, (name, figures) in zip((-0.14, 0.14), given.items(), strict=True):
+    for shift, (name, scores) in zip((-0.14, 0.14), values.items(), strict=True):
         known = [
             (place + shift, score, ends)
-            for place, (score, ends) in zip(places, figures, strict=True)
+            for place, (score, ends) in zip(places, scores, strict=True)
             if score is not None
         ]
         for place, _, ends in known:
@@ -108,15 +108,15 @@ def _draw_scores(axes: Axes, gate: Gate, verdict: Verdict) -> None:
 
 
 def _draw_difference(axes: Axes, gate: Gate, verdict: Verdict) -> None:
-    """Row by row as the scores."""
+    """In the same rows as the scores."""
     sign = described(gate.metric).sign
     places = _rows(axes, verdict)
     axes.tick_params(labelleft=False)
-    figures = [(verdict.difference, verdict.interval)]
+    differences = [(verdict.difference, verdict.interval)]
     for each in verdict.slices:
         known = each.score is not None and each.production_score is not None
-        figures.append((each.score - each.production_score if known else None, each.interval))  # type: ignore[operator]
-    for place, (difference, ends) in zip(places, figures, strict=True):
+        differences.append((each.score - each.production_score if known else None, each.interval))  # type: ignore[operator]
+    for place, (difference, ends) in zip(places, differences, strict=True):
         if ends is not None:
             axes.plot(ends, (place, place), color="black", linewidth=2)
         if difference is not None:
@@ -125,14 +125,14 @@ def _draw_difference(axes: Axes, gate: Gate, verdict: Verdict) -> None:
     _mark(axes, [0], [sign * gate.threshold], "--", "what the gain must exceed")
     if verdict.slices:
         margins = [-sign * each.margin for each in gate.slices]
-        _mark(axes, places[1:], margins, ":", "the loss in a slice that must not be shown")
+        _mark(axes, places[1:], margins, ":", "the loss allowed in a slice")
     better = "right of 0 is better" if sign > 0 else "left of 0 is better"
     axes.set_xlabel(f"difference, with 95% interval ({better})")
     axes.set_title("Challenger minus Production")
 
 
 def _mark(axes: Axes, places: Sequence[int], bounds: Sequence[float], style: Literal["--", ":"], label: str) -> None:
-    low, high = ([place + subset for place in places] for subset in (-0.35, 0.35))
+    low, high = ([place + shift for place in places] for shift in (-0.35, 0.35))
     axes.vlines(bounds, low, high, color=PURPLE, linestyle=style, linewidth=2, label=label)
 
 
@@ -145,101 +145,101 @@ def _rows(axes: Axes, verdict: Verdict) -> range:
     return places
 
 
-def _draw_calibration(axes: Axes, scores: Evidence, verdict: Verdict, models: dict[str, Predictions]) -> None:
-    """Whether the most probable class is right as often as the model says, in bins of equal width."""
+def _draw_calibration(axes: Axes, evidence: Evidence, verdict: Verdict, models: dict[str, Predictions]) -> None:
+    """Draw how often the most probable class is right against its probability, in bins of equal width."""
     axes.plot((0, 1), (0, 1), color=GREY, linewidth=1)
-    for name, answers in models.items():
-        if answers.probabilities is None:
+    for name, predictions in models.items():
+        if predictions.probabilities is None:
             continue
-        known = np.isfinite(answers.probabilities).all(axis=1)
+        known = np.isfinite(predictions.probabilities).all(axis=1)
         if not known.any():
             continue
-        labels = scores.labels[known].astype(np.int64)
-        rows, said, found = reliability(answers.probabilities[known].clip(0, 1), labels)
+        labels = evidence.labels[known].astype(np.int64)
+        rows, confidence, right = reliability(predictions.probabilities[known].clip(0, 1), labels)
         some = rows > 0
-        said, found = said[some] / rows[some], found[some] / rows[some]
-        axes.plot(said, found, color=_COLOURS[name], marker=_SHAPES[name], label=_named(name, verdict), clip_on=False)
+        x, y = confidence[some] / rows[some], right[some] / rows[some]
+        axes.plot(x, y, color=_COLOURS[name], marker=_SHAPES[name], label=_named(name, verdict), clip_on=False)
     axes.set(xlabel="probability of the most probable class", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
     axes.set_title("Calibration")
     axes.grid()
 
 
-# ── answers
+# ── predictions
 
 
-def _height_of_answers(scores: Evidence) -> float:
-    return 3.2 + 0.16 * min(len(scores.classes), _MOST_CLASSES) if scores.classes else 5.0
+def _height_of_predictions(evidence: Evidence) -> float:
+    return 3.2 + 0.16 * min(len(evidence.classes), _MOST_CLASSES) if evidence.classes else 5.0
 
 
-def _draw_answers(part: SubFigure, scores: Evidence, models: dict[str, Predictions]) -> None:
+def _draw_predictions(part: SubFigure, evidence: Evidence, models: dict[str, Predictions]) -> None:
     axes = part.subplots(1, max(2, len(models)), squeeze=False)[0]
     for unused in axes[len(models) :]:
         unused.remove()
-    if scores.classes:
-        _draw_matrices(part, axes, scores, models)
+    if evidence.classes:
+        _draw_matrices(part, axes, evidence, models)
     else:
-        _draw_numbers(axes, scores.labels.astype(np.float64), models)
+        _draw_numbers(axes, evidence.labels.astype(np.float64), models)
 
 
 def _draw_matrices(
-    part: SubFigure, axes: NDArray[np.object_], scores: Evidence, models: dict[str, Predictions]
+    part: SubFigure, axes: NDArray[np.object_], evidence: Evidence, models: dict[str, Predictions]
 ) -> None:
-    """Of each true class, the share that was called each class; beside it, so that it can be compared, the other's."""
-    truth = scores.labels.astype(np.int64)
-    said = {name: answers.labels.astype(np.int64) for name, answers in models.items()}
-    truth, said, names = _most_frequent(truth, said, scores.classes)
+    """Draw, for each true class, which share of it the model predicts as each class; one matrix beside the other."""
+    truth = evidence.labels.astype(np.int64)
+    predicted = {name: predictions.labels.astype(np.int64) for name, predictions in models.items()}
+    truth, predicted, names = _most_frequent(truth, predicted, evidence.classes)
     columns = names
-    if any((codes < 0).any() for codes in said.values()):
+    if any((label_codes < 0).any() for label_codes in predicted.values()):
         columns = [*names, "none of these"]
-    for ax, (name, codes) in zip(axes, said.items(), strict=False):
+    for ax, (name, label_codes) in zip(axes, predicted.items(), strict=False):
         counts = np.zeros((len(names), len(columns)), np.int64)
-        np.add.at(counts, (truth, codes), 1)  # -1 is the last column
+        np.add.at(counts, (truth, label_codes), 1)  # -1 is the last column
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         picture = ax.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-        if len(columns) <= _ROOMY:
+        if len(columns) <= _MOST_CLASSES_WITH_COUNTS:
             for (row, column), count in np.ndenumerate(counts):
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 ax.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=9)
         flat = len(columns) <= 5 and max(map(len, columns)) <= 15
-        turned = {} if flat else {"rotation": 90 if len(columns) > _ROOMY else 30, "ha": "right"}
+        turned = {} if flat else {"rotation": 90 if len(columns) > _MOST_CLASSES_WITH_COUNTS else 30, "ha": "right"}
         if not flat:
             turned["rotation_mode"] = "anchor"
-            turned["va"] = "center" if len(columns) > _ROOMY else "top"
+            turned["va"] = "center" if len(columns) > _MOST_CLASSES_WITH_COUNTS else "top"
         ax.set_xticks(range(len(columns)), [short(each, 16) for each in columns], **turned)
         ax.set_yticks(range(len(names)), [short(each, 16) for each in names])
-        ax.set(xlabel=f"what {_the(name)} says", title=f"Confusion matrix of {_the(name)}")
+        ax.set(xlabel="predicted class", title=f"Confusion matrix of {_the(name)}")
     axes[0].set_ylabel("true class")
-    part.colorbar(picture, ax=list(axes[: len(said)]), label="share of the true class", pad=0.01)
+    part.colorbar(picture, ax=list(axes[: len(predicted)]), label="share of the true class", pad=0.01)
 
 
 def _most_frequent(
-    truth: Codes, said: dict[str, Codes], classes: tuple[str, ...]
-) -> tuple[Codes, dict[str, Codes], list[str]]:
-    """The same in codes of the 20 most frequent classes and one for all others."""
+    truth: Integers, predicted: dict[str, Integers], classes: tuple[str, ...]
+) -> tuple[Integers, dict[str, Integers], list[str]]:
+    """Return the same in label codes of the 20 most frequent classes and one for all others, with their names."""
     if len(classes) <= _MOST_CLASSES:
-        return truth, said, list(classes)
+        return truth, predicted, list(classes)
     often = np.argsort(-np.bincount(truth, minlength=len(classes)), kind="stable")[:_MOST_CLASSES]
     place = np.full(len(classes) + 1, _MOST_CLASSES)
     place[np.sort(often)] = np.arange(_MOST_CLASSES)
     place[-1] = -1  # a prediction of -1 stays one
     names = [classes[each] for each in np.sort(often)]
     names.append(f"{len(classes) - _MOST_CLASSES} others")
-    return place[truth], {name: place[codes] for name, codes in said.items()}, names
+    return place[truth], {name: place[label_codes] for name, label_codes in predicted.items()}, names
 
 
 def _draw_numbers(axes: NDArray[np.object_], truth: Floats, models: dict[str, Predictions]) -> None:
-    """Predicted against actual, both on the same axes."""
+    """Draw predicted against actual values of both models on the same axes."""
     step = -(-len(truth) // _MOST_POINTS)
-    known = {name: answers.labels.astype(np.float64) for name, answers in models.items()}
-    every = np.concatenate([truth, *known.values()])
+    predicted = {name: predictions.labels.astype(np.float64) for name, predictions in models.items()}
+    every = np.concatenate([truth, *predicted.values()])
     every = every[np.isfinite(every)]
     ends = (every.min(), every.max()) if len(every) else (0.0, 1.0)
     room = 0.03 * ((ends[1] - ends[0]) or 1.0)
-    for ax, (name, said) in zip(axes, known.items(), strict=False):
+    for ax, (name, values) in zip(axes, predicted.items(), strict=False):
         ax.plot(ends, ends, color=GREY, linewidth=1)
-        # As an image in the SVG: thousands of circles make a browser wait.
+        # As an image in an SVG: thousands of circles make a browser slow.
         ax.plot(
-            *(truth[::step], said[::step], "o"),
+            *(truth[::step], values[::step], "o"),
             color=_COLOURS[name],
             markersize=4,
             markeredgewidth=0,

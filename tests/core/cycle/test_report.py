@@ -73,7 +73,7 @@ def test_a_cycle_has_a_report_which_says_next_what_will_happen_and_then_what_has
     before = said(model, cycle, verdict, tmp_path)
     for each in (
         "Version 2 goes into Production next",
-        "4,000, beside snapshot",
+        "4,000 since snapshot",
         "new rows beside the 1",
         "| whole | ",
         'columns = \\["a", "b"\\]',
@@ -141,7 +141,7 @@ def test_what_keeps_a_verdict_from_production_is_in_it(
     model.spec = model.spec.model_copy(update={name: value for name, value in fields.items() if name != "gate"})
     model.feed(1000)
     cycle, verdict = judge(model, **how)
-    assert f"Nothing is in Production still{' for now' if 'approval' in fields else ''}: {says}" in said(
+    assert f"Production stays empty{' for now' if 'approval' in fields else ''}: {says}" in said(
         model, cycle, verdict, tmp_path
     )
 

@@ -76,7 +76,7 @@ def test_no_days_end_a_freeze_and_that_is_told(begun: Ledger) -> None:
     freeze(begun)
     freeze(begun, days=0, key="run 2")
     assert begun.freeze_of("letters") is None
-    assert headlines(begun)[1] == "letters: Production is frozen no longer, says kim: 연말 동결."
+    assert headlines(begun)[1] == "letters: Production is no longer frozen, says kim: 연말 동결."
 
 
 def test_to_end_what_does_not_hold_is_told_to_nobody(begun: Ledger) -> None:

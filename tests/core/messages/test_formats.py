@@ -1,6 +1,6 @@
-"""Each kind of announcement looks on each kind of channel as the files in `renderings/` say.
+"""Each kind of announcement looks on each kind of channel as the files in `formats/` show.
 
-`python -m tests.core.messages.test_formats` writes them anew; look at what changed before you commit it.
+`python -m tests.core.messages.test_formats` writes the files anew; look at what changed before you commit them.
 """
 
 import json
@@ -82,12 +82,12 @@ def test_each_kind_looks_as_it_was_committed(kind: str) -> None:
         assert rendered.encode() == (EXPECTED / f"{kind}.{ending}").read_bytes()
 
 
-def test_every_file_there_is_one_that_is_compared() -> None:
+def test_every_file_there_is_compared() -> None:
     expected = {f"{kind}.{ending}" for kind in KINDS for ending in _rendered(KINDS[kind])}
     assert {path.name for path in EXPECTED.iterdir()} == expected
 
 
-def test_what_a_user_wrote_wakes_nobody_and_is_no_markup() -> None:
+def test_what_a_user_wrote_notifies_nobody_and_is_not_markup() -> None:
     shown = _rendered(KINDS["hostile"])
     message = json.loads(shown["slack.json"])
     assert "<!" not in message["text"]

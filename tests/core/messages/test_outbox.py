@@ -1,4 +1,4 @@
-"""Each channel gets each message, in order and once, whatever becomes of the other channels."""
+"""Each channel gets each message, in order and once, whatever happens to the other channels."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ def test_a_message_arrives_as_it_was_made(ledger: Ledger) -> None:
     assert team.got == [("key", texts.of_incident(incident))]
 
 
-def test_what_was_announced_before_levels_were_there_is_sent(ledger: Ledger, database: Database) -> None:
+def test_a_message_without_a_level_is_sent(ledger: Ledger, database: Database) -> None:
     with database.connect() as session, session.cursor() as cursor:
         body = '{"model": "자기소개서", "kind": "incident", "headline": "자기소개서: old", "facts": {}}'
         cursor.execute("INSERT INTO retrain.outbox (key, model, body) VALUES ('k', %s, %s)", (MODEL, body))
@@ -126,7 +126,7 @@ def test_after_a_day_a_message_is_given_up_and_the_other_channels_are_told(
     assert subjects(mail) == ["one", "two"]
 
     assert send(ledger, chat, mail) == 1
-    assert chat.asked == 7  # one for the sixth time, which was the last, and two for the first time
+    assert chat.asked == 7  # `one` for the sixth and last time, `two` for the first time
     assert subjects(mail)[2:] == [
         f"chat has taken no announcement for a day (chat is down). Given up there: {MODEL}: one"
     ]
@@ -139,7 +139,7 @@ def test_after_a_day_a_message_is_given_up_and_the_other_channels_are_told(
     assert subjects(mail)[3:] == ["three"]
 
 
-def test_who_was_away_for_a_day_himself_gives_nothing_up(ledger: Ledger, later: Callable[[str], None]) -> None:
+def test_a_sender_that_was_away_for_a_day_gives_nothing_up(ledger: Ledger, later: Callable[[str], None]) -> None:
     chat = Mailbox(down=True)
     announce(ledger, "one")
     later("3 days")
@@ -178,19 +178,19 @@ def test_a_channel_that_is_taken_from_the_spec_holds_nothing_up(ledger: Ledger) 
     assert mail.asked == 1
 
 
-def test_of_two_who_send_at_once_each_channel_is_served_by_one(ledger: Ledger) -> None:
+def test_of_two_senders_at_once_one_serves_each_channel(ledger: Ledger) -> None:
     second = Mailbox()
-    first = Mailbox(meanwhile=lambda: done.append(pool.submit(send, ledger, second).result(20)))
-    done: list[int] = []
+    first = Mailbox(meanwhile=lambda: closed.append(pool.submit(send, ledger, second).result(20)))
+    closed: list[int] = []
     announce(ledger, "one", "two")
     with ThreadPoolExecutor(1) as pool:
-        done.append(send(ledger, first))
-    assert sum(done) == 2
+        closed.append(send(ledger, first))
+    assert sum(closed) == 2
     assert subjects(first) == ["one", "two"]
     assert second.got == []
 
 
-def test_many_who_send_at_once_send_each_message_once(ledger: Ledger) -> None:
+def test_many_senders_at_once_send_each_message_once(ledger: Ledger) -> None:
     mailboxes = [Mailbox() for _ in range(4)]
     announce(ledger, *map(str, range(20)))
     with ThreadPoolExecutor(4) as pool:
@@ -267,6 +267,6 @@ def test_a_sender_that_is_killed_at_any_step_loses_nothing_and_doubles_at_most_o
                 break
             assert first == -signal.SIGKILL
         senders.stdin.close()  # type: ignore[union-attr]
-    # Of each of the two messages: after it was sent, and before that was kept.
+    # For each of the two messages: killed after it was sent, and before that was committed.
     assert doubled == [1, 2, 5, 6]
     assert 10 <= step < 99

@@ -66,9 +66,9 @@ def test_a_verdict_is_told_with_its_outcome_and_reason(outcome):
 
 
 def test_a_dry_run_says_that_nothing_was_changed():
-    told = texts.of_verdict(verdict(Outcome.PROMOTE, "It is better.", dry_run=True))
+    announcement = texts.of_verdict(verdict(Outcome.PROMOTE, "It is better.", dry_run=True))
 
-    assert told.headline == "letters: dry run, nothing was changed: PROMOTE linear. It is better."
+    assert announcement.headline == "letters: dry run, nothing was changed: PROMOTE linear. It is better."
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,14 @@ def test_a_promotion_is_told_with_both_versions_and_who_did_it(from_version, to_
 
 
 def test_a_superseded_promotion_claims_no_change_of_production():
-    told = texts.of_promotion(promotion("1", "2", superseded_at=NOON))
+    announcement = texts.of_promotion(promotion("1", "2", superseded_at=NOON))
 
-    assert told.headline == "letters: version 2 was not put into Production: somebody changed it by hand meanwhile"
+    assert (
+        announcement.headline == "letters: version 2 was not put into Production: somebody changed it by hand meanwhile"
+    )
 
 
-def test_a_promotion_that_is_under_way_cannot_be_told():
+def test_a_promotion_that_is_under_way_is_not_announced():
     with pytest.raises(ValueError, match="promotion 3 is not applied yet"):
         texts.of_promotion(promotion("1", "2"))
 
@@ -109,8 +111,12 @@ def test_a_promotion_that_is_under_way_cannot_be_told():
 def test_an_incident_is_told_with_its_remedy():
     incident = Incident(model="letters", what="Task train failed.", remedy="Read its log.")
 
-    told = texts.of_incident(incident)
-    assert (told.headline, told.act, told.level) == ("letters: Task train failed.", "Read its log.", Level.ERROR)
+    announcement = texts.of_incident(incident)
+    assert (announcement.headline, announcement.act, announcement.level) == (
+        "letters: Task train failed.",
+        "Read its log.",
+        Level.ERROR,
+    )
 
 
 def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
@@ -129,18 +135,18 @@ def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
     typed = Check(name="column_types", passed=False, blocks=True, says="years is string, and was double", count=1)
 
     incident = texts.blocked(snapshot, [typed, gone], "retrain_letters, run 7", {"mlflow_run": "r1"})
-    told = texts.of_incident(incident)
+    announcement = texts.of_incident(incident)
 
-    assert told.headline == (
+    assert announcement.headline == (
         "자소서: the data is blocked in retrain_letters, run 7. column_types: years is string, and was double. "
         "fallen_rows: 8 of 9 rows are gone (e.g. key 3, 4)."
     )
-    assert told.act == (
+    assert announcement.act == (
         "Nothing was trained, no row counts as used, and Production "
-        "stays as it is. Put the source right; or where this is as it should be, let checks.column_types.on_fail and "
-        "checks.fallen_rows.on_fail be warn for one cycle."
+        "stays as it is. Correct the source; or, where the data is right, set checks.column_types.on_fail and "
+        "checks.fallen_rows.on_fail to warn for one cycle."
     )
-    assert told.facts["facts"] == {
+    assert announcement.facts["facts"] == {
         "snapshot": "s1",
         "mlflow_run": "r1",
         "checks": [typed.to_json(), gone.to_json()],
@@ -148,7 +154,7 @@ def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
 
 
 @pytest.mark.parametrize(
-    ("tell", "record", "kind"),
+    ("announce", "record", "kind"),
     [
         (texts.of_verdict, verdict(Outcome.HOLD, "It is equal."), "verdict"),
         (texts.of_promotion, promotion("1", "2", applied_at=NOON), "promotion"),
@@ -159,8 +165,8 @@ def test_blocked_data_is_told_with_what_where_how_many_keys_and_remedy():
         ),
     ],
 )
-def test_an_announcement_holds_the_record_that_it_was_made_from(tell, record, kind):
-    told = tell(record)
+def test_an_announcement_holds_the_record_that_it_was_made_from(announce, record, kind):
+    announcement = announce(record)
 
-    assert (told.model, told.kind) == ("letters", kind)
-    assert type(record).from_json(told.facts) == record
+    assert (announcement.model, announcement.kind) == ("letters", kind)
+    assert type(record).from_json(announcement.facts) == record

@@ -1,4 +1,4 @@
-"""A web hook gets every announcement once for each try, and no error names what is secret in its address."""
+"""A web hook gets an announcement once for each attempt, and no error names the secrets in its address."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ SECRETS = ("t0ken", "s3cret", "passw0rd", "us3r")
 
 @pytest.fixture
 def receiver():
-    """A web server that keeps what is posted to it and answers with the status that a test sets."""
+    """A web server that keeps what is posted to it, and responds with the status that a test sets."""
     received = SimpleNamespace(posts=[], status=200)
 
     class Handler(BaseHTTPRequestHandler):
@@ -49,7 +49,7 @@ def receiver():
 
 
 def refusal(url, **login):
-    """What a delivery there raises, which must not hold a secret, not even in its traceback."""
+    """Return the message of the error of a delivery there; not even its traceback may hold a secret."""
     with pytest.raises(ChannelError) as refused:
         Webhook(url, **login).deliver("key", ANNOUNCEMENT)
     shown = "".join(traceback.format_exception(refused.value))
@@ -104,35 +104,35 @@ def test_every_success_is_a_delivery(receiver, status):
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404, 500, 503])
-def test_any_other_answer_is_refused_and_nothing_is_sent_twice(receiver, status):
+def test_any_other_response_is_refused_and_nothing_is_sent_twice(receiver, status):
     receiver.status = status
 
-    told = refusal(f"http://us3r:passw0rd@{receiver.address}/hooks/t0ken?sign=s3cret")
+    message = refusal(f"http://us3r:passw0rd@{receiver.address}/hooks/t0ken?sign=s3cret")
 
-    assert told == f"web hook at 127.0.0.1: answered {status}"
+    assert message == f"web hook at 127.0.0.1: answered {status}"
     assert len(receiver.posts) == 1
 
 
-def test_nobody_who_listens_is_told():
+def test_a_closed_port_is_reported_without_secrets():
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
 
-    told = refusal(f"http://127.0.0.1:{port}/hooks/t0ken?sign=s3cret", username="us3r", password="passw0rd")
+    message = refusal(f"http://127.0.0.1:{port}/hooks/t0ken?sign=s3cret", username="us3r", password="passw0rd")
 
-    assert told == "web hook at 127.0.0.1: no answer: ConnectError"
+    assert message == "web hook at 127.0.0.1: no answer: ConnectError"
 
 
-def test_an_answer_that_does_not_come_in_time_is_told(monkeypatch):
+def test_a_response_that_does_not_come_in_time_is_reported(monkeypatch):
     monkeypatch.setattr("retrain.messages.webhook._SECONDS", 0.1)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        told = refusal(f"http://127.0.0.1:{silent.getsockname()[1]}/hooks/t0ken")
+        message = refusal(f"http://127.0.0.1:{silent.getsockname()[1]}/hooks/t0ken")
 
-    assert told == "web hook at 127.0.0.1: no answer: ReadTimeout"
+    assert message == "web hook at 127.0.0.1: no answer: ReadTimeout"
 
 
 @pytest.mark.parametrize(
     "url",
     ["", "t0ken", "ftp://host/t0ken", "http://host:t0ken/", "http://[host/t0ken", "http://us3r:passw0rd\u2100@host/"],
 )
-def test_an_address_that_is_none_is_told_without_its_secrets(url):
+def test_what_is_not_an_address_is_reported_without_its_secrets(url):
     assert refusal(url).startswith("web hook at ")

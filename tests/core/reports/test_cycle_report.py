@@ -1,4 +1,4 @@
-"""The report of a cycle says what happened in it, and what users wrote is text there."""
+"""The report of a cycle shows what happened in it, and what users wrote is text there."""
 
 import re
 from dataclasses import replace
@@ -59,7 +59,7 @@ FACTS = Facts(
         Trained("linear", 0.92, 0.9, {"estimator": "m:linear", "C": "0.1"}),
     ),
     checks=CHECKS,
-    drift_says="4,000 new rows beside the 6,000 that version 1 was trained on",
+    drift_summary="4,000 new rows beside the 6,000 that version 1 was trained on",
     drift=MOVED,
     pictures={"drift": PNG, "verdict": PNG + b"2"},
     links=(("Cycle in Airflow", "http://airflow.example.org/dags/retrain_letters/runs/7"),),
@@ -69,7 +69,7 @@ APPLIED = promotion("1", "2", applied_at=NOON)
 
 
 class _Reader(HTMLParser):
-    """What a browser would make of a page: its elements with their attributes, and its text."""
+    """Reads a page as a browser would: its elements with their attributes, and its text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _Reader(HTMLParser):
 
 @pytest.fixture
 def read(tmp_path: Path) -> Any:
-    """The page of these facts, read as HTML."""
+    """Return a function that gives the page of some facts, read as HTML."""
 
     def read(facts: Facts) -> _Reader:
         return _Reader(write_html(cycle_report.of_cycle(facts), tmp_path).read_text("utf-8"))
@@ -101,11 +101,11 @@ def markdown(facts: Facts, folder: Path) -> str:
     return write_markdown(cycle_report.of_cycle(facts), folder).read_text("utf-8")
 
 
-def second_line(facts: Facts) -> str:
-    """What it says of Production."""
-    said = cycle_report.of_cycle(facts).parts[1]
-    assert isinstance(said, str)
-    return said
+def about_production(facts: Facts) -> str:
+    """The paragraph about Production."""
+    text = cycle_report.of_cycle(facts).parts[1]
+    assert isinstance(text, str)
+    return text
 
 
 def _facts(**fields: Any) -> Facts:
@@ -116,42 +116,42 @@ def _with_spec(**fields: Any) -> Facts:
     return _facts(spec=SPEC.model_copy(update=fields))
 
 
-# ── what it says
+# ── what it shows
 
 
-def test_it_tells_the_whole_cycle(read: Any) -> None:
-    said = read(_facts(promotion=APPLIED)).text
+def test_it_shows_the_whole_cycle(read: Any) -> None:
+    text = read(_facts(promotion=APPLIED)).text
     for each in (
         "letters: PROMOTE linear",
         "PROMOTE: the gain is more than chance.",
         "Version 2 is in Production, in place of version 1, by retrain_letters, run 7: better by 0.1.",
         "12,000",
-        f"4,000, beside snapshot {'4' * 64}",
+        f"4,000 since snapshot {'4' * 64}",
         "train 7,200, validation 2,400, holdout 2,400",
         "2026-03-08 12:00 UTC",
-        "1 of 2 checks warn.",
+        "1 of 2 checks failed.",
         "9 rows occur twice (e.g. key 17, 18)",
         "4,000 new rows beside the 6,000 that version 1 was trained on.",
         "estimator = m:linear, C = 0.1",
         "+0.1000 (95% +0.0500 to +0.1500)",
         "trigger DAG rollback_letters: it asks why, proves that version 1 loads and scores",
     ):
-        assert each in said
-    assert "gap 0" not in said
+        assert each in text
+    assert "gap 0" not in text
 
 
 def test_the_best_candidate_the_worst_drift_and_the_failed_check_come_first(tmp_path: Path) -> None:
-    said = markdown(FACTS, tmp_path)
+    text = markdown(FACTS, tmp_path)
     for first, then in (("| linear | 0.9000", "| nearest | 0.8100"), ("| b | 0.310 | much", "| label | 0.120 | some")):
-        assert 0 < said.index(first) < said.index(then)
-    assert said.index("| duplicates | warned") < said.index("| null\\_share | passed")
-    assert "| a | 0.040 | little | 0.100 |" in said
+        assert 0 < text.index(first) < text.index(then)
+    assert text.index("| duplicates | warned") < text.index("| null\\_share | passed")
+    assert "| a | 0.040 | little | 0.100 |" in text
 
 
 def test_where_smaller_is_better_the_smallest_candidate_comes_first(tmp_path: Path) -> None:
     judged = FACTS.verdict.model_copy(update={"metric": "log_loss"})
-    said = markdown(_facts(verdict=judged), tmp_path)
-    assert said.index("| nearest | 0.8100") < said.index("| linear | 0.9000")
+    text = markdown(_facts(verdict=judged), tmp_path)
+    assert text.index("| nearest | 0.8100") < text.index("| linear | 0.9000")
 
 
 def test_guards_and_slices_have_their_numbers(read: Any) -> None:
@@ -170,12 +170,12 @@ def test_guards_and_slices_have_their_numbers(read: Any) -> None:
             "threshold": -0.01,
         }
     )
-    said = read(_facts(verdict=judged)).text
+    text = read(_facts(verdict=judged)).text
     for each in ("latencyFAILEDtoo slow", "calibrationNOT COMPUTEDunknown", "rowspassedenough"):
-        assert each in said
-    assert "신입1,2000.80000.7000-0.0100 to +0.2100" in said
-    assert "경력3" in said
-    assert "non-inferiority: the gain must exceed -0.01" in said
+        assert each in text
+    assert "신입1,2000.80000.7000-0.0100 to +0.2100" in text
+    assert "경력3" in text
+    assert "non-inferiority: the gain must exceed -0.01" in text
 
 
 FROZEN = Freeze(model="letters", why="연말 동결", by="kim", until=NOON)
@@ -227,7 +227,7 @@ FORCED = promotion("1", "2", applied_at=NOON).model_copy(update={"by": "kim in r
     ],
 )
 def test_what_changed_in_production_is_what_happened(facts: Facts, says: str) -> None:
-    assert says in second_line(facts)
+    assert says in about_production(facts)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_what_changed_in_production_is_what_happened(facts: Facts, says: str) ->
     [None, promotion(None, "1", applied_at=NOON), promotion("1", "2", superseded_at=NOON)],
     ids=["nothing changed", "a first model", "superseded"],
 )
-def test_where_there_is_nothing_to_go_back_to_no_rollback_is_offered(done: Promotion | None, tmp_path: Path) -> None:
+def test_without_a_version_to_go_back_to_no_rollback_is_offered(done: Promotion | None, tmp_path: Path) -> None:
     assert "rollback" not in markdown(_facts(promotion=done), tmp_path)
 
 
@@ -248,25 +248,25 @@ def test_a_first_model_without_drift_checks_or_pictures_has_a_report_too(read: A
         }
     )
     first = Facts(SPEC, SNAPSHOT.model_copy(update={"after": None, "watermark": None}), judged, goes_forward=True)
-    said = read(first)
-    assert "Version 2 goes into Production next." in said.text
-    assert "4,000; it is the first snapshot" in said.text
-    assert "the source has no label time" in said.text
-    assert "Was not measured." in said.text
-    assert said.all("img") == []
+    page = read(first)
+    assert "Version 2 goes into Production next." in page.text
+    assert "4,000; this is the first snapshot" in page.text
+    assert "the source has no label time" in page.text
+    assert "Was not measured." in page.text
+    assert page.all("img") == []
     markdown(first, tmp_path)
 
 
-# ── how it says it
+# ── how it shows it
 
 
-def test_what_users_wrote_is_no_markup(read: Any, tmp_path: Path) -> None:
+def test_what_users_wrote_is_not_markup(read: Any, tmp_path: Path) -> None:
     matchup = FACTS.verdict.matchup.model_copy(update={"model": HOSTILE, "candidate": HOSTILE})
     facts = _facts(
         verdict=FACTS.verdict.model_copy(update={"matchup": matchup, "reason": HOSTILE}),
         candidates=(Trained(HOSTILE, 0.9, 0.8, {HOSTILE: HOSTILE}),),
         checks=tuple(each.model_copy(update={"says": HOSTILE, "keys": (HOSTILE,)}) for each in CHECKS),
-        drift_says=HOSTILE,
+        drift_summary=HOSTILE,
         drift=tuple(each.model_copy(update={"name": HOSTILE}) for each in MOVED),
         promotion=APPLIED.model_copy(update={"why": HOSTILE, "by": HOSTILE}),
         links=((HOSTILE, "javascript:alert(1)"), (HOSTILE, 'http://x/"><script>')),
@@ -280,17 +280,17 @@ def test_what_users_wrote_is_no_markup(read: Any, tmp_path: Path) -> None:
         name for _, attributes in plain.elements for name in attributes
     }
     assert next(each["href"] for each in page.all("a")) == 'http://x/"><script>'
-    said = markdown(facts, tmp_path)
-    assert not re.search(r"(?<!\\)<(?!http)", said)
-    assert not re.search(r"(?<!\\)\]\(javascript", said)
-    headings = [line for line in said.splitlines() if line.startswith("#")]
+    text = markdown(facts, tmp_path)
+    assert not re.search(r"(?<!\\)<(?!http)", text)
+    assert not re.search(r"(?<!\\)\]\(javascript", text)
+    headings = [line for line in text.splitlines() if line.startswith("#")]
     assert len(headings) == 1 + len(cycle_report.of_cycle(facts).sections)
-    tables = [re.findall(r"(?<!\\)\|", line) for line in said.splitlines() if line.startswith("| ")]
+    tables = [re.findall(r"(?<!\\)\|", line) for line in text.splitlines() if line.startswith("| ")]
     assert {len(each) for each in tables} <= {3, 4, 5, 6}
 
 
 def test_a_name_with_half_a_character_is_written(tmp_path: Path) -> None:
-    facts = _facts(drift_says="a \ud800 b")
+    facts = _facts(drift_summary="a \ud800 b")
     assert "A ? b" in markdown(facts, tmp_path)
 
 
@@ -316,10 +316,10 @@ def test_the_page_can_be_read_without_seeing_it(read: Any) -> None:
 
 
 def test_markdown_has_its_pictures_beside_it(tmp_path: Path) -> None:
-    said = markdown(FACTS, tmp_path)
-    assert re.findall(r"!\[.+?\]\((.+?)\)", said) == ["drift.png", "verdict.png"]
+    text = markdown(FACTS, tmp_path)
+    assert re.findall(r"!\[.+?\]\((.+?)\)", text) == ["drift.png", "verdict.png"]
     assert (tmp_path / "drift.png").read_bytes() == PNG
-    assert "[Cycle in Airflow](<http://airflow.example.org/dags/retrain_letters/runs/7>)" in said
+    assert "[Cycle in Airflow](<http://airflow.example.org/dags/retrain_letters/runs/7>)" in text
 
 
 def test_the_same_facts_give_the_same_files(tmp_path: Path) -> None:

@@ -1,0 +1,16 @@
+"""Text for people, made to fit where it is shown."""
+
+
+def shorten(text: str, most: int, *, keep_end: bool = False, keep_lines: bool = False) -> str:
+    """Return at most `most` characters of the text, with an ellipsis where some are left out.
+
+    keep_end: cut the middle and not the end, because long names often differ at their end. keep_lines: keep line breaks
+    and spaces as they are; else the text becomes one line.
+
+    Not `textwrap.shorten`: that one cuts between words, and drops a long text without spaces.
+    """
+    text = text if keep_lines else " ".join(text.split())
+    if len(text) <= most:
+        return text
+    end = most // 3 if keep_end else 0
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
