@@ -1,4 +1,4 @@
-"""`retrain judge`: two files of predictions go through the gate, and what does not fit is told with its remedy."""
+"""`retrain judge`: two files of predictions go through the gate, and each fault names its remedy."""
 
 import json
 import re
@@ -23,13 +23,13 @@ NAMES = np.array(["fail", "pass"])
 LABEL, KEY = Columns("label"), Columns("label", key="id")
 
 
-def table(answers, **columns):
-    return pd.DataFrame({"id": np.arange(ROWS), "label": NAMES[LABELS], "prediction": NAMES[answers], **columns})
+def table(predictions, **columns):
+    return pd.DataFrame({"id": np.arange(ROWS), "label": NAMES[LABELS], "prediction": NAMES[predictions], **columns})
 
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes a table; gives its path."""
+    """Write a table and return its path."""
 
     def write(name, table):
         path = tmp_path / name
@@ -142,11 +142,11 @@ def test_numbers_have_an_error(write):
 
 
 def test_a_class_is_what_it_is_called(write):
-    """Neither is "NA" a missing value, nor 1.0 another class than 1."""
+    """The class "NA" is not a missing value, and 1.0 is the class 1."""
     for names in (["NA", "01"], [0, 1]):
-        truth, said = np.array(names)[LABELS], np.array(names)[BETTER]
-        a = write("a.csv", pd.DataFrame({"label": truth, "prediction": said}))
-        b = pd.DataFrame({"label": truth, "prediction": said})
+        truth, predictions = np.array(names)[LABELS], np.array(names)[BETTER]
+        a = write("a.csv", pd.DataFrame({"label": truth, "prediction": predictions}))
+        b = pd.DataFrame({"label": truth, "prediction": predictions})
         b["prediction"] = b["prediction"].astype(float if names == [0, 1] else str)
 
         verdict = judged(a, write("b.csv", b), metric="f1", positive=str(names[1]))
@@ -155,7 +155,7 @@ def test_a_class_is_what_it_is_called(write):
 
 
 def test_a_scorer_of_scikit_learn_takes_what_the_files_give(write, monkeypatch):
-    # The intervals, which take thousands of its calls, are not looked at here.
+    # No interval is asserted here: each takes thousands of calls of the scorer.
     for module, draws in ((significance, "_SLOW_DRAWS"), (comparison, "_INTERVAL_DRAWS")):
         monkeypatch.setattr(module, draws, 50)
     ours = np.where(LABELS == 1, 0.9, 0.1)
@@ -170,7 +170,7 @@ def test_a_scorer_of_scikit_learn_takes_what_the_files_give(write, monkeypatch):
     assert (without.outcome, without.score) == (Outcome.INCONCLUSIVE, None)
 
 
-def test_what_is_told_begins_with_the_sentence_and_names_every_number(better, worse):
+def test_the_text_begins_with_the_sentence_and_names_every_number(better, worse):
     verdict = judged(better, worse)
 
     lines = to_text(verdict).splitlines()
@@ -186,7 +186,7 @@ def test_what_is_told_begins_with_the_sentence_and_names_every_number(better, wo
 
 
 def edited(**columns):
-    """Production's table with a column replaced, or added."""
+    """Return Production's table with a column replaced, or added."""
     return table(WORSE).assign(**columns)
 
 
@@ -222,7 +222,7 @@ def test_rows_that_do_not_pair_are_refused_with_an_example(better, write, produc
         ({"p_pass": "half", "p_fail": 0.5}, r'p_pass = "half": is not a finite number \(row 1\)'),
     ],
 )
-def test_probabilities_that_are_none_are_refused(write, better, columns, message):
+def test_columns_that_are_not_probabilities_are_refused(write, better, columns, message):
     with pytest.raises(JudgingError, match=rf"other\.csv: {message}"):
         judged(write("other.csv", table(BETTER, **columns)), better, metric="log_loss", ceiling=1.0)
 
@@ -249,13 +249,13 @@ def test_a_file_that_cannot_be_read_is_refused(better, tmp_path, name, content, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metric": "f2"}, '--metric = "f2": is no metric'),
+        ({"metric": "f2"}, '--metric = "f2": is not a metric'),
         ({"metric": "f1"}, "the options: f1 is about one class; name it as positive"),
         ({"metric": "accuracy", "min_rows": 1}, '--min-rows = "1": input should be'),
         ({"metric": "mae"}, "the options: mae needs a ceiling"),
     ],
 )
-def test_options_that_make_no_gate_are_refused(options, message):
+def test_options_that_do_not_make_a_gate_are_refused(options, message):
     with pytest.raises(JudgingError, match=message):
         gate_of(**options)
 
