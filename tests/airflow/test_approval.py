@@ -70,10 +70,10 @@ def test_a_spec_that_wants_an_approval_has_its_tasks_between_verdict_and_promoti
         "evaluate": ["answer", "ask", "hold", "promote"],
         "ask": ["answer"],
         "answer": ["again", "hold", "promote"],
-        "again": ["tell"],
-        "promote": ["tell"],
-        "hold": ["tell"],
-        "tell": [],
+        "again": ["notify"],
+        "promote": ["notify"],
+        "hold": ["notify"],
+        "notify": [],
     }
     assert dag.get_task("evaluate").to_promote == "ask"
     ask = dag.get_task("ask")
@@ -95,7 +95,7 @@ def test_the_team_hears_where_to_answer_and_the_form_has_the_numbers(
     told = post.body
     assert told["headline"].startswith(f"{toy.name}: version 2 (linear) waits for an approval. PROMOTE: It is better.")
     day = (datetime.now(UTC) + timedelta(days=3)).date()
-    assert told["act"].startswith(f"Whoever may: answer in Airflow. Without an answer by {day}")
+    assert told["act"].startswith(f"Anyone who may approve: answer in Airflow. Without an answer by {day}")
     ((what, address),) = told["links"]
     assert what == "Answer in Airflow"
     assert address.endswith("/dags/retrain_toy/runs/run 1/tasks/ask/required_actions?map_index=-1")
@@ -133,7 +133,7 @@ def test_who_is_asked_finds_the_report_which_then_says_what_was_answered(
     [
         ("Promote", "kim", None, "promote", "version 2 was approved by kim."),
         ("Hold", "kim", None, "hold", "version 2 does not go into Production, says kim."),
-        ("Hold", None, None, "hold", "nobody has answered whether version 2 goes into Production in time"),
+        ("Hold", None, None, "hold", "nobody answered in time whether version 2 goes into Production"),
         ("Promote", "kim", "7", "again", "was approved by kim. But Production has changed while it waited"),
         ("Hold", "kim", "7", "hold", "version 2 does not go into Production, says kim."),
     ],

@@ -62,14 +62,14 @@ def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: Ex
     done = run()
     assert states(done) == {
         "sense": "success",
-        "take": "success",
+        "snapshot": "success",
         "check": "success",
         "half": "success",
         "whole": "success",
         "evaluate": "success",
         "promote": "success",
         "hold": "skipped",
-        "tell": "success",
+        "notify": "success",
     }
     assert done.state == "success"
     assert tracker.production(toy.name) == "1"
@@ -96,7 +96,7 @@ def test_data_that_is_blocked_ends_the_run_and_is_told_once_however_often_it_is_
         assert done.state == "failed"
         assert {name: state for name, state in states(done).items() if state != "upstream_failed"} == {
             "sense": "success",
-            "take": "success",
+            "snapshot": "success",
             "check": "failed",
         }
         # Only the cycle's run: nothing was trained.

@@ -1,4 +1,4 @@
-"""dags/freeze.py: Production stays as it is for some days, from a trigger form that asks why."""
+"""The DAG `retrain-freeze`: Production stays as it is for some days, from a trigger form that asks why."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,8 +7,7 @@ from types import SimpleNamespace
 from airflow.dag_processing.dagbag import DagBag
 
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
-from stack.home import PROJECT
-from tests.airflow.conftest import Model
+from tests.airflow.conftest import DAG_FILE, Model
 
 Make = Callable[..., Model]
 
@@ -22,10 +21,7 @@ def run(days: float, model: str, run_id: str = "run 1") -> None:
 
 def test_the_form_asks_which_model_how_long_and_why(model: Make) -> None:
     toy = model()
-    bag = DagBag(PROJECT / "dags" / "freeze.py")
-    assert bag.import_errors == {}
-    (dag,) = bag.dags.values()
-    assert dag.dag_id == "retrain-freeze"
+    dag = DagBag(DAG_FILE).dags["retrain-freeze"]
     assert dag.is_paused_upon_creation is False
     assert dag.params.get_param("model").schema["enum"] == [toy.name, EVERY_MODEL]
     assert dag.params["days"] == 7

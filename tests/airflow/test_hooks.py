@@ -28,6 +28,7 @@ from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
 from stack.local import Running
 from tests.airflow.conftest import Model
+from tests.core.source.tables import read
 
 Make = Callable[..., Model]
 
@@ -327,7 +328,7 @@ def test_a_cycle_is_the_run_of_its_context(model: Make, tracker: ExperimentTrack
     assert (cycle.dag_id, cycle.run_id, cycle.note) == ("retrain_toy", "run 7", "autumn")
     assert cycle.spec.model == toy.name
     assert cycle.ledger.last_consumed(toy.name) is None
-    assert RetrainHook(toy.spec).source.read_labelled().num_rows == 3
+    assert read(RetrainHook(toy.spec).source).num_rows == 3
 
 
 def test_a_run_without_a_note_has_an_empty_one(model: Make, tracker: ExperimentTracker) -> None:
@@ -338,7 +339,7 @@ def test_a_query_beside_the_spec_is_what_is_read(model: Make) -> None:
     toy = model(source={"query": "odd.sql", "key": "id", "label": "label", "features": ["a"]})
     (toy.path.parent / "odd.sql").write_text("SELECT * FROM rows WHERE id % 2 = 1;\n")
     toy.feed(10)
-    assert RetrainHook(toy.spec).source.read_labelled()["key"].to_pylist() == ["1", "3", "5", "7", "9"]
+    assert read(RetrainHook(toy.spec).source)["key"].to_pylist() == ["1", "3", "5", "7", "9"]
 
 
 def test_every_fault_of_a_spec_is_told_when_it_is_asked_for(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from airflow.sdk.timezone import utcnow
 from retrain.messages import texts
 from retrain.records import Incident, Outcome
 from retrain_airflow import metrics
+from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
-from retrain_airflow.operators.tell import TellOperator
 from retrain_airflow.sensors.new_rows import NewRowsSensor
 from tests.airflow.conftest import Model
 from tests.inbox import Inbox
@@ -67,7 +67,7 @@ def test_verdicts_are_counted_by_outcome(statsd: Statsd, outcome: Outcome) -> No
 
 def test_a_cycle_tells_how_long_it_took(model: Make, statsd: Statsd) -> None:
     context: dict[str, Any] = {"dag_run": SimpleNamespace(start_date=utcnow() - timedelta(minutes=2))}
-    TellOperator(task_id="tell", spec=model().spec).execute(context)
+    NotifyOperator(task_id="notify", spec=model().spec).execute(context)
     name, milliseconds, kind = statsd.next()
     assert (name, kind) == ("airflow.retrain.cycle,spec=toy", "ms")
     assert 120_000 <= milliseconds < 180_000

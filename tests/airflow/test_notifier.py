@@ -58,7 +58,7 @@ def test_a_task_that_fails_without_an_error_was_killed(model: Make, channel: Inb
 
 def test_each_task_and_each_kind_of_failure_is_told_once(model: Make, channel: Inbox) -> None:
     notifier = IncidentNotifier(spec=model(channels=TEAM).spec)
-    tries: list[dict[str, Any]] = [{}, {"map_index": 1}, {"task_id": "take"}, {"dag_id": "rollback_toy"}]
+    tries: list[dict[str, Any]] = [{}, {"map_index": 1}, {"task_id": "snapshot"}, {"dag_id": "rollback_toy"}]
     for fields in tries + tries:
         notifier(failed(**fields))
     notifier({**failed(), "exception": ValueError("no kettle")})
@@ -74,7 +74,7 @@ def test_what_fails_again_and_again_is_folded_until_it_is_well(model: Make, chan
     assert "of run run 1 failed: the kettle is on fire." in first
     assert "of run run 2 failed: the kettle is on fire. (2 times since " in second
     assert "of run run 4 failed: the kettle is on fire. (4 times since " in fourth
-    RecoveryNotifier(spec=toy.spec)({"ti": Ti(task_id="take")})
+    RecoveryNotifier(spec=toy.spec)({"ti": Ti(task_id="snapshot")})
     assert toy.waiting() == []
     RecoveryNotifier(spec=toy.spec)({"ti": Ti()})
     (over,) = toy.waiting()
@@ -103,11 +103,11 @@ def test_a_channel_that_refuses_delays_it_and_the_order_stays(
     channel.status = 503
     notifier(failed(task_id="sense"))
     channel.status = 200
-    notifier(failed(task_id="take"))
+    notifier(failed(task_id="snapshot"))
     assert tasks(channel) == ["sense"]  # its pause is not over
     later("1 minute")
     notifier(failed(task_id="train"))
-    assert tasks(channel) == ["sense", "sense", "take", "train"]
+    assert tasks(channel) == ["sense", "sense", "snapshot", "train"]
 
 
 def test_a_channel_that_is_down_leaves_it_in_the_outbox(

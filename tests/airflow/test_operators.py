@@ -21,11 +21,11 @@ from retrain_airflow import assets
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
+from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.promote import PromoteOperator
 from retrain_airflow.operators.rollback import RollbackOperator
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
-from retrain_airflow.operators.take import TakeSnapshotOperator
-from retrain_airflow.operators.tell import TellOperator
+from retrain_airflow.operators.snapshot import SnapshotOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
 from stack.local import Running
 from tests.airflow.conftest import Model, Ti, connection_to
@@ -39,8 +39,8 @@ CONTEXT: dict[str, Any] = {
 }
 
 
-def take(model: Model, **how: Any) -> dict[str, Any]:
-    return TakeSnapshotOperator(task_id="take", spec=model.spec, **how).execute(CONTEXT)
+def snapshot_of(model: Model, **how: Any) -> dict[str, Any]:
+    return SnapshotOperator(task_id="snapshot", spec=model.spec, **how).execute(CONTEXT)
 
 
 def check(model: Model, **how: Any) -> dict[str, str]:
@@ -73,8 +73,8 @@ def promote(model: Model, verdict: dict[str, Any]) -> tuple[dict[str, Any], dict
     return done, event.extra
 
 
-def tell(model: Model, **how: Any) -> int:
-    return TellOperator(task_id="tell", spec=model.spec, **how).execute(CONTEXT)
+def notify(model: Model, **how: Any) -> int:
+    return NotifyOperator(task_id="notify", spec=model.spec, **how).execute(CONTEXT)
 
 
 # ── a cycle
@@ -85,7 +85,7 @@ def test_each_takes_the_record_before_and_gives_the_next(
 ) -> None:
     toy = model(channels=[{"webhook": "team"}])
     toy.feed(1000)
-    snapshot = take(toy)
+    snapshot = snapshot_of(toy)
     assert Snapshot.from_json(snapshot).rows == 1000
     results = check(toy, snapshot=snapshot, note="autumn")
     assert set(results.values()) == {"passed"}
@@ -98,7 +98,7 @@ def test_each_takes_the_record_before_and_gives_the_next(
     assert event == {"version": "1", "from": None, "verdict": verdict["matchup"]["id"]}
     assert Promotion.from_json(promotion).to_version == "1"
     assert tracker.production(toy.name) == "1"
-    assert tell(toy) == 2
+    assert notify(toy) == 2
     assert [post.body["kind"] for post in channel.posts] == ["verdict", "promotion"]
     # Nothing larger than a noun crosses from task to task.
     assert max(len(json.dumps(record)) for record in (snapshot, results, candidate, verdict, promotion)) < 4000
@@ -112,7 +112,7 @@ def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(
 ) -> None:
     toy = model()
     toy.feed(1000)
-    snapshot = take(toy)
+    snapshot = snapshot_of(toy)
     candidates = [train(toy, snapshot=snapshot)]
     verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, **asked)
     assert (Verdict.from_json(verdict).outcome, Verdict.from_json(verdict).matchup.dry_run) == (Outcome.PROMOTE, True)
@@ -122,35 +122,35 @@ def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(
     assert tracker.production(toy.name) is None
 
 
-# ── take
+# ── snapshot
 
 
 def test_fewer_new_rows_than_the_threshold_skip_the_snapshot_and_say_how_many_are_missing(model: Make) -> None:
     toy = model()
     toy.feed(499)
     with pytest.raises(AirflowSkipException, match="499 of 500 new labelled rows are there; 1 are missing"):
-        take(toy)
+        snapshot_of(toy)
 
 
 def test_as_many_new_rows_as_the_threshold_are_taken(model: Make) -> None:
     toy = model()
     toy.feed(500)
-    assert take(toy)["new_rows"] == 500
+    assert snapshot_of(toy)["new_rows"] == 500
 
 
 def test_after_the_longest_wait_fewer_rows_are_taken(model: Make) -> None:
     toy = model(threshold={"rows": 500, "max_wait": "7d", "min_rows": 50})
     toy.feed(49)
     with pytest.raises(AirflowSkipException, match="after 7d without a cycle, 50 are enough; 1 are missing"):
-        take(toy)
+        snapshot_of(toy)
     toy.feed(1)
-    assert take(toy)["new_rows"] == 50
+    assert snapshot_of(toy)["new_rows"] == 50
 
 
 def test_without_the_threshold_any_number_of_rows_is_taken(model: Make) -> None:
     toy = model()
     toy.feed(20)
-    assert take(toy, ignore_threshold=True)["rows"] == 20
+    assert snapshot_of(toy, ignore_threshold=True)["rows"] == 20
 
 
 # ── check
@@ -161,11 +161,11 @@ def test_what_only_warns_goes_on_and_what_blocks_does_not(model: Make, tracker: 
     toy.feed(500)
     with toy.database.connect() as session:
         session.cursor().execute("UPDATE rows SET b = 'NaN' WHERE id < 400")
-    assert check(toy, snapshot=take(toy))["null_share"] == "warned"
+    assert check(toy, snapshot=snapshot_of(toy))["null_share"] == "warned"
     with toy.database.connect() as session:
         session.cursor().execute("UPDATE rows SET labelled_at = now() + interval '2 days' WHERE id < 3")
     with pytest.raises(BlockedDataError, match=r"future_labels: 3 of 500 rows .* \(e.g. key \d, \d, \d\)"):
-        check(toy, snapshot=take(toy))
+        check(toy, snapshot=snapshot_of(toy))
 
 
 # ── train
@@ -181,10 +181,10 @@ def test_a_candidate_that_the_spec_does_not_name_is_refused(model: Make, tracker
     toy = model()
     toy.feed(20)
     with pytest.raises(SpecError, match="no candidate 'third'; the spec names half, whole"):
-        train(toy, candidate="third", snapshot=take(toy, ignore_threshold=True))
+        train(toy, candidate="third", snapshot=snapshot_of(toy, ignore_threshold=True))
 
 
-# ── tell
+# ── notify
 
 
 def announce(model: Model, *subjects: str) -> None:
@@ -195,11 +195,11 @@ def announce(model: Model, *subjects: str) -> None:
 
 def test_what_waits_is_delivered_oldest_first_and_counted(model: Make, channel: Inbox) -> None:
     toy = model(channels=[{"webhook": "team"}])
-    assert tell(toy) == 0
+    assert notify(toy) == 0
     announce(toy, "one", "two", "three")
-    assert tell(toy) == 3
+    assert notify(toy) == 3
     assert [post.body["key"] for post in channel.posts] == ["one", "two", "three"]
-    assert tell(toy) == 0
+    assert notify(toy) == 0
 
 
 def test_a_channel_that_is_down_is_not_red_and_the_outbox_sends_again(
@@ -208,7 +208,7 @@ def test_a_channel_that_is_down_is_not_red_and_the_outbox_sends_again(
     toy = model(channels=[{"webhook": "team"}])
     announce(toy, "one", "two")
     channel.status = 503
-    assert tell(toy) == 0
+    assert notify(toy) == 0
     channel.status = 200
     later("1 minute")
     outbox = SendOutboxOperator(task_id="send", specs=str(toy.path.parent))
@@ -236,7 +236,7 @@ def test_login_and_password_of_the_connection_go_to_the_web_hook(
     where = {"conn_type": "http", "host": channel.url, "login": "me", "password": "correct-horse"}
     monkeypatch.setenv("AIRFLOW_CONN_GUARDED", json.dumps(where))
     announce(toy, "one")
-    tell(toy)
+    notify(toy)
     assert channel.posts[0].headers["Authorization"] == f"Basic {b64encode(b'me:correct-horse').decode()}"
 
 
@@ -245,7 +245,7 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     announce(toy, "one")
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    assert tell(toy, ledger_conn_id="ledger") == 1
+    assert notify(toy, ledger_conn_id="ledger") == 1
 
 
 # ── what Airflow fills in
@@ -254,14 +254,14 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
 @pytest.mark.parametrize(
     ("operator", "fields"),
     [
-        (TakeSnapshotOperator, ("spec", "ignore_threshold")),
+        (SnapshotOperator, ("spec", "ignore_threshold")),
         (CheckDataOperator, ("spec", "snapshot", "note")),
         (TrainCandidateOperator, ("spec", "candidate", "snapshot", "only", "note")),
         (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note", "force")),
         (PromoteOperator, ("spec", "verdict", "force", "by", "approved_by")),
         (AnswerOperator, ("spec", "verdict", "answer", "force")),
         (RollbackOperator, ("spec", "to", "why", "by")),
-        (TellOperator, ("spec",)),
+        (NotifyOperator, ("spec",)),
     ],
 )
 def test_records_and_answers_of_the_trigger_form_are_filled_in(

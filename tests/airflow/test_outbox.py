@@ -1,14 +1,11 @@
-"""dags/outbox.py as Airflow reads it."""
+"""The DAG `retrain-outbox`."""
 
 from airflow.dag_processing.dagbag import DagBag
 
-from stack.home import PROJECT
+from tests.airflow.conftest import DAG_FILE
 
 
 def test_one_dag_sends_every_minute_and_is_not_paused() -> None:
-    bag = DagBag(PROJECT / "dags" / "outbox.py")
-    assert bag.import_errors == {}
-    (dag,) = bag.dags.values()
-    assert dag.dag_id == "retrain-outbox"
+    dag = DagBag(DAG_FILE).dags["retrain-outbox"]
     assert dag.is_paused_upon_creation is False
     assert [task.task_id for task in dag.tasks] == ["send"]

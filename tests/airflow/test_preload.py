@@ -43,7 +43,7 @@ names = [plugin["name"] for plugin in plugins_manager.get_plugin_info(["name"])]
 print(plugins_manager.get_import_errors(), "retrain" in names)
 needed = {"mlflow", "pandas", "retrain.messages.webhook", "retrain_airflow.hooks.postgres", "sklearn"}
 print(needed - sys.modules.keys())
-print({"incident", "postgres", "preload", "take", "tracker", "train"} & sys.modules.keys())
+print({"incident", "postgres", "preload", "snapshot", "tracker", "train"} & sys.modules.keys())
 """
 
 

@@ -1,4 +1,4 @@
-"""dags/rollback.py: the version before goes back into Production, from a trigger form that asks why."""
+"""The DAG `rollback_<spec>`: the previous version goes back into Production, from a trigger form that asks why."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -27,7 +27,7 @@ from retrain.tracker.client import ExperimentTracker
 from retrain_airflow import assets
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.rollback import RollbackOperator
-from tests.airflow.conftest import ROLLBACK_FILE, Model
+from tests.airflow.conftest import DAG_FILE, Model
 
 Make = Callable[..., Model]
 
@@ -35,10 +35,7 @@ Make = Callable[..., Model]
 @pytest.fixture
 def dag(model: Make) -> DAG:
     model()
-    bag = DagBag(ROLLBACK_FILE)
-    assert bag.import_errors == {}
-    assert sorted(bag.dags) == ["rollback_toy"]
-    return bag.dags["rollback_toy"]
+    return DagBag(DAG_FILE).dags["rollback_toy"]
 
 
 @pytest.fixture
@@ -70,7 +67,10 @@ def roll_back(model: Model, run_id: str = "run 3", **how: Any) -> tuple[dict[str
 
 
 def test_the_dag_is_two_tasks_that_wait_for_a_person(dag: DAG) -> None:
-    assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {"rollback": ["tell"], "tell": []}
+    assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
+        "rollback": ["notify"],
+        "notify": [],
+    }
     assert (dag.schedule, dag.max_active_runs, dag.is_paused_upon_creation) == (None, 1, False)
     assert all(task.doc_md and task.retries == 9 for task in dag.tasks)
     assert all(isinstance(task.on_failure_callback[0], IncidentNotifier) for task in dag.tasks)

@@ -1,4 +1,4 @@
-"""dags/watch.py: what no cycle would notice, every ten minutes."""
+"""The DAG `watch_<spec>`: what no cycle would notice, every ten minutes."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,18 +10,15 @@ from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.watch import WatchOperator
-from stack.home import PROJECT
-from tests.airflow.conftest import Model
+from tests.airflow.conftest import DAG_FILE, Model
 
 Make = Callable[..., Model]
 
 
 def test_each_spec_is_watched_by_a_dag_that_nobody_has_to_switch_on(model: Make) -> None:
     model()
-    bag = DagBag(PROJECT / "dags" / "watch.py")
-    assert bag.import_errors == {}
-    (dag,) = bag.dags.values()
-    assert (dag.dag_id, dag.is_paused_upon_creation) == ("watch_toy", False)
+    dag = DagBag(DAG_FILE).dags["watch_toy"]
+    assert dag.is_paused_upon_creation is False
     every_ten_minutes = CronTriggerTimetable("5-59/10 * * * *", timezone="UTC", run_immediately=timedelta(0))
     assert (dag.schedule, dag.start_date) == (every_ten_minutes, None)
     assert (dag.max_active_runs, dag.catchup) == (1, False)

@@ -6,9 +6,9 @@ from airflow.sdk import Context
 from airflow.sdk.bases.xcom import BaseXCom
 
 from retrain.records import Verdict
+from retrain_airflow.approval import YES
 from retrain_airflow.links import ReportLink
 from retrain_airflow.operators.spec import SpecOperator
-from retrain_airflow.person import YES
 
 
 class AnswerOperator(SpecOperator, BranchMixIn):

@@ -7,10 +7,10 @@ from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
 from retrain.records import Verdict
+from retrain_airflow.approval import NO, YES
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.links import ReportLink
-from retrain_airflow.person import NO, YES
 
 
 class AskOperator(HITLOperator):

@@ -6,7 +6,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from retrain_airflow.operators.spec import SpecOperator
 
 
-class TakeSnapshotOperator(SpecOperator):
+class SnapshotOperator(SpecOperator):
     """Stores every labelled row as it is now; gives a Snapshot. Skipped where too few of them are new after all."""
 
     template_fields = ("spec", "ignore_threshold")

@@ -1,4 +1,4 @@
-"""What each task means, and what to do when it is red: the text that Airflow shows beside a task."""
+"""What each DAG and task means, and what to do when a task is red: the texts that Airflow shows under *Docs*."""
 
 SENSE = """
 Looks once whether enough new labelled rows are in the source; its log says how many are missing, or which of the
@@ -12,7 +12,7 @@ spec's thresholds lets the cycle go on: `rows`, or `min_rows` after `max_wait`.
 line of the log says which. Nothing was started.
 """
 
-TAKE = """
+SNAPSHOT = """
 Reads every labelled row and stores it as Parquet, with the side (train, validation, holdout) of each row.
 
 **Skipped**: fewer rows are new than the sensor thought; rows of the last snapshot were labelled again, for example.
@@ -91,7 +91,7 @@ Production stays as it is: the challenger was not better beyond chance, the verd
 run, or the spec's mode is `observe`.
 """
 
-TELL = """
+NOTIFY = """
 Sends the model's announcements, oldest first, to the channels in the spec. A channel that does not take one delays only
 itself: DAG `retrain-outbox` sends again, and the log says what was refused and when it is tried next.
 
@@ -152,10 +152,23 @@ hand; the files of Production gone.
 **Red**: the source, MLflow or Retrain's own database does not answer. The next run looks again; nothing was changed.
 """
 
+REFUSED_DAG = """
+These specs make no DAG:
+
+{faults}
+
+Correct the file. This DAG disappears when Airflow has read the specs again, and the model's own DAG appears.
+"""
+
+REFUSED = """
+**Red** means that a spec makes no DAG; the last lines of the log, and the DAG's *Docs*, say which and why. The other
+specs go on. Clearing the task changes nothing: correct the file.
+"""
+
 CYCLE = """
 {description}
 
-**sense → take → check → train → evaluate → promote or hold → tell**
+**sense → snapshot → check → train → evaluate → promote or hold → notify**
 
 New labelled rows in `{source}` start a cycle when there are {threshold} of them. The best of {candidates} replaces
 Production where it is better in {metric} beyond chance on rows that neither has seen.

@@ -4,7 +4,7 @@ from retrain_airflow import metrics
 from retrain_airflow.operators.spec import SpecOperator
 
 
-class TellOperator(SpecOperator):
+class NotifyOperator(SpecOperator):
     """Sends what waits in the model's outbox to the spec's channels; gives how many messages all of them have.
 
     A channel that refuses does not fail the task: DAG `retrain-outbox` sends again.

@@ -1,0 +1,30 @@
+"""The DAG `retrain-outbox`: every minute it sends again what a channel did not accept, for all specs."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from retrain_airflow.dags import task_docs
+from retrain_airflow.operators.send_outbox import SendOutboxOperator
+
+
+def outbox_dag(folder: Path) -> DAG:
+    """Return the DAG. folder: of the spec files."""
+    with DAG(
+        "retrain-outbox",  # a hyphen: no spec can make a DAG of this name
+        description="Sends announcements again that a channel has not accepted",
+        doc_md=task_docs.OUTBOX,
+        schedule=timedelta(minutes=1),
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        # Paused, it would keep back what is sent while a channel is down, and nobody would hear of it.
+        is_paused_upon_creation=False,
+        dagrun_timeout=timedelta(minutes=30),
+        auto_register=False,
+        tags=["retrain"],
+    ) as dag:
+        # No retries: the next run is a minute away.
+        SendOutboxOperator(task_id="send", doc_md=task_docs.OUTBOX_SEND, specs=str(folder), retries=0)
+    return dag
