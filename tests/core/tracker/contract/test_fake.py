@@ -1,0 +1,18 @@
+"""The fake in memory has the methods of the tracker."""
+
+import inspect
+
+from retrain.tracker.client import ExperimentTracker
+from tests.fake_tracker import FakeTracker
+
+
+def test_the_fake_has_the_methods_of_the_tracker() -> None:
+    theirs, ours = (
+        {
+            name: inspect.signature(method)
+            for name, method in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_")
+        }
+        for kind in (ExperimentTracker, FakeTracker)
+    )
+    assert theirs == ours
