@@ -63,9 +63,9 @@ class AirflowApi:
         while self._http.get(f"/dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
             if time.monotonic() > until:
                 errors = [error["stack_trace"] for error in self._get("/importErrors")["import_errors"]]
-                raise StackError(
-                    f"Airflow does not know {dag_id}: {'; '.join(errors) or 'no import error is recorded'}"
-                )
+                refused = self._get("/dags", dag_id_pattern="retrain-refused-specs")["dags"]
+                why = "; ".join([*errors, *(dag["description"] for dag in refused)])
+                raise StackError(f"Airflow does not know {dag_id}: {why or 'it records no error and no refused spec'}")
             time.sleep(0.5)
 
     def trigger(self, dag_id: str, **conf: Any) -> str:

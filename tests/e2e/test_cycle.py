@@ -20,6 +20,7 @@ from tests.inbox import Inbox
 
 LETTERS, TUMOURS = "retrain_cover_letters", "retrain_breast_cancer"
 LETTERS_MODEL = "CoverLetterClassifier"
+REFUSED = "retrain-refused-specs"
 Follow = Callable[..., list[Task]]
 
 
@@ -59,7 +60,7 @@ def test_the_schedule_finds_the_rows_and_a_model_goes_into_production(
 ) -> None:
     assert scheduled.startswith("scheduled__")
     assert api.state(LETTERS, scheduled) == "success"
-    snapshot = Snapshot.from_json(api.result(LETTERS, scheduled, "take"))
+    snapshot = Snapshot.from_json(api.result(LETTERS, scheduled, "snapshot"))
     verdict = Verdict.from_json(api.result(LETTERS, scheduled, "evaluate"))
     promotion = Promotion.from_json(api.result(LETTERS, scheduled, "promote"))
     assert (snapshot.rows, snapshot.new_rows) == (3000, 3000)
@@ -140,7 +141,7 @@ def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     run = api.trigger(file.dag_id)
     tasks = {task.id: task for task in follow(file.dag_id, run, "failed")}
     assert (tasks["train"].state, tasks["train"].tries) == ("failed", 1)
-    assert {tasks[each].state for each in ("evaluate", "promote", "hold", "tell")} == {"upstream_failed"}
+    assert {tasks[each].state for each in ("evaluate", "promote", "hold", "notify")} == {"upstream_failed"}
     inbox.wait_for(1)
     told = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
     assert {post["kind"] for post in told} == {"incident"}
@@ -150,7 +151,7 @@ def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     assert ledger.last_consumed(file.spec.model) is None
 
 
-def test_a_spec_that_breaks_is_an_import_error_and_another_goes_on_and_its_verdicts_reach_a_web_hook(
+def test_a_spec_that_breaks_turns_a_dag_red_and_another_goes_on_and_its_verdicts_reach_a_web_hook(
     api: AirflowApi,
     follow: Follow,
     add_model: Callable[..., SpecFile],
@@ -162,11 +163,18 @@ def test_a_spec_that_breaks_is_an_import_error_and_another_goes_on_and_its_verdi
     text = bad.path.read_text()
     bad.path.write_text(text.replace("floor: 0.7", "floor: 7"))
 
-    def error() -> str:
-        return "".join(each["stack_trace"] for each in api._get("/importErrors")["import_errors"])
+    def refusal() -> str:
+        listed = api._get("/dags", dag_id_pattern=REFUSED)["dags"]
+        return "".join(api._get(f"/dags/{each['dag_id']}/details")["doc_md"] for each in listed)
 
-    eventually(lambda: bad.path.name in error(), 120)
-    assert f"{bad.path.name}: gate.floor = 7: input should be less than or equal to 1" in error()
+    def states() -> set[str]:
+        return {run["state"] for run in api._get(f"/dags/{REFUSED}/dagRuns")["dag_runs"]}
+
+    eventually(lambda: bad.path.name in refusal(), 120)
+    assert f"{bad.path.name}: gate.floor = 7: input should be less than or equal to 1" in refusal()
+    eventually(lambda: "failed" in states(), 60)
+    # It would keep Airflow from every DAG.
+    assert api._get("/importErrors")["import_errors"] == []
     follow(good.dag_id, api.trigger(good.dag_id))
     assert tracker.production(good.spec.model) == "1"
     verdict, promotion = [post.body for post in inbox.posts if post.body["model"] == good.spec.model]
@@ -175,7 +183,8 @@ def test_a_spec_that_breaks_is_an_import_error_and_another_goes_on_and_its_verdi
     assert "version 1 is in Production" in promotion["headline"]
     bad.path.write_text(text)
     look_now(api)
-    eventually(lambda: error() == "", 120)
+    # Airflow keeps a DAG for 50 s after it was last parsed, and looks for such ones once a minute.
+    eventually(lambda: refusal() == "", 240)
 
 
 def test_what_a_channel_did_not_take_is_sent_again_by_the_outbox(

@@ -31,10 +31,10 @@ def test_each_kind_of_task_that_fails_is_told_once_within_a_minute(
         with closing(psycopg2.connect(stack.dsn("source"))) as database, database, database.cursor() as cursor:
             cursor.execute(statement.format(file.path.stem))
 
-    files = {task: add_model(channels=TEAM) for task in ("sense", "take", "check", "rollback")}
+    files = {task: add_model(channels=TEAM) for task in ("sense", "snapshot", "check", "rollback")}
     files["evaluate"] = add_model("fussy", channels=TEAM, trust=["pickle"])
     source(files["sense"], "ALTER TABLE {} RENAME COLUMN a TO z")
-    source(files["take"], "ALTER TABLE {0} DROP CONSTRAINT {0}_pkey; UPDATE {0} SET id = 1 WHERE id = 2")
+    source(files["snapshot"], "ALTER TABLE {0} DROP CONSTRAINT {0}_pkey; UPDATE {0} SET id = 1 WHERE id = 2")
     source(files["check"], "UPDATE {} SET labelled_at = now() + interval '30 days' WHERE id = 7")
     runs = {
         task: (file.dag_id, api.trigger(file.dag_id, ignore_threshold=True))

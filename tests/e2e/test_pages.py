@@ -16,5 +16,5 @@ def test_the_trigger_form_offers_what_a_run_may_be_told(open_page: Open) -> None
 
 def test_the_page_of_a_dag_shows_its_tasks(open_page: Open) -> None:
     page = open_page(f"/dags/{DAG}/tasks")
-    for task in ("sense", "take", "check", "evaluate", "promote", "hold", "tell"):
+    for task in ("sense", "snapshot", "check", "evaluate", "promote", "hold", "notify"):
         expect(page.get_by_text(task, exact=True).first).to_be_visible()

@@ -54,7 +54,7 @@ class Cycle:
     def end(self, seconds: float = 1500) -> None:
         """Return when the run has succeeded, and all of it is there once."""
         until, tasks = time.monotonic() + seconds, list[Task]()
-        while ("tell", "success") not in {(each.id, each.state) for each in tasks}:
+        while ("notify", "success") not in {(each.id, each.state) for each in tasks}:
             assert time.monotonic() < until, tasks
             time.sleep(2)
             with suppress(httpx.HTTPError, StackError):  # its API server may be what was hurt

@@ -73,7 +73,7 @@ def test_the_disk_is_full_in_the_snapshot(containers: Project, start: Start, one
     with one_worker({"RETRAIN_SNAPSHOTS_URI": "file:///small/snapshots"}, tmpfs=["/small:size=64m,uid=50000"]):
         worker("cat /dev/zero > /small/filler 2> /dev/null || true")
         cycle = start("disk_full")
-        cycle.wait_for("take", "up_for_retry")
+        cycle.wait_for("snapshot", "up_for_retry")
         assert worker("find /small -name '*.draft' -o -name '*.parquet'") == ""
         worker("rm /small/filler")
         cycle.end()
