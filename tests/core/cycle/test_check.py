@@ -1,32 +1,27 @@
 """The verb `check`, with a real PostgreSQL and a real MLflow server: what it leaves behind, what it leaves alone."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from retrain.cycle.check import _metric_name, check
-from retrain.cycle.context import Cycle
+from retrain.cycle.check import check
 from retrain.cycle.evaluate import evaluate
-from retrain.cycle.runs import made_of_cycle
 from retrain.errors import BlockedDataError, EstimatorError, NoAnswerError
 from retrain.messages import texts
-from retrain.records import ModelFile, Snapshot, Subset
+from retrain.records import Snapshot
 from retrain.spec.checks import Checks
 from retrain.spec.parse import parse
 from retrain.spec.source import Split
-from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import Run
-from tests.core.conftest import World
+from tests.core.conftest import Make, World
+from tests.core.cycle.looking import quick, read, run_of, uploaded
 from tests.core.verdicts import unmeasured
 from tests.mailbox import waiting
 
-Make = Callable[..., World]
 RESEQUENCE = "UPDATE rows SET id = id + 100000"
 POISON = "UPDATE rows SET labelled_at = now() + interval '30 days' WHERE id = 7"
 
@@ -39,42 +34,13 @@ def consume(model: World) -> Snapshot:
     return snapshot
 
 
-def produce(model: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Version 1 in Production, without its training."""
-    subsets = (Subset.TRAIN, Subset.VALIDATION)
-    uri = f"models:/{uuid4().hex}"
-    model.ledger.save_model_file(ModelFile(uri, "digest", model.model, "whole", model.take().id, "run", subsets))
-    model.ledger.save_version(uri, "1")
-    monkeypatch.setattr(ExperimentTracker, "production", lambda *_: "1")
-
-
-def quick(world: Make, **fields: Any) -> World:
-    """A model with one candidate."""
-    whole = {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}
-    return world(candidates=[whole], **fields)
-
-
 def with_checks(model: World, **checks: Any) -> World:
     """The same model as its spec is after somebody has changed the checks."""
     return replace(model, spec=parse({**model.spec.model_dump(mode="json"), "checks": checks}, "toy.yaml"))
 
 
-def run_of(model: World, cycle: Cycle, snapshot: Snapshot) -> Run:
-    run_id = made_of_cycle(cycle, snapshot.id)
-    assert run_id is not None
-    return model.tracker.get_run(run_id)
-
-
 def results(run: Run) -> dict[str, str]:
     return {name.removeprefix("retrain.check."): tag for name, tag in run.tags.items() if "retrain.check." in name}
-
-
-def uploaded(model: World, run: Run, folder: str) -> list[str]:
-    return [file.path for file in model.tracker._client.list_artifacts(run.id, folder)]
-
-
-def read(model: World, run: Run, path: str, folder: Path) -> Any:
-    return json.loads(Path(model.tracker._client.download_artifacts(run.id, path, str(folder))).read_text("utf-8"))
 
 
 def left_alone(model: World) -> dict[str, Any]:
@@ -105,7 +71,7 @@ def test_a_first_snapshot_passes_and_its_results_are_on_the_cycles_run(world: Ma
     assert (run.name, run.status) == (cycle.run_id, "RUNNING")
     assert results(run) == {each.name: "passed" for each in found}
     assert run.tags["retrain.drift"] == "nothing is in Production yet"
-    assert uploaded(model, run, "drift") == []
+    assert uploaded(model, run.id, "drift") == []
     written = read(model, run, "checks/checks.json", tmp_path)
     assert (written["snapshot"], written["beside"]) == (snapshot.id, None)
     assert written["checks"] == [{**json.loads(each.model_dump_json()), "result": "passed"} for each in found]
@@ -282,131 +248,3 @@ def test_another_split_version_does_not_make_every_row_another(world: Make) -> N
 
     assert (found["changed_rows"].count, found["resequenced_keys"].count) == (0, 0)
     assert "0 of the 600 rows that the last snapshot held" in found["changed_rows"].says
-
-
-# ── drift
-
-
-def test_the_rows_that_production_was_trained_on_have_next_to_no_drift(
-    world: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = quick(world)
-    model.feed(1000)
-    produce(model, monkeypatch)
-    cycle, snapshot = model.cycle(), model.take()
-
-    check(cycle, snapshot)
-
-    run = run_of(model, cycle, snapshot)
-    assert run.tags["retrain.drift"].startswith("1,000 rows beside the ")
-    assert {name for name in run.metrics if name.startswith("drift_psi_")} == {
-        "drift_psi_a",
-        "drift_psi_b",
-        "drift_psi_label",
-    }
-    assert max(run.metrics[f"drift_psi_{name}"] for name in ("a", "b", "label")) < 0.01
-    assert run.metrics["drift_share_yes"] + run.metrics["drift_share_no"] == pytest.approx(1)
-
-
-def test_a_feature_that_shifted_is_seen_among_the_new_rows_and_logged_once(world: Make, tmp_path: Path) -> None:
-    model = quick(world)
-    model.feed(1000)
-    model.promote()
-    model.feed(600)
-    model.execute("UPDATE rows SET b = b + 2 WHERE id >= 1000")
-    cycle, snapshot = model.cycle(), model.take()
-
-    for again in (cycle, model.cycle(cycle.run_id)):
-        check(again, snapshot)
-
-    run = run_of(model, cycle, snapshot)
-    training = sum(snapshot.subsets.values()) - 600 - _judging(model)
-    assert run.tags["retrain.drift"] == f"600 new rows beside the {training} that version 1 was trained on"
-    assert run.metrics["drift_psi_b"] > 0.25 > run.metrics["drift_psi_a"]
-    assert run.metrics["drift_ks_b"] > 0.5 > run.metrics["drift_ks_a"]
-    assert run.metrics["drift_p_b"] < 1e-9
-    assert len(model.tracker.metric_history(run.id, "drift_psi_b")) == 1
-    assert uploaded(model, run, "drift") == ["drift/drift.json", "drift/drift.png"]
-    written = read(model, run, "drift/drift.json", tmp_path)
-    assert [each["name"] for each in written["drift"]] == ["a", "b", "label"]
-    assert written["drift"][1]["psi"] == pytest.approx(run.metrics["drift_psi_b"])
-
-
-def _judging(model: World) -> int:
-    """Rows of the first snapshot that Production was not trained on."""
-    file = model.ledger.model_file_of_version(model.model, "1")
-    assert file is not None
-    assert file.snapshot is not None
-    subsets = model.ledger.snapshot(model.model, file.snapshot).subsets
-    return sum(rows for subset, rows in subsets.items() if subset not in file.subsets)
-
-
-def test_drift_stays_that_of_the_production_that_the_first_try_found(
-    world: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = quick(world)
-    model.feed(600)
-    cycle, snapshot = model.cycle(), model.take()
-    check(cycle, snapshot)
-    produce(model, monkeypatch)
-
-    check(cycle, snapshot)
-
-    run = run_of(model, cycle, snapshot)
-    assert run.tags["retrain.drift"] == "nothing is in Production yet"
-    assert not [name for name in run.metrics if name.startswith("drift_")]
-
-
-def test_of_a_production_whose_training_rows_nobody_knows_there_is_no_drift(
-    world: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = quick(world)
-    model.feed(300)
-    monkeypatch.setattr(ExperimentTracker, "production", lambda *_: "1")
-    cycle, snapshot = model.cycle(), model.take()
-    check(cycle, snapshot)
-    adopted = ModelFile(uuid4().hex, "digest", model.model, "theirs", None, None, (), made_at=datetime.now(UTC))
-    model.ledger.adopt(adopted, "1", by="kim", why="it was there")
-    later = model.cycle()
-    check(later, snapshot)
-
-    for each in (cycle, later):
-        tags = run_of(model, each, snapshot).tags
-        assert tags["retrain.drift"] == "the rows that version 1 was trained on are not known"
-
-
-@pytest.mark.parametrize(
-    ("broken", "files"), [("reports.drift_chart.write", ["drift/drift.json"]), ("cycle.check.drift", [])]
-)
-def test_drift_that_cannot_be_measured_or_drawn_is_a_warning(
-    world: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str, files: list[str]
-) -> None:
-    model = quick(world)
-    model.feed(600)
-    produce(model, monkeypatch)
-
-    def raises(*_: object) -> None:
-        raise ZeroDivisionError("by 0")
-
-    monkeypatch.setattr(f"retrain.{broken}", raises)
-    cycle, snapshot = model.cycle(), model.take()
-
-    check(cycle, snapshot)
-
-    run = run_of(model, cycle, snapshot)
-    assert uploaded(model, run, "drift") == files
-    assert "drift could not be" in caplog.text
-    assert run.status == "RUNNING"
-
-
-def test_features_and_classes_of_any_name_become_metrics_that_mlflow_takes(world: Make) -> None:
-    figures = {name: _metric_name(name) for name in ("years", "자소서 & 본문", "..", "a/b", "합격 (우대)", "긴" * 100)}
-
-    assert figures["years"] == "years"
-    assert len(set(figures.values())) == len(figures)
-    model = quick(world)
-    run_id = model.tracker.start_run(model.tracker.create_experiment(model.model), "names")
-    model.tracker.log_metrics(run_id, {f"drift_psi_{name}": 0.5 for name in figures.values()})
-    assert len(model.tracker.get_run(run_id).metrics) == len(figures)
-    # Of two that become the same, a digest tells which.
-    assert _metric_name("합격 (우대)") != _metric_name("합격 [우대]")

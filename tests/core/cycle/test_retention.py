@@ -16,7 +16,7 @@ from retrain.snapshots.store import SnapshotStore
 from retrain.spec.gate import Gate
 from retrain.spec.source import SnapshotSpec
 from tests.core.cli.test_cli import retrain
-from tests.core.snapshots.test_store import EVERY, MODEL, SPLIT, numbered, take
+from tests.core.snapshots.samples import EVERY, MODEL, SPLIT, numbered, take
 from tests.core.verdicts import unmeasured
 
 SPEC = SimpleNamespace(model=MODEL, snapshot=SnapshotSpec(keep=2))

@@ -1,0 +1,31 @@
+"""A model with one candidate, and what a cycle has left on its runs in MLflow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from retrain.cycle.context import Cycle
+from retrain.cycle.runs import made_of_cycle
+from retrain.records import Snapshot
+from retrain.tracker.entities import Run
+from tests.core.conftest import Make, World
+
+
+def quick(world: Make, **fields: Any) -> World:
+    """A model with one candidate."""
+    whole = {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}
+    return world(candidates=[whole], **fields)
+
+
+def run_of(model: World, cycle: Cycle, snapshot: Snapshot) -> Run:
+    run_id = made_of_cycle(cycle, snapshot.id)
+    assert run_id is not None
+    return model.tracker.get_run(run_id)
+
+
+def uploaded(model: World, run_id: str, folder: str) -> list[str]:
+    return [file.path for file in model.tracker._client.list_artifacts(run_id, folder)]
+
+
+def read(model: World, run: Run, path: str, folder: Path) -> Any:
+    return json.loads(Path(model.tracker._client.download_artifacts(run.id, path, str(folder))).read_text("utf-8"))
