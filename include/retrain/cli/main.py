@@ -28,7 +28,7 @@ for command in COMMANDS:
 def main() -> int:
     """Run the command that `sys.argv` names and return its exit status.
 
-    0 where all is well, 1 after one line for each fault, 64 for a wrong usage; of `judge`, what its help says.
+    0 where all is well, 1 after one line for each fault, 64 for a wrong usage. The help of `judge` names its own.
     """
     try:
         return int(app(prog_name="retrain", standalone_mode=False) or 0)
