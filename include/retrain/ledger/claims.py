@@ -1,4 +1,4 @@
-"""What a step is about to create in MLflow, and what it created (DESIGN rule 7)."""
+"""Claims: what a step is about to create in MLflow, and what it created (DESIGN rule 7)."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,15 @@ from retrain.ledger.database import Database
 
 
 class Claims(Database):
-    """Keys of what is made once."""
+    """Table `claims`: a row for each key, with the id of what was made for it."""
 
     def once(self, key: str, find: Callable[[], str | None], create: Callable[[], str]) -> str:
-        """What `create` made for this key, the first time that any process got through; made once (DESIGN rule 7).
+        """Return the id of what was made for this key. The first process that gets through makes it (DESIGN rule 7).
 
-        The claim's row lock is held while `find` looks for what a killed predecessor made and `create` makes it, so a
-        step that runs beside its own ghost waits for it here and then finds what it made.
+        The row of the claim is locked while `find` looks for what a killed predecessor made, and while `create` makes
+        it. So a step that runs beside its own ghost waits here, and then finds what the ghost made.
+
+        find: returns the id of what was made for this key before, else None. create: makes it, and returns its id.
         """
         with self._transaction() as cursor:
             cursor.execute("INSERT INTO retrain.claims (key) VALUES (%s) ON CONFLICT DO NOTHING", (key,))
@@ -24,6 +26,6 @@ class Claims(Database):
             return made
 
     def made(self, key: str) -> str | None:
-        """What was made for this key; None where nothing was recorded yet."""
+        """Return the id of what was made for this key; None if none is recorded."""
         found: str | None = self._value("SELECT made FROM retrain.claims WHERE key = %s", (key,))
         return found

@@ -1,7 +1,7 @@
 """The database that holds schema `retrain`: transactions, the lock of a model, and the migrations.
 
-One method of the ledger is one transaction, and every lock is a row lock inside of one, so that all of it works through
-a transaction-pooling proxy.
+Each method of the ledger is one transaction, and each lock ends with its transaction, so that all of it works through a
+transaction-pooling proxy.
 """
 
 import json
@@ -19,26 +19,26 @@ from retrain.errors import LedgerError, NotInLedgerError
 MIGRATIONS = Path(__file__).parent / "migrations"
 TASK_ROLE = "retrain_task"
 _BREAKING = ".breaking"
-_OF_BEFORE = "0001_ledger"
-"""First migration of the tables as they were before the first release."""
+_BEFORE_RELEASE = "0001_ledger"
+"""Name of the first migration in schemas that are older than the first release."""
 
 
 class Database:
-    """Every method raises LedgerError where the database cannot be reached."""
+    """Transactions and migrations. Every method raises LedgerError if the database cannot be reached."""
 
     def __init__(self, connect: Callable[[], connection], *, patience: int = 300) -> None:
         """connect: opens a connection to the database that holds schema `retrain`.
 
-        patience: seconds for which a model stays locked by a process that does nothing; more than all calls to MLflow
-        take that belong to one change of Production.
+        patience: seconds after which a process that holds a model's lock and does nothing loses it. It must be more
+        than the calls to MLflow of one change of Production take together.
         """
         self._connect = connect
         self._patience = patience
 
     def migrate(self) -> list[str]:
-        """Bring the schema up to date, as a role that may create. Returns the migrations that were run."""
+        """Bring the schema up to date, as a role that may create tables. Returns the migrations that were run."""
         with self._transaction() as cursor:
-            # Two who migrate at once: the second waits, and finds nothing to do.
+            # If two processes migrate at once, the second one waits and finds nothing to do.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('retrain.migrate'))")
             cursor.execute("CREATE SCHEMA IF NOT EXISTS retrain")
             cursor.execute("CREATE TABLE IF NOT EXISTS retrain.migrations (name text PRIMARY KEY)")
@@ -55,10 +55,10 @@ class Database:
         return [file.stem for file in pending]
 
     def check(self) -> None:
-        """Raises LedgerError where this code cannot work with the tables: something is missing, or was changed.
+        """Raises LedgerError if this code cannot work with the tables: one is missing, or was changed.
 
-        Tasks of an old version run on while a new one has migrated already: migrations add, and one that does more
-        says so in its name, `0009_what.breaking.sql`.
+        Tasks of an old version go on after a new version has migrated. So migrations only add; one that does more has
+        a name that says so, `0009_what.breaking.sql`.
         """
         with self._transaction() as cursor:
             cursor.execute("SELECT to_regclass('retrain.migrations') AS found")
@@ -72,7 +72,7 @@ class Database:
             raise LedgerError(f"schema retrain is newer than this code ({', '.join(broken)}); update Retrain")
 
     def _value(self, query: str, values: Any) -> Any:
-        """The one column of the first row; None where there is no row."""
+        """Return the only column of the first row; None if there is no row."""
         with self._transaction() as cursor:
             cursor.execute(query, values)
             row = cursor.fetchone()
@@ -80,7 +80,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        """A cursor whose rows are dictionaries; what it did is kept when the block ends without an error."""
+        """Give a cursor whose rows are dictionaries. Commits when the block ends without an error."""
         try:
             with closing(self._connect()) as connection, connection:  # noqa: SIM117 - commits before it closes
                 with connection.cursor(cursor_factory=RealDictCursor) as cursor:
@@ -90,8 +90,8 @@ class Database:
 
 
 def lock_model(cursor: Any, model: str) -> None:
-    """Keep others from deciding about this model until the transaction ends."""
-    # Not FOR UPDATE: rows that refer to the model, a new snapshot say, need not wait for a promotion.
+    """Lock the model: until the transaction ends, no other process decides about it."""
+    # Not FOR UPDATE: rows that refer to the model, such as a new snapshot, need not wait for a promotion.
     cursor.execute("SELECT 1 FROM retrain.models WHERE model = %s FOR NO KEY UPDATE", (model,))
     if cursor.fetchone() is None:
         raise NotInLedgerError(f"{model}: has no snapshot yet, so there is nothing to decide")
@@ -107,7 +107,7 @@ def _done(cursor: Any) -> set[str]:
 
 
 def _refuse_old(done: set[str]) -> None:
-    if _OF_BEFORE in done:
+    if _BEFORE_RELEASE in done:
         raise LedgerError(
             "schema retrain is from before the first release, and its tables have other names now: back up its "
             "database, run `DROP SCHEMA retrain CASCADE` there as its owner, then `retrain migrate`; the history of "

@@ -1,4 +1,4 @@
-"""What is wrong with a model, from when it was first seen until it is over."""
+"""Faults: what is wrong with a model, from when it was first seen until it is over."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,17 +10,19 @@ from retrain.records import Announcement, Fault, Incident
 
 
 class AnnounceFault(Protocol):
-    """Makes the announcement of a fault that was seen so often since then."""
+    """Makes the announcement of a fault. times: how often it was seen. since: when it was first seen."""
 
     def __call__(self, incident: Incident, *, times: int, since: datetime) -> Announcement: ...
 
 
 class Faults(Database):
-    """Faults of models."""
+    """Table `faults`: a row for each fault of a model, open until the fault is over."""
 
     def fail(self, fault: Fault, *, key: str, announcement: AnnounceFault) -> None:
-        """Something is wrong, seen once for each key. Announced when it has lasted long enough, and again when it has
-        been seen twice as often as when it was last announced.
+        """Record that a fault was seen, once for each key.
+
+        It is announced when it has lasted for `fault.after`, and again when it has been seen twice as often as when it
+        was last announced.
         """
         incident = fault.incident
         with self._transaction() as cursor:
@@ -39,9 +41,9 @@ class Faults(Database):
             put_announcement(cursor, f"fault/{row['id']}/{row['times']}", made)
 
     def end_faults(self, model: str, prefix: str, *, but: Collection[str] = (), announcement: AnnounceFault) -> None:
-        """The faults of the model whose names begin with `prefix` are over, except those in `but`.
+        """End the faults of the model whose names begin with `prefix`, except those in `but`.
 
-        announcement: makes one for each that had been announced.
+        announcement: called for each of them that had been announced.
         """
         with self._transaction() as cursor:
             cursor.execute(

@@ -1,4 +1,4 @@
-"""What keeps Production as it is for a while."""
+"""Freezes: while one holds, no version goes forward into Production."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +10,7 @@ from retrain.records import Announcement, Freeze
 
 
 class Freezes(Database):
-    """Freezes of Production."""
+    """Table `freezes`: a row for each freeze of one model, or of every model."""
 
     def freeze(
         self,
@@ -22,11 +22,10 @@ class Freezes(Database):
         why: str,
         announcement: Callable[[str, Freeze, bool], Announcement],
     ) -> None:
-        """Let nothing go forward into Production until then, in place of what was said of the same model before.
+        """Freeze Production until a time. This replaces an earlier freeze of the same model.
 
-        key: with the same one it happens once. model: None for every model. until: a time that is past ends the freeze.
-
-        announcement: makes one of each model, the freeze, and whether it begins (else it ends).
+        key: a call that repeats a key changes nothing. model: None for every model. until: a time in the past ends the
+        freeze. announcement: called for each model with its name, the freeze, and whether it begins (else it ends).
         """
         freeze = Freeze(model=model, why=why, by=by, until=until)
         with self._transaction() as cursor:
@@ -44,14 +43,14 @@ class Freezes(Database):
                 (model, row["id"]),
             )
             if not row["holds"] and cursor.rowcount == 0:
-                return  # there was none to end
+                return  # no freeze was there to be ended
             cursor.execute("SELECT model FROM retrain.models WHERE %s::text IS NULL OR model = %s", (model, model))
             for each in cursor.fetchall():
                 made = announcement(each["model"], freeze, row["holds"])
                 put_announcement(cursor, f"freeze/{row['id']}/{each['model']}", made)
 
     def freeze_of(self, model: str) -> Freeze | None:
-        """What keeps this model's Production as it is; of several, what does so for longest."""
+        """Return the freeze that holds for this model; if several hold, the one that lasts longest."""
         with self._transaction() as cursor:
             return freeze_of(cursor, model)
 

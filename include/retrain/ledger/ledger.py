@@ -1,7 +1,7 @@
-"""Retrain's own tables: what was claimed, taken, judged, promoted and announced. The only writer of schema `retrain`.
+"""The ledger: what was claimed, snapshotted, judged, promoted and announced. The only writer of schema `retrain`.
 
-One method is one transaction. It holds no words for people: a change that the team hears of takes the announcement, or
-a function that makes it from the row.
+Each method is one transaction. No text for the team is written here: a method whose change is announced is given the
+announcement, or a function that makes it from the row.
 """
 
 from retrain.ledger.claims import Claims
@@ -15,4 +15,4 @@ from retrain.ledger.verdicts import Verdicts
 
 
 class Ledger(Claims, Snapshots, ModelFiles, Verdicts, Promotions, Freezes, Faults, Outbox):
-    """All of it; each part has a file of its own."""
+    """All tables of schema `retrain`. Each part has a file of its own."""

@@ -1,4 +1,4 @@
-"""The model files that we logged or that a person adopted, with the digest that proves each."""
+"""Model files that Retrain logged or a person adopted, each with the digest that proves it."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from retrain.records import ModelFile, Subset
 
 
 class ModelFiles(Database):
-    """Model files and the versions that they are."""
+    """Table `model_files`: a row for each file, with its digest and the registered version that was made of it."""
 
     def save_model_file(self, file: ModelFile) -> None:
-        """Put a logged model's digest into the ledger."""
+        """Put a file that Retrain logged into the ledger. A second call for the same URI changes nothing."""
         self._put_model_file(file)
 
     def adopt(self, file: ModelFile, version: str, *, by: str, why: str) -> None:
-        """Put a version into the ledger that we did not log; of two who do, the first one counts."""
+        """Put the file of a version that Retrain did not log into the ledger. If two do so, the first one counts."""
         self._put_model_file(file, version, by, why)
 
     def _put_model_file(
@@ -23,8 +23,8 @@ class ModelFiles(Database):
     ) -> None:
         with self._transaction() as cursor:
             cursor.execute(
-                "INSERT INTO retrain.model_files (uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe, "
-                "version, adopted_by, adopted_why) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+                "INSERT INTO retrain.model_files (uri, digest, model, name, snapshot, run_id, subsets, made_at, "
+                "recipe, version, adopted_by, adopted_why) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
                 "ON CONFLICT DO NOTHING",
                 (
                     *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.subsets)),
@@ -33,18 +33,18 @@ class ModelFiles(Database):
             )
 
     def model_file(self, uri: str) -> ModelFile:
-        """Raises LedgerError for a file that we did not log."""
+        """Return the file at this URI. Raises NotInLedgerError if it is not in the ledger."""
         file = self._model_file("uri = %s", (uri,))
         if file is None:
             raise NotInLedgerError(f"{uri}: is not in the ledger")
         return file
 
     def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
-        """The file of this version; None for one that we neither logged nor adopted."""
+        """Return the file of this version; None if it was neither logged by Retrain nor adopted."""
         return self._model_file("model = %s AND version = %s", (model, version))
 
     def model_files_in_use(self) -> list[ModelFile]:
-        """What is in Production, and what a rollback would put there, of every model (DESIGN rule 11)."""
+        """Return the files in Production and those that a rollback would put there, of all models (DESIGN rule 11)."""
         with self._transaction() as cursor:
             cursor.execute(
                 "WITH head AS (SELECT DISTINCT ON (model) model, to_version AS version FROM retrain.promotions "
@@ -58,13 +58,14 @@ class ModelFiles(Database):
             return [_model_file(row) for row in cursor.fetchall()]
 
     def save_version(self, uri: str, version: str) -> None:
+        """Record which version a file is. Raises NotInLedgerError if the file is not in the ledger."""
         with self._transaction() as cursor:
             cursor.execute("UPDATE retrain.model_files SET version = %s WHERE uri = %s", (version, uri))
             if cursor.rowcount == 0:
                 raise NotInLedgerError(f"{uri}: is not in the ledger, so it cannot be version {version}")
 
     def link_version(self, uri: str, version: str, model: str) -> None:
-        """Say of a file which version it is, where it is in the ledger as one of this model, and is no version yet."""
+        """Record which version a file is, if the ledger has it for this model and knows no version of it yet."""
         with self._transaction() as cursor:
             cursor.execute(
                 "UPDATE retrain.model_files SET version = %s WHERE uri = %s AND model = %s AND version IS NULL",
@@ -72,7 +73,7 @@ class ModelFiles(Database):
             )
 
     def version_of(self, uri: str, model: str) -> str | None:
-        """Which version of this model a file of the ledger is; None where it is none, or is not there."""
+        """Return which version of this model a file is; None if it is not a version, or not in the ledger."""
         found: str | None = self._value(
             "SELECT version FROM retrain.model_files WHERE uri = %s AND model = %s", (uri, model)
         )
@@ -81,7 +82,7 @@ class ModelFiles(Database):
     def _model_file(self, condition: str, values: tuple[str, ...]) -> ModelFile | None:
         with self._transaction() as cursor:
             cursor.execute(
-                "SELECT uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe "  # noqa: S608 - conditions are ours
+                "SELECT uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe "  # noqa: S608 - our conditions
                 f"FROM retrain.model_files WHERE {condition}",
                 values,
             )

@@ -1,4 +1,4 @@
-"""What the team is to be told, and which channel has taken it."""
+"""The outbox: announcements to the team, and which channel has taken each."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from retrain.records import Announcement
 
 
 class Outbox(Database):
-    """Announcements on their way."""
+    """Tables `outbox` and `deliveries`: a row for each announcement, and one for each announcement and channel."""
 
     def announce(self, key: str, announcement: Announcement) -> None:
         """Put an announcement into the outbox, once for each key."""
@@ -19,11 +19,13 @@ class Outbox(Database):
 
     @contextmanager
     def next_delivery(self, model: str, channel: str, *, old: timedelta) -> Iterator["Delivery | None"]:
-        """The oldest announcement that a channel is not done with; None where it is not due yet, or another process is
-        serving that channel. What the block notes on it is kept when it ends without an error.
+        """Give the oldest announcement that a channel is not done with.
+
+        Gives None if it is not due yet, or if another process serves that channel. old: age from which `Delivery.old` is set.
+        What the block records on the delivery is committed when the block ends without an error.
         """
         with self._transaction() as cursor:
-            # The lock ends with the transaction: a sender that is killed keeps nobody from sending again.
+            # The lock ends with the transaction: if a sender is killed, others can send again.
             cursor.execute(
                 "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS mine", (f"retrain/{model}/{channel}",)
             )
@@ -41,7 +43,7 @@ class Outbox(Database):
             yield None if row is None or row["early"] else Delivery(cursor, channel, row)
 
     def close_messages(self, model: str, channels: Sequence[str]) -> int:
-        """Take from the outbox what all of these channels are done with; how many announcements that are."""
+        """Take out the announcements that all of these channels are done with. Returns how many."""
         with self._transaction() as cursor:
             cursor.execute(
                 "UPDATE retrain.outbox o SET delivered_at = now() WHERE model = %s AND delivered_at IS NULL "
@@ -52,7 +54,7 @@ class Outbox(Database):
             return int(cursor.rowcount)
 
     def outbox_age(self, model: str) -> timedelta:
-        """How long the oldest announcement has waited that a channel is not done with; 0 where none waits."""
+        """Return how long the oldest announcement that waits for a channel has waited; 0 if none waits."""
         waits: timedelta | None = self._value(
             "SELECT now() - min(at) FROM retrain.outbox WHERE model = %s AND delivered_at IS NULL", (model,)
         )
@@ -60,30 +62,30 @@ class Outbox(Database):
 
 
 class Delivery:
-    """One announcement to one channel, inside of the transaction that keeps other senders from it."""
+    """One announcement to one channel, inside of the transaction that keeps other senders away."""
 
     def __init__(self, cursor: Any, channel: str, row: dict[str, Any]) -> None:
         self._cursor, self._channel = cursor, channel
         self.key: str = row["key"]
         self.announcement = Announcement.from_json(row["body"])
         self.attempts: int = row["attempts"] + 1
-        """With this one."""
+        """This attempt included."""
         self.old: bool = row["old"]
 
     def end(self, outcome: Literal["delivered", "unwanted", "dead"], response: str | None = None) -> None:
-        """The channel is done with it."""
+        """Record that the channel is done with it."""
         self._note(outcome, None, response)
 
     def try_again(self, pause: timedelta, response: str) -> None:
-        """The channel refused with this response; it is not due again before the pause is over."""
+        """Record that the channel refused with this response. The announcement is due again after the pause."""
         self._note(None, pause, response)
 
     def announce(self, key: str, announcement: Announcement) -> None:
-        """Put another one into the outbox, once for each key."""
+        """Put another announcement into the outbox, once for each key."""
         put_announcement(self._cursor, key, announcement)
 
     def _note(self, outcome: str | None, pause: timedelta | None, response: str | None) -> None:
-        # The clock, not now(): that is when the transaction began, and a channel may have taken its time since.
+        # Not now(): that is when the transaction began, and the channel may have been slow since then.
         self._cursor.execute(
             "INSERT INTO retrain.deliveries (key, channel, attempts, outcome, ended_at, next_at, response) "
             "VALUES (%(key)s, %(channel)s, %(attempts)s, %(outcome)s, "

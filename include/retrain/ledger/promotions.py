@@ -1,4 +1,4 @@
-"""Every change of Production, one row each (DESIGN rule 1)."""
+"""Promotions: every change of Production is one row (DESIGN rule 1)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from retrain.records import Announcement, Move, Promotion, Verdict
 
 
 class Promotions(Database):
-    """Changes of Production."""
+    """Table `promotions`: a row for each change of Production, rollbacks and changes by hand included."""
 
     def open_promotion(self, verdict: Verdict, by: str, why: str) -> Promotion:
-        """The ledger row of this verdict's promotion, written now unless it is there.
+        """Return the row of this verdict's promotion; writes it unless it is there.
 
-        Raises StaleVerdictError where Production is no longer the one that the verdict was made against, or another
-        promotion is under way.
+        Raises StaleVerdictError if Production is no longer the version that the verdict was made against, or if another
+        promotion is under way. Raises FrozenError if Production is frozen.
         """
         matchup = verdict.matchup
         with self.lock_production(matchup.model) as production:
@@ -38,7 +38,7 @@ class Promotions(Database):
             return production.append(matchup.production, matchup.version, verdict=matchup.id, by=by, why=why)
 
     def promotion_of(self, verdict: Verdict) -> Promotion:
-        """Raises LedgerError where this verdict has promoted nothing."""
+        """Return the row of this verdict's promotion. Raises NotInLedgerError if the verdict has promoted nothing."""
         with self._transaction() as cursor:
             promotion = LockedProduction(cursor, verdict.matchup.model).of_verdict(verdict.matchup.id)
         if promotion is None:
@@ -46,13 +46,13 @@ class Promotions(Database):
         return promotion
 
     def history(self, model: str) -> list[Promotion]:
-        """Every change of Production, the first one first; also those that are under way, or were superseded."""
+        """Return every change of Production, the oldest first; those under way and those superseded are included."""
         with self._transaction() as cursor:
             cursor.execute("SELECT * FROM retrain.promotions WHERE model = %s ORDER BY seq", (model,))
             return [Promotion(**row) for row in cursor.fetchall()]
 
     def production_at(self, model: str, time: datetime) -> str | None:
-        """The version that was in Production at that time; None where none was."""
+        """Return the version that was in Production at that time; None if none was."""
         found: str | None = self._value(
             "SELECT to_version FROM retrain.promotions WHERE model = %s AND applied_at <= %s ORDER BY seq DESC LIMIT 1",
             (model, time),
@@ -60,7 +60,7 @@ class Promotions(Database):
         return found
 
     def anchor(self, model: str, version: str) -> str | None:
-        """The last version up to this one that came into Production by superiority, or by a person."""
+        """Return the last version, up to this one, that superiority or a person put into Production."""
         found: str | None = self._value(
             "SELECT p.to_version FROM retrain.promotions p LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
             "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.kind <> 'rollback' "
@@ -72,7 +72,7 @@ class Promotions(Database):
         return found
 
     def rolled_back(self, model: str, recipe: str, snapshot: str) -> str | None:
-        """The version of this recipe on this snapshot that was rolled back; None where none was."""
+        """Return the version of this recipe on this snapshot that was rolled back; None if none was."""
         found: str | None = self._value(
             "SELECT c.version FROM retrain.promotions p JOIN retrain.model_files c "
             "ON (c.model, c.version) = (p.model, p.from_version) "
@@ -84,9 +84,9 @@ class Promotions(Database):
 
     @contextmanager
     def lock_production(self, model: str) -> "Iterator[LockedProduction]":
-        """The model's Production, locked until the block ends; what the block did is then committed, or nothing of it.
+        """Give the model's Production, locked until the block ends. Commits all that the block did, or nothing.
 
-        A process that stands still for longer than `patience` loses the lock, and raises LedgerError when it goes on.
+        A process that does nothing for longer than `patience` loses the lock, and raises LedgerError when it goes on.
         """
         with self._transaction() as cursor:
             cursor.execute(
@@ -104,27 +104,27 @@ class LockedProduction:
         self._model = model
 
     def confirm(self) -> None:
-        """Raises psycopg2.Error where the lock was lost: what comes next is then for others to do."""
+        """Raises psycopg2.Error if the lock was lost: the next step is then left to other processes."""
         self._cursor.execute("SELECT 1")
 
     def head(self) -> str | None:
-        """The version in Production, as the ledger knows it."""
+        """Return the version in Production, as the ledger knows it."""
         row = self.last()
         return None if row is None else row.to_version
 
     def pending(self) -> Promotion | None:
-        """The promotion that was decided but not yet applied."""
+        """Return the promotion that is decided and not yet applied."""
         return self._one("applied_at IS NULL AND superseded_at IS NULL")
 
     def of_verdict(self, verdict_id: str) -> Promotion | None:
         return self._one("verdict = %s", verdict_id)
 
     def last(self) -> Promotion | None:
-        """The row that made Production what it is."""
+        """Return the promotion that was applied last."""
         return self._one("applied_at IS NOT NULL ORDER BY seq DESC LIMIT 1")
 
     def forward_to(self, version: str) -> Promotion | None:
-        """The last row that put this version forward into Production."""
+        """Return the last promotion, rollbacks excluded, that put this version into Production."""
         return self._one(
             "applied_at IS NOT NULL AND kind <> 'rollback' AND to_version = %s ORDER BY seq DESC LIMIT 1", version
         )
@@ -139,7 +139,7 @@ class LockedProduction:
         by: str,
         why: str,
     ) -> Promotion:
-        """Raises FrozenError for one that goes forward while Production is frozen."""
+        """Write a promotion, not applied yet. Raises FrozenError if it goes forward while Production is frozen."""
         freeze = freeze_of(self._cursor, self._model) if kind is Move.FORWARD else None
         if freeze is not None:
             raise FrozenError(f"{self._model}: {freeze}; end the freeze, or wait")
@@ -154,7 +154,7 @@ class LockedProduction:
     def close(
         self, promotion: Promotion, *, applied: bool, announcement: Callable[[Promotion], Announcement]
     ) -> Promotion:
-        """Mark a promotion as applied, or as superseded, and tell the team in the same transaction."""
+        """Mark a promotion as applied or as superseded, and announce it in the same transaction."""
         column = "applied_at" if applied else "superseded_at"
         self._cursor.execute(
             f"UPDATE retrain.promotions SET {column} = now() WHERE model = %s AND seq = %s RETURNING *",  # noqa: S608
@@ -174,7 +174,7 @@ class LockedProduction:
 
 
 def were_in_production(history: Sequence[Promotion], but: str | None) -> list[str]:
-    """The versions that have been in Production, the newest first; without `but`."""
+    """Return the versions that have been in Production, the newest first; without `but`."""
     were = {each.to_version for each in history if each.applied_at and each.to_version}
     return sorted(were - {but}, key=int, reverse=True)
 

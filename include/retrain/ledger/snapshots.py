@@ -1,4 +1,4 @@
-"""The snapshots of each model, and the ways in which its rows were split."""
+"""Snapshots of each model, and its split versions: the ways in which its rows were split."""
 
 import secrets
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from retrain.spec.source import Split
 
 
 class Snapshots(Database):
-    """Snapshots and split versions."""
+    """Tables `models`, `split_versions` and `snapshots`."""
 
     def begin_model(
         self,
@@ -24,10 +24,10 @@ class Snapshots(Database):
         *,
         announcement: Callable[[str, SplitVersion, SplitVersion], Announcement],
     ) -> SplitVersion:
-        """The model's current split version: the last one, or the next where the spec's split or group column changed.
+        """Return the model's current split version. Begins the next one if the spec's split or group column changed.
 
-        announcement: makes it of the model, the split version before and the new one; it is put into the outbox in the
-        transaction that begins the new one.
+        announcement: called with the model, the split version before and the new one. What it returns is put into the
+        outbox in the transaction that begins the new one.
         """
         with self._transaction() as cursor:
             cursor.execute("INSERT INTO retrain.models (model) VALUES (%s) ON CONFLICT DO NOTHING", (model,))
@@ -49,8 +49,10 @@ class Snapshots(Database):
         return split_version
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Raises LedgerError where the model's next split version has begun meanwhile: its rounds follow on from those that
-        were saved before, so one more could have a number twice.
+        """Save a snapshot. Raises LedgerError if the model's next split version has begun meanwhile.
+
+        Rounds of a split version follow on from those that were saved before it began: with one more snapshot of the
+        version before, two rounds could have the same number.
         """
         with self._transaction() as cursor:
             current = _lock_split_versions(cursor, snapshot.model)
@@ -59,7 +61,7 @@ class Snapshots(Database):
                     f"{snapshot.model}: the spec's split was changed while snapshot {snapshot.id} was taken; take again"
                 )
             cursor.execute(
-                # One that is taken again is a new one: its file has just been written.
+                # If a dropped snapshot is taken again, its file has just been written anew.
                 "INSERT INTO retrain.snapshots (model, id, body) VALUES (%s, %s, %s) ON CONFLICT (model, id) DO UPDATE "
                 "SET body = excluded.body, taken_at = now(), dropped_at = NULL "
                 "WHERE snapshots.dropped_at IS NOT NULL OR snapshots.body->>'content' IS NOT NULL",
@@ -67,14 +69,14 @@ class Snapshots(Database):
             )
 
     def snapshot(self, model: str, snapshot_id: str) -> Snapshot:
-        """Raises LedgerError where there is none."""
+        """Return a snapshot by its id. Raises NotInLedgerError if it is not in the ledger."""
         found = self._value("SELECT body FROM retrain.snapshots WHERE model = %s AND id = %s", (model, snapshot_id))
         if found is None:
             raise NotInLedgerError(f"{model}: snapshot {snapshot_id} is not in the ledger")
         return Snapshot.from_json(found)
 
     def kept_snapshots(self, model: str) -> list[Snapshot]:
-        """Those whose rows are there, the newest first."""
+        """Return the snapshots whose files are still there, the newest first."""
         with self._transaction() as cursor:
             cursor.execute(
                 "SELECT body FROM retrain.snapshots WHERE model = %s AND dropped_at IS NULL ORDER BY taken_at DESC, id",
@@ -83,7 +85,7 @@ class Snapshots(Database):
             return [Snapshot.from_json(row["body"]) for row in cursor.fetchall()]
 
     def drop_snapshot(self, snapshot: Snapshot) -> None:
-        """Its rows are gone; that it was there stays known."""
+        """Record that its file was deleted. The row stays."""
         with self._transaction() as cursor:
             cursor.execute(
                 "UPDATE retrain.snapshots SET dropped_at = now() WHERE (model, id) = (%s, %s)",
@@ -91,7 +93,7 @@ class Snapshots(Database):
             )
 
     def replace_snapshot(self, snapshot: Snapshot, erased: int) -> None:
-        """The same snapshot without some rows, in another file. erased: how many more of its rows are gone."""
+        """Replace a snapshot by the same one without some rows, in another file. erased: how many rows were removed."""
         with self._transaction() as cursor:
             cursor.execute(
                 "UPDATE retrain.snapshots SET body = %s, erased_rows = erased_rows + %s, "
@@ -100,7 +102,7 @@ class Snapshots(Database):
             )
 
     def erased_files(self, model: str) -> list[str]:
-        """URIs of files that still hold rows which were erased."""
+        """Return the URIs of files that are still to be deleted because they hold erased rows."""
         with self._transaction() as cursor:
             cursor.execute(
                 "SELECT unnest(erased_files) AS uri FROM retrain.snapshots WHERE model = %s ORDER BY uri", (model,)
@@ -108,7 +110,7 @@ class Snapshots(Database):
             return [row["uri"] for row in cursor.fetchall()]
 
     def erased(self, model: str, uri: str) -> None:
-        """This file is gone."""
+        """Record that a file with erased rows was deleted."""
         with self._transaction() as cursor:
             cursor.execute(
                 "UPDATE retrain.snapshots SET erased_files = array_remove(erased_files, %s) WHERE model = %s",
@@ -116,7 +118,7 @@ class Snapshots(Database):
             )
 
     def versions_of(self, snapshot: Snapshot) -> list[str]:
-        """The versions that were trained on it."""
+        """Return the versions that were trained on it, the oldest first."""
         with self._transaction() as cursor:
             cursor.execute(
                 "SELECT version FROM retrain.model_files WHERE (model, snapshot) = (%s, %s) AND version IS NOT NULL "
@@ -126,7 +128,10 @@ class Snapshots(Database):
             return [row["version"] for row in cursor.fetchall()]
 
     def last_consumed(self, model: str, split_version: int | None = None) -> Snapshot | None:
-        """The snapshot that the last verdict consumed; dry runs consume nothing. split version: only ask for one of it."""
+        """Return the snapshot that the last verdict consumed; None if none did. Dry runs consume nothing.
+
+        split_version: if given, only snapshots of this split version count.
+        """
         found = self._value(
             "SELECT s.body FROM retrain.verdicts v JOIN retrain.snapshots s ON (s.model, s.id) = "
             "(v.model, v.snapshot) WHERE v.model = %(model)s AND NOT v.dry_run "
@@ -137,7 +142,7 @@ class Snapshots(Database):
         return None if found is None else Snapshot.from_json(found)
 
     def consumed_ago(self, model: str) -> timedelta | None:
-        """How long ago a verdict last consumed a snapshot, by the database's clock; None before the first."""
+        """Return how long ago a verdict last consumed a snapshot, by the database's clock; None if none did."""
         found = self._value(
             "SELECT extract(epoch FROM now() - at)::float8 AS seconds FROM retrain.verdicts "
             "WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1",
@@ -147,25 +152,21 @@ class Snapshots(Database):
 
 
 def _add_split_version(cursor: Any, model: str, split_version: SplitVersion) -> None:
+    split = to_json({**split_version.split.model_dump(mode="json"), "group": split_version.group})
     cursor.execute(
         "INSERT INTO retrain.split_versions (model, number, salt, split, after_round) VALUES (%s, %s, %s, %s, %s) "
         "ON CONFLICT DO NOTHING",
-        (
-            *(model, split_version.number, split_version.salt),
-            *(
-                to_json({**split_version.split.model_dump(mode="json"), "group": split_version.group}),
-                split_version.after_round,
-            ),
-        ),
+        (model, split_version.number, split_version.salt, split, split_version.after_round),
     )
 
 
 def _lock_split_versions(cursor: Any, model: str) -> SplitVersion | None:
-    """The model's current split version, which stays the current one until the transaction ends."""
+    """Return the model's current split version, and keep it the current one until the transaction ends."""
     cursor.execute("SELECT 1 FROM retrain.split_versions WHERE (model, number) = (%s, 1) FOR UPDATE", (model,))
-    # A statement of its own, which sees what was committed while the one above waited.
+    # A second statement, because it sees what was committed while the first one waited for the lock.
     cursor.execute(
-        "SELECT number, salt, split, after_round FROM retrain.split_versions WHERE model = %s ORDER BY number DESC LIMIT 1",
+        "SELECT number, salt, split, after_round FROM retrain.split_versions WHERE model = %s "
+        "ORDER BY number DESC LIMIT 1",
         (model,),
     )
     row = cursor.fetchone()

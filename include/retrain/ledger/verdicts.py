@@ -1,4 +1,4 @@
-"""The verdicts, with the test of a holdout round that each has spent."""
+"""Verdicts, and the tests of holdout rounds that they have spent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,10 +11,10 @@ from retrain.records import Announcement, Snapshot, Verdict
 
 
 class Verdicts(Database):
-    """Verdicts and the tests of holdout rounds."""
+    """Tables `verdicts` and `holdout_rounds`."""
 
     def tests_spent(self, model: str, holdout_round: int) -> int:
-        """How often this round's holdout has judged."""
+        """Return how many tests of this holdout round are spent."""
         found = self._value(
             "SELECT tests_spent FROM retrain.holdout_rounds WHERE (model, holdout_round) = (%s, %s)",
             (model, holdout_round),
@@ -22,25 +22,26 @@ class Verdicts(Database):
         return 0 if found is None else int(found)
 
     def verdict(self, verdict_id: str) -> Verdict | None:
+        """Return a verdict by its id; None if it is not in the ledger."""
         found = self._value("SELECT body FROM retrain.verdicts WHERE id = %s", (verdict_id,))
         return None if found is None else Verdict.from_json(found)
 
     def last_verdict(self, model: str) -> tuple[Verdict, datetime] | None:
-        """The newest one and when it was made, dry runs included; None before the first."""
+        """Return the newest verdict and when it was made, dry runs included; None before the first."""
         return self._verdict("model = %s", (model,))
 
     def verdict_of_version(self, model: str, version: str) -> tuple[Verdict, datetime] | None:
-        """The newest one that judged this version, and when it was made; None where none did."""
+        """Return the newest verdict that judged this version, and when it was made; None if none did."""
         return self._verdict("model = %s AND body->'matchup'->>'version' = %s", (model, version))
 
     def verdict_of_runs(self, model: str, run_ids: Sequence[str]) -> tuple[Verdict, datetime] | None:
-        """The newest one on a model that one of these MLflow runs has trained; None where there is none."""
+        """Return the newest verdict on a model that one of these MLflow runs trained, and its time; None if none."""
         return self._verdict("model = %s AND body->'matchup'->>'run_id' = ANY(%s)", (model, list(run_ids)))
 
     def verdicts(self, model: str, size: int, before: int | None = None) -> list[tuple[int, Verdict, datetime]]:
-        """The number, the verdict and its time, dry runs included: the newest first, at most `size`.
+        """Return at most `size` verdicts with their numbers and times, the newest first, dry runs included.
 
-        before: only such as have a smaller number.
+        before: if given, only verdicts with a smaller number count.
         """
         with self._transaction() as cursor:
             cursor.execute(
@@ -53,18 +54,18 @@ class Verdicts(Database):
     def _verdict(self, condition: str, values: tuple[str | list[str], ...]) -> tuple[Verdict, datetime] | None:
         with self._transaction() as cursor:
             cursor.execute(
-                f"SELECT body, at FROM retrain.verdicts WHERE {condition} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - conditions are ours
+                f"SELECT body, at FROM retrain.verdicts WHERE {condition} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - our conditions
                 values,
             )
             row = cursor.fetchone()
         return None if row is None else (Verdict.from_json(row["body"]), row["at"])
 
     def save_verdict(self, verdict: Verdict, announcement: Announcement, *, of: Snapshot | None = None) -> Verdict:
-        """Write a verdict once, and with it consume its snapshot, spend its test and tell the team.
+        """Write a verdict once. In the same transaction consume its snapshot, spend its test and announce it.
 
-        of: the snapshot as it was taken. Gives back what is in the ledger: the earlier verdict, where a ghost of this
-        step was faster. Raises StaleVerdictError where another consumed a snapshot since `of` was taken, or used the
-        holdout since the verdict was made.
+        of: the snapshot as it was taken. Returns the verdict in the ledger, which is an earlier one if a ghost of this
+        step was faster. Raises StaleVerdictError if another verdict consumed a snapshot since `of` was taken, or spent
+        the test since this verdict was made.
         """
         matchup = verdict.matchup
         with self._transaction() as cursor:
@@ -94,7 +95,10 @@ class Verdicts(Database):
 
     @staticmethod
     def _refuse_used(cursor: Any, snapshot: Snapshot) -> None:
-        """What is new in it is new beside what was consumed when it was taken: so each row starts one cycle."""
+        """Raises StaleVerdictError if the last consumed snapshot is not the one that the new rows were counted against.
+
+        So no row starts two cycles.
+        """
         cursor.execute(
             "SELECT snapshot FROM retrain.verdicts WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1",
             (snapshot.model,),
@@ -109,7 +113,8 @@ class Verdicts(Database):
     def _spend_test(cursor: Any, verdict: Verdict) -> None:
         matchup = verdict.matchup
         cursor.execute(
-            "INSERT INTO retrain.holdout_rounds (model, holdout_round, snapshot) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO retrain.holdout_rounds (model, holdout_round, snapshot) VALUES (%s, %s, %s) "
+            "ON CONFLICT DO NOTHING",
             (matchup.model, matchup.holdout_round, matchup.snapshot),
         )
         if verdict.score is None:
@@ -121,5 +126,6 @@ class Verdicts(Database):
         )
         if cursor.fetchone()["tests_spent"] != matchup.test:
             raise StaleVerdictError(
-                f"{matchup.model}: another verdict used test {matchup.test} of holdout round {matchup.holdout_round}; run again"
+                f"{matchup.model}: another verdict used test {matchup.test} of holdout round "
+                f"{matchup.holdout_round}; run again"
             )
