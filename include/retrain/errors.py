@@ -1,23 +1,23 @@
-"""Everything Retrain raises on purpose.
+"""Everything Retrain raises on purpose: one tree, rooted in RetrainError.
 
 RetrainError
 ├── SettingsError        this installation lacks a setting
 ├── SpecError            a spec file is wrong; says file, field, value, remedy
 ├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
 ├── SourceError          the user's table cannot be read
-│   └── SourceMismatchError  it is not as the spec says: reading it again gives the same
-├── BlockedDataError     the rows are not ones to train on, as a check of the spec says
-├── SnapshotError        a stored snapshot is missing or not what its digest says
-├── LedgerError           Retrain's own tables cannot be reached or are of another version
-│   └── NotInLedgerError     they are there, and do not hold what was asked for
+│   └── SourceMismatchError  the table is not as the spec says: reading it again gives the same error
+├── BlockedDataError     a check of the spec blocks training on these rows
+├── SnapshotError        a stored snapshot is missing, or does not match its digest
+├── LedgerError          Retrain's own tables cannot be reached or are of another version
+│   └── NotInLedgerError     these tables do not hold what was asked for
 ├── TrackerError         MLflow refused, or did not answer in time
 │   ├── NotFoundError    MLflow has no such thing
-│   ├── NoAnswerError    MLflow did not answer in time: what was asked may or may not have happened
-│   └── UntrustedModelError  a model file's digest or types are not ones that we load
-├── StaleVerdictError    Production changed after the verdict: it is not applied
+│   ├── NoAnswerError    MLflow did not answer in time: the call may or may not have had its effect
+│   └── UntrustedModelError  a model file has a digest or types that are not trusted
+├── StaleVerdictError    Production changed after the verdict: the verdict is not applied
 ├── FrozenError          Production is frozen: nothing goes forward into it
-├── RollbackError        there is nothing to go back to, or not to that version
-├── JudgingError         two files of predictions cannot be judged as asked
+├── RollbackError        there is no version to go back to, or not the one asked for
+├── JudgingError         two files of predictions cannot be judged
 └── ChannelError         an announcement could not be delivered
 """
 
@@ -27,11 +27,11 @@ from datetime import timedelta
 class RetrainError(Exception):
     """Root of every error that Retrain raises on purpose."""
 
-    def __init__(self, said: str = "", *, where: str | None = None) -> None:
-        """where: the address of what has failed."""
-        super().__init__(said if where is None else f"{said} ({where})")
-        self.said = said
-        """For who may not know addresses."""
+    def __init__(self, message: str = "", *, where: str | None = None) -> None:
+        """where: the address of the server that has failed."""
+        super().__init__(message if where is None else f"{message} ({where})")
+        self.message = message
+        """The text without the address, for readers who must not see addresses."""
 
 
 class SettingsError(RetrainError):
@@ -51,15 +51,15 @@ class SourceError(RetrainError):
 
 
 class SourceMismatchError(SourceError):
-    """The user's table is not as the spec says: reading it again gives the same."""
+    """The user's table is not as the spec says: reading it again gives the same error."""
 
 
 class BlockedDataError(RetrainError):
-    """The rows are not ones to train on, as a check of the spec says. Whoever raises it has told the team already."""
+    """A check of the spec blocks training on these rows. The team has been told before this is raised."""
 
 
 class SnapshotError(RetrainError):
-    """A stored snapshot is missing, or is not what its digest says."""
+    """A stored snapshot is missing, or does not match its digest."""
 
 
 class LedgerError(RetrainError):
@@ -79,11 +79,11 @@ class NotFoundError(TrackerError):
 
 
 class NoAnswerError(TrackerError):
-    """MLflow did not answer a call within its deadline: what was asked may or may not have happened."""
+    """MLflow did not answer a call within its deadline: the call may or may not have had its effect."""
 
 
 class UntrustedModelError(TrackerError):
-    """A model file is not the one that was logged, or holds types that nobody said to trust."""
+    """A model file is not the one that was logged, or holds types that are not trusted."""
 
 
 class StaleVerdictError(RetrainError):
@@ -95,17 +95,17 @@ class FrozenError(RetrainError):
 
 
 class RollbackError(RetrainError):
-    """There is nothing to go back to, or not to that version; the message names those that can be chosen."""
+    """There is no version to go back to, or not the one asked for; the message names the possible ones."""
 
 
 class JudgingError(RetrainError):
-    """Two files of predictions cannot be judged as asked. The message says file, field, value, remedy."""
+    """Two files of predictions cannot be judged. The message says file, field, value, remedy."""
 
 
 class ChannelError(RetrainError):
     """An announcement could not be delivered; it stays in the outbox."""
 
-    def __init__(self, said: str = "", *, where: str | None = None, retry_after: timedelta = timedelta(0)) -> None:
-        """retry_after: how long the channel asks to be left alone."""
-        super().__init__(said, where=where)
+    def __init__(self, message: str = "", *, where: str | None = None, retry_after: timedelta = timedelta(0)) -> None:
+        """retry_after: how long the channel asks to wait before the next try."""
+        super().__init__(message, where=where)
         self.retry_after = retry_after

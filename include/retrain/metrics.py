@@ -1,4 +1,4 @@
-"""What the gate can measure. Each DAG file reads specs, and so this: it must not wait for numpy."""
+"""The metrics that the gate can measure. Every DAG file reads specs, and so this: it must not wait for numpy."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,15 +6,15 @@ from typing import Literal
 Needs = Literal["labels", "scores", "probabilities", "numbers", "anything"]
 
 SCORER = "sklearn:"
-"""Before the name of any scorer of scikit-learn."""
+"""Prefix of the name of a scikit-learn scorer."""
 
 
 @dataclass(frozen=True)
 class Metric:
     words: str
-    """What it is called in a sentence."""
+    """Its name in a sentence."""
     needs: Needs
-    """What a model must give for it."""
+    """What a model must give so that it can be computed."""
     greater_is_better: bool = True
     of_class: bool = False
     """Whether it is about one class, `positive`."""
@@ -43,7 +43,7 @@ METRICS = {
 
 
 def described(name: str) -> Metric:
-    """Raises KeyError for a name that is neither in the table nor a scorer's."""
+    """Return the metric of this name. Raises KeyError if it is neither in the table nor a scorer's."""
     if name.startswith(SCORER):
         return Metric(name.removeprefix(SCORER), "anything")
     return METRICS[name]

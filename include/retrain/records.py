@@ -1,8 +1,8 @@
-"""The five nouns, in the order in which they follow from each other.
+"""The records, in the order in which they follow from each other.
 
     source table ─▶ Snapshot ─▶ Candidate × n ─▶ Verdict ─▶ Promotion ─▶ Announcement
 
-Each is a frozen value. What crosses a task boundary is one of these as JSON, nothing larger.
+Each is a frozen value. Only these cross a task boundary, as JSON; nothing larger does.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 class Record(BaseModel):
     """A frozen value that goes through XCom, Postgres and HTTP as the same JSON."""
 
-    # NaN is refused where it arises: Postgres would refuse it later, as no JSON.
+    # NaN is refused where it arises: Postgres would refuse it later, because it is not JSON.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -41,46 +41,46 @@ class Subset(StrEnum):
 
 
 class Snapshot(Record):
-    """The labelled rows as they were at one moment, as a Parquet file with the side of every row."""
+    """The labelled rows as they were at one moment, as a Parquet file with the subset of every row."""
 
     id: str
     """Content digest: independent of row order, exact under duplicates."""
     model: str
     uri: str
     watermark: datetime | None
-    """Greatest label time in it; None where the source has no label time."""
+    """Greatest label time of its rows; None where the source has no label time."""
     rows: int
     new_rows: int
     """Rows whose (key, label) the last consumed snapshot did not hold."""
     after: str | None = None
     """Id of that snapshot; None before the first."""
     since: datetime | None = None
-    """Only rows that were labelled after this were taken; None where all were."""
+    """It holds only rows that were labelled after this; None where it holds all."""
     subsets: dict[Subset, int]
     holdout_round: int
     """The holdout round that this snapshot judges in, from 1."""
     split_version: int = 1
-    """Which of the model's ways to split, from 1: snapshots of one split version inherit its rounds."""
+    """From 1; a changed split begins the next. Snapshots of one split version share its holdout rounds."""
     span: tuple[datetime, datetime] | None = None
-    """Split by time: the first and the last label time of the round, as they were when it opened."""
+    """First and last label time of the holdout round, as they were when it opened; None unless split by time."""
     content: str | None = None
-    """Digest of the file where rows were erased from it since; None where it is the id."""
+    """Digest of the file after rows were erased from it; None where it is still the id."""
 
 
 class Check(Record):
     """What one check found in a snapshot, before anything is trained on it."""
 
     name: str
-    """As the spec's section `checks` calls it."""
+    """Its name in the spec's section `checks`."""
     passed: bool
     blocks: bool
-    """Whether it ends the cycle where it fails."""
+    """Whether the cycle ends if it fails."""
     says: str
     """What was found, where, and the limit."""
     count: int
-    """Rows that it is about; columns, where it is about columns."""
+    """Rows at fault, or columns where the check is about columns."""
     keys: tuple[str, ...] = ()
-    """Of some of these rows, where it failed."""
+    """Keys of some of these rows, if it failed."""
 
     @property
     def result(self) -> Literal["passed", "warned", "blocked"]:
@@ -106,22 +106,22 @@ class Candidate(Record):
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that we logged or a person adopted, and what proves it."""
+    """A model file that Retrain logged or a person adopted, and the digest that proves it."""
 
     uri: str
     digest: str
     model: str
     name: str
-    """Of the candidate."""
+    """Name of the candidate."""
     snapshot: str | None
-    """None where nothing is known of the rows that it has trained on."""
+    """None where nothing is known about the rows that it was trained on."""
     run_id: str | None
     subsets: tuple[Subset, ...]
-    """The sides of the snapshot that it trained on."""
+    """The subsets of the snapshot that it was trained on."""
     made_at: datetime | None = None
-    """Of an adopted one: it was made no later, so it has not trained on rows that were labelled since."""
+    """Set for an adopted one: it was made by then, so it was not trained on rows that were labelled later."""
     recipe: str | None = None
-    """Of the candidate, where it is known."""
+    """Recipe of the candidate, if known."""
 
 
 class Outcome(StrEnum):
@@ -131,14 +131,14 @@ class Outcome(StrEnum):
 
 
 class Proof(StrEnum):
-    """What the holdout must show of a challenger, beyond chance."""
+    """What the holdout must show about a challenger, beyond chance."""
 
     SUPERIORITY = "superiority"
     NON_INFERIORITY = "non_inferiority"
 
 
 class Matchup(Record):
-    """What is judged against what: the identity of a verdict, known before any score."""
+    """Which version is judged against which: the identity of a verdict, known before any score."""
 
     id: str
     model: str
@@ -148,13 +148,13 @@ class Matchup(Record):
     version: str | None
     """The registered version; None in a dry run, which registers nothing."""
     production: str | None
-    """The version judged against; None where there was none."""
+    """The version that it is judged against; None where there was no Production."""
     anchor: str | None = None
-    """The last version that won by superiority, where that is another one: a chain of versions that are each hardly
-    worse than the one before must not lead downhill."""
+    """The last version that won by superiority, if that is not Production: in a chain of versions, each hardly worse
+    than the one before, the losses must not add up."""
     holdout_round: int
     test: int
-    """This is the test-th time that the round's holdout is used, from 1."""
+    """How many times the round's holdout has been used, this time included: from 1."""
     dry_run: bool = False
 
 
@@ -165,11 +165,11 @@ class Guard(Record):
     passed: bool
     says: str
     computed: bool = True
-    """False where it failed because nothing could be computed: nothing is known then, so nothing is held against it."""
+    """False if it failed because it could not be computed: then nothing is known, which is no evidence against it."""
 
 
 class SliceScore(Record):
-    """How both do on a part of the holdout that the spec guards."""
+    """The scores of both on a part of the holdout that the spec guards."""
 
     name: str
     rows: int
@@ -201,7 +201,7 @@ class Verdict(Record):
     p_value: float | None
     """One-sided: from the paired permutation test where the threshold is 0, else from the paired bootstrap."""
     alpha: float
-    """What p had to stay below in this test."""
+    """The bound for p in this test."""
     tests: int
     """How many tests the round's holdout allows."""
     rows: int
@@ -209,9 +209,9 @@ class Verdict(Record):
     right_to_wrong: int
     wrong_to_right: int
     smallest_gain: float | None
-    """The gain that this holdout would have shown in 4 of 5 cases."""
+    """The gain that this holdout would show in 4 of 5 cases."""
     overlap: int
-    """Holdout rows left out because one of the two had trained on them."""
+    """Holdout rows left out because one of the two was trained on them."""
     guards: tuple[Guard, ...] = ()
     slices: tuple[SliceScore, ...] = ()
 
@@ -222,18 +222,18 @@ class Move(StrEnum):
     FORWARD = "forward"
     ROLLBACK = "rollback"
     BY_HAND = "by_hand"
-    """Made outside of Retrain, and found there."""
+    """Made outside of Retrain, and noticed afterwards."""
 
 
 class Promotion(Record):
-    """One row of the ledger: Production went from one version to another, on a verdict or by a person."""
+    """One row of the ledger: Production changed from one version to another, on a verdict or by a person."""
 
     model: str
     seq: int
     kind: Move = Move.FORWARD
     from_version: str | None
     to_version: str | None
-    """None where a person took Production away."""
+    """None where a person removed Production."""
     verdict: str | None
     """Id of the verdict; None for a change made by a person."""
     by: str
@@ -244,22 +244,22 @@ class Promotion(Record):
 
 
 class Freeze(Record):
-    """Until it ends, no version goes forward into Production; a rollback may."""
+    """A time in which no version goes forward into Production; a rollback may."""
 
     model: str | None
-    """None: every model."""
+    """None for every model."""
     why: str
     by: str
     until: datetime
 
     def __str__(self) -> str:
-        """As a clause."""
+        """Return the freeze as a clause."""
         until = self.until.astimezone(UTC)
         return f"{self.subject} is frozen until {until:%Y-%m-%d %H:%M} UTC by {self.by}: {self.why}"
 
     @property
     def subject(self) -> str:
-        """What is frozen, as the subject of a sentence."""
+        """Return what is frozen, as the subject of a sentence."""
         return "Production of every model" if self.model is None else "Production"
 
 
@@ -276,7 +276,7 @@ class Level(StrEnum):
 
 
 class Incident(Record):
-    """Something that went wrong, or was done by hand, and that the team must know."""
+    """Something that went wrong or was done by hand, and that the team must know."""
 
     model: str
     level: Level = Level.ERROR
@@ -286,27 +286,27 @@ class Incident(Record):
 
 
 class Fault(Record):
-    """An incident that lasts: something is wrong until it is not."""
+    """An incident that lasts until its cause is gone."""
 
     name: str
-    """The same while it lasts."""
+    """Stays the same while the fault lasts."""
     incident: Incident
     after: timedelta = timedelta(0)
-    """Not told before it has lasted for so long."""
+    """How long it must last before the team is told."""
 
 
 class Announcement(Record):
-    """What the team is told: made from a Verdict, a Promotion or an Incident, and from nothing else."""
+    """A message to the team: made from a Verdict, a Promotion or an Incident, and from nothing else."""
 
     model: str
     kind: Literal["verdict", "promotion", "incident"]
     level: Level = Level.INFO
     headline: str
     numbers: tuple[tuple[str, str], ...] = ()
-    """Those that matter: what each is, and its value."""
+    """The numbers that matter: the name and the value of each."""
     act: str = ""
-    """What to do about it; empty where there is nothing to do."""
+    """What the team should do; empty where there is nothing to do."""
     links: tuple[tuple[str, str], ...] = ()
-    """Where to look: what is there, and its address."""
+    """Where to look: a name and an address each."""
     facts: dict[str, Any]
-    """The noun that it was made from."""
+    """The record that it was made from."""

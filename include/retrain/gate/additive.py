@@ -1,16 +1,16 @@
-"""How metrics follow from sums over rows, and how such metrics are resampled.
+"""Metrics that follow from sums over rows, and how they are resampled.
 
 A metric that is a function of sums can be computed for thousands of resamples by one matrix product of weights and
-sums, without a loop over scikit-learn. What is summed is, by what a metric needs of a model:
+sums, without a loop over scikit-learn. What is summed depends on what the metric needs from a model:
 
 - *labels*: how often each class was hit, predicted and actual. Recall is hit / actual (over all classes together it is
   `accuracy`, averaged over them `balanced_accuracy`), precision hit / predicted, F1 2 hit / (predicted + actual).
 - *probabilities*: the loss of each row. *numbers*: the absolute or squared error.
-- *scores* are ranked instead: `retrain.gate.ranked` does that.
+- *scores* are ranked instead, in `retrain.gate.ranked`.
 
 An average leaves out a class for which the ratio is 0 / 0, as scikit-learn does: one without a label for recall, one
 with neither a label nor a prediction for F1. A prediction of -1 is wrong and belongs to no class, so that a single odd
-answer cannot add a class to the average (scikit-learn's figure with `labels=` the classes that are present).
+prediction cannot add a class to the average (scikit-learn's value with `labels=` the classes that are present).
 """
 
 from dataclasses import dataclass
@@ -19,24 +19,31 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retrain.gate.labels import Codes, Floats, Values
-from retrain.gate.significance import chunks, draws_in_chunks
+from retrain.gate.labels import Floats, Integers, Values
+from retrain.gate.significance import chunks, coin_sums, draw_counts, draws_in_chunks
 from retrain.metrics import METRICS
 
 _BINS = 10
 
 
 def counts(
-    metric: str, labels: Codes, predictions: Codes, *, classes: int, positive: int | None, group: Codes, groups: int
+    metric: str,
+    labels: Integers,
+    predictions: Integers,
+    *,
+    classes: int,
+    positive: int | None,
+    group: Integers,
+    groups: int,
 ) -> Floats:
-    """What `value` needs of each group of rows: hit, predicted and actual of each class. Shape (groups, 3 k).
+    """Return what `value` needs for each group of rows: hit, predicted and actual of each class, shape (groups, 3 k).
 
     `labels`, `predictions` and `group` have shape (n,); `group` is in 0..groups-1. `k` is 1 for accuracy (all classes
     together) and for metrics of one class (`positive`; 0 where that is None), and `classes` otherwise.
     """
 
-    def tally(codes: Codes, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
-        places = group[rows] * classes + codes[rows]
+    def tally(label_codes: Integers, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+        places = group[rows] * classes + label_codes[rows]
         return np.bincount(places, minlength=groups * classes).reshape(groups, classes)
 
     every = np.ones(len(labels), dtype=np.bool_)
@@ -63,24 +70,24 @@ def _ratio(metric: str, totals: Floats) -> Floats:
     return _divided((ratios * weights).sum(axis=-1), weights.sum(axis=-1))
 
 
-def losses(metric: str, labels: NDArray[np.generic], answers: Floats) -> Floats:
-    """What `value` needs of each row, shape (n, s).
+def losses(metric: str, labels: NDArray[np.generic], predictions: Floats) -> Floats:
+    """Return what `value` needs for each row, shape (n, s).
 
-    labels: codes of shape (n,) for `answers` that are probabilities of shape (n, k), or numbers for numbers of shape
-    (n,). A label without a probability of its own (code -1) has probability 0.
+    labels: label codes of shape (n,) where `predictions` are probabilities of shape (n, k), or numbers where they are
+    numbers of shape (n,). A label without a probability of its own (code -1) has probability 0.
     """
     if metric in ("log_loss", "brier"):
-        codes = labels.astype(np.int64)
-        known, rows = codes >= 0, np.arange(len(codes))
-        own = np.where(known, answers[rows, np.where(known, codes, 0)], 0.0)
+        label_codes = labels.astype(np.int64)
+        known, rows = label_codes >= 0, np.arange(len(label_codes))
+        own = np.where(known, predictions[rows, np.where(known, label_codes, 0)], 0.0)
         if metric == "log_loss":
             loss = -np.log(np.clip(own, np.finfo(np.float64).eps, 1))
         else:
-            # Σ (p - y)² over the classes; of two classes half of it, which is the square for one, as in scikit-learn.
-            loss = ((answers**2).sum(axis=1) - 2 * own + 1) / (2 if answers.shape[1] == 2 else 1)
+            # Σ (p - y)² over the classes. Two classes: half of it, the square for one class, as in scikit-learn.
+            loss = ((predictions**2).sum(axis=1) - 2 * own + 1) / (2 if predictions.shape[1] == 2 else 1)
         return np.column_stack([loss, np.ones(len(loss))])
     truth = labels.astype(np.float64)
-    error = answers - truth
+    error = predictions - truth
     if metric != "r2":
         return np.column_stack([np.abs(error) if metric == "mae" else error**2, np.ones(len(error))])
     centred = truth - truth.mean() if len(truth) else truth  # so that the two sums of squares keep their digits
@@ -88,7 +95,7 @@ def losses(metric: str, labels: NDArray[np.generic], answers: Floats) -> Floats:
 
 
 def value(metric: str, totals: Floats) -> Floats:
-    """The metric of each sum of `counts` or `losses`: shape (..., s) to shape (...). NaN where it is undefined."""
+    """Return the metric for sums of `counts` or `losses`: shape (..., s) to shape (...). NaN where it is undefined."""
     if METRICS[metric].needs == "labels":
         return _ratio(metric, totals)
     mean = _divided(totals[..., 0], totals[..., 1])
@@ -105,32 +112,35 @@ def _divided(above: Floats, below: Floats) -> Floats:
     return np.divide(above, below, out=result, where=below > 0)
 
 
-def reliability(probabilities: Floats, labels: Codes) -> tuple[Codes, Floats, Floats]:
-    """How often the most probable class is right, in ten bins of equal width of its probability.
+def reliability(probabilities: Floats, labels: Integers) -> tuple[Integers, Floats, Floats]:
+    """Compare confidence and accuracy of the most probable class, in ten bins of equal width of its probability.
 
-    probabilities: shape (n, k). Gives, of each bin, its rows, the sum of their probabilities, and how many are right.
+    probabilities: shape (n, k). Returns three arrays of shape (10,): the rows of each bin, the sum of their
+    confidences, and how many of them are right.
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
     rows = np.bincount(bins, minlength=_BINS).astype(np.int64)
-    said, found = (np.bincount(bins, weights=each, minlength=_BINS).astype(np.float64) for each in (confidence, right))
-    return rows, said, found
+    confidences, hits = (
+        np.bincount(bins, weights=each, minlength=_BINS).astype(np.float64) for each in (confidence, right)
+    )
+    return rows, confidences, hits
 
 
 @dataclass(frozen=True, eq=False)
-class Summed:
-    """Kinds of clusters: how many there are of each, and what one adds to the sums of each model."""
+class Additive:
+    """Two models whose metric follows from sums: clusters by kind, and what one cluster adds to each model's sums."""
 
     metric: str
-    weights: Codes
-    """Shape (u,)."""
+    weights: Integers
+    """Clusters of each kind, shape (u,)."""
     own: Floats
     theirs: Floats
-    """Shape (u, s): of one cluster of this kind."""
+    """Sums over the rows of one cluster of each kind, shape (u, s)."""
     slow: ClassVar[bool] = False
 
     def observed(self) -> tuple[float, float]:
-        own, theirs = (value(self.metric, (self.weights @ sums)) for sums in (self.own, self.theirs))
+        own, theirs = (value(self.metric, self.weights @ each) for each in (self.own, self.theirs))
         return float(own), float(theirs)
 
     def alike(self) -> bool:
@@ -148,84 +158,66 @@ class Summed:
         both = np.concatenate([self.own, self.theirs], axis=1)
         own, theirs = [], []
         for step in chunks(draws, max(len(self.weights), both.shape[1])):
-            totals = _drawn(rng, step, self.weights).astype(np.float64) @ both
+            totals = draw_counts(rng, step, self.weights).astype(np.float64) @ both
             own.append(value(self.metric, totals[:, : self.own.shape[1]]))
             theirs.append(value(self.metric, totals[:, self.own.shape[1] :]))
         return np.concatenate(own), np.concatenate(theirs)
 
 
 def of_labels(
-    metric: str, codes: tuple[Codes, Codes, Codes], cluster: NDArray[np.intp], *, classes: int, positive: int | None
-) -> Summed:
-    """codes: of the labels and of both models' answers, shape (n,) each. cluster: shape (n,), 0..u-1.
+    metric: str,
+    label_codes: tuple[Integers, Integers, Integers],
+    cluster: NDArray[np.intp],
+    *,
+    classes: int,
+    positive: int | None,
+) -> Additive:
+    """Return the pair for a metric of labels.
 
-    Clusters of as many rows, all with one label and one pair of answers, are alike; a mixed one is its own kind.
+    label_codes: of the labels and of both models' predictions, shape (n,) each. cluster: shape (n,), 0..u-1.
+
+    Clusters with the same number of rows, all with one label and one pair of predictions, are one kind; a mixed cluster
+    is a kind of its own.
     """
-    labels, own, theirs = codes
-    _, cell = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
+    labels, own, theirs = label_codes
+    _, cell = np.unique(np.column_stack(label_codes), axis=0, return_inverse=True)
     _, first, size = np.unique(cluster, return_index=True, return_counts=True)
     mixed = np.bincount(cluster, weights=cell != cell[first][cluster]) > 0
     keys = np.where(mixed, -1 - np.arange(len(size)), cell[first] * (len(cell) + 1) + size)
     kinds, kind, weights = np.unique(keys, return_inverse=True, return_counts=True)
 
-    def of_one(predictions: Codes) -> Floats:
-        sums = counts(
+    def per_kind(predictions: Integers) -> Floats:
+        totals = counts(
             metric, labels, predictions, classes=classes, positive=positive, group=kind[cluster], groups=len(kinds)
         )
-        return np.asarray(sums / weights[:, None])
+        return np.asarray(totals / weights[:, None])
 
-    return Summed(metric, weights, of_one(own), of_one(theirs))
-
-
-def of_losses(metric: str, labels: Values, answers: tuple[Floats, Floats], cluster: NDArray[np.intp]) -> Summed:
-    """answers: of both models, probabilities of shape (n, k) or numbers of shape (n,)."""
-    own, theirs = (_per_cluster(losses(metric, labels, each), cluster) for each in answers)
-    return Summed(metric, np.ones(len(own), np.int64), own, theirs)
+    return Additive(metric, weights, per_kind(own), per_kind(theirs))
 
 
-def _per_cluster(sums: Floats, cluster: NDArray[np.intp]) -> Floats:
-    return np.column_stack([np.bincount(cluster, weights=column) for column in sums.T])
+def of_losses(metric: str, labels: Values, predictions: tuple[Floats, Floats], cluster: NDArray[np.intp]) -> Additive:
+    """Return the pair for a metric of probabilities or numbers.
+
+    predictions: of both models, probabilities of shape (n, k) or numbers of shape (n,). cluster: shape (n,), 0..u-1.
+    """
+    own, theirs = (_per_cluster(losses(metric, labels, each), cluster) for each in predictions)
+    return Additive(metric, np.ones(len(own), np.int64), own, theirs)
 
 
-def _moved(rng: np.random.Generator, draws: int, weights: Codes, swing: Floats) -> Floats:
-    """What goes from one side to the other where each cluster's answers do so with probability 1/2: (draws, s)."""
+def _per_cluster(per_row: Floats, cluster: NDArray[np.intp]) -> Floats:
+    return np.column_stack([np.bincount(cluster, weights=column) for column in per_row.T])
+
+
+def _moved(rng: np.random.Generator, draws: int, weights: Integers, swing: Floats) -> Floats:
+    """Return what one model gives to the other if each cluster swaps with probability 1/2: shape (draws, s)."""
     counted = swing.any(axis=1)
     weights, swing = weights[counted], swing[counted]
     single = weights == 1
-    moved = _coins(rng, draws, swing[single])
+    moved = coin_sums(rng, draws, swing[single])
     if not single.all():
         many, of_many = weights[~single], swing[~single]
         for start, step in draws_in_chunks(draws, max(len(many), 1)):
-            # Of w clusters with the same swing, Binomial(w, 1/2) change sides: w coins in one throw.
+            # Of w clusters with the same swing, Binomial(w, 1/2) swap: w coins in one throw.
             thrown = rng.binomial(many, 0.5, size=(step, len(many))).astype(np.float64)
             moved[start : start + step] += thrown @ of_many
     return moved
-
-
-def _coins(rng: np.random.Generator, draws: int, swing: Floats) -> Floats:
-    """Sums of swings over fair coins, shape (draws, s).
-
-    A byte is eight coins: what its 256 values add is summed once, and then looked up ("Four Russians": Arlazarov,
-    Dinic, Kronrod & Faradzev 1970).
-    """
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64)
-    moved = np.zeros((swing.shape[1], draws))
-    for start in range(0, len(swing), 8):
-        block = swing[start : start + 8]
-        thrown = rng.bit_generator.random_raw(-(-draws // 8)).view(np.uint8)[:draws]
-        for column in np.flatnonzero(block.any(axis=0)):
-            moved[column] += (bits[:, : len(block)] @ block[:, column]).take(thrown)
-    return moved.T
-
-
-def _drawn(rng: np.random.Generator, draws: int, weights: Codes) -> Codes:
-    """How often each kind is drawn when as many clusters as there are are drawn with replacement: (draws, u)."""
-    total, kinds = int(weights.sum()), len(weights)
-    if total > 4 * kinds:
-        return rng.multinomial(total, weights / total, size=draws)
-    drawn = rng.integers(0, total, size=(draws, total), dtype=np.int32)
-    if kinds < total:
-        drawn = np.repeat(np.arange(kinds, dtype=np.int32), weights)[drawn]
-    return np.bincount((drawn + kinds * np.arange(draws)[:, None]).ravel(), minlength=draws * kinds).reshape(
-        draws, kinds
-    )

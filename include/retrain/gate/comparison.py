@@ -1,4 +1,4 @@
-"""Compares two models on the same rows, by the metric that a spec names."""
+"""Comparison of two models on the same rows, by the metric that a spec names."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from retrain.gate.additive import of_labels, of_losses
-from retrain.gate.labels import Codes, Floats, Values, code
+from retrain.gate.labels import Floats, Integers, Values, label_code
 from retrain.gate.predictions import Evidence, Predictions, Scorers
 from retrain.gate.ranked import Ranked
 from retrain.gate.scorers import Scored
@@ -19,7 +19,7 @@ from retrain.spec.gate import Gate, Measured
 Interval = tuple[float, float] | None
 
 _INTERVAL_DRAWS = 2_000
-"""Also for p, at least: where each row has a loss of its own, a draw costs as much as a hundred permutations."""
+"""Also the least for p: where each row has a loss of its own, a draw costs as much as a hundred permutations."""
 _SLACK = 1e-3
 """How far probabilities may be from a sum of 1: those of 32 bits are rounded."""
 
@@ -32,49 +32,49 @@ class Comparison:
     theirs: float
     gain: float
     alike: bool
-    """No answer differs that counts for the metric."""
+    """Whether the two agree in every prediction that counts for the metric."""
     p_value: float
     interval: Interval
-    """95%, of the difference."""
+    """95% interval of the difference."""
     own_interval: Interval
     theirs_interval: Interval
     smallest_gain: float | None
-    """The one that a z-test of the resamples' spread sees in 4 of 5 cases."""
+    """The gain that a z-test with the resamples' spread sees in 4 of 5 cases."""
 
     @property
     def slack(self) -> float:
-        """A smaller gain is none."""
+        """A smaller gain counts as a tie."""
         return tie(self.own, self.theirs)
 
     def shown(self, threshold: float, alpha: float) -> bool:
-        """Whether the gain exceeds the threshold beyond chance. Of the same answers nothing is shown."""
+        """Return whether the gain exceeds the threshold beyond chance. Equal predictions show nothing."""
         return not self.alike and self.gain > threshold + self.slack and self.p_value < alpha
 
 
-def figure(
-    about: Measured, answers: Predictions | None, *, labels: Values, classes: tuple[str, ...], scorers: Scorers
+def metric_value(
+    about: Measured, predictions: Predictions | None, *, labels: Values, classes: tuple[str, ...], scorers: Scorers
 ) -> float | None:
-    """One model's metric; None where it is undefined, or the model does not give what it needs."""
-    if answers is None:
+    """Return one model's metric; None where it is undefined, or the model does not give what it needs."""
+    if predictions is None:
         return None
     every = np.arange(len(labels))
-    pair = _pair(about, answers, answers, labels=labels, classes=classes, clusters=every, scorers=scorers)
+    pair = _pair(about, predictions, predictions, labels=labels, classes=classes, clusters=every, scorers=scorers)
     own = pair.observed()[0] if pair else float("nan")
     return own if isfinite(own) else None
 
 
-def figure_of(scores: Evidence, about: Measured, answers: Predictions | None) -> float | None:
-    """The same on the holdout."""
-    return figure(about, answers, labels=scores.labels, classes=scores.classes, scorers=scores.scorers)
+def holdout_value(evidence: Evidence, about: Measured, predictions: Predictions | None) -> float | None:
+    """Return one model's metric on the holdout, as `metric_value` does."""
+    return metric_value(about, predictions, labels=evidence.labels, classes=evidence.classes, scorers=evidence.scorers)
 
 
-def compare(scores: Evidence, gate: Gate, other: Predictions | None, alpha: float) -> Comparison | None:
-    """The challenger against another model, at level alpha; None where the metric of one is undefined."""
-    measured = _measured(scores, gate, other)
+def compare(evidence: Evidence, gate: Gate, other: Predictions | None, alpha: float) -> Comparison | None:
+    """Compare the challenger with another model, at level alpha; None where the metric of one is undefined."""
+    measured = _measured(evidence, gate, other)
     if measured is None:
         return None
     pair, own, theirs = measured
-    rng, sign, alike = _dice(scores.matchup.id), described(gate.metric).sign, pair.alike()
+    rng, sign, alike = _generator(evidence.matchup.id), described(gate.metric).sign, pair.alike()
     drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _INTERVAL_DRAWS) if gate.threshold else _INTERVAL_DRAWS)
     gains, slack = sign * (drawn[0] - drawn[1]), tie(own, theirs)
     if gate.threshold:
@@ -83,7 +83,7 @@ def compare(scores: Evidence, gate: Gate, other: Predictions | None, alpha: floa
         p_value, spread = 1.0, 0.0
     else:
         p_value, spread = permutation_p(pair, sign, alpha, rng)
-    seen = gate.threshold + (NormalDist().inv_cdf(0.8) - NormalDist().inv_cdf(alpha)) * spread
+    visible = gate.threshold + (NormalDist().inv_cdf(0.8) - NormalDist().inv_cdf(alpha)) * spread
     return Comparison(
         own=own,
         theirs=theirs,
@@ -93,7 +93,7 @@ def compare(scores: Evidence, gate: Gate, other: Predictions | None, alpha: floa
         interval=interval(drawn[0] - drawn[1]),
         own_interval=interval(drawn[0]),
         theirs_interval=interval(drawn[1]),
-        smallest_gain=seen if spread > slack else None,
+        smallest_gain=visible if spread > slack else None,
     )
 
 
@@ -105,33 +105,33 @@ class Loss:
     theirs: float
     interval: Interval
     shown: bool
-    """Whether it is more than the margin beyond chance."""
+    """Whether the loss exceeds the margin beyond chance."""
 
 
-def loss(scores: Evidence, gate: Gate, margin: float, alpha: float) -> Loss | None:
-    """Against Production, on all rows of `scores`; None where the metric of one is undefined."""
-    measured = _measured(scores, gate, scores.production)
+def loss(evidence: Evidence, gate: Gate, margin: float, alpha: float) -> Loss | None:
+    """Compare the challenger with Production on all rows of `evidence`; None where the metric of one is undefined."""
+    measured = _measured(evidence, gate, evidence.production)
     if measured is None:
         return None
     pair, own, theirs = measured
-    drawn = pair.bootstrapped(_dice(scores.matchup.id), draws_for(pair, alpha, _INTERVAL_DRAWS))
+    drawn = pair.bootstrapped(_generator(evidence.matchup.id), draws_for(pair, alpha, _INTERVAL_DRAWS))
     losses = described(gate.metric).sign * (drawn[1] - drawn[0])
     p_value = bootstrap_p(losses[np.isfinite(losses)], margin, tie(own, theirs))
     return Loss(own=own, theirs=theirs, interval=interval(drawn[0] - drawn[1]), shown=p_value < alpha)
 
 
-def _measured(scores: Evidence, gate: Gate, other: Predictions | None) -> tuple[Resampled, float, float] | None:
-    """The challenger and the other, and the metric of each; None where one is undefined."""
-    if scores.challenger is None or other is None:
+def _measured(evidence: Evidence, gate: Gate, other: Predictions | None) -> tuple[Resampled, float, float] | None:
+    """Return the challenger and the other as a pair, and the metric of each; None where one is undefined."""
+    if evidence.challenger is None or other is None:
         return None
     pair = _pair(
         gate,
-        scores.challenger,
+        evidence.challenger,
         other,
-        labels=scores.labels,
-        classes=scores.classes,
-        clusters=scores.clusters,
-        scorers=scores.scorers,
+        labels=evidence.labels,
+        classes=evidence.classes,
+        clusters=evidence.clusters,
+        scorers=evidence.scorers,
     )
     own, theirs = pair.observed() if pair else (float("nan"), float("nan"))
     return (pair, own, theirs) if pair and isfinite(own) and isfinite(theirs) else None
@@ -144,12 +144,12 @@ def _pair(
     *,
     labels: Values,
     classes: tuple[str, ...],
-    clusters: Codes,
+    clusters: Integers,
     scorers: Scorers,
 ) -> Resampled | None:
-    """The two as this metric wants them; None where one does not give what it needs, or anything is not finite."""
-    metric, needs, positive = about.metric, described(about.metric).needs, code(about.positive, classes)
-    first, second = (_given(needs, each, positive, classes) for each in (own, theirs))
+    """Return the pair for this metric; None where a model does not give what it needs, or a value is not finite."""
+    metric, needs, positive = about.metric, described(about.metric).needs, label_code(about.positive, classes)
+    first, second = (_needed(needs, each, positive, classes) for each in (own, theirs))
     if first is None or second is None or not (len(labels) and _finite(labels, first, second)):
         return None
     _, cluster = np.unique(clusters, return_inverse=True)
@@ -157,47 +157,47 @@ def _pair(
         scorer = scorers.get(metric)
         return None if scorer is None else Scored(scorer, labels, own, theirs, cluster)
     if needs == "labels":
-        codes = (labels.astype(np.int64), first.astype(np.int64), second.astype(np.int64))
-        return of_labels(metric, codes, cluster, classes=len(classes), positive=positive)
+        label_codes = (labels.astype(np.int64), first.astype(np.int64), second.astype(np.int64))
+        return of_labels(metric, label_codes, cluster, classes=len(classes), positive=positive)
     numbers = (first.astype(np.float64), second.astype(np.float64))
     if needs == "scores":
         return Ranked.of(metric, labels == positive, *numbers, cluster)
     return of_losses(metric, labels, numbers, cluster)
 
 
-def _given(needs: Needs, answers: Predictions, positive: int | None, classes: tuple[str, ...]) -> Values | None:
+def _needed(needs: Needs, predictions: Predictions, positive: int | None, classes: tuple[str, ...]) -> Values | None:
     if needs == "scores":
-        return _scores_of(answers, positive, classes)
-    return probabilities_of(answers) if needs == "probabilities" else answers.labels
+        return _scores_of(predictions, positive, classes)
+    return probabilities_of(predictions) if needs == "probabilities" else predictions.labels
 
 
-def probabilities_of(answers: Predictions) -> Floats | None:
-    """Shape (n, k); None where a row has none, or something else: 1 for each class would have no loss at all."""
-    table = answers.probabilities
+def probabilities_of(predictions: Predictions) -> Floats | None:
+    """Return the probabilities, shape (n, k); None where a row does not sum to 1: all 1 would have no loss at all."""
+    table = predictions.probabilities
     if table is None or not _finite(table) or (table < -_SLACK).any():
         return None
     return table if (np.abs(table.sum(axis=1) - 1) <= _SLACK).all() else None
 
 
-def _scores_of(answers: Predictions, positive: int | None, classes: tuple[str, ...]) -> Floats | None:
-    """Of this class, which for a limit may be another one than the gate's."""
-    if answers.positive in (None, positive) and answers.scores is not None:
-        return answers.scores
+def _scores_of(predictions: Predictions, positive: int | None, classes: tuple[str, ...]) -> Floats | None:
+    """Return the scores of this class, shape (n,); for a limit it may be another class than the gate's."""
+    if predictions.positive in (None, positive) and predictions.scores is not None:
+        return predictions.scores
     if positive is None:
         return None
-    if answers.probabilities is not None:
-        column: Floats = answers.probabilities[:, positive]
+    if predictions.probabilities is not None:
+        column: Floats = predictions.probabilities[:, positive]
         return column if column.any() else None  # the model does not know the class
-    return -answers.scores if answers.scores is not None and len(classes) == 2 else None
+    return -predictions.scores if predictions.scores is not None and len(classes) == 2 else None
 
 
 def _finite(*values: Values) -> bool:
     try:
         return all(bool(np.isfinite(each.astype(np.float64)).all()) for each in values)
-    except (TypeError, ValueError):  # no numbers
+    except (TypeError, ValueError):  # not numbers
         return False
 
 
-def _dice(text: str) -> np.random.Generator:
-    """The same verdict for the same trial, whoever computes it."""
+def _generator(text: str) -> np.random.Generator:
+    """Return a generator seeded by the text: the same matchup gives the same verdict wherever it is computed."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))

@@ -1,4 +1,4 @@
-"""What must hold beside the comparison. Each guard says what it found; one that cannot be computed has failed."""
+"""Guards: conditions beside the comparison. Each says what it found; one that cannot be computed has failed."""
 
 from collections.abc import Iterator
 from math import isfinite
@@ -6,65 +6,67 @@ from math import isfinite
 import numpy as np
 
 from retrain.gate.additive import reliability
-from retrain.gate.comparison import figure_of, loss, probabilities_of
-from retrain.gate.labels import Codes, Values, code
+from retrain.gate.comparison import holdout_value, loss, probabilities_of
+from retrain.gate.labels import Integers, Values, label_code
 from retrain.gate.predictions import Evidence, Predictions
 from retrain.metrics import described
 from retrain.records import Guard, SliceScore
 from retrain.spec.gate import Gate, Limit
 
 
-def before(scores: Evidence, gate: Gate, clusters: int) -> Iterator[Guard]:
-    """What must hold before anything is compared: each that fails makes the verdict INCONCLUSIVE."""
-    matchup = scores.matchup
-    faults = list(scores.faults)
-    if not faults and (scores.challenger is None or (matchup.production is not None and scores.production is None)):
-        who = "the challenger" if scores.challenger is None else f"Production (version {matchup.production})"
-        faults.append(f"the answers of {who} are missing")
-    if not faults and matchup.anchor is not None and scores.anchor is None:
-        faults.append(f"the answers of version {matchup.anchor}, the last that was better, are missing")
-    faults += list(_strangers(scores))
-    yield _known("measured", not faults, "; ".join(faults) or "every model answered")
-    unknown = f"; {scores.unknown:,} that an adopted version may have trained on do not count" if scores.unknown else ""
-    yield _known(
+def before(evidence: Evidence, gate: Gate, clusters: int) -> Iterator[Guard]:
+    """Yield what must hold before anything is compared: one that fails makes the verdict INCONCLUSIVE."""
+    matchup = evidence.matchup
+    faults = list(evidence.faults)
+    if not faults and (evidence.challenger is None or (matchup.production is not None and evidence.production is None)):
+        who = "the challenger" if evidence.challenger is None else f"Production (version {matchup.production})"
+        faults.append(f"the predictions of {who} are missing")
+    if not faults and matchup.anchor is not None and evidence.anchor is None:
+        faults.append(f"the predictions of version {matchup.anchor}, the last that was better, are missing")
+    faults += list(_foreign_labels(evidence))
+    yield _computable("measured", not faults, "; ".join(faults) or "every model gave predictions")
+    unknown = (
+        f"; {evidence.unknown:,} that an adopted version may have trained on do not count" if evidence.unknown else ""
+    )
+    yield _computable(
         "rows",
         clusters >= gate.min_rows,
         f"the holdout has {clusters:,} distinct rows and needs {gate.min_rows:,}{unknown}",
     )
-    share = scores.overlap / max(scores.overlap + len(scores.labels), 1)
-    yield _known(
+    share = evidence.overlap / max(evidence.overlap + len(evidence.labels), 1)
+    yield _computable(
         "overlap",
         share <= gate.max_overlap,
-        f"{share:.1%} of the holdout rows were left out because a model had trained on them,"
-        f" and {gate.max_overlap:.1%} may be",
+        f"{share:.1%} of the holdout rows were left out because a model had trained on them; "
+        f"the limit is {gate.max_overlap:.1%}",
     )
-    yield _classes(scores, gate)
+    yield _classes(evidence, gate)
     if described(gate.metric).of_class:
-        positives = len(np.unique(scores.clusters[scores.labels == code(gate.positive, scores.classes)]))
-        yield _known(
+        positives = len(np.unique(evidence.clusters[evidence.labels == label_code(gate.positive, evidence.classes)]))
+        yield _computable(
             "positives",
             positives >= gate.min_positives,
             f"the holdout has {positives:,} distinct rows of {str(gate.positive)!r} and needs {gate.min_positives:,}",
         )
-    in_time = 1 <= matchup.test <= gate.tests
-    spent = f"the {gate.tests} tests of holdout round {matchup.holdout_round} are spent (this would be test {matchup.test});"
-    yield _known(
+    in_round, holdout_round = 1 <= matchup.test <= gate.tests, f"holdout round {matchup.holdout_round}"
+    yield _computable(
         "holdout_round",
-        in_time,
-        f"test {matchup.test} of {gate.tests} in holdout round {matchup.holdout_round}"
-        if in_time
-        else f"{spent} the next round opens when {gate.round_rows:,} new holdout rows have arrived",
+        in_round,
+        f"test {matchup.test} of {gate.tests} in {holdout_round}"
+        if in_round
+        else f"the {gate.tests} tests of {holdout_round} are spent (this would be test {matchup.test}); "
+        f"the next round opens when {gate.round_rows:,} new holdout rows have arrived",
     )
 
 
-def beside(scores: Evidence, gate: Gate) -> Iterator[Guard]:
-    """What the challenger must keep to, whatever the comparison says."""
-    challenger, production = scores.challenger, scores.production
+def beside(evidence: Evidence, gate: Gate) -> Iterator[Guard]:
+    """Yield what the challenger must keep to, whatever the comparison says."""
+    challenger, production = evidence.challenger, evidence.production
     if challenger is None:
         return
     for each in gate.limits:
-        yield limit(each, figure_of(scores, each, challenger))
-    if scores.twin:
+        yield limit(each, holdout_value(evidence, each, challenger))
+    if evidence.twin:
         yield Guard(name="twin", passed=False, says="Production is the same candidate on the same snapshot")
     if gate.signature == "widened" and production is not None:
         yield _signature(challenger, production)
@@ -76,75 +78,80 @@ def beside(scores: Evidence, gate: Gate) -> Iterator[Guard]:
             f"{gate.min_train_share:g} times the {production.train_rows:,} of Production",
         )
     if gate.max_ece is not None:
-        yield _at_most("calibration", "the expected calibration error is", _ece(scores, challenger), gate.max_ece)
+        yield _at_most("calibration", "the expected calibration error is", _ece(evidence, challenger), gate.max_ece)
     if gate.max_share_shift is not None:
         yield _at_most(
             "label share",
-            "the share of a class differs from its labels by",
-            _shift(scores, challenger),
+            "the greatest difference between the share of a class among the predictions and among the labels is",
+            _shift(evidence, challenger),
             gate.max_share_shift,
         )
     if gate.max_latency_ms is not None:
         yield _at_most(
             "latency",
-            "the 95th percentile of the time for one row is, in ms,",
+            "the 95th percentile of the time for one row, in ms, is",
             challenger.latency_ms,
             gate.max_latency_ms,
         )
     if gate.max_slowdown is not None and production is not None:
         ratio = _ratio(challenger.latency_ms, production.latency_ms)
-        yield _at_most("slowdown", "the time for one row is, in times of Production's,", ratio, gate.max_slowdown)
+        yield _at_most("slowdown", "the time for one row, as a multiple of Production's, is", ratio, gate.max_slowdown)
     if gate.max_growth is not None and production is not None:
         ratio = _ratio(challenger.size, production.size)
-        yield _at_most("growth", "the size is, in times of Production's,", ratio, gate.max_growth)
+        yield _at_most("growth", "the size, as a multiple of Production's, is", ratio, gate.max_growth)
 
 
-def limit(each: Limit, found: float | None, name: str | None = None) -> Guard:
-    """Whether a metric keeps to its floor and its ceiling."""
+def limit(each: Limit, value: float | None, name: str | None = None) -> Guard:
+    """Return whether a metric keeps to its floor and its ceiling."""
     name = name or f"limit of {each.metric}"
     words = described(each.metric).words + ("" if each.positive is None else f" of {each.positive}")
-    if found is None:
-        return _known(name, False, f"{words} could not be computed, so it misses its limit")
+    if value is None:
+        return _computable(name, False, f"{words} could not be computed, so it misses its limit")
     says = []
     for passed, kind, bound, good, bad in (
-        (each.floor is None or found >= each.floor, "floor", each.floor, "reaches", "misses"),
-        (each.ceiling is None or found <= each.ceiling, "ceiling", each.ceiling, "keeps to", "exceeds"),
+        (each.floor is None or value >= each.floor, "floor", each.floor, "reaches", "misses"),
+        (each.ceiling is None or value <= each.ceiling, "ceiling", each.ceiling, "keeps to", "exceeds"),
     ):
         if bound is not None:
             says.append((passed, f"{good if passed else bad} the {kind} of {bound:g}"))
     return Guard(
         name=name,
         passed=all(passed for passed, _ in says),
-        says=f"{words} {found:.3f} {' and '.join(text for _, text in says)}",
+        says=f"{words} {value:.3f} {' and '.join(text for _, text in says)}",
     )
 
 
 def missing(what: str) -> Guard:
-    return _known("measured", False, f"{what} could not be computed")
+    """Return the guard that has failed because this could not be computed."""
+    return _computable("measured", False, f"{what} could not be computed")
 
 
-def _known(name: str, passed: bool, says: str) -> Guard:
+def _computable(name: str, passed: bool, says: str) -> Guard:
+    """Return a guard that counts as not computable if it has not passed."""
     return Guard(name=name, passed=passed, says=says, computed=passed)
 
 
-def _strangers(scores: Evidence) -> Iterator[str]:
-    """One answer that is no label is a wrong one. If all are, they are of another type: 1.0 for 1, say."""
-    matchup = scores.matchup
-    for who, answers in (
-        ("the challenger", scores.challenger),
-        (f"Production (version {matchup.production})", scores.production),
-        (f"version {matchup.anchor}", scores.anchor),
+def _foreign_labels(evidence: Evidence) -> Iterator[str]:
+    """Yield a fault for each model of which no prediction is a label.
+
+    A single one is a wrong prediction. If it is all of them, they are of another type: 1.0 for 1, say.
+    """
+    matchup = evidence.matchup
+    for who, predictions in (
+        ("the challenger", evidence.challenger),
+        (f"Production (version {matchup.production})", evidence.production),
+        (f"version {matchup.anchor}", evidence.anchor),
     ):
-        if answers is not None and scores.classes and not np.isin(answers.labels, scores.labels).any():
-            yield f"no answer of {who} is one of the labels"
+        if predictions is not None and evidence.classes and not np.isin(predictions.labels, evidence.labels).any():
+            yield f"no prediction of {who} is one of the labels"
 
 
-def _classes(scores: Evidence, gate: Gate) -> Guard:
-    codes = np.unique(scores.labels)
-    if not scores.classes:
-        return _known("labels", len(codes) >= 2, f"the holdout has {len(codes):,} different labels and needs 2")
-    present = [scores.classes[int(each)] for each in codes]
-    # Without a label of its class, a metric of one class is 0 or undefined whatever a model does.
+def _classes(evidence: Evidence, gate: Gate) -> Guard:
+    labels = np.unique(evidence.labels)
+    if not evidence.classes:
+        return _computable("labels", len(labels) >= 2, f"the holdout has {len(labels):,} different labels and needs 2")
+    present = [evidence.classes[int(each)] for each in labels]
+    # Without a label of its class, a metric of one class is 0 or undefined, whatever a model does.
     absent = sorted(
         {
             str(each.positive)
@@ -152,7 +159,7 @@ def _classes(scores: Evidence, gate: Gate) -> Guard:
             if described(each.metric).of_class and str(each.positive) not in present
         }
     )
-    return _known(
+    return _computable(
         "classes",
         len(present) >= 2 and not absent,
         f"the holdout has labels of {len(present)} classes and needs 2"
@@ -161,10 +168,10 @@ def _classes(scores: Evidence, gate: Gate) -> Guard:
 
 
 def _signature(challenger: Predictions, production: Predictions) -> Guard:
-    if production.inputs is None:  # of one that somebody adopted
-        return Guard(name="signature", passed=True, says="Production has no signature that could be kept to")
+    if production.inputs is None:  # an adopted version
+        return Guard(name="signature", passed=True, says="Production has no signature to compare with")
     if challenger.inputs is None:
-        return _known("signature", False, "the challenger has no signature")
+        return _computable("signature", False, "the challenger has no signature")
     lost = [f"{name} ({type_})" for name, type_ in production.inputs.items() if challenger.inputs.get(name) != type_]
     says = (
         f"it no longer takes {', '.join(lost)} of Production's columns"
@@ -174,65 +181,65 @@ def _signature(challenger: Predictions, production: Predictions) -> Guard:
     return Guard(name="signature", passed=not lost, says=says)
 
 
-def _at_least(name: str, figure: float | None, bound: float, words: str) -> Guard:
-    if figure is None:
-        return _known(name, False, f"the {name} could not be counted")
-    return Guard(name=name, passed=figure >= bound, says=f"{figure:,} {name}, and at least {words} are needed")
+def _at_least(name: str, value: float | None, bound: float, words: str) -> Guard:
+    if value is None:
+        return _computable(name, False, f"the {name} could not be counted")
+    return Guard(name=name, passed=value >= bound, says=f"{value:,} {name}; it needs at least {words}")
 
 
-def _at_most(name: str, words: str, figure: float | None, bound: float) -> Guard:
-    if figure is None or not isfinite(figure):
-        return _known(name, False, f"the {name} could not be computed")
-    return Guard(name=name, passed=figure <= bound, says=f"{words} {figure:.3g}, and {bound:g} is the most")
+def _at_most(name: str, words: str, value: float | None, bound: float) -> Guard:
+    if value is None or not isfinite(value):
+        return _computable(name, False, f"the {name} could not be computed")
+    return Guard(name=name, passed=value <= bound, says=f"{words} {value:.3g}; the limit is {bound:g}")
 
 
 def _ratio(own: float | None, theirs: float | None) -> float | None:
     return None if own is None or not theirs else own / theirs
 
 
-def _ece(scores: Evidence, answers: Predictions) -> float | None:
-    """Expected calibration error of the most probable class, in ten bins of equal width (Guo et al. 2017, §2)."""
-    probabilities = probabilities_of(answers)
-    if probabilities is None or not len(scores.labels):
+def _ece(evidence: Evidence, predictions: Predictions) -> float | None:
+    """Return the expected calibration error of the most probable class, in ten equal bins (Guo et al. 2017, §2)."""
+    probabilities = probabilities_of(predictions)
+    if probabilities is None or not len(evidence.labels):
         return None
-    rows, said, found = reliability(probabilities, scores.labels.astype(np.int64))
-    return float(np.abs(found - said).sum() / rows.sum())
+    rows, confidences, hits = reliability(probabilities, evidence.labels.astype(np.int64))
+    return float(np.abs(hits - confidences).sum() / rows.sum())
 
 
-def _shift(scores: Evidence, answers: Predictions) -> float | None:
-    if not len(scores.labels) or not scores.classes:
+def _shift(evidence: Evidence, predictions: Predictions) -> float | None:
+    if not len(evidence.labels) or not evidence.classes:
         return None
 
-    def how_often(values: Values) -> Codes:
-        return np.bincount(values.astype(np.int64) + 1, minlength=len(scores.classes) + 1)
+    def class_counts(values: Values) -> Integers:
+        return np.bincount(values.astype(np.int64) + 1, minlength=len(evidence.classes) + 1)
 
-    return float(np.abs(how_often(answers.labels) - how_often(scores.labels)).max() / len(scores.labels))
+    return float(np.abs(class_counts(predictions.labels) - class_counts(evidence.labels)).max() / len(evidence.labels))
 
 
-def slices(scores: Evidence, gate: Gate) -> Iterator[tuple[Guard, SliceScore]]:
-    """A slice fails where it is shown, at alpha / slices, that the challenger loses more than its margin there."""
+def slices(evidence: Evidence, gate: Gate) -> Iterator[tuple[Guard, SliceScore]]:
+    """Yield each slice; one fails where the challenger is shown, at alpha / slices, to lose more than its margin."""
     for each in gate.slices:
-        name, rows = f"slice {each}", scores.slices.get(str(each), np.zeros(len(scores.labels), np.bool_))
-        part = scores.part(rows)
-        clusters, found = len(np.unique(part.clusters)), None
+        name, rows = f"slice {each}", evidence.slices.get(str(each), np.zeros(len(evidence.labels), np.bool_))
+        part = evidence.part(rows)
+        clusters, measured = len(np.unique(part.clusters)), None
         if clusters < each.min_rows:
-            guard = _known(name, False, f"{name} has {clusters:,} distinct rows and needs {each.min_rows:,}")
-        elif described(gate.metric).of_class and code(gate.positive, scores.classes) not in part.labels:
-            # A metric of one class is 0 or undefined then, whatever a model does.
-            guard = _known(name, False, f"{name} has no label {str(gate.positive)!r}")
-        elif (found := loss(part, gate, each.margin, gate.alpha / len(gate.slices))) is None:
-            guard = _known(name, False, f"{described(gate.metric).words} of {name} could not be computed")
+            guard = _computable(name, False, f"{name} has {clusters:,} distinct rows and needs {each.min_rows:,}")
+        elif described(gate.metric).of_class and label_code(gate.positive, evidence.classes) not in part.labels:
+            # A metric of one class is then 0 or undefined, whatever a model does.
+            guard = _computable(name, False, f"{name} has no label {str(gate.positive)!r}")
+        elif (measured := loss(part, gate, each.margin, gate.alpha / len(gate.slices))) is None:
+            guard = _computable(name, False, f"{described(gate.metric).words} of {name} could not be computed")
         else:
-            words = f"{name}: {found.own:.3f} against {found.theirs:.3f} on {len(part.labels):,} rows"
-            verb = "is shown to be" if found.shown else "is not shown to be"
-            guard = Guard(name=name, passed=not found.shown, says=f"{words} {verb} more than {each.margin:g} worse")
+            words = f"{name}: {measured.own:.3f} against {measured.theirs:.3f} on {len(part.labels):,} rows"
+            verb = "is shown to be" if measured.shown else "is not shown to be"
+            guard = Guard(name=name, passed=not measured.shown, says=f"{words} {verb} more than {each.margin:g} worse")
         yield (
             guard,
             SliceScore(
                 name=str(each),
                 rows=len(part.labels),
-                score=found.own if found else None,
-                production_score=found.theirs if found else None,
-                interval=found.interval if found else None,
+                score=measured.own if measured else None,
+                production_score=measured.theirs if measured else None,
+                interval=measured.interval if measured else None,
             ),
         )

@@ -1,41 +1,41 @@
 """The gate: may this challenger replace Production? `judge` decides on what others measured, and does no I/O.
 
-Not computable is failed: whatever is missing, undefined or too small makes a verdict INCONCLUSIVE. What is measured and
+Not computable is failed: anything missing, undefined or too small makes a verdict INCONCLUSIVE. What is measured and
 not good enough makes it HOLD. The rest is decided by a test on the spec's own metric, in which whole clusters of rows
-swap (superiority) or are drawn (a gain of more than so much, or a loss of less than so much).
+swap (a gain of more than 0) or are drawn (a gain of more than `min_gain`, or a loss of less than `margin`).
 """
 
 import numpy as np
 
 from retrain.gate import guards
-from retrain.gate.comparison import Comparison, compare, figure_of
+from retrain.gate.comparison import Comparison, compare, holdout_value
 from retrain.gate.predictions import Evidence
 from retrain.metrics import described
 from retrain.records import Guard, Outcome, Proof, SliceScore, Verdict
 from retrain.spec.gate import Gate
 
 
-def judge(scores: Evidence, gate: Gate) -> Verdict:
-    """PROMOTE, HOLD or INCONCLUSIVE, with the numbers behind it. Pure: the same scores give the same verdict.
+def judge(evidence: Evidence, gate: Gate) -> Verdict:
+    """Return PROMOTE, HOLD or INCONCLUSIVE, with the numbers behind it. Pure: the same evidence gives the same verdict.
 
-    An round's alpha is spent in equal parts (Bonferroni): each of its `tests` must show p below alpha / tests.
+    A round's alpha is spent in equal parts (Bonferroni): each of its `tests` must show p below alpha / tests.
     """
-    alpha, clusters = gate.alpha / gate.tests, len(np.unique(scores.clusters))
-    own, theirs = figure_of(scores, gate, scores.challenger), figure_of(scores, gate, scores.production)
+    alpha, clusters = gate.alpha / gate.tests, len(np.unique(evidence.clusters))
+    own, theirs = holdout_value(evidence, gate, evidence.challenger), holdout_value(evidence, gate, evidence.production)
     floor = guards.limit(gate.limit, own, "floor" if gate.limit.ceiling is None else "ceiling")
-    before, beside = [*guards.before(scores, gate, clusters)], [*guards.beside(scores, gate)]
+    before, beside = [*guards.before(evidence, gate, clusters)], [*guards.beside(evidence, gate)]
     compared, slices = None, list[SliceScore]()
-    if all(guard.passed for guard in before) and scores.production is not None:
-        compared = compare(scores, gate, scores.production, alpha)
+    if all(guard.passed for guard in before) and evidence.production is not None:
+        compared = compare(evidence, gate, evidence.production, alpha)
         if compared is None:
             before.append(guards.missing(f"{described(gate.metric).words} of the two"))
-        for guard, score in guards.slices(scores, gate):
+        for guard, score in guards.slices(evidence, gate):
             beside.append(guard)
             slices.append(score)
-    outcome, reason = _decide(scores, gate, before, [floor, *beside], compared)
-    right_to_wrong, wrong_to_right = scores.flips()
+    outcome, reason = _decide(evidence, gate, before, [floor, *beside], compared)
+    right_to_wrong, wrong_to_right = evidence.flips()
     return Verdict(
-        matchup=scores.matchup,
+        matchup=evidence.matchup,
         outcome=outcome,
         reason=reason,
         metric=gate.metric,
@@ -50,19 +50,19 @@ def judge(scores: Evidence, gate: Gate) -> Verdict:
         p_value=compared.p_value if compared else None,
         alpha=alpha,
         tests=gate.tests,
-        rows=len(scores.labels),
+        rows=len(evidence.labels),
         clusters=clusters,
         right_to_wrong=len(right_to_wrong),
         wrong_to_right=len(wrong_to_right),
         smallest_gain=compared.smallest_gain if compared else None,
-        overlap=scores.overlap,
+        overlap=evidence.overlap,
         guards=(*before, *beside, floor),
         slices=tuple(slices),
     )
 
 
 def _decide(
-    scores: Evidence, gate: Gate, before: list[Guard], beside: list[Guard], compared: Comparison | None
+    evidence: Evidence, gate: Gate, before: list[Guard], beside: list[Guard], compared: Comparison | None
 ) -> tuple[Outcome, str]:
     for checked in (before, beside):
         if unknown := [guard.says for guard in checked if not guard.computed]:
@@ -73,14 +73,14 @@ def _decide(
     if compared is None:
         return Outcome.PROMOTE, alone + beside[0].says
     alpha = gate.alpha / gate.tests
-    finding = f"{_pair(scores, gate, compared)}; {_finding(gate, compared, alpha)}"
+    finding = f"{_pair(evidence, gate, compared)}; {_finding(gate, compared, alpha)}"
     outcome = Outcome.PROMOTE if compared.shown(gate.threshold, alpha) else Outcome.HOLD
-    if outcome is Outcome.PROMOTE and scores.anchor is not None:
-        anchored = compare(scores, gate, scores.anchor, alpha)
-        version = f"version {scores.matchup.anchor}, the last that was better,"
+    if outcome is Outcome.PROMOTE and evidence.anchor is not None:
+        anchored = compare(evidence, gate, evidence.anchor, alpha)
+        version = f"version {evidence.matchup.anchor}, the last that was better,"
         if anchored is None:
             return Outcome.INCONCLUSIVE, f"{finding}; but against {version} nothing could be computed"
-        same = anchored.alike and gate.threshold < 0  # as good as the last that was better, though it is no other
+        same = anchored.alike and gate.threshold < 0  # it predicts as the anchor does, so it loses nothing against it
         if not (same or anchored.shown(gate.threshold, alpha)):
             return (
                 Outcome.HOLD,
@@ -89,19 +89,19 @@ def _decide(
     return outcome, finding
 
 
-def _pair(scores: Evidence, gate: Gate, compared: Comparison) -> str:
+def _pair(evidence: Evidence, gate: Gate, compared: Comparison) -> str:
     words = described(gate.metric).words
-    return f"{words} {compared.own:.3f} against {compared.theirs:.3f} on {len(scores.labels):,} rows"
+    return f"{words} {compared.own:.3f} against {compared.theirs:.3f} on {len(evidence.labels):,} rows"
 
 
 def _finding(gate: Gate, compared: Comparison, alpha: float) -> str:
     if compared.alike:
-        return "the two differ in no answer that counts"
+        return "the two agree in every prediction that counts"
     low, high = compared.interval or (np.nan, np.nan)
     better = "" if described(gate.metric).greater_is_better else ", below 0 is better"
     difference = f"the difference {compared.own - compared.theirs:+z.3f} (95% {low:+z.3f} to {high:+z.3f}{better})"
     if gate.proof is Proof.SUPERIORITY and compared.gain <= compared.slack:
-        return f"{difference} is no gain"
+        return f"{difference} is not a gain"
     chance = f"p = {compared.p_value:.3g} where below {alpha:.3g} is needed"
     shown, bound = compared.shown(gate.threshold, alpha), abs(gate.threshold)
     if gate.proof is Proof.NON_INFERIORITY:

@@ -1,40 +1,40 @@
-"""Labels and predictions as whole numbers: the position of each class among all, and -1 for what is none of them."""
+"""Label codes: labels and predictions as the position of each class among all classes; -1 for any other value."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Codes = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 Floats = NDArray[np.float64]
 
 Values = NDArray[np.generic]
-"""Codes of classes, or numbers."""
+"""Label codes, or numbers."""
 
 
-def check_codes(labels: NDArray[np.generic], predictions: NDArray[np.generic], classes: int) -> None:
-    """Raises ValueError unless both have shape (n,) and hold codes below `classes`, from 0 (a prediction from -1)."""
+def check_label_codes(labels: NDArray[np.generic], predictions: NDArray[np.generic], classes: int) -> None:
+    """Raise ValueError unless both have shape (n,) and hold codes below `classes`, from 0 (predictions from -1)."""
     if labels.ndim != 1 or labels.shape != predictions.shape:
-        raise ValueError(f"labels of shape {labels.shape} and predictions of shape {predictions.shape} are no pairs")
+        raise ValueError(f"labels of shape {labels.shape} and predictions of shape {predictions.shape} do not pair")
     for name, values, least in (("labels", labels, 0), ("predictions", predictions, -1)):
         if values.dtype.kind not in "iu":
-            raise ValueError(f"{name} are {values.dtype}; codes are whole numbers")
-        codes = values.astype(np.int64)
-        if codes.size and not (least <= codes.min() and codes.max() < classes):
-            raise ValueError(f"{name} hold {codes.min()}..{codes.max()}; codes are {least}..{classes - 1}")
+            raise ValueError(f"{name} are {values.dtype}; label codes are whole numbers")
+        found = values.astype(np.int64)
+        if found.size and not (least <= found.min() and found.max() < classes):
+            raise ValueError(f"{name} hold {found.min()}..{found.max()}; label codes are {least}..{classes - 1}")
 
 
 def classes_in(labels: ArrayLike) -> tuple[str, ...]:
-    """The classes that occur, as text, in order: the position of each is its code."""
+    """Return the classes that occur, as text, in order: the position of each is its label code."""
     return tuple(str(each) for each in np.unique(as_text(labels)))
 
 
-def code(label: str | int | None, classes: tuple[str, ...]) -> int | None:
-    """The code of one class; None where it does not occur."""
+def label_code(label: str | int | None, classes: tuple[str, ...]) -> int | None:
+    """Return the code of one class; None where it does not occur."""
     return classes.index(str(label)) if str(label) in classes and label is not None else None
 
 
-def encode(values: ArrayLike, classes: tuple[str, ...]) -> Codes:
-    """The code of each value, -1 where it is none of the classes. Shape (n,) to shape (n,)."""
+def encode(values: ArrayLike, classes: tuple[str, ...]) -> Integers:
+    """Return the label code of each value, -1 where it is not one of the classes. Shape (n,) to shape (n,)."""
     known = np.asarray(classes, dtype=np.str_)
     texts = as_text(values)
     if not len(known):
@@ -44,5 +44,6 @@ def encode(values: ArrayLike, classes: tuple[str, ...]) -> Codes:
 
 
 def as_text(values: ArrayLike) -> NDArray[np.str_]:
-    # By way of object: numpy turns a float array into text with fewer digits than str() of each
+    """Return `str()` of each value."""
+    # By way of object: numpy turns a float array into text with fewer digits than str() of each.
     return np.asarray(values, dtype=object).astype(np.str_)

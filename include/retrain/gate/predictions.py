@@ -1,4 +1,4 @@
-"""What models predicted on the holdout, as the gate takes it."""
+"""Predictions of models on the holdout, as the gate takes them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,25 +6,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retrain.gate.labels import Codes, Floats, Values, check_codes, classes_in, code, encode
+from retrain.gate.labels import Floats, Integers, Values, check_label_codes, classes_in, encode, label_code
 from retrain.records import Matchup
 
 
 @dataclass(frozen=True, eq=False)
 class RawPredictions:
-    """What a model says to n rows, in its own classes."""
+    """One model's predictions for n rows, in its own classes."""
 
     labels: NDArray[np.str_] | Floats
     """Shape (n,): the predicted classes as text; in a regression, numbers."""
     classes: tuple[str, ...] = ()
-    """Of the columns of `probabilities`."""
+    """The class of each column of `probabilities`."""
     probabilities: Floats | None = None
     """Shape (n, k)."""
     margins: Floats | None = None
-    """Shape (n,): of a classifier of two classes without probabilities, how much the row is of the second one."""
+    """Shape (n,): how much a row belongs to the second class, from a classifier of two without probabilities."""
 
     def among(self, classes: tuple[str, ...], positive: str | int | None) -> "Predictions":
-        """The same in codes of `classes`; a column for each, 0 where the model does not know the class.
+        """Return the same as label codes of `classes`, with a column for each: 0 where the model does not know it.
 
         Without a positive class, margins are scores of the second of the two.
         """
@@ -38,43 +38,46 @@ class RawPredictions:
                     probabilities[:, classes.index(name)] = self.probabilities[:, place]
         if positive is None and self.margins is not None:
             positive = self.classes[1]
-        own = code(positive, self.classes)
+        own = label_code(positive, self.classes)
         scores = None
         if self.probabilities is not None and own is not None:
             scores = self.probabilities[:, own]
         elif self.margins is not None and own is not None:
             scores = self.margins if own == 1 else -self.margins
-        return Predictions(encode(self.labels, classes), probabilities, scores, code(positive, classes))
+        return Predictions(encode(self.labels, classes), probabilities, scores, label_code(positive, classes))
 
 
-def classes_of(labels: ArrayLike, said: Iterable[RawPredictions], *, joined: bool) -> tuple[str, ...]:
-    """The classes of the labels, in order. joined: and those that a model knows, so that no probability is lost."""
+def classes_of(labels: ArrayLike, predictions: Iterable[RawPredictions], *, joined: bool) -> tuple[str, ...]:
+    """Return the classes of the labels, in order.
+
+    joined: add those that only a model knows, so that no probability is lost.
+    """
     known = classes_in(labels)
-    return tuple(sorted({*known, *(name for each in said for name in each.classes)})) if joined else known
+    return tuple(sorted({*known, *(name for each in predictions for name in each.classes)})) if joined else known
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one model says to the n rows of the holdout, and what it costs."""
+    """One model's predictions for the n rows of the holdout, and what it costs."""
 
     labels: Values
-    """Shape (n,): codes of the predicted classes, -1 for one outside of them, or numbers."""
+    """Shape (n,): label codes, -1 for a prediction outside of the classes; or numbers."""
     probabilities: Floats | None = None
     """Shape (n, k), a column for each class."""
     scores: Floats | None = None
-    """Shape (n,): how much the row is of the positive class, on any scale."""
+    """Shape (n,): how much the row belongs to the positive class, on any scale."""
     positive: int | None = None
-    """The code of that class; None where it is the one that is asked for."""
+    """The label code of that class; None where it is the class that the metric is about."""
     latency_ms: float | None = None
     """95th percentile of the time for one row."""
     size: int | None = None
     """Bytes of its files."""
     train_rows: int | None = None
     inputs: Mapping[str, str] | None = None
-    """Type of each column that it takes, as its signature says."""
+    """Type of each column that it takes, from its signature."""
 
     def part(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Predictions":
-        """The answers to these rows."""
+        """Return the predictions for these rows."""
         return replace(
             self,
             labels=self.labels[rows],
@@ -83,7 +86,7 @@ class Predictions:
         )
 
     def mixed(self, other: "Predictions", where: NDArray[np.bool_]) -> "Predictions":
-        """The other's answers where `where`, shape (n,), says so."""
+        """Return these predictions, with the other's in the rows that `where`, shape (n,), selects."""
         return Predictions(
             np.where(where, other.labels, self.labels),
             _mixed(self.probabilities, other.probabilities, where[:, None]),
@@ -93,35 +96,35 @@ class Predictions:
 
 
 Scorer = Callable[[Values, Predictions], float]
-"""A metric of any kind: labels of shape (n,), and what a model says."""
+"""A metric of any kind: labels of shape (n,) and a model's predictions give a number."""
 
 Scorers = Mapping[str, Scorer]
-"""By the name of the metric."""
+"""Scorers by the name of the metric."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What was measured on the n rows of the holdout. Raises ValueError where shapes or codes do not fit."""
+    """What was measured on the n rows of the holdout. Raises ValueError where shapes or label codes do not fit."""
 
     matchup: Matchup
     classes: tuple[str, ...]
-    """The label of each code, as text; none in a regression."""
+    """The class of each label code, as text; empty in a regression."""
     labels: Values
-    """Shape (n,): codes of the true classes, or numbers."""
+    """Shape (n,): label codes of the true classes, or numbers."""
     challenger: Predictions | None
-    """None where it could not be asked; `faults` then says why."""
+    """None where it could not be measured; `faults` then says why."""
     production: Predictions | None
-    """None where there is no Production, or where it could not be asked."""
-    clusters: Codes
+    """None where there is no Production, or where it could not be measured."""
+    clusters: Integers
     """Shape (n,): rows with the same key are one cluster."""
     anchor: Predictions | None = None
-    """Of the last version that won by superiority, where the trial names one."""
+    """The last version that won by superiority, where the matchup names one."""
     slices: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     """Shape (n,) each: the rows of each guarded slice, by its name."""
     overlap: int = 0
     """Holdout rows already left out because one of the models trained on them."""
     unknown: int = 0
-    """Holdout rows already left out because they were labelled before a version was made that somebody adopted."""
+    """Holdout rows already left out because they were labelled before an adopted version was made."""
     twin: bool = False
     """Whether Production is the same candidate on the same snapshot."""
     faults: tuple[str, ...] = ()
@@ -135,29 +138,32 @@ class Evidence:
         for name, rows in self.slices.items():
             if rows.shape != self.labels.shape:
                 raise ValueError(f"slice {name} of shape {rows.shape} does not fit {len(self.labels)} labels")
-        for answers in (self.challenger, self.production, self.anchor):
-            if answers is not None:
-                self._check(answers)
+        for predictions in (self.challenger, self.production, self.anchor):
+            if predictions is not None:
+                self._check(predictions)
 
-    def _check(self, answers: Predictions) -> None:
+    def _check(self, predictions: Predictions) -> None:
         if self.classes:
-            check_codes(self.labels, answers.labels, len(self.classes))
-        elif answers.labels.shape != self.labels.shape:
-            raise ValueError(f"answers of shape {answers.labels.shape} do not fit {len(self.labels)} labels")
+            check_label_codes(self.labels, predictions.labels, len(self.classes))
+        elif predictions.labels.shape != self.labels.shape:
+            raise ValueError(f"predictions of shape {predictions.labels.shape} do not fit {len(self.labels)} labels")
         rows, table = self.labels.shape, (len(self.labels), len(self.classes))
-        for name, values, shape in (("probabilities", answers.probabilities, table), ("scores", answers.scores, rows)):
+        for name, values, shape in (
+            ("probabilities", predictions.probabilities, table),
+            ("scores", predictions.scores, rows),
+        ):
             if values is not None and values.shape != shape:
                 raise ValueError(f"{name} of shape {values.shape} are not of shape {shape}")
 
     def flips(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Places of the rows that went from right to wrong, and from wrong to right; none in a regression."""
+        """Return the places of rows that went from right to wrong, and from wrong to right; none in a regression."""
         if self.challenger is None or self.production is None or not self.classes:
             return np.array([], np.intp), np.array([], np.intp)
         was, is_now = self.production.labels == self.labels, self.challenger.labels == self.labels
         return np.flatnonzero(was & ~is_now), np.flatnonzero(~was & is_now)
 
     def part(self, rows: NDArray[np.bool_]) -> "Evidence":
-        """The same on some of the rows, shape (n,)."""
+        """Return the evidence on some of the rows, shape (n,)."""
         return replace(
             self,
             labels=self.labels[rows],

@@ -1,13 +1,12 @@
-"""Metrics that follow from the order of the scores, ROC AUC and average precision, resampled."""
+"""Metrics that follow from the order of the scores (ROC AUC, average precision), and how they are resampled."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrain.gate.additive import _coins, _drawn
 from retrain.gate.labels import Floats
-from retrain.gate.significance import chunks
+from retrain.gate.significance import chunks, coin_sums, draw_counts
 
 Weights = NDArray[np.int32]
 """Whole numbers: their cumulated sums take an eighth of the time of fractions."""
@@ -15,14 +14,14 @@ Weights = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """Scores of the positive class by two models; only their order within each model counts."""
+    """Two models' scores for the positive class; only the order of the scores within each model counts."""
 
     metric: str
     positive: NDArray[np.bool_]
-    """Shape (n,): whether the row is of the class."""
+    """Whether the row belongs to the class, shape (n,)."""
     own: Floats
     theirs: Floats
-    """Shape (n,): ranks, from 0 to 1, equal scores with their mean rank: two models may be on different scales."""
+    """Ranks from 0 to 1, shape (n,): two models may be on different scales. Equal scores have their mean rank."""
     cluster: NDArray[np.intp]
     """Shape (n,): 0..u-1."""
 
@@ -34,7 +33,7 @@ class Ranked:
     def of(
         metric: str, positive: NDArray[np.bool_], own: Floats, theirs: Floats, cluster: NDArray[np.intp]
     ) -> "Ranked":
-        """own, theirs: scores on any scale, shape (n,)."""
+        """Rank the scores. own, theirs: on any scale, shape (n,)."""
         return Ranked(metric, positive, _ranks(own), _ranks(theirs), cluster)
 
     def observed(self) -> tuple[float, float]:
@@ -52,40 +51,41 @@ class Ranked:
         gains = []
         for step in chunks(draws, 2 * len(self.positive)):
             stays = rng.integers(0, 2, size=(step, self.cluster.max() + 1), dtype=np.uint8)[:, self.cluster]
-            kept = np.concatenate([stays, 1 - stays], axis=1).astype(np.int32)
-            gains.append(self._value(ranks, positive, kept) - self._value(ranks, positive, 1 - kept))
+            own = np.concatenate([stays, 1 - stays], axis=1).astype(np.int32)
+            gains.append(self._value(ranks, positive, own) - self._value(ranks, positive, 1 - own))
         return np.concatenate(gains)
 
     def _permuted_auc(self, rng: np.random.Generator, draws: int) -> Floats:
-        """The difference of two AUCs that share out all answers is a sum over rows (Bandos, Rockette & Gur 2005).
+        """Permute ROC AUC as a sum over rows (Bandos, Rockette & Gur 2005).
 
-        With K(p, n) whether a positive answer ranks above a negative one, and W the answers that are on our side,
-        Σ K over W x W less Σ K over the others is Σ K over W x all and all x W less Σ K over all: no product is left.
+        K(p, n) says whether a positive score ranks above a negative one, and W are the scores that the challenger has
+        after a swap. Then Σ K over W x W less Σ K over the others is Σ K over W x all and all x W less Σ K over all: no
+        product of two swapped sets is left.
         """
         ranks, positive = np.concatenate([self.own, self.theirs]), np.tile(self.positive, 2)
         above = np.where(positive, _share_below(ranks[~positive], ranks), _share_below(-ranks[positive], -ranks))
         swing = above[: len(self.positive)] - above[len(self.positive) :]
         pairs = self.positive.sum() * (~self.positive).sum()
         each = np.bincount(self.cluster, weights=swing).astype(np.float64)[:, None]
-        gains: Floats = (each.sum() / 2 - _coins(rng, draws, each)[:, 0]) / pairs
+        gains: Floats = (each.sum() / 2 - coin_sums(rng, draws, each)[:, 0]) / pairs
         return gains
 
     def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
         own, theirs = [], []
         clusters = np.ones(self.cluster.max() + 1, np.int64)
         for step in chunks(draws, len(self.positive)):
-            drawn = _drawn(rng, step, clusters).astype(np.int32).take(self.cluster, axis=1)
+            drawn = draw_counts(rng, step, clusters).astype(np.int32).take(self.cluster, axis=1)
             own.append(self._value(self.own, self.positive, drawn))
             theirs.append(self._value(self.theirs, self.positive, drawn))
         return np.concatenate(own), np.concatenate(theirs)
 
     def _value(self, ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:
-        """The metric with rows weighted, shape (draws, n) to shape (draws,)."""
+        """Return the metric with weighted rows: shape (draws, n) to shape (draws,)."""
         return (_area if self.metric == "roc_auc" else _precision)(ranks, positive, weights)
 
 
 def _area(ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:
-    """The share of pairs of a positive and a negative row that are in order; equal ones count half."""
+    """Return the share of pairs of a positive and a negative row that are in order; equal scores count half."""
     lost, won = np.flatnonzero(~positive), np.flatnonzero(positive)
     lost = lost[np.argsort(ranks[lost])]
     missed = np.zeros((len(weights), len(lost) + 1), np.int32)
@@ -97,7 +97,7 @@ def _area(ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Float
 
 
 def _precision(ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:
-    """Average precision."""
+    """Return the average precision."""
     order = np.argsort(-ranks, kind="stable")
     last = np.flatnonzero(np.append(np.diff(ranks[order]) != 0, True))  # of each run of equal scores
     weights = weights.take(order, axis=1)
@@ -115,7 +115,7 @@ def _ranks(scores: Floats) -> Floats:
 
 
 def _share_below(others: Floats, ranks: Floats) -> Floats:
-    """How many of the others are below each rank; equal ones count half."""
+    """Return how many of the others are below each rank; equal ones count half."""
     ordered = np.sort(others)
     below: Floats = (np.searchsorted(ordered, ranks, "left") + np.searchsorted(ordered, ranks, "right")) / 2
     return below

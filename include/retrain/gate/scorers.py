@@ -1,4 +1,4 @@
-"""Scorers of scikit-learn, by name, on predictions that are known already, and how they are resampled."""
+"""Scorers of scikit-learn, by name, on known predictions, and how they are resampled."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.metaestimators import available_if
 
 from retrain.errors import EstimatorError
-from retrain.gate.labels import Floats, Values, code
+from retrain.gate.labels import Floats, Values, label_code
 from retrain.gate.predictions import Predictions, Scorer
 from retrain.metrics import SCORER
 from retrain.spec.gate import Measured
@@ -19,9 +19,9 @@ from retrain.spec.task import Task
 
 
 def scorers_for(wanted: Iterable[Measured], task: Task, classes: tuple[str, ...]) -> dict[str, Scorer]:
-    """Of those metrics that are a scorer of scikit-learn. Raises EstimatorError where it has none of that name."""
+    """Return the scorer of each metric that is one of scikit-learn's. Raises EstimatorError for an unknown name."""
     return {
-        each.metric: _scorer(each.metric.removeprefix(SCORER), task, classes, code(each.positive, classes))
+        each.metric: _scorer(each.metric.removeprefix(SCORER), task, classes, label_code(each.positive, classes))
         for each in wanted
         if each.metric.startswith(SCORER)
     }
@@ -32,18 +32,18 @@ def _scorer(name: str, task: Task, classes: tuple[str, ...], positive: int | Non
         scorer = get_scorer(name)
     except ValueError:
         raise EstimatorError(f"scikit-learn has no scorer {name!r}; get_scorer_names() lists them") from None
-    names = np.array([*classes, ""])  # a code of -1 is none of the classes
+    names = np.array([*classes, ""])  # label code -1 is not a class
     stored = _StoredClassifier if task is Task.CLASSIFICATION else _StoredRegressor
 
-    def score(labels: Values, answers: Predictions) -> float:
+    def score(labels: Values, known: Predictions) -> float:
         truth = names[labels.astype(np.int64)] if classes else labels
-        said = names[answers.labels.astype(np.int64)] if classes else answers.labels
-        # Of two classes, scikit-learn takes margins for those of the second.
-        margins = -answers.scores if answers.scores is not None and positive == 0 else answers.scores
-        estimator = stored(said, answers.probabilities, margins, names[:-1])
+        predicted = names[known.labels.astype(np.int64)] if classes else known.labels
+        # With two classes, scikit-learn reads margins as those of the second.
+        margins = -known.scores if known.scores is not None and positive == 0 else known.scores
+        estimator = stored(predicted, known.probabilities, margins, names[:-1])
         try:
             return float(scorer(estimator, np.arange(len(labels)).reshape(-1, 1), truth))
-        except (ValueError, AttributeError):  # undefined on these rows (of one class, say), or by what a model gives
+        except (ValueError, AttributeError):  # undefined on these rows (one class, say), or the model gives too little
             return float("nan")
 
     return score
@@ -59,10 +59,10 @@ def _has_margins(stored: Any) -> bool:
 
 
 class _Stored(BaseEstimator):  # type: ignore[misc]
-    """An estimator whose answers are known: it is asked for rows by their place."""
+    """An estimator whose predictions are known: its features are the places of rows."""
 
-    def __init__(self, said: Values, probabilities: Any, margins: Any, classes: NDArray[np.str_]) -> None:
-        self.said, self.probabilities, self.margins, self.classes = said, probabilities, margins, classes
+    def __init__(self, predicted: Values, probabilities: Any, margins: Any, classes: NDArray[np.str_]) -> None:
+        self.predicted, self.probabilities, self.margins, self.classes = predicted, probabilities, margins, classes
         self.classes_ = classes
 
     def fit(self, features: Any, labels: Any) -> Self:  # noqa: ARG002
@@ -72,7 +72,7 @@ class _Stored(BaseEstimator):  # type: ignore[misc]
         return True
 
     def predict(self, rows: NDArray[np.intp]) -> Values:
-        return self.said[rows[:, 0]]
+        return self.predicted[rows[:, 0]]
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, rows: NDArray[np.intp]) -> Any:
@@ -93,7 +93,7 @@ class _StoredRegressor(RegressorMixin, _Stored):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Any metric, by a call for each resample. At 1 ms a call, a verdict takes seconds."""
+    """Two models under any metric, with one call for each resample: at 1 ms a call, a verdict takes seconds."""
 
     scorer: Scorer
     labels: Values

@@ -3,8 +3,9 @@
 Whole clusters of rows (equal contents, or a group) swap and are drawn together. Three kinds of metric are resampled:
 
 - `additive`: from sums over rows; a resample is a product of weights and sums.
-- `ranked`: from ranks (ROC AUC, average precision); a resample is a cumulated sum of weights in the order of the scores.
-- `scorers`: from anything (a scorer of scikit-learn); each resample is one call of the scorer, a thousand times as slow.
+- `ranked`: from ranks (ROC AUC, average precision); a resample is a cumulated sum of weights in the order of the
+  scores.
+- `scorers`: any scorer of scikit-learn; each resample is one call of the scorer, a thousand times as slow.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from typing import Protocol
 
 import numpy as np
 
-from retrain.gate.labels import Floats
+from retrain.gate.labels import Floats, Integers
 
 _TIE = 1e-9
-"""Differences of a smaller share of the values are equal: the same average summed in another order differs in its last
-bits, which are large ones where the metric is, say, an error in cents."""
+"""Differences below this share of the values count as equal: the same average, summed in another order, differs in its
+last bits, and these are large where the metric is, say, an error in cents."""
 
 _CHUNK = 400_000
 """Numbers in one chunk of draws: 3 MB an array, so that it stays in the cache, however many draws there are."""
@@ -26,56 +27,55 @@ _QUICK_DRAWS, _SLOW_DRAWS = 10_000, 2_000
 
 
 class Resampled(Protocol):
-    """Two models on the same rows, as a metric of one kind wants them. Values are raw, in the metric's direction."""
+    """Two models on the same rows, in the form that one kind of metric needs. Values are raw, never sign-flipped."""
 
     @property
     def slow(self) -> bool:
         """Whether a draw takes milliseconds."""
 
     def observed(self) -> tuple[float, float]:
-        """The metric of each: challenger, Production. NaN where it is undefined."""
+        """Return the metric of the challenger and of Production. NaN where it is undefined."""
 
     def alike(self) -> bool:
-        """Whether no answer differs that counts for the metric."""
+        """Return whether the two agree in every prediction that counts for the metric."""
 
     def permuted(self, rng: np.random.Generator, draws: int) -> Floats:
-        """Challenger minus Production where each cluster's answers change sides or not, shape (draws,)."""
+        """Return challenger minus Production with the predictions of random clusters swapped, shape (draws,)."""
 
     def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
-        """The metric of each on clusters drawn with replacement, two of shape (draws,)."""
+        """Return the metric of each on clusters drawn with replacement, two of shape (draws,)."""
 
 
 def permutation_p(pair: Resampled, sign: int, alpha: float, rng: np.random.Generator) -> tuple[float, float]:
-    """One-sided p that the challenger is no better, and the spread of the difference by chance.
+    """Return the one-sided p that the challenger is not better, and the spread of the difference by chance.
 
-    p is the share of permutations that reach the observed difference, itself counted in (Phipson & Smyth 2010,
-    "Permutation P-values should never be zero"). sign: 1 where greater is better, else -1.
+    p is the share of permutations that reach the observed difference, which counts as one of them (Phipson & Smyth
+    2010, "Permutation P-values should never be zero"). sign: 1 where greater is better, else -1.
     """
     own, theirs = pair.observed()
     gain = sign * (own - theirs)
     chance = sign * pair.permuted(rng, draws_for(pair, alpha))
-    reached = len(chance) - int(
-        (chance < gain - tie(own, theirs)).sum()
-    )  # so that a NaN would count against the challenger
+    # Not the sum of `>=`: a NaN must count against the challenger.
+    reached = len(chance) - int((chance < gain - tie(own, theirs)).sum())
     return (1 + reached) / (1 + len(chance)), float(np.nanstd(chance))
 
 
 def tie(own: float, theirs: float) -> float:
-    """Values of this size are equal where they differ by no more."""
+    """Return the greatest difference at which two values of this size count as equal."""
     return _TIE * max(abs(own), abs(theirs))
 
 
 def bootstrap_p(gains: Floats, threshold: float, slack: float = 0) -> float:
-    """One-sided p that the gain is not above the threshold: the share of resamples that are not, itself counted in.
+    """Return the one-sided p that the gain is not above the threshold: the share of resamples that are not above it.
 
-    Below alpha exactly where the lower bound of the percentile interval at alpha is above the threshold (Efron &
-    Tibshirani 1993, ch. 13). slack: how much it must be above, to be no tie.
+    One is added to both counts, so that p is never 0. p is below alpha exactly where the lower bound of the percentile
+    interval at alpha is above the threshold (Efron & Tibshirani 1993, ch. 13). slack: how far above, to not be a tie.
     """
     return (1 + len(gains) - int((gains > threshold + slack).sum())) / (1 + len(gains))
 
 
 def interval(values: Floats, share: float = 0.95) -> tuple[float, float] | None:
-    """Percentile interval; None where a resample is always undefined. One may miss a rare class altogether."""
+    """Return the percentile interval of the defined resamples (one may miss a rare class); None without any."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
@@ -84,15 +84,49 @@ def interval(values: Floats, share: float = 0.95) -> tuple[float, float] | None:
 
 
 def draws_for(pair: Resampled, alpha: float, least: int = _QUICK_DRAWS) -> int:
-    """Enough that the error of p near alpha is a seventh of it; ten draws beyond alpha for a slow one."""
+    """Return so many draws that p near alpha errs by a seventh of alpha; for a slow metric, ten draws beyond alpha."""
     return max(_SLOW_DRAWS, ceil(10 / alpha)) if pair.slow else max(least, ceil(50 / alpha))
 
 
 def chunks(draws: int, width: int) -> Iterator[int]:
+    """Yield how many draws each chunk takes; width: numbers in one draw."""
     return (step for _, step in draws_in_chunks(draws, width))
 
 
 def draws_in_chunks(draws: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield where each chunk begins and how many draws it takes; width: numbers in one draw."""
     step = max(1, _CHUNK // width)
     for start in range(0, draws, step):
         yield start, min(step, draws - start)
+
+
+def coin_sums(rng: np.random.Generator, draws: int, swing: Floats) -> Floats:
+    """Return sums of those rows of `swing`, shape (u, s), for which a fair coin shows heads: shape (draws, s).
+
+    A byte is eight coins: the sums of its 256 values are computed once, and then looked up ("Four Russians":
+    Arlazarov, Dinic, Kronrod & Faradzev 1970).
+    """
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64)
+    heads = np.zeros((swing.shape[1], draws))
+    for start in range(0, len(swing), 8):
+        block = swing[start : start + 8]
+        thrown = rng.bit_generator.random_raw(-(-draws // 8)).view(np.uint8)[:draws]
+        for column in np.flatnonzero(block.any(axis=0)):
+            heads[column] += (bits[:, : len(block)] @ block[:, column]).take(thrown)
+    return heads.T
+
+
+def draw_counts(rng: np.random.Generator, draws: int, weights: Integers) -> Integers:
+    """Return how often each kind is drawn when all clusters are drawn with replacement: shape (draws, u).
+
+    weights: how many clusters there are of each kind, shape (u,).
+    """
+    total, kinds = int(weights.sum()), len(weights)
+    if total > 4 * kinds:
+        return rng.multinomial(total, weights / total, size=draws)
+    drawn = rng.integers(0, total, size=(draws, total), dtype=np.int32)
+    if kinds < total:
+        drawn = np.repeat(np.arange(kinds, dtype=np.int32), weights)[drawn]
+    return np.bincount((drawn + kinds * np.arange(draws)[:, None]).ravel(), minlength=draws * kinds).reshape(
+        draws, kinds
+    )

@@ -1,4 +1,4 @@
-"""Model files: what proves that one is still that which was logged, and what may be loaded. Needs no MLflow."""
+"""Model files: the digest that proves that one is unchanged, and the types that may be loaded. Needs no MLflow."""
 
 import hashlib
 import json
@@ -16,24 +16,28 @@ import yaml
 from retrain.errors import UntrustedModelError
 
 PICKLE = "pickle"
-"""A spec that trusts this takes any type, in files that can run anything when they are loaded."""
+"""A spec that trusts this accepts any type, in files that can run any code when they are loaded."""
 HARMLESS = ("numpy.dtype",)
-"""Types that skops asks about and that run nothing when they are loaded."""
+"""Types that skops does not trust by itself, although they run nothing when they are loaded."""
 _SKOPS_FILE, _PICKLE_FILE = "model.skops", "model.pkl"
 
 
 @cache
 def skops() -> Any:
-    """`skops.io`. It imports all of scikit-learn, which takes seconds: who wants a digest should not wait for it."""
+    """Return `skops.io`. It imports all of scikit-learn, which takes seconds: a digest should not wait for it."""
     with warnings.catch_warnings():
-        # Looks at every module that is loaded, and warns about what it finds there.
+        # skops looks at every loaded module, and warns about what it finds there.
         warnings.simplefilter("ignore")
         import skops.io
     return skops.io
 
 
 def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
-    """The estimator in a folder. Raises UntrustedModelError where the files are others, before it reads any."""
+    """Return the estimator in a folder. name: what errors call it.
+
+    Raises UntrustedModelError if the digest of the files is another one, before any is loaded, or if they hold types
+    that are not trusted.
+    """
     if digest(path) != expected:
         raise UntrustedModelError(f"{name}: its files are not the ones that were logged; it is not loaded")
     if (path / _PICKLE_FILE).exists():
@@ -49,7 +53,7 @@ def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over the paths and contents of all files, in the order of their paths."""
+    """Return the SHA-256 over the paths and contents of all files, in the order of their paths."""
     whole = hashlib.sha256()
     for file in _files(folder):
         name, content = file.relative_to(folder).as_posix().encode(), file.read_bytes()
@@ -58,34 +62,34 @@ def digest(folder: Path) -> str:
 
 
 def inputs(folder: Path) -> dict[str, str] | None:
-    """Type of each column that the model takes, as its signature says; None where it has none."""
+    """Return the type of each column that the model takes, from its signature; None if it has no signature."""
     about = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     text = (about.get("signature") or {}).get("inputs")
     return {each["name"]: each["type"] for each in json.loads(text) if "name" in each} if text else None
 
 
-def strangers(folder: Path) -> str:
-    """Packages that it was logged with in another version than is here, as a clause; empty where none is."""
+def version_differences(folder: Path) -> str:
+    """Return the packages whose version here is not the one that the model was logged with, as a clause; or ""."""
     file = folder / "requirements.txt"
-    found = re.findall(r"^([\w.-]+)==(\S+)$", file.read_text(encoding="utf-8"), re.MULTILINE) if file.exists() else []
-    told = []
-    for package, then in found:
+    logged = re.findall(r"^([\w.-]+)==(\S+)$", file.read_text(encoding="utf-8"), re.MULTILINE) if file.exists() else []
+    differences = []
+    for package, then in logged:
         try:
             now = installed(package)
         except PackageNotFoundError:
             now = "none"
         if now != then:
-            told.append(f"{package} {then} ({now} is here)")
-    return f"it was logged with {', '.join(told)}" if told else ""
+            differences.append(f"{package} {then} ({now} is here)")
+    return f"it was logged with {', '.join(differences)}" if differences else ""
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files."""
+    """Return the bytes of all files."""
     return sum(file.stat().st_size for file in _files(folder))
 
 
 def refuse_foreign_types(name: str, model: Any, trust: tuple[str, ...]) -> None:
-    """Raises UntrustedModelError for an estimator that holds types which neither skops, we nor the spec trusts."""
+    """Raise UntrustedModelError for an estimator with types that neither skops, Retrain nor the spec trusts."""
     foreign = _foreign(skops().get_untrusted_types(data=skops().dumps(model)), trust)
     if foreign:
         raise UntrustedModelError(

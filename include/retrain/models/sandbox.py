@@ -1,7 +1,7 @@
-"""Asks models what they say to rows, in a fresh process.
+"""Predictions of models in a fresh process.
 
-What was imported or fitted in this process does not help a model there: one that answers there answers wherever the
-same packages are. Nor can it do harm here: one that takes all memory, or ends its process, is told as an error.
+What was imported or fitted in this process does not help a model there: one that predicts there predicts wherever the
+same packages are installed. Nor can it do harm here: a model that takes all memory, or ends its process, is an error.
 """
 
 import json
@@ -30,32 +30,32 @@ from retrain.spec.task import Task
 _SECONDS = 600
 _GONE = ""
 _FROM_OUTSIDE = {_GONE, *(str(-number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))}
-"""Ends that are nothing that the model did: whoever ends a task ends the processes that it has started as well."""
+"""Ends that the model did not cause: when a task is ended, the processes that it has started are ended as well."""
 _LATENCY_ROWS, _LATENCY_SECONDS = 100, 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Reply:
-    """What one model says, and what it costs."""
+    """One model's predictions, and what they cost."""
 
     predictions: RawPredictions
     latency_ms: float | None
-    """95th percentile of the time for one row, where it was asked for."""
+    """95th percentile of the time for one row; None unless it was asked for."""
     size: int
     """Bytes of its files."""
     inputs: dict[str, str] | None
-    """Type of each column that it takes, as its signature says."""
+    """Type of each column that it takes, from its signature."""
 
 
 class Sandbox:
-    """A process that has imported scikit-learn, as that takes seconds; each question goes to a new fork of it.
+    """A process that has imported scikit-learn, because that takes seconds; each question goes to a new fork of it.
 
-    It lives until the block ends.
+    It lives until the `with` block ends.
     """
 
     def __enter__(self) -> Self:
-        # -P: a file of the user's in the working directory, random.py say, is no module. The path is ours: Airflow has
-        # folders of its own on it, and the user's modules may be in one of these.
+        # -P: a user's file in the working directory, random.py say, must not be imported. The path is that of this
+        # process: Airflow has folders of its own on it, and the user's modules may be in one of these.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "retrain.models.sandbox"],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
@@ -83,16 +83,15 @@ class Sandbox:
         latency: bool = False,
         seconds: int = _SECONDS,
     ) -> Reply:
-        """What the model in a folder predicts for each row of `features`, shape (n, columns).
+        """Return what the model in a folder predicts for each row of `features`, shape (n, columns).
 
         name: what errors call it. model: the folder with its files. digest: what `retrain.models.files.digest` of them
-        must be.
+        must be. latency: whether to measure it as well, which takes a hundred predictions, or two seconds. seconds: how
+        long the model may take.
 
-        latency: whether to measure that as well, which takes a hundred answers, or two seconds.
-
-        Raises UntrustedModelError where its files are not the ones in the ledger or hold types that are not trusted,
-        and EstimatorError where it does not load, or has not given one answer for each row within so many seconds.
-        Where the process was ended from outside, nothing is known of the model: RetrainError, ask again.
+        Raises UntrustedModelError if its files do not match the digest or hold types that are not trusted, and
+        EstimatorError if it does not load, or does not give one prediction for each row in time. If the process was
+        ended from outside, nothing is known about the model: RetrainError, ask again.
         """
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -135,7 +134,7 @@ class Sandbox:
             )
 
     def _end_of(self, folder: Path) -> str:
-        """How the fork that was to answer has ended; `_GONE` where the process itself has."""
+        """Return how the fork for this question has ended; `_GONE` if the process itself has."""
         questions, ends = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         with suppress(BrokenPipeError):
             questions.write(f"{folder}\n")
@@ -144,13 +143,13 @@ class Sandbox:
 
 
 def main() -> None:
-    """The fresh process: a line is a folder with a question; how its fork has ended is the answer."""
+    """Run the fresh process: read a line for each question, the folder that holds it; write how its fork has ended."""
     model_files.skops()  # here, once, and not in each fork
     forks: list[int] = []
 
     def end(number: int, _: object) -> None:
         for fork in forks:
-            os.kill(fork, signal.SIGKILL)  # nobody waits for its answer any more
+            os.kill(fork, signal.SIGKILL)  # nobody waits for its reply any more
         os._exit(128 + number)
 
     signal.signal(signal.SIGTERM, end)
@@ -158,7 +157,7 @@ def main() -> None:
         fork = os.fork()
         if fork == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _answer(Path(line.removesuffix("\n")))
+            _write_reply(Path(line.removesuffix("\n")))
             os._exit(0)
         forks.append(fork)
         _, status = os.waitpid(forks[0], 0)
@@ -167,8 +166,8 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _answer(folder: Path) -> None:
-    """Answers into files, so that nothing that a model prints is taken for an answer."""
+def _write_reply(folder: Path) -> None:
+    """Write the reply to files, so that nothing that a model prints is taken for it."""
     with (folder / "printed.txt").open("wb") as printed:
         os.dup2(printed.fileno(), sys.stdout.fileno())
         os.dup2(printed.fileno(), sys.stderr.fileno())
@@ -188,17 +187,21 @@ def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
     except RetrainError:
         raise
     except Exception as error:
-        why = f"{type(error).__name__}: {error}; {model_files.strangers(path)}".removesuffix("; ")
+        why = f"{type(error).__name__}: {error}; {model_files.version_differences(path)}".removesuffix("; ")
         raise EstimatorError(f"{question['name']}: cannot be loaded: {why}") from error
     features = pd.read_parquet(folder / "rows.parquet")
-    found = training.predict(model, features, task)
-    arrays: dict[str, Any] = {"labels": found.labels, "probabilities": found.probabilities, "margins": found.margins}
+    predictions = training.predict(model, features, task)
+    arrays: dict[str, Any] = {
+        "labels": predictions.labels,
+        "probabilities": predictions.probabilities,
+        "margins": predictions.margins,
+    }
     np.savez(folder / "predictions.npz", **{name: values for name, values in arrays.items() if values is not None})
-    return {"classes": found.classes, "latency_ms": _latency(model, features) if question["latency"] else None}
+    return {"classes": predictions.classes, "latency_ms": _latency(model, features) if question["latency"] else None}
 
 
 def _latency(model: Any, features: pd.DataFrame) -> float:
-    """95th percentile of single predictions, in ms, of a hundred rows or as many as two seconds allow."""
+    """Return the 95th percentile of the time for one row in ms, from a hundred rows or as many as two seconds allow."""
     taken: list[float] = []
     for place in range(min(len(features), _LATENCY_ROWS)):
         row, begin = features.iloc[[place]], time.perf_counter()

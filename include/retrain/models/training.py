@@ -1,4 +1,4 @@
-"""Builds, fits and scores scikit-learn estimators."""
+"""Scikit-learn estimators: built, fitted, asked for predictions and scored."""
 
 import inspect
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from retrain.errors import EstimatorError
-from retrain.gate.comparison import figure
+from retrain.gate.comparison import metric_value
 from retrain.gate.labels import as_text, encode
 from retrain.gate.predictions import RawPredictions, classes_of
 from retrain.gate.scorers import scorers_for
@@ -25,19 +25,21 @@ from retrain.spec.task import Task
 
 
 def build(candidate: CandidateSpec) -> Any:
-    """The candidate's unfitted estimator. Raises EstimatorError where its function cannot be imported or called."""
+    """Return the candidate's unfitted estimator. Raises EstimatorError if its function cannot be imported or called."""
     function = _function(candidate)
     _refuse_unfit_params(candidate, function)
     try:
         estimator = function(**candidate.params)
     except (Exception, SystemExit) as error:
-        raise EstimatorError(f"candidate {candidate.name!r}: {candidate.estimator} failed: {_said(error)}") from error
+        raise EstimatorError(
+            f"candidate {candidate.name!r}: {candidate.estimator} failed: {_described(error)}"
+        ) from error
     _refuse_unfit(candidate, estimator)
     return estimator
 
 
 def fit(estimator: Any, features: pd.DataFrame, labels: pd.Series) -> Any:
-    """Fits in place. Raises EstimatorError with what scikit-learn said."""
+    """Fit in place. Raises EstimatorError with the reason that scikit-learn gives."""
     if labels.nunique() < 2:
         raise EstimatorError(
             f"{len(labels):,} training rows with {labels.nunique()} different labels: nothing can be learnt"
@@ -45,27 +47,29 @@ def fit(estimator: Any, features: pd.DataFrame, labels: pd.Series) -> Any:
     try:
         estimator.fit(features, labels)
     except Exception as error:
-        raise EstimatorError(f"{_name(estimator)} cannot be fitted on {len(labels):,} rows: {_said(error)}") from error
+        raise EstimatorError(
+            f"{_name(estimator)} cannot be fitted on {len(labels):,} rows: {_described(error)}"
+        ) from error
     return estimator
 
 
 def targets(task: Task, labels: pd.Series) -> pd.Series:
-    """Labels as an estimator learns them. Raises EstimatorError where a number is asked for and one is none."""
+    """Return labels as an estimator learns them. Raises EstimatorError if a regression has a label without a number."""
     if task is Task.CLASSIFICATION:
         return labels
     numbers = pd.to_numeric(labels, errors="coerce").astype(float)
     wrong = labels[~np.isfinite(numbers)]
     if len(wrong):
         raise EstimatorError(
-            f"{len(wrong):,} labels are no numbers (e.g. {wrong.iloc[0]!r}), and the task is regression"
+            f"{len(wrong):,} labels are not numbers (e.g. {wrong.iloc[0]!r}), and the task is regression"
         )
     return numbers
 
 
 def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bool = True) -> RawPredictions:
-    """What the model says to each row. Raises EstimatorError where it does not give one answer for each.
+    """Return the model's predictions. Raises EstimatorError unless it gives one for each row.
 
-    probabilities: whether to ask for them too, or for margins, of a classifier that has them.
+    probabilities: whether to ask a classifier also for probabilities, or for margins, if it has them.
     """
     labels = _called(model, "predict", features)
     if labels.shape != (len(features),):
@@ -76,28 +80,32 @@ def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bo
     if task is Task.REGRESSION:
         return RawPredictions(_numbers(model, labels, labels.shape))
     classes = tuple(str(each) for each in as_text(getattr(model, "classes_", ())))
-    said = RawPredictions(as_text(labels), classes)
+    predictions = RawPredictions(as_text(labels), classes)
     if probabilities and hasattr(model, "predict_proba") and classes:
         table = _called(model, "predict_proba", features)
-        return replace(said, probabilities=_numbers(model, table, (len(features), len(classes))))
+        return replace(predictions, probabilities=_numbers(model, table, (len(features), len(classes))))
     if probabilities and hasattr(model, "decision_function") and len(classes) == 2:
-        return replace(said, margins=_numbers(model, _called(model, "decision_function", features), labels.shape))
-    return said
+        return replace(
+            predictions, margins=_numbers(model, _called(model, "decision_function", features), labels.shape)
+        )
+    return predictions
 
 
-def scores(gate: Gate, task: Task, labels: pd.Series, said: RawPredictions) -> dict[str, float]:
-    """Every metric that these labels define, the gate's among them.
+def scores(gate: Gate, task: Task, labels: pd.Series, predictions: RawPredictions) -> dict[str, float]:
+    """Return every metric that these labels define, the gate's among them.
 
-    Raises EstimatorError where the gate's own metric is undefined.
+    Raises EstimatorError if the gate's own metric is undefined.
     """
     truth = targets(task, labels)
     common = _COMMON[task]
     joined = described(gate.metric).needs == "probabilities"
-    classes = classes_of(labels, [said], joined=joined) if task is Task.CLASSIFICATION else ()
+    classes = classes_of(labels, [predictions], joined=joined) if task is Task.CLASSIFICATION else ()
     values = encode(truth, classes) if classes else truth.to_numpy(np.float64)
-    answers = said.among(classes, gate.positive)
+    coded = predictions.among(classes, gate.positive)
     found = {
-        each.metric: figure(each, answers, labels=values, classes=classes, scorers=scorers_for([each], task, classes))
+        each.metric: metric_value(
+            each, coded, labels=values, classes=classes, scorers=scorers_for([each], task, classes)
+        )
         for each in (*(Measured(metric=name) for name in common), gate)
     }
     if found[gate.metric] is None:
@@ -117,7 +125,7 @@ def _called(model: Any, method: str, features: pd.DataFrame) -> NDArray[Any]:
     try:
         return np.asarray(getattr(model, method)(features))
     except Exception as error:
-        raise EstimatorError(f"{_name(model)} cannot predict: {_said(error)}") from error
+        raise EstimatorError(f"{_name(model)} cannot predict: {_described(error)}") from error
 
 
 def _numbers(model: Any, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -126,7 +134,7 @@ def _numbers(model: Any, values: NDArray[Any], shape: tuple[int, ...]) -> NDArra
     try:
         return values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise EstimatorError(f"{_name(model)} gave what is no number: {_said(error)}") from error
+        raise EstimatorError(f"{_name(model)} gave a value that is not a number: {_described(error)}") from error
 
 
 def _function(candidate: CandidateSpec) -> Callable[..., Any]:
@@ -135,7 +143,7 @@ def _function(candidate: CandidateSpec) -> Callable[..., Any]:
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:
-        raise EstimatorError(f"{where}: {module_name} cannot be imported: {_said(error)}") from error
+        raise EstimatorError(f"{where}: {module_name} cannot be imported: {_described(error)}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise EstimatorError(f"{where}: {module_name} has no function {function_name}")
@@ -145,7 +153,7 @@ def _function(candidate: CandidateSpec) -> Callable[..., Any]:
 def _refuse_unfit_params(candidate: CandidateSpec, function: Callable[..., Any]) -> None:
     try:
         signature = inspect.signature(function)
-    except ValueError:  # some that are written in C have none: calling them says what they want
+    except ValueError:  # some functions in C have no signature: the call shows what they take
         return
     try:
         signature.bind(**candidate.params)
@@ -158,11 +166,11 @@ def _refuse_unfit_params(candidate: CandidateSpec, function: Callable[..., Any])
 def _refuse_unfit(candidate: CandidateSpec, estimator: Any) -> None:
     where = f"candidate {candidate.name!r}: {candidate.estimator} returned"
     if not isinstance(estimator, BaseEstimator) or not all(hasattr(estimator, verb) for verb in ("fit", "predict")):
-        raise EstimatorError(f"{where} {type(estimator).__name__}, which is no scikit-learn estimator that predicts")
+        raise EstimatorError(f"{where} {type(estimator).__name__}, which is not a scikit-learn estimator that predicts")
     first = estimator
     while isinstance(first, Pipeline | FeatureUnion):
         first = (first.steps if isinstance(first, Pipeline) else first.transformer_list)[0][1]
-    # It iterates over the column names of a DataFrame: one prediction for N rows, and no error.
+    # A vectorizer iterates over the column names of a DataFrame: one prediction for N rows, and no error.
     if isinstance(first, CountVectorizer | HashingVectorizer):
         raise EstimatorError(
             f"{where} a pipeline that begins with a bare {type(first).__name__}; "
@@ -174,5 +182,6 @@ def _name(estimator: Any) -> str:
     return type(estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator).__name__
 
 
-def _said(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
+    """Return type and text of an error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,4 +1,4 @@
-"""The models that a cycle trains."""
+"""Section `candidates`: the models that a cycle trains."""
 
 import json
 from hashlib import sha256
@@ -18,16 +18,16 @@ class CandidateSpec(Section):
 
     @property
     def recipe(self) -> str:
-        """The same for the same function with the same parameters, under whatever name."""
+        """A digest of function and parameters: two candidates with another name have the same."""
         return sha256(json.dumps([self.estimator, self.params], sort_keys=True).encode()).hexdigest()
 
 
-def _some_of_different_names(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
+def _one_or_more_with_unique_names(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:
     if not candidates:
-        raise PydanticCustomError("none", "names none; add one")
+        raise PydanticCustomError("none", "is empty; add a candidate")
     unique(tuple(candidate.name for candidate in candidates))
     return candidates
 
 
-Candidates = Annotated[tuple[CandidateSpec, ...], AfterValidator(_some_of_different_names)]
+Candidates = Annotated[tuple[CandidateSpec, ...], AfterValidator(_one_or_more_with_unique_names)]
 """One or more, each with a name of its own."""

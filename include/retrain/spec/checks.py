@@ -1,4 +1,4 @@
-"""What is asked of the rows before anything is trained on them."""
+"""Section `checks`: the checks of the rows before anything is trained on them."""
 
 from datetime import timedelta
 from typing import Literal
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from retrain.spec.fields import Duration, Section
 
 OnFail = Literal["block", "warn"]
-"""What a check that fails does: end the cycle before anything is trained, or only say so."""
+"""What a failed check does: end the cycle before anything is trained, or only warn."""
 
 
 class TypesCheck(Section):
@@ -17,55 +17,55 @@ class TypesCheck(Section):
 
 class ShareCheck(Section):
     max: float = Field(ge=0, le=1)
-    """Greatest share that passes: 0 lets none through, 1 all."""
+    """Greatest share that passes: 0 allows none, 1 all."""
     on_fail: OnFail
 
 
 class FutureCheck(ShareCheck):
     ahead: Duration = timedelta(days=1)
-    """How far ahead of now a label time may lie: a column without a time zone is read as UTC."""
+    """How far in the future a label time may be: a column without a time zone is read as UTC."""
 
 
 class Checks(Section):
-    """What is asked of a snapshot before anything is trained on it. *New* are rows that the last consumed snapshot did
-    not hold, or held with another label or content; where there are none, all rows are asked instead.
+    """The checks of a snapshot before anything is trained on it.
 
-    What makes a verdict worthless blocks by default, the rest warns. A field of a check that is not given has its
-    default.
+    *New* rows are those that the last consumed snapshot did not hold, or held with another label or content; if there
+    are none, all rows are checked instead. What makes a verdict worthless blocks by default, the rest warns. A field of
+    a check that is not given has its default.
     """
 
     column_types: TypesCheck = TypesCheck(on_fail="block")
-    """A feature was text and is none, or the other way round; or the label is of another type."""
+    """A feature was text and is not any more, or the other way round; or the label has another type."""
     null_share: ShareCheck = ShareCheck(max=0.5, on_fail="warn")
-    """Of the new rows, in which a feature is NULL or NaN."""
+    """Share of the new rows in which a feature is NULL or NaN."""
     empty_texts: ShareCheck = ShareCheck(max=0.1, on_fail="warn")
-    """Of the new rows, in which a text holds nothing but white space."""
+    """Share of the new rows in which a text holds nothing but white space."""
     duplicates: ShareCheck = ShareCheck(max=0.5, on_fail="warn")
-    """Of all rows, that repeat the content of another one."""
+    """Share of all rows that repeat the content of another row."""
     conflicting_labels: ShareCheck = ShareCheck(max=0.05, on_fail="warn")
-    """Of all rows, whose content has another label elsewhere. This and the next three are for classification."""
+    """Share of all rows whose content has another label elsewhere. This and the next three are for classification."""
     unseen_labels: ShareCheck = ShareCheck(max=0, on_fail="warn")
-    """Of the new rows, with a label that the last snapshot did not hold."""
+    """Share of the new rows with a label that the last snapshot did not hold."""
     vanished_labels: ShareCheck = ShareCheck(max=0, on_fail="warn")
-    """Of the last snapshot's rows, with a label that none has now."""
+    """Share of the last snapshot's rows with a label that no row has now."""
     moved_labels: ShareCheck = ShareCheck(max=0.2, on_fail="warn")
     """Difference between a label's share of the new rows and of the last snapshot's."""
     future_labels: FutureCheck = FutureCheck(max=0, on_fail="block")
-    """Of all rows, labelled in the future: those that are labelled until then would not be counted as new."""
+    """Share of all rows labelled in the future: rows that are labelled until then would not be counted as new."""
     resequenced_keys: ShareCheck = ShareCheck(max=0.3, on_fail="block")
-    """Of the last snapshot's rows, whose content stands under another key now."""
+    """Share of the last snapshot's rows whose content has another key now."""
     changed_rows: ShareCheck = ShareCheck(max=0.5, on_fail="warn")
-    """Of the rows whose key the last snapshot held, with another content now."""
+    """Share of the rows with a key of the last snapshot whose content is another one now."""
     fallen_rows: ShareCheck = ShareCheck(max=0.5, on_fail="block")
-    """Of the last snapshot's rows, whose key is gone."""
+    """Share of the last snapshot's rows whose key is gone."""
 
     @model_validator(mode="before")
     @classmethod
-    def _with_defaults(cls, given: object) -> object:
-        if not isinstance(given, dict):
-            return given
+    def _with_defaults(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
         defaults = {name: field.default.model_dump(mode="json") for name, field in cls.model_fields.items()}
         return {
             name: {**defaults[name], **each} if name in defaults and isinstance(each, dict) else each
-            for name, each in given.items()
+            for name, each in value.items()
         }

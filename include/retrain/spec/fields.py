@@ -17,12 +17,12 @@ _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minute
 def _duration(value: object) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})([dhm])", value) if isinstance(value, str) else None
     if match is None:
-        raise PydanticCustomError("duration", "is no duration; write a whole number and d, h or m, as in 7d")
+        raise PydanticCustomError("duration", "is not a duration; write a whole number and d, h or m, as in 7d")
     return int(match[1]) * _UNITS[match[2]]
 
 
 def duration_text(value: timedelta) -> str:
-    """As a spec would say it."""
+    """Return the duration as a spec writes it."""
     unit, length = next((unit, length) for unit, length in _UNITS.items() if not value % length)
     return f"{value // length}{unit}"
 
@@ -32,6 +32,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(dura
 
 
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values. Raises PydanticCustomError if one occurs twice."""
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         raise PydanticCustomError("twice", "names {twice} more than once; name each once", {"twice": ", ".join(twice)})
@@ -39,4 +40,6 @@ def unique(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Section(BaseModel):
+    """A part of a spec: strict, frozen, without unknown fields."""
+
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Finds and reads the spec files of a folder."""
+"""The spec files of a folder: found and read."""
 
 import os
 from collections.abc import Hashable
@@ -17,12 +17,12 @@ SHIPPED = Path(__file__).parents[2] / "specs"
 
 @dataclass(frozen=True)
 class SpecFile:
-    """A spec and where it came from."""
+    """A spec and the file that it was read from."""
 
     path: Path
     spec: Spec
     sql: str | None
-    """Text of the query that `source.query` names; None for a table."""
+    """Text of the file that `source.query` names; None for a table."""
 
     @property
     def dag_id(self) -> str:
@@ -35,14 +35,14 @@ class SpecFile:
 
 @dataclass(frozen=True)
 class SpecFolder:
-    """Every readable spec of a folder, and one message for each that is broken."""
+    """Every good spec of a folder, and one message for each that is broken."""
 
     files: tuple[SpecFile, ...]
     faults: tuple[str, ...]
 
 
 def folder() -> Path:
-    """Where the specs are: `RETRAIN_SPECS`, or `specs/` beside the core."""
+    """Return the folder of the specs: `RETRAIN_SPECS`, or `specs/` beside the core."""
     return Path(os.environ.get("RETRAIN_SPECS") or SHIPPED)
 
 
@@ -64,7 +64,7 @@ def load(path: str | Path) -> SpecFile:
 def load_folder(path: Path) -> SpecFolder:
     """Read every `*.yaml` in `path`; a broken one does not take the others down."""
     if not path.is_dir():
-        return SpecFolder((), (f"{path}: is no folder; let RETRAIN_SPECS name the one that holds your specs",))
+        return SpecFolder((), (f"{path}: is not a folder; set RETRAIN_SPECS to the one that holds your specs",))
     files: dict[str, SpecFile] = {}
     faults: list[str] = []
     for file in sorted(path.glob("*.yaml")):
@@ -84,7 +84,7 @@ def load_folder(path: Path) -> SpecFolder:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML keeps the last of two fields with one name, and loses the first."""
+    """A loader that refuses a field that is written twice: YAML would keep the last and lose the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         names = [key.value for key, _ in node.value]

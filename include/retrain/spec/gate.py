@@ -1,4 +1,4 @@
-"""When a challenger may replace Production."""
+"""Section `gate`: when a challenger may replace Production."""
 
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self
@@ -19,7 +19,7 @@ from retrain.spec.fields import Column, Section
 
 
 def _one_message(value: object, validate: ValidatorFunctionWrapHandler) -> object:
-    """Of a union, pydantic would tell what each of its types has against the value."""
+    """Report one fault: for a union, pydantic would report one for each of its types."""
     try:
         return validate(value)
     except ValidationError:
@@ -32,7 +32,7 @@ def _a_metric(name: str) -> str:
     close = get_close_matches(name, METRICS, n=1)
     hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(METRICS)}"
     raise PydanticCustomError(
-        "metric", "is no metric; {hint} or {scorer}<name> for a scorer", {"hint": hint, "scorer": SCORER}
+        "metric", "is not a metric; {hint} or {scorer}<name> for a scorer", {"hint": hint, "scorer": SCORER}
     )
 
 
@@ -42,11 +42,11 @@ Class = Annotated[str | int | None, WrapValidator(_one_message)]
 
 
 class Measured(Section):
-    """A metric, and the class that it is about."""
+    """A metric, and the class that it is about, if it is about one."""
 
     metric: MetricName
     positive: Class = None
-    """The class that the metric is about."""
+    """The class, for a metric of one class."""
 
     @model_validator(mode="after")
     def _about_a_class(self) -> Self:
@@ -65,7 +65,7 @@ class Measured(Section):
 
 
 class Limit(Measured):
-    """What a further metric must reach."""
+    """A floor, a ceiling or both for a further metric."""
 
     floor: float | None = None
     ceiling: float | None = None
@@ -83,7 +83,7 @@ class Slice(Section):
     column: Column
     """A feature."""
     value: str | int | float | bool | None = None
-    """The rows with this value; or else those from `least` up to below `below`."""
+    """The rows with this value. Without it, the rows from `least` up to, but without, `below`."""
     least: float | None = None
     below: float | None = None
     margin: Annotated[float, Field(ge=0)]
@@ -92,9 +92,11 @@ class Slice(Section):
     """Fewer clusters than this are INCONCLUSIVE."""
 
     @model_validator(mode="after")
-    def _says_which(self) -> Self:
+    def _selects_rows(self) -> Self:
         if (self.value is None) == (self.least is None and self.below is None):
-            raise PydanticCustomError("slice", "says either too little or too much; set value, or least and below")
+            raise PydanticCustomError(
+                "slice", "needs either a value or a range; set value, or one or both of least and below"
+            )
         return self
 
     def __str__(self) -> str:
@@ -109,9 +111,9 @@ class Gate(Measured):
 
     metric: MetricName = "f1_macro"
     floor: float | None = Field(None, le=1)
-    """What the challenger must reach, with or without a Production to compare with; 0.5 where greater is better."""
+    """The challenger must reach it, with or without a Production to compare with; 0.5 if greater is better."""
     ceiling: float | None = Field(None, gt=0)
-    """What it must stay below instead, where smaller is better."""
+    """The challenger must not exceed it, if smaller is better."""
     proof: Proof = Proof.SUPERIORITY
     """Superiority: a gain of more than `min_gain`. Non-inferiority: a loss of less than `margin`, for a fresh model."""
     min_gain: float = Field(0, ge=0)
@@ -125,10 +127,10 @@ class Gate(Measured):
     min_rows: int = Field(100, ge=2)
     """Fewer clusters of holdout rows than this are INCONCLUSIVE."""
     min_positives: int = Field(100, ge=1)
-    """For a metric of one class, so are fewer with a row of `positive`: a test on so few promotes more often than alpha
-    says."""
+    """For a metric of one class, fewer clusters with a row of `positive` are INCONCLUSIVE, too: a test on so few
+    promotes more often than alpha allows."""
     max_overlap: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Greatest share of holdout rows that may have to be left out because one of the two trained on them."""
+    """Greatest share of holdout rows left out because one of the two was trained on them."""
     limits: tuple[Limit, ...] = ()
     slices: tuple[Slice, ...] = ()
     max_ece: Annotated[float | None, Field(gt=0, le=1)] = None
@@ -138,17 +140,17 @@ class Gate(Measured):
     max_latency_ms: Annotated[float | None, Field(gt=0)] = None
     """Greatest 95th percentile of the time for one row."""
     max_slowdown: Annotated[float | None, Field(gt=0)] = None
-    """The same as a multiple of Production's."""
+    """Greatest time for one row, as a multiple of Production's."""
     max_growth: Annotated[float | None, Field(gt=0)] = None
     """Greatest size of the model's files, as a multiple of Production's."""
     min_train_share: float = Field(0.5, ge=0)
-    """Fewest rows that it may have trained on, as a share of Production's."""
+    """Fewest rows that it may be trained on, as a share of Production's."""
     signature: Literal["widened", "any"] = "widened"
     """Widened: it takes every column that Production takes, as the same type."""
 
     @property
     def threshold(self) -> float:
-        """What the gain must exceed."""
+        """The gain that must be exceeded; below 0 in a proof of non-inferiority."""
         return -self.margin if self.proof is Proof.NON_INFERIORITY and self.margin else self.min_gain
 
     @property
@@ -157,7 +159,7 @@ class Gate(Measured):
 
     @property
     def limit(self) -> Limit:
-        """What the gate's own metric must reach."""
+        """The limit of the gate's own metric."""
         floor = 0.5 if self.floor is None and self.ceiling is None else self.floor
         return Limit(metric=self.metric, positive=self.positive, floor=floor, ceiling=self.ceiling)
 
@@ -168,9 +170,9 @@ class Gate(Measured):
         if not greater and self.floor is not None:
             faults.append(f"{name} is better when smaller, so it has no floor; set a ceiling")
         if not greater and self.ceiling is None:
-            faults.append(f"{name} needs a ceiling: what a first model must stay below")
+            faults.append(f"{name} needs a ceiling: a first model must stay below it")
         if name.startswith(SCORER) and self.floor is None:
-            faults.append(f"{name} needs a floor: what a first model must reach")
+            faults.append(f"{name} needs a floor: a first model must reach it")
         if greater and self.ceiling is not None:
             faults.append(f"{name} is better when greater, so it has no ceiling; set a floor")
         if (self.proof is Proof.NON_INFERIORITY) != (self.margin is not None):

@@ -1,4 +1,4 @@
-"""How a model is kept: when cycles start, who is asked, who is told, how much of the workers it takes."""
+"""Sections of operation: when cycles start, who approves, who is told, how much of the workers training takes."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -13,42 +13,44 @@ from retrain.spec.fields import Duration, Section, unique
 
 class Mode(StrEnum):
     ENFORCE = "enforce"
-    """Promote what the gate lets through."""
+    """Promote what passes the gate."""
     OBSERVE = "observe"
-    """Judge and tell, never promote."""
+    """Judge and notify, never promote."""
 
 
 class Wake(StrEnum):
-    """What starts a cycle's run, beside a person. Each run counts by itself whether there are enough new rows."""
+    """What starts a run, beside a person. Each run counts for itself whether there are enough new rows."""
 
     SCHEDULE = "schedule"
     ON_ARRIVAL = "on_arrival"
-    """The schedule, and Airflow's triggerer within seconds of the threshold being reached."""
+    """The schedule, and Airflow's triggerer within seconds after the threshold is reached."""
 
 
 CHANNELS = ("webhook", "slack", "email", "apprise")
 
 
 class ChannelSpec(Section):
-    """One of the first four, each the id of an Airflow connection."""
+    """Where the team is told: exactly one of the first four, each the id of an Airflow connection."""
 
     webhook: str | None = Field(None, min_length=1)
-    """Of type http: announcements are posted to it as JSON."""
+    """A connection of type http: announcements are posted to it as JSON."""
     slack: str | None = Field(None, min_length=1)
-    """Of type slackwebhook."""
+    """A connection of type slackwebhook."""
     email: str | None = Field(None, min_length=1)
-    """Of type smtp."""
+    """A connection of type smtp."""
     apprise: str | None = Field(None, min_length=1)
-    """Of type apprise: Microsoft Teams, Discord, PagerDuty and a hundred others."""
+    """A connection of type apprise: Microsoft Teams, Discord, PagerDuty and a hundred others."""
     to: tuple[Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$")], ...] = ()
     """Addresses, for e-mail."""
     least: Level = Level.INFO
-    """What matters less is not sent there."""
+    """Announcements of a lower level are not sent there."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if len([kind for kind in CHANNELS if getattr(self, kind)]) != 1:
-            raise PydanticCustomError("one", "names not one connection; write one of webhook, slack, email and apprise")
+            raise PydanticCustomError(
+                "one", "does not name exactly one connection; write one of webhook, slack, email and apprise"
+            )
         if bool(self.to) != bool(self.email):
             raise PydanticCustomError(
                 "to", "email and to go together: name the addresses in to, as in [team@example.org]"
@@ -77,16 +79,18 @@ class Approval(Section):
     users: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False), AfterValidator(unique)
     ] = ()
-    """Ids of those who may answer, as Airflow's auth manager has them; empty: whoever may edit the DAG's runs."""
+    """Ids, in Airflow's auth manager, of the people who may answer; empty: everybody who may edit the DAG's runs."""
     wait: Annotated[Duration, AfterValidator(_more_than_nothing)] = timedelta(days=3)
     """Without an answer by then, Production stays as it is."""
 
 
 def _approval(value: object) -> object:
-    """`person` and `none` stand for an approval with its defaults, and for nothing."""
+    """Read `person` as an approval with its defaults, and `none` as no approval."""
     if isinstance(value, str):
         if value not in ("person", "none"):
-            raise PydanticCustomError("approval", "is none of person and none; or write fields: users, wait")
+            raise PydanticCustomError(
+                "approval", "is neither person nor none; write one of them, or the fields users and wait"
+            )
         return {} if value == "person" else None
     return value
 
@@ -96,21 +100,21 @@ MaybeApproval = Annotated[Approval | None, BeforeValidator(_approval)]
 
 
 class Watch(Section):
-    """What is noticed between cycles."""
+    """What the team is told between cycles."""
 
     silence: Duration | None = None
-    """The source is silent when it has had no labelled row for so long; needs source.label_time."""
+    """After so long without a labelled row, the source is silent; needs source.label_time."""
     late: Duration | None = timedelta(days=1)
-    """A cycle is late when there have been rows enough for one for so long."""
+    """If there have been enough rows for so long and no cycle, it is late."""
 
 
 class Workers(Section):
-    """How much of Airflow's workers training may take, so that one model does not keep the others waiting."""
+    """How much of Airflow's workers training may take, so that one model does not block the others."""
 
     at_once: int = Field(4, ge=1)
-    """Candidates that are trained at the same time, over all runs of the model's DAG."""
+    """Greatest number of candidates trained at the same time, over all runs of the model's DAG."""
     pool: str = Field("default_pool", min_length=1, max_length=256)
-    """Airflow's pool for training; one that does not exist starts nothing."""
+    """Airflow pool for training; with one that does not exist, no task starts."""
 
 
 def _of_different_connections(channels: tuple[ChannelSpec, ...]) -> tuple[ChannelSpec, ...]:

@@ -1,4 +1,4 @@
-"""Makes a `Spec` of plain data, as YAML gives it, or one `SpecError` that lists every fault.
+"""Plain data, as YAML gives it, made into a `Spec`, or into one `SpecError` that lists every fault.
 
 Only structure is checked here: nothing is imported or connected.
 """
@@ -18,7 +18,7 @@ from retrain.spec.spec import Spec
 
 
 def parse(data: object, file: str) -> Spec:
-    """The spec that `data` says. Raises SpecError with one line for each fault: file, field, value, remedy."""
+    """Return the spec in `data`. Raises SpecError with one line for each fault: file, field, value, remedy."""
     if not isinstance(data, dict):
         raise SpecError(f"{file}: holds {type(data).__name__}, not fields; begin with `model:`")
     if faults := list(_not_json(data)):
@@ -31,14 +31,14 @@ def parse(data: object, file: str) -> Spec:
 
 
 def _not_json(value: object, where: str = "", above: tuple[int, ...] = ()) -> Iterator[str]:
-    """What YAML can say and no database can store: dates, sets, names that are no text, a list that holds itself."""
+    """Yield what YAML can hold and no database: dates, sets, names that are not text, a list that holds itself."""
     if id(value) in above:
         yield f"{where}: holds itself; write it out"
     elif isinstance(value, dict):
         for name, each in value.items():
             place = f"{where}.{name}".lstrip(".")
             if not isinstance(name, str):
-                yield f"{place}: {name!s} is no text; put it in quotes"
+                yield f"{place}: {name!s} is not text; put it in quotes"
             elif not _storable(name):
                 yield f"{json.dumps(place)}: {_STORABLE}"
             yield from _not_json(each, place, (*above, id(value)))
@@ -53,7 +53,7 @@ def _not_json(value: object, where: str = "", above: tuple[int, ...] = ()) -> It
         yield f"{where} = {text}: is a {type(value).__name__}; put it in quotes"
 
 
-_STORABLE = "holds a character that PostgreSQL takes in no text (\\u0000, or half of a pair); remove it"
+_STORABLE = "holds a character that PostgreSQL text cannot hold (\\u0000, or half of a surrogate pair); remove it"
 
 
 def _storable(text: str) -> bool:
@@ -78,7 +78,7 @@ def _did_you_mean(loc: tuple[str | int, ...]) -> str:
 
 
 def _section(section: type[Section], loc: tuple[str | int, ...]) -> type[Section]:
-    """The section that a place in a spec belongs to, found by the annotations of the fields on the way there."""
+    """Return the section at a place in a spec, found by the annotations of the fields on the way there."""
     for name in loc:
         if isinstance(name, str):
             section = next(_sections_in(section.model_fields[name].annotation))
@@ -86,7 +86,7 @@ def _section(section: type[Section], loc: tuple[str | int, ...]) -> type[Section
 
 
 def _sections_in(annotation: Any) -> Iterator[type[Section]]:
-    """The sections named in an annotation: itself, or those in a tuple, a union or an `Annotated`."""
+    """Yield the sections in an annotation: itself, or those in a tuple, a union or an `Annotated`."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for part in get_args(annotation):

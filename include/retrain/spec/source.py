@@ -1,4 +1,4 @@
-"""Which rows a model learns from: where they are, how many start a cycle, how they are split and kept."""
+"""Sections about the rows: where they are, how many start a cycle, how they are split and kept."""
 
 from datetime import timedelta
 from typing import Annotated, Literal, Self
@@ -15,7 +15,7 @@ class SourceSpec(Section):
     connection: str = Field("postgres_default", min_length=1)
     """Id of an Airflow connection to PostgreSQL."""
     table: str | None = Field(None, pattern=r"^[^.\s]+(\.[^.\s]+)?$")
-    """`table` or `schema.table`. Either this or `query`."""
+    """`table` or `schema.table`; either this or `query`."""
     query: str | None = Field(None, pattern=r"^[^/\\]+\.sql$")
     """Name of a file with one SELECT, beside the spec."""
     key: Column
@@ -23,10 +23,10 @@ class SourceSpec(Section):
     label: Column
     """Column with the class; empty until the row has been reviewed."""
     label_time: Column | None = None
-    """Column that says when the label was set; makes the count of new rows an index scan."""
+    """Column with the time when the label was set; with it, the count of new rows is an index scan."""
     group: Column | None = None
-    """Column that says which rows belong together, for `split.by: group`; where it is empty, they are one group. It is
-    a feature only if it is listed there too."""
+    """Column whose value is the same in rows that belong together, for `split.by: group`; rows without a value are one
+    group. It is a feature only if `features` lists it, too."""
     features: Annotated[tuple[Column, ...], Field(min_length=1), AfterValidator(unique)]
     """Columns that an estimator receives, in this order."""
 
@@ -34,7 +34,7 @@ class SourceSpec(Section):
     def _can_be_read_and_learnt_from(self) -> Self:
         faults = []
         if (self.table is None) == (self.query is None):
-            faults.append("names both or neither of table and query; name one of them")
+            faults.append("names both or neither of table and query; name exactly one")
         faults += [
             f"features hold {column}, which is the {role}; remove it"
             for role, column in (("key", self.key), ("label", self.label), ("label_time", self.label_time))
@@ -46,20 +46,20 @@ class SourceSpec(Section):
 
 
 class Threshold(Section):
-    """When a cycle starts: with so many rows, or with fewer after a wait."""
+    """How many new rows start a cycle: `rows`, or fewer after a wait."""
 
     rows: int = Field(1000, ge=1)
     """New labelled rows that start a cycle."""
     max_wait: Duration | None = None
-    """How long after the last cycle's verdict, or before a first one after the oldest label, `min_rows` are enough. By
-    default they never are."""
+    """How long after the last verdict `min_rows` are enough; before a first verdict, how long after the oldest label.
+    By default they never are."""
     min_rows: int = Field(1, ge=1)
     """New labelled rows that start a cycle after that wait."""
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
         if self.min_rows > self.rows:
-            raise PydanticCustomError("min_rows", "min_rows is more than rows; set it to no more than those")
+            raise PydanticCustomError("min_rows", "min_rows is more than rows; set it to rows or less")
         if self.min_rows > 1 and self.max_wait is None:
             raise PydanticCustomError("max_wait", "min_rows belongs to max_wait; set that too, or remove it")
         return self
@@ -71,15 +71,15 @@ class Threshold(Section):
 
 
 class Split(Section):
-    """Which rows train, choose and judge. A change of it begins a new split version of snapshots, and the team is told."""
+    """Which rows train, choose and judge. A change begins a new split version, and the team is told."""
 
     by: Literal["hash", "group", "time"] = "hash"
-    """`hash` of a row's content; `group`: the rows of one `source.group` stay together; `time`: the newest judge."""
+    """`hash` of a row's content; `group`: rows of one `source.group` stay together; `time`: the newest rows judge."""
     validation: Share = 0.2
-    """Share of the contents or groups; split by time, of the rows. So is `holdout`; the rest is for training."""
+    """Share of the contents or groups; if split by time, of the rows. So is `holdout`; the rest is for training."""
     holdout: Share = 0.2
     gap: Duration = timedelta(0)
-    """Split by time: how long before validation, and before the holdout, rows are left out."""
+    """If split by time: rows within this time before validation, and before the holdout, are left out."""
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -94,12 +94,12 @@ class SnapshotSpec(Section):
     """Which rows a snapshot takes, and how long it is kept."""
 
     window: Duration | None = None
-    """Only rows that were labelled within this time; all by default. What has aged out is never new again."""
+    """Only rows that were labelled within this time; all by default. A row that is too old is never new again."""
     max_rows: int | None = Field(None, ge=1)
-    """Only the newest rows by label time, so many or a few less: rows of one moment stay together. All by default."""
+    """At most so many rows, the newest by label time; rows of one moment stay together. All by default."""
     keep: int = Field(10, ge=2)
-    """Newest snapshots whose rows are kept. Those of Production, of what a rollback would put there, and of the last
-    verdict are kept beside them."""
+    """How many of the newest snapshots keep their rows. Those of Production, of the rollback's target and of the last
+    verdict are kept as well."""
 
     @property
     def takes_all(self) -> bool:

@@ -1,4 +1,4 @@
-"""What to keep good, and how: one strict, frozen value per spec file. `retrain.spec.parse` makes it from plain data."""
+"""The whole spec: one strict, frozen value per file. `retrain.spec.parse` makes it from plain data."""
 
 from typing import Annotated, Self
 
@@ -21,37 +21,37 @@ def _one_or_more(value: object) -> object:
 
 
 class Spec(Section):
-    """One model to keep good. With a model, a source and one candidate it runs; the rest has defaults."""
+    """One model and how to keep it good. A model, a source and one candidate are enough; the rest has defaults."""
 
     model: str = Field(pattern=r"^[^/:\s][^/:]{0,199}$")
     """Name in the registry."""
     description: str = ""
     source: SourceSpec
     threshold: Threshold = Threshold()
-    # The default as well, because a group column must not be left unused.
+    # The default is validated as well, because a group column must not be left unused.
     split: Split = Field(Split(), validate_default=True)
     snapshot: SnapshotSpec = Field(SnapshotSpec())
     task: Task = Task.CLASSIFICATION
     candidates: Candidates
     checks: Checks = Checks()
     gate: Gate = Gate()
-    # Not strict: behind a validator, a list is no longer JSON's, and "strict" would refuse it for a tuple.
+    # Not strict: after a validator a list does not come from JSON any more, and "strict" would refuse it for a tuple.
     trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_more)] = ()
-    """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` for any at all."""
+    """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` allows every type."""
     mode: Mode = Mode.ENFORCE
     approval: MaybeApproval = None
-    """`person`: nothing goes into Production before somebody has said yes."""
+    """`person`: nothing goes into Production before a person has approved it."""
     schedule: str | None = None
-    """Cron expression or preset (`@hourly`); None runs by hand only, or as `wake` says."""
+    """Cron expression or preset (`@hourly`); without it, only a person or `wake` starts a run."""
     wake: Wake = Wake.SCHEDULE
-    """`on_arrival` does without a schedule; one beside it counts on where an event was lost."""
+    """`on_arrival` needs no schedule; with one as well, a cycle starts even if an event was lost."""
     workers: Workers = Workers()
     watch: Watch = Field(Watch())
     channels: Channels = ()
 
     @property
     def starts_by_itself(self) -> bool:
-        """Whether a cycle comes without a person."""
+        """Whether cycles start without a person."""
         return self.schedule is not None or self.wake is not Wake.SCHEDULE
 
     @field_validator("watch")
@@ -67,13 +67,13 @@ class Spec(Section):
     def _has_its_column(cls, split: Split, info: ValidationInfo) -> Split:
         source: SourceSpec | None = info.data.get("source")
         if source is None:
-            return split  # that it is wrong is told already
+            return split  # the fault of the source is reported already
         if split.by == "time" and source.label_time is None:
             raise PydanticCustomError("label_time", "by: time needs source.label_time; name the column")
         if split.by == "group" and source.group is None:
             raise PydanticCustomError("group", "by: group needs source.group; name the column")
         if split.by != "group" and source.group is not None:
-            raise PydanticCustomError("group", "does not use source.group; say by: group, or remove source.group")
+            raise PydanticCustomError("group", "does not use source.group; set by: group, or remove source.group")
         return split
 
     @field_validator("snapshot")
@@ -97,7 +97,7 @@ class Spec(Section):
         if self.task is Task.REGRESSION and (self.gate.max_ece or self.gate.max_share_shift):
             faults.append("max_ece and max_share_shift are for classification; remove them")
         faults += [
-            f"slice {each} is of column {each.column}, which is no feature; add it to source.features"
+            f"slice {each} is of column {each.column}, which is not a feature; add it to source.features"
             for each in self.gate.slices
             if each.column not in self.source.features
         ]
@@ -106,7 +106,7 @@ class Spec(Section):
         return self
 
     def candidate(self, name: str) -> CandidateSpec:
-        """The candidate of that name; raises SpecError where the spec has none."""
+        """Return the candidate of that name. Raises SpecError if the spec does not have it."""
         for candidate in self.candidates:
             if candidate.name == name:
                 return candidate

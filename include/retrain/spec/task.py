@@ -6,12 +6,12 @@ from retrain.metrics import described
 
 
 class Task(StrEnum):
-    """What the labels are."""
+    """Whether the labels are classes or numbers."""
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
 
     def has(self, metric: str) -> bool:
-        """Whether the metric is one of this task; a scorer of scikit-learn may be one of either."""
+        """Return whether the metric is one of this task; a scorer of scikit-learn may be one of both."""
         needs = described(metric).needs
         return needs == "anything" or (needs == "numbers") == (self is Task.REGRESSION)

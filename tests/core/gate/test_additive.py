@@ -1,4 +1,4 @@
-"""A metric is scikit-learn's figure, of one model and of every resample of its rows."""
+"""A metric has scikit-learn's value, for one model and for every resample of its rows."""
 
 import warnings
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from retrain.gate.additive import counts, losses, value
-from retrain.gate.comparison import figure
-from retrain.gate.labels import as_text, check_codes, classes_in, code, encode
+from retrain.gate.comparison import metric_value
+from retrain.gate.labels import as_text, check_label_codes, classes_in, encode, label_code
 from retrain.gate.predictions import Predictions
 from retrain.metrics import METRICS
 from retrain.spec.gate import Measured
@@ -22,10 +22,10 @@ OF_PROBABILITIES = [name for name, metric in METRICS.items() if metric.needs == 
 OF_NUMBERS = [name for name, metric in METRICS.items() if metric.needs == "numbers"]
 
 
-def ours(metric, labels, answers, names=NAMES, positive=None):
+def ours(metric, labels, predictions, names=NAMES, positive=None):
     """NaN where it is undefined."""
     about = Measured(metric=metric, positive=positive if METRICS[metric].of_class else None)
-    found = figure(about, answers, labels=labels, classes=names, scorers={})
+    found = metric_value(about, predictions, labels=labels, classes=names, scorers={})
     return np.nan if found is None else found
 
 
@@ -54,9 +54,9 @@ def pairs(least=0):
 
 @pytest.mark.parametrize("metric", OF_LABELS)
 @settings(max_examples=100, deadline=None)
-@given(codes=pairs(least=-1), positive=st.integers(0, len(NAMES) - 1))
-def test_a_metric_of_labels_is_scikit_learns_figure(metric, codes, positive):
-    labels, predictions = codes
+@given(label_codes=pairs(least=-1), positive=st.integers(0, len(NAMES) - 1))
+def test_a_metric_of_labels_is_scikit_learns_value(metric, label_codes, positive):
+    labels, predictions = label_codes
 
     found = ours(metric, labels, Predictions(predictions), positive=NAMES[positive])
 
@@ -64,9 +64,9 @@ def test_a_metric_of_labels_is_scikit_learns_figure(metric, codes, positive):
 
 
 @settings(max_examples=50, deadline=None)
-@given(codes=pairs())
-def test_macro_f1_leaves_out_what_scikit_learn_leaves_out_by_default(codes):
-    labels, predictions = codes
+@given(label_codes=pairs())
+def test_macro_f1_leaves_out_what_scikit_learn_leaves_out_by_default(label_codes):
+    labels, predictions = label_codes
     many = tuple(f"{place:02}" for place in range(99))
 
     found = ours("f1_macro", labels, Predictions(predictions), many)
@@ -74,19 +74,19 @@ def test_macro_f1_leaves_out_what_scikit_learn_leaves_out_by_default(codes):
     assert found == pytest.approx(sk.f1_score(labels, predictions, average="macro"))
 
 
-def test_an_answer_outside_of_the_classes_is_wrong_and_adds_no_class():
-    labels, answers = np.array([0, 0, 1, 1]), Predictions(np.array([0, -1, 1, 1]))
+def test_a_prediction_outside_of_the_classes_is_wrong_and_adds_no_class():
+    labels, predictions = np.array([0, 0, 1, 1]), Predictions(np.array([0, -1, 1, 1]))
 
-    assert ours("accuracy", labels, answers) == 0.75
-    assert ours("f1_macro", labels, answers) == pytest.approx((2 / 3 + 1) / 2)
+    assert ours("accuracy", labels, predictions) == 0.75
+    assert ours("f1_macro", labels, predictions) == pytest.approx((2 / 3 + 1) / 2)
 
 
-@pytest.mark.parametrize("positive", ["c", "x"], ids=["neither a label nor an answer", "no class"])
+@pytest.mark.parametrize("positive", ["c", "x"], ids=["neither a label nor a prediction", "not a class"])
 @pytest.mark.parametrize("metric", [name for name in (*OF_LABELS, *OF_SCORES) if METRICS[name].of_class])
 def test_a_metric_of_a_class_that_does_not_occur_is_undefined(metric, positive):
-    answers = Predictions(np.array([1, 1]), scores=np.array([0.1, 0.2]))
+    predictions = Predictions(np.array([1, 1]), scores=np.array([0.1, 0.2]))
 
-    assert np.isnan(ours(metric, np.array([0, 1]), answers, positive=positive))
+    assert np.isnan(ours(metric, np.array([0, 1]), predictions, positive=positive))
 
 
 # ── scores
@@ -101,7 +101,7 @@ def ranked():
 @pytest.mark.parametrize("metric", OF_SCORES)
 @settings(max_examples=100, deadline=None)
 @given(rows=ranked())
-def test_a_metric_of_scores_is_scikit_learns_figure_with_ties(metric, rows):
+def test_a_metric_of_scores_is_scikit_learns_value_with_ties(metric, rows):
     labels, scores = rows
     assume(0 < labels.sum() < len(labels))
     function = {"roc_auc": sk.roc_auc_score, "average_precision": sk.average_precision_score}[metric]
@@ -124,21 +124,21 @@ def test_a_rank_needs_both_classes():
 
 def test_scores_of_one_class_are_not_taken_for_those_of_another():
     labels = np.array([0, 0, 1, 1])
-    answers = Predictions(labels, scores=np.array([1.0, 3.0, 2.0, 4.0]), positive=1)
+    predictions = Predictions(labels, scores=np.array([1.0, 3.0, 2.0, 4.0]), positive=1)
 
-    assert ours("roc_auc", labels, answers, ("a", "b"), positive="b") == 0.75
-    assert ours("roc_auc", labels, answers, ("a", "b"), positive="a") == 0.75
-    assert np.isnan(ours("roc_auc", labels, answers, ("a", "b", "c"), positive="a"))
+    assert ours("roc_auc", labels, predictions, ("a", "b"), positive="b") == 0.75
+    assert ours("roc_auc", labels, predictions, ("a", "b"), positive="a") == 0.75
+    assert np.isnan(ours("roc_auc", labels, predictions, ("a", "b", "c"), positive="a"))
 
 
 def test_a_class_that_is_not_the_gates_is_scored_by_its_probability():
     labels = np.array([0, 0, 1, 2])
     table = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.3, 0.6, 0.1], [0.1, 0.2, 0.7]])
-    answers = Predictions(labels, table, scores=table[:, 2], positive=2)
+    predictions = Predictions(labels, table, scores=table[:, 2], positive=2)
 
     for place, name in enumerate("abc"):
         expected = sk.roc_auc_score(labels == place, table[:, place])
-        assert ours("roc_auc", labels, answers, ("a", "b", "c"), positive=name) == pytest.approx(expected)
+        assert ours("roc_auc", labels, predictions, ("a", "b", "c"), positive=name) == pytest.approx(expected)
 
 
 def test_a_class_that_the_model_does_not_know_has_no_scores():
@@ -160,7 +160,7 @@ def tables(width):
 @pytest.mark.parametrize("metric", OF_PROBABILITIES)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_a_metric_of_probabilities_is_scikit_learns_figure(metric, width, data):
+def test_a_metric_of_probabilities_is_scikit_learns_value(metric, width, data):
     labels, table = data.draw(tables(width))
     labels, table = np.array(labels), table / table.sum(axis=1, keepdims=True)
     every = list(range(width))
@@ -178,7 +178,7 @@ def test_a_metric_of_probabilities_is_scikit_learns_figure(metric, width, data):
 @pytest.mark.parametrize(
     "row", [[1, 1], [0, 0], [1.5, -0.5], [np.nan, 0.5]], ids=["too much", "too little", "below 0", "NaN"]
 )
-def test_what_is_no_probability_has_no_loss(metric, row):
+def test_what_is_not_a_probability_has_no_loss(metric, row):
     # 1 for every class would have no log loss at all.
     labels, table = np.array([0, 1, 1]), np.array([[0.5, 0.5], [0.2, 0.8], row])
 
@@ -206,7 +206,7 @@ def test_a_label_without_a_probability_has_probability_0():
 @pytest.mark.parametrize("metric", OF_NUMBERS)
 @settings(max_examples=100, deadline=None)
 @given(rows=st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), min_size=2, max_size=40))
-def test_a_metric_of_numbers_is_scikit_learns_figure(metric, rows):
+def test_a_metric_of_numbers_is_scikit_learns_value(metric, rows):
     labels, numbers = np.array(rows).T
     assume(np.ptp(labels) > 1e-3)  # of equal labels, scikit-learn calls R² 0 or 1, and we call it undefined
     function = {"mae": sk.mean_absolute_error, "rmse": sk.root_mean_squared_error, "r2": sk.r2_score}[metric]
@@ -235,13 +235,13 @@ def test_r2_of_equal_labels_is_undefined():
 def test_a_metric_of_no_rows_is_undefined(metric):
     regression = METRICS[metric].needs == "numbers"
     nothing = np.array([], dtype=np.float64 if regression else np.int64)
-    answers = Predictions(nothing, np.empty((0, 4)), np.empty(0))
+    predictions = Predictions(nothing, np.empty((0, 4)), np.empty(0))
 
-    assert np.isnan(ours(metric, nothing, answers, () if regression else NAMES, positive="b"))
+    assert np.isnan(ours(metric, nothing, predictions, () if regression else NAMES, positive="b"))
 
 
 @pytest.mark.parametrize("metric", [*OF_SCORES, *OF_PROBABILITIES])
-def test_a_model_that_does_not_give_what_a_metric_needs_has_no_figure(metric):
+def test_a_model_that_does_not_give_what_a_metric_needs_has_no_value(metric):
     labels = np.array([0, 1])
 
     assert np.isnan(ours(metric, labels, Predictions(labels), ("a", "b"), positive="b"))
@@ -267,12 +267,12 @@ def test_a_weighted_sum_of_losses_is_a_resample_of_rows(metric):
     rows = rng.integers(0, 30, (20, 30))
     regression = metric in OF_NUMBERS
     labels = rng.normal(size=30) if regression else rng.integers(0, 4, 30)
-    answers = rng.normal(size=30) if regression else rng.dirichlet(np.ones(4), 30)
+    predictions = rng.normal(size=30) if regression else rng.dirichlet(np.ones(4), 30)
 
-    resampled = value(metric, weights_of(rows) @ losses(metric, labels, answers))
+    resampled = value(metric, weights_of(rows) @ losses(metric, labels, predictions))
 
     def one(draw):
-        part = Predictions(answers[draw]) if regression else Predictions(labels[draw], answers[draw])
+        part = Predictions(predictions[draw]) if regression else Predictions(labels[draw], predictions[draw])
         return ours(metric, labels[draw], part, () if regression else NAMES)
 
     assert resampled == pytest.approx([one(draw) for draw in rows])
@@ -283,7 +283,7 @@ def weights_of(rows):
     return np.stack([np.bincount(draw, minlength=30) for draw in rows]).astype(float)
 
 
-# ── codes
+# ── label codes
 
 
 @pytest.mark.parametrize(
@@ -299,9 +299,9 @@ def weights_of(rows):
         ([0, 1], ["0", "1"]),
     ],
 )
-def test_codes_that_do_not_fit_are_refused(labels, predictions):
-    with pytest.raises(ValueError, match=r"codes are|no pairs"):
-        check_codes(np.array(labels), np.array(predictions), 2)
+def test_label_codes_that_do_not_fit_are_refused(labels, predictions):
+    with pytest.raises(ValueError, match=r"label codes are|do not pair"):
+        check_label_codes(np.array(labels), np.array(predictions), 2)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_classes_are_texts_in_their_order(labels, names):
     assert classes_in(np.array(labels, dtype=object)) == names
 
 
-def test_a_value_that_is_no_class_has_the_code_of_none():
+def test_a_value_that_is_not_a_class_has_code_minus_one():
     values = np.array(["b", "x", None, "a", 1.0], dtype=object)
 
     assert encode(values, ("a", "b")).tolist() == [1, -1, -1, 0, -1]
@@ -329,4 +329,4 @@ def test_a_value_that_is_no_class_has_the_code_of_none():
 
 @pytest.mark.parametrize(("label", "found"), [("1", 1), (1, 1), ("2", None), (None, None)])
 def test_a_class_is_found_by_its_text(label, found):
-    assert code(label, ("0", "1", "None")) == found
+    assert label_code(label, ("0", "1", "None")) == found

@@ -3,80 +3,22 @@
 import numpy as np
 import pytest
 
-from retrain.gate.judge import judge
-from retrain.gate.predictions import Evidence, Predictions
-from retrain.records import Matchup, Outcome, Proof
-from retrain.spec.gate import Gate, Limit, Slice
-
-ROWS = 1_000
-LABELS = np.arange(ROWS) % 2
-INPUTS = {"age": "double", "text": "string"}
-EVERY = np.ones(ROWS, bool)
-
-RIGHT = np.where(np.arange(ROWS) < 100, 1 - LABELS, LABELS)
-"""The challenger's answers: wrong on the first hundred rows."""
-WRONG = np.where(np.arange(ROWS) < 300, 1 - LABELS, LABELS)
-
-
-def ours(**changes):
-    return Predictions(**{"labels": RIGHT, "inputs": INPUTS, **changes})
-
-
-def theirs(**changes):
-    return Predictions(**{"labels": WRONG, "inputs": INPUTS, **changes})
-
-
-def judged(challenger=None, production=None, *, labels=LABELS, classes=("fail", "pass"), anchor=None, gate, **changes):
-    """The verdict on a challenger that is better beyond doubt: what holds it is a guard."""
-    about = Matchup(
-        id="t1",
-        model="m",
-        candidate="c",
-        snapshot="s",
-        run_id="r",
-        version="2",
-        production="1",
-        anchor=anchor and "0",
-        holdout_round=1,
-        test=1,
-    )
-    return judge(
-        Evidence(
-            matchup=about,
-            classes=classes,
-            labels=labels,
-            challenger=challenger or ours(),
-            production=production or theirs(),
-            anchor=anchor,
-            clusters=changes.pop("clusters", np.arange(len(labels))),
-            **changes,
-        ),
-        gate,
-    )
-
-
-def gate(**changes):
-    return Gate(**{"metric": "accuracy", "tests": 1, **changes})
-
-
-def passes(verdict, name):
-    (guard,) = [guard for guard in verdict.guards if guard.name == name]
-    assert (guard.passed, guard.computed, verdict.outcome) == (True, True, Outcome.PROMOTE), verdict.reason
-    return guard.says
-
-
-def fails(verdict, name):
-    (guard,) = [guard for guard in verdict.guards if guard.name == name]
-    assert (guard.passed, guard.computed, verdict.outcome) == (False, True, Outcome.HOLD), verdict.reason
-    assert guard.says == verdict.reason
-    return guard.says
-
-
-def is_unknown(verdict, name):
-    (guard,) = [guard for guard in verdict.guards if guard.name == name]
-    assert (guard.passed, guard.computed, verdict.outcome) == (False, False, Outcome.INCONCLUSIVE), verdict.reason
-    assert guard.says in verdict.reason
-    return guard.says
+from retrain.records import Outcome, Proof
+from retrain.spec.gate import Limit
+from tests.core.gate.guarded import (
+    INPUTS,
+    LABELS,
+    PLACES,
+    RIGHT,
+    ROWS,
+    fails,
+    gate,
+    is_unknown,
+    judged,
+    ours,
+    passes,
+    theirs,
+)
 
 
 def test_without_a_guard_the_challenger_is_promoted():
@@ -98,31 +40,31 @@ def test_without_a_guard_the_challenger_is_promoted():
 
 
 @pytest.mark.parametrize(
-    ("bounds", "told"),
+    ("bounds", "says"),
     [
         ({"floor": 0.9}, "F1 of pass 0.900 reaches the floor of 0.9"),
         ({"ceiling": 0.95}, "F1 of pass 0.900 keeps to the ceiling of 0.95"),
         ({"floor": 0.5, "ceiling": 0.95}, "F1 of pass 0.900 reaches the floor of 0.5 and keeps to the ceiling of 0.95"),
     ],
 )
-def test_a_further_metric_keeps_to_its_limits(bounds, told):
+def test_a_further_metric_keeps_to_its_limits(bounds, says):
     verdict = judged(gate=gate(limits=(Limit(metric="f1", positive="pass", **bounds),)))
 
-    assert passes(verdict, "limit of f1") == told
+    assert passes(verdict, "limit of f1") == says
 
 
 @pytest.mark.parametrize(
-    ("bounds", "told"),
+    ("bounds", "says"),
     [
         ({"floor": 0.91}, "F1 of pass 0.900 misses the floor of 0.91"),
         ({"ceiling": 0.89}, "F1 of pass 0.900 exceeds the ceiling of 0.89"),
         ({"floor": 0.5, "ceiling": 0.8}, "F1 of pass 0.900 reaches the floor of 0.5 and exceeds the ceiling of 0.8"),
     ],
 )
-def test_a_further_metric_beyond_its_limits_is_held(bounds, told):
+def test_a_further_metric_beyond_its_limits_is_held(bounds, says):
     verdict = judged(gate=gate(limits=(Limit(metric="f1", positive="pass", **bounds),)))
 
-    assert fails(verdict, "limit of f1") == told
+    assert fails(verdict, "limit of f1") == says
 
 
 def test_a_limit_on_what_the_model_does_not_give_is_unknown():
@@ -131,7 +73,7 @@ def test_a_limit_on_what_the_model_does_not_give_is_unknown():
     assert is_unknown(verdict, "limit of log_loss") == "log loss could not be computed, so it misses its limit"
 
 
-def test_a_limit_on_a_class_that_the_holdout_has_not_is_unknown():
+def test_a_limit_on_a_class_that_the_holdout_does_not_have_is_unknown():
     verdict = judged(gate=gate(limits=(Limit(metric="recall", positive="maybe", floor=0),)))
 
     assert is_unknown(verdict, "classes").endswith("has none of 'maybe'")
@@ -160,151 +102,6 @@ def test_a_limit_may_be_on_another_class_than_the_gates():
         challenger = ours(probabilities=table, scores=sure, positive=1)
         verdict = judged(challenger, gate=about)
         assert verdict.outcome is Outcome.PROMOTE, verdict.reason
-
-
-# ── slices
-
-PLACES = np.arange(ROWS)
-HARD = Slice(column="kind", value="hard", margin=0.05)
-
-
-def sliced(rows, *, challenger=None, production=None, by=HARD, gate_of=None, **changes):
-    about = gate_of or gate(slices=(by,))
-    return judged(challenger, production, gate=about, slices={str(by): rows}, **changes)
-
-
-def worse_on(rows):
-    """A challenger that is better as a whole and wrong on these rows, where Production is right."""
-    return ours(labels=np.where(rows, 1 - LABELS, LABELS))
-
-
-def test_a_slice_with_no_loss_passes():
-    verdict = sliced(PLACES < 400)
-
-    assert passes(verdict, "slice kind = hard") == (
-        "slice kind = hard: 0.750 against 0.250 on 400 rows is not shown to be more than 0.05 worse"
-    )
-    (part,) = verdict.slices
-    assert (part.name, part.rows, part.score, part.production_score) == ("kind = hard", 400, 0.75, 0.25)
-    assert part.interval[0] < 0.5 < part.interval[1]
-
-
-def test_a_loss_beyond_the_margin_is_held():
-    rows = PLACES >= 950
-
-    verdict = sliced(rows, challenger=worse_on(rows & (PLACES < 970)))
-
-    assert fails(verdict, "slice kind = hard") == (
-        "slice kind = hard: 0.600 against 1.000 on 50 rows is shown to be more than 0.05 worse"
-    )
-
-
-def test_a_loss_that_may_be_chance_passes():
-    rows = PLACES >= 950
-
-    passes(sliced(rows, challenger=worse_on(PLACES >= 998)), "slice kind = hard")
-
-
-def test_a_loss_within_the_margin_passes():
-    rows = PLACES >= 500
-
-    wide = Slice(column="kind", value="hard", margin=0.3)
-    passes(sliced(rows, challenger=worse_on(PLACES >= 900), by=wide), "slice kind = hard")
-
-
-def test_a_slice_by_range_is_guarded_too():
-    by = Slice(column="age", least=30, below=65.5, margin=0.05)
-    rows = PLACES >= 900
-
-    verdict = sliced(rows, challenger=worse_on(rows), by=by)
-
-    assert fails(verdict, "slice 30 <= age < 65.5").startswith("slice 30 <= age < 65.5: 0.000 against 1.000")
-
-
-@pytest.mark.parametrize("by", [HARD, Slice(column="age", least=30, margin=0.05)], ids=str)
-def test_an_empty_slice_is_unknown(by):
-    verdict = sliced(~EVERY, by=by)
-
-    assert is_unknown(verdict, f"slice {by}") == f"slice {by} has 0 distinct rows and needs 30"
-    assert (verdict.slices[0].rows, verdict.slices[0].score, verdict.slices[0].interval) == (0, None, None)
-
-
-def test_a_slice_that_nobody_measured_is_unknown():
-    is_unknown(judged(gate=gate(slices=(HARD,))), "slice kind = hard")
-
-
-def test_a_slice_needs_enough_distinct_rows():
-    rows = PLACES < 60
-
-    passes(sliced(rows, clusters=np.where(rows, PLACES // 2, PLACES)), "slice kind = hard")
-    told = is_unknown(sliced(rows, clusters=np.where(rows, PLACES // 3, PLACES)), "slice kind = hard")
-    assert told == "slice kind = hard has 20 distinct rows and needs 30"
-
-
-def test_accuracy_is_known_on_a_slice_of_one_class():
-    passes(sliced((LABELS == 1) & (PLACES < 500)), "slice kind = hard")
-
-
-@pytest.mark.parametrize("metric", ["f1", "precision", "recall", "average_precision"])
-def test_a_metric_of_a_class_is_unknown_on_a_slice_without_its_label(metric):
-    # Both have false alarms there, so that F1 and precision are 0 for both: equal, and no evidence of anything.
-    about = gate(metric=metric, positive="pass", floor=0, slices=(HARD,))
-    better, worse = LABELS + RIGHT / 2, LABELS + 2 * WRONG
-
-    verdict = sliced(
-        (LABELS == 0) & (PLACES < 700), gate_of=about, challenger=ours(scores=better), production=theirs(scores=worse)
-    )
-
-    assert is_unknown(verdict, "slice kind = hard") == "slice kind = hard has no label 'pass'"
-
-
-def test_roc_auc_is_unknown_on_a_slice_of_one_class():
-    about = gate(metric="roc_auc", positive="pass", slices=(HARD,))
-
-    verdict = sliced(
-        LABELS == 1, gate_of=about, challenger=ours(scores=RIGHT / 2), production=theirs(scores=WRONG / 2.0)
-    )
-
-    assert is_unknown(verdict, "slice kind = hard") == "ROC AUC of slice kind = hard could not be computed"
-
-
-def test_r2_is_unknown_on_a_slice_of_equal_labels():
-    numbers = np.where(PLACES < 100, 7.0, PLACES % 13)
-    about = gate(metric="r2", slices=(HARD,))
-
-    verdict = sliced(
-        PLACES < 100,
-        gate_of=about,
-        challenger=ours(labels=numbers + 0.1 * (PLACES % 3)),
-        production=theirs(labels=numbers + PLACES % 3),
-        labels=numbers,
-        classes=(),
-    )
-
-    assert is_unknown(verdict, "slice kind = hard") == "R² of slice kind = hard could not be computed"
-
-
-def test_more_slices_must_each_show_more():
-    # A loss of 4 rows is shown at 0.05 and not at 0.05 / 40: of the resamples, e^-4 have none of them.
-    rows = PLACES >= 900
-    challenger = worse_on(PLACES >= 996)
-    alone = Slice(column="kind", value="hard", margin=0)
-    others = tuple(Slice(column="kind", value=f"other {place}", margin=0) for place in range(39))
-
-    first = judged(challenger, gate=gate(slices=(alone,)), slices={str(alone): rows})
-    among = judged(
-        challenger,
-        gate=gate(slices=(alone, *others)),
-        slices={str(alone): rows, **{str(each): PLACES < 300 for each in others}},
-    )
-
-    fails(first, "slice kind = hard")
-    passes(among, "slice kind = hard")
-
-
-def test_a_slice_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="slice kind = hard of shape"):
-        sliced(EVERY[:-1])
 
 
 # ── twin, signature, training rows
@@ -339,7 +136,7 @@ def test_a_challenger_without_a_signature_is_unknown():
     is_unknown(judged(ours(inputs=None), gate=gate()), "signature")
 
 
-def test_a_production_without_a_signature_asks_for_none():
+def test_a_production_without_a_signature_needs_none():
     passes(judged(ours(inputs=None), theirs(inputs=None), gate=gate()), "signature")
 
 
@@ -358,7 +155,7 @@ def test_training_rows_of_a_production_that_was_adopted_are_not_known_and_not_co
 
 
 def calibrated(confidence, **changes):
-    """Probabilities of this confidence for each answer."""
+    """Return predictions with probabilities of this confidence."""
     sure = np.where(RIGHT == 1, confidence, 1 - np.asarray(confidence))
     return ours(probabilities=np.column_stack([1 - sure, sure]), **changes)
 
@@ -370,7 +167,7 @@ def test_calibration_is_the_mean_gap_of_confidence_and_accuracy():
 
     passes(judged(challenger, gate=gate(max_ece=0.0501)), "calibration")
     assert fails(judged(challenger, gate=gate(max_ece=0.0499)), "calibration") == (
-        "the expected calibration error is 0.05, and 0.0499 is the most"
+        "the expected calibration error is 0.05; the limit is 0.0499"
     )
 
 
@@ -385,21 +182,22 @@ def test_a_confidence_of_1_is_in_the_last_bin():
 
 @pytest.mark.parametrize("table", [None, np.full((ROWS, 2), np.nan), np.ones((ROWS, 2))], ids=["none", "NaN", "sum 2"])
 def test_without_probabilities_calibration_is_unknown(table):
-    told = is_unknown(judged(ours(probabilities=table), gate=gate(max_ece=1)), "calibration")
+    says = is_unknown(judged(ours(probabilities=table), gate=gate(max_ece=1)), "calibration")
 
-    assert told == "the calibration could not be computed"
+    assert says == "the calibration could not be computed"
 
 
-def test_the_share_of_each_class_among_the_answers_is_that_among_the_labels():
+def test_the_share_of_each_class_among_the_predictions_is_that_among_the_labels():
     often = ours(labels=np.where(PLACES < 100, 1, LABELS))  # 550 of 1,000, and 500 of the labels
 
     passes(judged(often, gate=gate(max_share_shift=0.05)), "label share")
     assert fails(judged(often, gate=gate(max_share_shift=0.049)), "label share") == (
-        "the share of a class differs from its labels by 0.05, and 0.049 is the most"
+        "the greatest difference between the share of a class among the predictions and among the labels is 0.05; "
+        "the limit is 0.049"
     )
 
 
-def test_an_answer_outside_of_the_classes_has_a_share_of_its_own():
+def test_a_prediction_outside_of_the_classes_has_a_share_of_its_own():
     outside = ours(labels=np.where(PLACES < 100, -1, LABELS))
 
     fails(judged(outside, gate=gate(max_share_shift=0.099)), "label share")
@@ -445,13 +243,13 @@ def test_a_guard_that_is_unknown_outweighs_one_that_has_failed():
     assert verdict.reason == "the growth could not be computed"
 
 
-def test_every_guard_that_has_failed_is_told():
+def test_every_guard_that_has_failed_is_named():
     verdict = judged(ours(latency_ms=99.0), gate=gate(max_latency_ms=1), twin=True)
 
     assert verdict.outcome is Outcome.HOLD
     assert verdict.reason == (
         "Production is the same candidate on the same snapshot; "
-        "the 95th percentile of the time for one row is, in ms, 99, and 1 is the most"
+        "the 95th percentile of the time for one row, in ms, is 99; the limit is 1"
     )
 
 
@@ -466,17 +264,17 @@ def test_every_guard_that_has_failed_is_told():
         ("version 0", {"anchor": theirs(labels=np.full(ROWS, -1))}),
     ],
 )
-def test_a_model_whose_answers_are_all_no_labels_is_unknown(who, changes):
-    # One trained on numbers says 1.0 where the label is 1: that it is always wrong would be the wrong conclusion.
+def test_a_model_without_a_prediction_that_is_a_label_is_unknown(who, changes):
+    # A model trained on numbers predicts 1.0 where the label is 1: to call it always wrong would be a mistake.
     verdict = judged(gate=gate(proof=Proof.NON_INFERIORITY, margin=0.05), **changes)
 
-    assert is_unknown(verdict, "measured") == f"no answer of {who} is one of the labels"
+    assert is_unknown(verdict, "measured") == f"no prediction of {who} is one of the labels"
 
 
-def test_rows_that_an_adopted_version_may_know_are_told():
-    told = is_unknown(judged(gate=gate(min_rows=2_000), unknown=1_234), "rows")
+def test_rows_that_an_adopted_version_may_know_are_counted():
+    says = is_unknown(judged(gate=gate(min_rows=2_000), unknown=1_234), "rows")
 
-    assert told == (
+    assert says == (
         "the holdout has 1,000 distinct rows and needs 2,000; 1,234 that an adopted version may have trained on do not "
         "count"
     )
@@ -486,6 +284,6 @@ def test_a_regression_needs_two_different_labels():
     fives = np.full(ROWS, 5.0)
     about = gate(metric="mae", ceiling=9)
 
-    told = is_unknown(judged(ours(labels=fives), labels=fives, classes=(), gate=about), "labels")
+    says = is_unknown(judged(ours(labels=fives), labels=fives, classes=(), gate=about), "labels")
 
-    assert told == "the holdout has 1 different labels and needs 2"
+    assert says == "the holdout has 1 different labels and needs 2"

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrain.gate.predictions import Predictions
-from tests.core.gate.test_judge import LABELS, ROWS, scores, wrong_on
+from tests.core.gate.evidence import LABELS, ROWS, evidence_of, wrong_on
 
 some_rows = st.lists(st.integers(0, ROWS - 1), unique=True, max_size=20)
 
 
 @given(ours=some_rows, theirs=some_rows)
 def test_a_row_has_flipped_where_one_of_the_two_is_wrong(ours, theirs):
-    to_wrong, to_right = scores(wrong_on(ours), wrong_on(theirs)).flips()
+    to_wrong, to_right = evidence_of(wrong_on(ours), wrong_on(theirs)).flips()
 
     assert set(to_wrong) == set(ours) - set(theirs)
     assert set(to_right) == set(theirs) - set(ours)
@@ -21,9 +21,9 @@ def test_a_row_has_flipped_where_one_of_the_two_is_wrong(ours, theirs):
 def test_nothing_has_flipped_without_two_models_or_in_a_regression():
     numbers = Predictions(LABELS.astype(float))
     measured = [
-        scores(LABELS, None),
-        scores(None, LABELS),
-        scores(numbers, Predictions(np.zeros(ROWS)), labels=LABELS.astype(float), classes=()),
+        evidence_of(LABELS, None),
+        evidence_of(None, LABELS),
+        evidence_of(numbers, Predictions(np.zeros(ROWS)), labels=LABELS.astype(float), classes=()),
     ]
 
     assert [[len(rows) for rows in each.flips()] for each in measured] == [[0, 0]] * 3

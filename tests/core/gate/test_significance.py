@@ -1,4 +1,4 @@
-"""Resampling by sums and ranks draws from the distribution of a plain loop over scikit-learn.
+"""Resampling by sums and ranks draws from the same distribution as a plain loop over scikit-learn.
 
 With few clusters that distribution is known exactly: every way to swap them, or to draw them, is counted.
 """
@@ -27,7 +27,7 @@ CLASSES = 3
 
 @dataclass
 class Case:
-    """Two models on the same rows, and the metric as a plain function of labels and one model's answers."""
+    """Two models on the same rows, and the metric as a plain function of labels and one model's predictions."""
 
     labels: Any
     own: Any
@@ -49,17 +49,17 @@ class Case:
         return tuple(self.plain(self.labels[rows], each[rows]) for each in (self.own, self.theirs))
 
 
-def f1_macro(labels, answers):
-    present = sorted(({*labels} | {*answers}) - {-1})
-    return sk.f1_score(labels, answers, labels=present, average="macro", zero_division=np.nan)
+def f1_macro(labels, predictions):
+    present = sorted(({*labels} | {*predictions}) - {-1})
+    return sk.f1_score(labels, predictions, labels=present, average="macro", zero_division=np.nan)
 
 
-def f1_of_1(labels, answers):
-    return sk.f1_score(labels, answers, labels=[1], average="macro", zero_division=np.nan)
+def f1_of_1(labels, predictions):
+    return sk.f1_score(labels, predictions, labels=[1], average="macro", zero_division=np.nan)
 
 
-def log_loss(labels, answers):
-    return sk.log_loss(labels, answers, labels=range(CLASSES))
+def log_loss(labels, predictions):
+    return sk.log_loss(labels, predictions, labels=range(CLASSES))
 
 
 def auc(labels, scores):
@@ -70,8 +70,8 @@ def average_precision(labels, scores):
     return sk.average_precision_score(labels, scores) if labels.any() else np.nan
 
 
-def r2(labels, answers):
-    return sk.r2_score(labels, answers) if np.ptp(labels) else np.nan
+def r2(labels, predictions):
+    return sk.r2_score(labels, predictions) if np.ptp(labels) else np.nan
 
 
 PLAIN = {
@@ -124,8 +124,8 @@ def every_swap(metric, seed=3):
 
 
 def scored(labels, own, theirs, cluster):
-    def accuracy(truth, answers):
-        return float((truth == answers.labels).mean())
+    def accuracy(truth, predictions):
+        return float((truth == predictions.labels).mean())
 
     return Scored(accuracy, labels, Predictions(own), Predictions(theirs), cluster)
 
@@ -275,7 +275,7 @@ def test_a_scorer_of_scikit_learn_agrees_with_the_quick_way(metric, name, sign):
         assert ks_2samp(sign * ours, theirs).pvalue > 0.001
 
 
-def test_answers_are_alike_only_in_everything_that_a_scorer_may_see():
+def test_predictions_are_alike_only_if_everything_that_a_scorer_may_see_is():
     labels, table = np.array([0, 1]), np.array([[0.6, 0.4], [0.2, 0.8]])
 
     def alike(own, theirs):
@@ -289,7 +289,7 @@ def test_answers_are_alike_only_in_everything_that_a_scorer_may_see():
 # ── p, intervals
 
 
-def test_a_gain_of_nothing_but_the_last_bits_is_none():
+def test_a_gain_in_the_last_bits_alone_is_a_tie():
     # Twenty errors that are 0.1 larger or smaller, in a unit in which the rounding of their sum is larger than 10^-12.
     rng, unit = np.random.default_rng(3), 1e5 / 3
     labels, error = rng.normal(0, 3_000, 300), np.round(rng.normal(size=300), 1)
