@@ -21,10 +21,10 @@ _MOST_POINTS = 2_000
 def plot_metric_comparison(
     compared: pd.DataFrame, metric_keys: Sequence[str], *, ascending: Sequence[str] = ()
 ) -> Figure:
-    """A panel for each metric, a dot for each run; the runs are those that are best in the first metric.
+    """Draw a panel for each metric, with a dot for each of the runs that are best in the first metric.
 
-    compared: what `compare_experiments` gives. ascending: the metrics of which smaller is better. Raises KeyError for a
-    metric that no run has, and ValueError where there is no metric to draw.
+    compared: what `compare_experiments` returns. ascending: the metrics where smaller is better. Raises KeyError for a
+    metric that no run has, and ValueError where no metric is named.
     """
     if not metric_keys:
         raise ValueError("name a metric to draw")
@@ -53,9 +53,9 @@ def plot_metric_comparison(
 def plot_hyperparameter_impact(
     compared: pd.DataFrame, analysis: HyperparameterAnalysis, *, most: int = _MOST_PARAMETERS
 ) -> Figure:
-    """A panel for each parameter, the most important first: points over a number, the spread for each other value.
+    """Draw a panel for each parameter, the most important first: points over numbers, a box for each other value.
 
-    compared: what was analysed. Raises ValueError where no parameter differs between runs.
+    compared: the runs that were analysed. Raises ValueError where no parameter differs between them.
     """
     shown = analysis.parameters[:most]
     if not shown:
@@ -72,7 +72,7 @@ def plot_hyperparameter_impact(
             having = compared[compared[f"param_{effect.name}"].notna()]
             draw = _draw_number if effect.is_number else _draw_category
             draw(axes, effect, having[f"param_{effect.name}"], having[f"metric_{analysis.metric}"].astype(float))
-            axes.set_title(_words(effect))
+            axes.set_title(_title(effect))
             axes.grid(axis="y")
         for axes in list(panels)[len(shown) :]:
             axes.remove()
@@ -84,10 +84,10 @@ def _draw_number(axes: Axes, effect: ParameterEffect, values: "pd.Series[str]", 
     numbers = values.astype(float)
     axes.plot(numbers[::step], metric[::step], "o", color=BLUE, markersize=4, alpha=0.6, markeredgewidth=0)
     axes.axvline(float(effect.best_value), color=VERMILION, linestyle="--", linewidth=1)
-    # Learning rates and the like: equal factors deserve equal room.
+    # Learning rates and the like: equal factors get equal room.
     if numbers.min() > 0 and numbers.max() / numbers.min() >= 1000:
         axes.set_xscale("log")
-        # Matplotlib's own labels of powers are mathematics, which a dollar sign in a name must not be.
+        # Matplotlib's own labels of powers are TeX, which is off: a dollar sign in a name must stay one.
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(f"best {short(effect.best_value, 20)}")
 
@@ -113,7 +113,7 @@ def _draw_category(axes: Axes, effect: ParameterEffect, values: "pd.Series[str]"
             name.set(ha="right", rotation_mode="anchor")
 
 
-def _words(effect: ParameterEffect) -> str:
+def _title(effect: ParameterEffect) -> str:
     parts = [short(effect.name, 28)]
     if effect.importance is not None:
         parts.append(f"importance {effect.importance:.2f}")

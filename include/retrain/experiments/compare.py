@@ -1,4 +1,4 @@
-"""Runs of several experiments side by side, the best of them, and what their parameters did to a metric."""
+"""Runs of several experiments side by side, the best of them, and the effect of their parameters on a metric."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,7 +16,7 @@ from retrain.tracker.run_table import table
 _FEW = 10
 _MOST_VALUES = 20
 _SAMPLE = 1_000
-"""Runs that the importance of parameters is estimated from: a forest on more takes minutes and says the same."""
+"""Runs that the importance of parameters is estimated from: a forest of more runs takes minutes for the same result."""
 _SEED = 0
 
 
@@ -27,10 +27,11 @@ def compare_experiments(
     *,
     every_parameter: bool = False,
 ) -> pd.DataFrame:
-    """The finished runs of these experiments, the oldest first: `experiment_id`, `experiment`, `run_id`, `run_name`,
-    `metric_<key>` and `param_<key>`, empty where a run has not the one.
+    """Return the finished runs of these experiments, the oldest first.
 
-    metric_keys: None for all that any run has. every_parameter: those too in which no two runs differ.
+    The columns are `experiment_id`, `experiment`, `run_id`, `run_name`, `metric_<key>` and `param_<key>`, empty where a
+    run lacks the metric or parameter. metric_keys: None for every metric that any run has. every_parameter: include
+    parameters in which no two runs differ.
     """
     names = {id_: tracker.get_experiment(id_).name for id_ in dict.fromkeys(experiment_ids)}
     runs = tracker.search_runs(list(names), [FINISHED])
@@ -46,16 +47,16 @@ def compare_experiments(
 def get_best_models(
     tracker: ExperimentTracker, experiment_ids: Sequence[str], metric_key: str, k: int = 5, *, ascending: bool = False
 ) -> list[Run]:
-    """The k finished runs with the greatest value of the metric, the best first; the smallest where `ascending`.
+    """Return the k finished runs with the greatest value of the metric, the best first; the smallest if `ascending`.
 
-    Runs without this metric, or with NaN or infinity for it, do not count; of equal ones the earliest comes first.
+    Runs without this metric, or with NaN or infinity for it, do not count. Of equal runs, the earliest comes first.
     """
     return tracker.get_best_runs(experiment_ids, metric_key, k, ascending)
 
 
 @dataclass(frozen=True)
 class ValueEffect:
-    """The metric of the runs that have one value of a parameter."""
+    """The metric over the runs that have one value of a parameter."""
 
     value: str
     runs: int
@@ -68,20 +69,20 @@ class ValueEffect:
 
 @dataclass(frozen=True)
 class ParameterEffect:
-    """What a parameter did to a metric."""
+    """The effect of a parameter on a metric."""
 
     name: str
     is_number: bool
-    """Whether each of its values is one."""
+    """Whether each of its values is a number."""
     runs: int
-    """Those that have it."""
+    """How many runs have it."""
     values: tuple[ValueEffect, ...]
-    """The most frequent ones: numbers in their order, others by the metric's mean, the best first."""
+    """The most frequent values: numbers in their order, others by the metric's mean, the best first."""
     best_value: str
-    """The one with the best mean; of equal ones that of more runs."""
+    """The value with the best mean; of equal values, the one of more runs."""
     pearson: float | None
     spearman: float | None
-    """Correlation of a number with the metric; None for what is none, and where the metric is the same everywhere."""
+    """Correlation with the metric; None for a parameter that is not a number, or where the metric is constant."""
     importance: float | None
     """Share of the metric's variance that this parameter explains, alone and with others (functional ANOVA, Hutter et
     al. 2014); None where not every run has it."""
@@ -91,20 +92,21 @@ class ParameterEffect:
 class HyperparameterAnalysis:
     metric: str
     runs: int
-    """Those that have the metric."""
+    """How many runs have the metric."""
     parameters: tuple[ParameterEffect, ...]
-    """The most important first."""
+    """The most important one first."""
     constant: tuple[str, ...]
-    """Left out: no two runs differ in them."""
+    """Parameters that are left out, because no two runs differ in them."""
     warnings: tuple[str, ...]
 
 
 def analyze_hyperparameters(
     compared: pd.DataFrame, metric_key: str, *, ascending: bool = False
 ) -> HyperparameterAnalysis:
-    """compared: what `compare_experiments` gives. ascending: the smaller the metric, the better.
+    """Measure the effect of each parameter on a metric.
 
-    Runs without the metric, or with NaN or infinity for it, do not count. Raises KeyError where no run has the metric.
+    compared: what `compare_experiments` returns. ascending: whether smaller is better. Runs without the metric, or with
+    NaN or infinity for it, do not count. Raises KeyError where no run has the metric.
     """
     runs = compared[np.isfinite(compared[f"metric_{metric_key}"].astype(float))]
     metric = runs[f"metric_{metric_key}"].astype(float)
@@ -164,13 +166,13 @@ def _value_effect(row: Mapping[Hashable, Any]) -> ValueEffect:
 
 
 def _numbers(values: "pd.Series[str]") -> "pd.Series[float] | None":
-    """The values as numbers; None where one of them is none, or is not finite."""
+    """The values as numbers; None where one of them is not a finite number."""
     numbers = pd.to_numeric(values, errors="coerce")
     return numbers.astype(float) if np.isfinite(numbers.astype(float)).all() else None
 
 
 def _importances(params: pd.DataFrame, metric: "pd.Series[float]") -> dict[str, float]:
-    """Of the parameters that each run has, by column."""
+    """The importance of each parameter that every run has, by column."""
     complete = [name for name in params.columns if params[name].notna().all()]
     if not complete or metric.nunique() < 2:
         return {}

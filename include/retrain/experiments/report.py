@@ -15,7 +15,7 @@ from retrain.reports.page import Page, Picture, Section, Table, write_html, writ
 
 Format = Literal["html", "markdown"]
 
-_ROWS = 50
+_MOST_ROWS = 50
 
 
 def generate_report(
@@ -27,10 +27,10 @@ def generate_report(
     format: Format = "html",
     ascending: Sequence[str] = (),
 ) -> Path:
-    """The best runs, their metrics and what the parameters did to the first metric; gives `report.html` or `report.md`.
+    """Write the best runs, their metrics and the parameters' effect on the first metric, and return the file's path.
 
-    compared: what `compare_experiments` gives. ascending: the metrics of which smaller is better. Raises KeyError for a
-    metric that no run has.
+    It is `report.html` or `report.md` in this folder. compared: what `compare_experiments` returns. ascending: the
+    metrics where smaller is better. Raises KeyError for a metric that no run has.
     """
     first = metric_keys[0]
     analysis = analyze_hyperparameters(compared, first, ascending=first in ascending)
@@ -43,11 +43,11 @@ def generate_report(
         )
     ]
     if analysis.parameters:
-        says = f"{first} by the value of each parameter; the best value of each is in the table below."
-        pictures.append(_picture(plot_hyperparameter_impact(compared, analysis), "parameters", says))
+        alt = f"{first} by the value of each parameter; the best value of each is in the table below."
+        pictures.append(_picture(plot_hyperparameter_impact(compared, analysis), "parameters", alt))
     notes = [*analysis.warnings]
-    if len(ranked) > _ROWS:
-        notes.append(f"the table holds the best {_ROWS} of {len(ranked):,} runs")
+    if len(ranked) > _MOST_ROWS:
+        notes.append(f"the table holds the best {_MOST_ROWS} of {len(ranked):,} runs")
     if analysis.constant:
         notes.append(f"the same in all runs, and left out: {', '.join(analysis.constant)}")
     tables = {"Runs": _runs(ranked, metric_keys), "Parameters": _parameters(analysis)}
@@ -62,7 +62,7 @@ def generate_report(
 def _runs(ranked: pd.DataFrame, metric_keys: Sequence[str]) -> pd.DataFrame:
     params = [name for name in ranked.columns if name.startswith("param_")]
     shown = ranked[["experiment", "run_name", "run_id", *(f"metric_{name}" for name in metric_keys), *params]]
-    return shown.head(_ROWS).rename(columns=lambda name: name.removeprefix("metric_").removeprefix("param_"))
+    return shown.head(_MOST_ROWS).rename(columns=lambda name: name.removeprefix("metric_").removeprefix("param_"))
 
 
 def _parameters(analysis: HyperparameterAnalysis) -> pd.DataFrame:
@@ -81,9 +81,9 @@ def _parameters(analysis: HyperparameterAnalysis) -> pd.DataFrame:
     )
 
 
-def _picture(figure: Figure, name: str, says: str) -> Picture:
+def _picture(figure: Figure, name: str, alt: str) -> Picture:
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
-        return Picture(name, says, save(figure, Path(folder), name).read_bytes())
+        return Picture(name, alt, save(figure, Path(folder), name).read_bytes())
 
 
 def _table(frame: pd.DataFrame) -> Table:

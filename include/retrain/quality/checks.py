@@ -1,5 +1,5 @@
-"""What is asked of a snapshot's rows before anything is trained on them: table in, one `Check` for each field of the
-spec's section `checks` out.
+"""Checks of a snapshot's rows before anything is trained on them: table in, one `Check` for each field of the spec's
+section `checks` out.
 
 Every check works on whole columns, because a snapshot may have millions of rows.
 """
@@ -20,23 +20,24 @@ from retrain.spec.checks import ShareCheck
 from retrain.spec.fields import duration_text
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
+from retrain.text import shorten
 
 Mask = NDArray[np.bool_]
-Codes = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 _EXAMPLES = 5
 _FEW = 100
-"""Of new rows: the shares of labels among fewer of them move by chance."""
+"""Among fewer new rows, the shares of labels move by chance."""
 _NOTHING = "there is nothing to compare with"
 
 
 def run(
     spec: Spec, rows: pa.Table, before: pa.Table | None, *, same_contents: bool, now: datetime
 ) -> tuple[Check, ...]:
-    """Every check that the spec's task has, in the order of the spec's fields.
+    """Run every check that the spec's task has, in the order of the spec's fields.
 
-    rows: a snapshot. before: the last consumed one, None before the first. same_contents: whether the content keys of
-    the two can be compared, those of one split version and the same features.
+    rows: a snapshot. before: the last consumed snapshot; None before the first. same_contents: whether the content keys
+    of the two can be compared, because both have one split version and the same features.
     """
     features = tuple(name for name in spec.source.features if name in rows.column_names)
     data = _Data(rows, before, features, same_contents)
@@ -63,7 +64,7 @@ def _all(spec: Spec, data: "_Data", now: datetime) -> Iterator[Check]:
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """The rows, beside those of the last consumed snapshot; what several checks need of them is worked out once."""
+    """The rows and those of the last consumed snapshot, with what several checks derive from them, derived once."""
 
     rows: pa.Table
     before: pa.Table | None
@@ -85,35 +86,35 @@ class _Data:
         return _mask(pc.equal(pc.utf8_trim_whitespace(self.rows[name]), ""))
 
     @cached_property
-    def place(self) -> Codes:
-        """Where the last snapshot holds each row's key, -1 for nowhere. Shape (rows,)."""
+    def place(self) -> Integers:
+        """Position of each row's key in the last snapshot, -1 where it is not there. Shape (rows,)."""
         if self.before is None:
             return np.full(len(self.rows), -1)
-        return _numbers(pc.index_in(self.keys, self.before["key"]))
+        return _integers(pc.index_in(self.keys, self.before["key"]))
 
     @cached_property
-    def labels(self) -> tuple[Codes, Codes, pa.Array]:
-        """A code for each label, of shape (rows,) here and in the last snapshot, and the labels by code."""
-        return _coded(_as_text(self.rows["label"]), None if self.before is None else _as_text(self.before["label"]))
+    def labels(self) -> tuple[Integers, Integers, pa.Array]:
+        """Label codes here and in the last snapshot, each of shape (rows,), and the labels by code."""
+        return _encode(_as_text(self.rows["label"]), None if self.before is None else _as_text(self.before["label"]))
 
     @cached_property
-    def contents(self) -> tuple[Codes, Codes] | None:
-        """What is the same for rows of the same features, here and in the last snapshot; None where nothing can say."""
+    def contents(self) -> tuple[Integers, Integers] | None:
+        """Numbers that are equal for rows of equal features, here and in the last snapshot; None if incomparable."""
         if self.before is None:
             return None
         if self.same_contents:
             return self.rows[CONTENT].to_numpy(), self.before[CONTENT].to_numpy()
-        # Each split version has a salt of its own: then the features that both have, as they are.
+        # Each split version has a salt of its own: compare the values of the features that both have.
         common = [
             name
             for name in self.features
             if name in self.before.column_names and _is_text(self.rows[name]) == _is_text(self.before[name])
         ]
-        return _coded(_joined(self.rows, common), _joined(self.before, common))[:2] if common else None
+        return _encode(_joined(self.rows, common), _joined(self.before, common))[:2] if common else None
 
     @cached_property
     def new(self) -> Mask:
-        """Which rows the last snapshot did not hold as they are; all of them where there is none such."""
+        """Mask of the rows that the last snapshot did not hold as they are; all rows where there is no such row."""
         old = self.place >= 0
         labels, labels_before, _ = self.labels
         old[old] = labels[old] == labels_before[self.place[old]]
@@ -123,15 +124,15 @@ class _Data:
         return np.ones(len(old), np.bool_) if old.all() else ~old
 
     @cached_property
-    def content_of_row(self) -> tuple[Codes, Codes]:
-        """Of each row the number of its content, from 0, shape (rows,); of each content the first row that has it."""
+    def content_of_row(self) -> tuple[Integers, Integers]:
+        """The number of each row's content, from 0, shape (rows,); and the first row of each content."""
         _, first, number = np.unique(self.rows[CONTENT].to_numpy(), return_index=True, return_inverse=True)
         return number, first
 
-    def said(self, which: Mask) -> str:
-        """What `which` rows are called."""
-        count = int(which.sum())
-        return f"{count:,} rows" if count == len(which) else f"{count:,} new rows"
+    def counted(self, mask: Mask) -> str:
+        """Name the rows of a mask that is `new` or all rows, with their number."""
+        count = int(mask.sum())
+        return f"{count:,} rows" if count == len(mask) else f"{count:,} new rows"
 
 
 # ── the columns
@@ -144,26 +145,26 @@ def _column_types(data: _Data, *, blocks: bool) -> Check:
     changed = [
         f"{name} is {data.rows[name].type}, and was {before[name].type}"
         for name in data.features
-        # Of numbers and booleans a model sees the same: float64.
+        # A model gets numbers and booleans alike as float64.
         if name in before.column_names and _is_text(data.rows[name]) != _is_text(before[name])
     ]
     if data.rows["label"].type != before["label"].type:
         changed.insert(0, f"the label is {data.rows['label'].type}, and was {before['label'].type}")
-    says = "; ".join(changed) or "every column is of the type that it was"
+    says = "; ".join(changed) or "every column has the type that it had"
     return Check(name="column_types", passed=not changed, blocks=blocks, says=says, count=len(changed))
 
 
 def _of_columns(name: str, limit: ShareCheck, found: Mapping[str, Mask], data: _Data) -> Check:
-    """found: of each column that the check is about, its rows at fault, shape (rows,)."""
+    """found: for each column that the check is about, the mask of its faulty rows, shape (rows,)."""
     if not found:
         return Check(name=name, passed=True, blocks=limit.on_fail == "block", says="no feature is text", count=0)
     new = data.new
     shares = {column: _share(mask & new, new) for column, mask in found.items()}
     worst = max(shares, key=lambda column: shares[column])
-    told = [column for column, share in shares.items() if share > limit.max] or [worst]
-    at_fault = np.any([found[column] for column in told], axis=0) & new
-    what = ", ".join(f"{column} is empty in {shares[column]:.1%}" for column in told)
-    return _check(name, limit, shares[worst], f"{what} of {data.said(new)}", at_fault=at_fault, keys=data.keys)
+    named = [column for column, share in shares.items() if share > limit.max] or [worst]
+    at_fault = np.any([found[column] for column in named], axis=0) & new
+    what = ", ".join(f"{column} is empty in {shares[column]:.1%}" for column in named)
+    return _check(name, limit, shares[worst], f"{what} of {data.counted(new)}", at_fault=at_fault, keys=data.keys)
 
 
 # ── contents and labels
@@ -193,8 +194,8 @@ def _unseen_labels(limit: ShareCheck, data: _Data) -> Check:
     labels, labels_before, names = data.labels
     unseen = np.bincount(labels_before, minlength=len(names)) == 0
     at_fault = unseen[labels]
-    says = f"{at_fault.sum():,} of {data.said(data.new)} have a label that the last snapshot did not hold"
-    says += _named(names, unseen)
+    says = f"{at_fault.sum():,} of {data.counted(data.new)} have a label that the last snapshot did not hold"
+    says += _listed(names, unseen)
     return _check("unseen_labels", limit, _share(at_fault, data.new), says, at_fault=at_fault, keys=data.keys)
 
 
@@ -205,7 +206,7 @@ def _vanished_labels(limit: ShareCheck, data: _Data) -> Check:
     vanished = np.bincount(labels, minlength=len(names)) == 0
     at_fault = vanished[labels_before]
     says = f"{at_fault.sum():,} of the last snapshot's {len(at_fault):,} rows had a label that no row has now"
-    says += _named(names, vanished)
+    says += _listed(names, vanished)
     return _check("vanished_labels", limit, _share(at_fault), says, at_fault=at_fault, keys=data.before["key"])
 
 
@@ -213,14 +214,16 @@ def _moved_labels(limit: ShareCheck, data: _Data) -> Check:
     labels, labels_before, names = data.labels
     if data.before is None or not len(names):
         return _incomparable("moved_labels", limit)
-    asked = data.new if data.new.sum() >= _FEW else np.ones(len(labels), np.bool_)
-    now = np.bincount(labels[asked], minlength=len(names)) / max(1, asked.sum())
+    compared = data.new if data.new.sum() >= _FEW else np.ones(len(labels), np.bool_)
+    now = np.bincount(labels[compared], minlength=len(names)) / max(1, compared.sum())
     was = np.bincount(labels_before, minlength=len(names)) / max(1, len(labels_before))
     moved = np.abs(now - was)
     worst = int(moved.argmax())
-    says = f"label {_short(names[worst].as_py())} is on {now[worst]:.1%} of {data.said(asked)}, and was on "
+    says = f"label {_short(names[worst].as_py())} is on {now[worst]:.1%} of {data.counted(compared)}, and was on "
     says += f"{was[worst]:.1%} of the last snapshot's: a difference of {moved[worst]:.1%}"
-    return _check("moved_labels", limit, float(moved[worst]), says, at_fault=asked & (labels == worst), keys=data.keys)
+    return _check(
+        "moved_labels", limit, float(moved[worst]), says, at_fault=compared & (labels == worst), keys=data.keys
+    )
 
 
 def _future_labels(limit: ShareCheck, ahead: timedelta, data: _Data, now: datetime) -> Check:
@@ -234,9 +237,11 @@ def _future_labels(limit: ShareCheck, ahead: timedelta, data: _Data, now: dateti
 
 
 def _resequenced_keys(limit: ShareCheck, data: _Data) -> Check:
-    """Contents that both snapshots hold once, each: they say which row is which. Among few contents some are met again
-    under another key by chance; with n rows spread evenly over k contents that is a share of n/k · exp(−2n/k), which is
-    never more than 0.19."""
+    """Find rows under another key by the contents that both snapshots hold once each, which identify a row.
+
+    Among few contents some come again under another key by chance: with n rows spread evenly over k contents, a share
+    of n/k · exp(−2n/k), which is never above 0.19.
+    """
     if data.before is None or data.contents is None:
         return _incomparable("resequenced_keys", limit)
     (content, row), (content_before, row_before) = map(_held_once, data.contents)
@@ -275,7 +280,7 @@ def _fallen_rows(limit: ShareCheck, data: _Data) -> Check:
 
 
 def _check(name: str, limit: ShareCheck, share: float, says: str, *, at_fault: Mask, keys: pa.ChunkedArray) -> Check:
-    """at_fault: which of the rows with these `keys`, both of shape (rows,)."""
+    """at_fault: mask of the faulty ones among the rows with these `keys`, both of shape (rows,)."""
     passed = share <= limit.max
     allowed = f"at most {100 * limit.max:g}% may be" if limit.max else "none may be"
     return Check(
@@ -284,7 +289,7 @@ def _check(name: str, limit: ShareCheck, share: float, says: str, *, at_fault: M
         blocks=limit.on_fail == "block",
         says=f"{says}; {allowed}",
         count=int(at_fault.sum()),
-        keys=() if passed else _taken(keys, np.flatnonzero(at_fault)),
+        keys=() if passed else _examples(keys, np.flatnonzero(at_fault)),
     )
 
 
@@ -292,30 +297,30 @@ def _incomparable(name: str, limit: ShareCheck) -> Check:
     return Check(name=name, passed=True, blocks=limit.on_fail == "block", says=_NOTHING, count=0)
 
 
-def _named(names: pa.Array, which: Mask) -> str:
-    some = np.flatnonzero(which)
+def _listed(names: pa.Array, mask: Mask) -> str:
+    some = np.flatnonzero(mask)
     more = f" and {len(some) - _EXAMPLES:,} more" if len(some) > _EXAMPLES else ""
-    return f": {', '.join(_taken(names, some))}{more}" if len(some) else ""
+    return f": {', '.join(_examples(names, some))}{more}" if len(some) else ""
 
 
-def _taken(texts: pa.Array | pa.ChunkedArray, where: Codes) -> tuple[str, ...]:
-    """The first of the texts that are there."""
-    return tuple(map(_short, texts.take(pa.array(where[:_EXAMPLES])).to_pylist()))
+def _examples(texts: pa.Array | pa.ChunkedArray, places: Integers) -> tuple[str, ...]:
+    """The first few of the texts at these places."""
+    return tuple(map(_short, texts.take(pa.array(places[:_EXAMPLES])).to_pylist()))
 
 
 def _short(text: str) -> str:
-    """A label or a key may be as long as anybody likes."""
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    """Shorten a label or a key, which may have any length; its spaces stay, as two keys may differ in them alone."""
+    return shorten(text, 60, keep_lines=True)
 
 
-def _share(which: Mask, of: Mask | None = None) -> float:
-    """Of all rows, or of some of them."""
-    count, rows = (which.sum(), len(which)) if of is None else ((which & of).sum(), of.sum())
+def _share(mask: Mask, of: Mask | None = None) -> float:
+    """The mask's share of all rows, or of those of another mask; 0 where there are none."""
+    count, rows = (mask.sum(), len(mask)) if of is None else ((mask & of).sum(), of.sum())
     return float(count / rows) if rows else 0.0
 
 
-def _held_once(contents: Codes) -> tuple[Codes, Codes]:
-    """The contents that one row has, and which row."""
+def _held_once(contents: Integers) -> tuple[Integers, Integers]:
+    """The contents that exactly one row has, and the position of that row."""
     distinct, first, counts = np.unique(contents, return_index=True, return_counts=True)
     return distinct[counts == 1], first[counts == 1]
 
@@ -325,29 +330,29 @@ def _is_text(column: pa.ChunkedArray) -> bool:
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    # Large: all texts of a column together may have more than 2 GiB.
+    # `large_string`, because the texts of a column may have more than 2 GiB together.
     return column.cast(pa.large_string())
 
 
 def _joined(table: pa.Table, names: list[str]) -> pa.ChunkedArray:
-    """The values of these columns as one text for each row."""
+    """Join the values of these columns into one text for each row."""
     columns = [table[name] if _is_text(table[name]) else table[name].cast(pa.float64(), safe=False) for name in names]
     texts = [pc.fill_null(_as_text(column), "\1") for column in columns]
     return pc.binary_join_element_wise(*texts, pa.scalar("\0", pa.large_string()))
 
 
-def _coded(one: pa.ChunkedArray, other: pa.ChunkedArray | None) -> tuple[Codes, Codes, pa.Array]:
-    """A code for each distinct text, of shape (rows,) for either column, and the texts by code."""
+def _encode(one: pa.ChunkedArray, other: pa.ChunkedArray | None) -> tuple[Integers, Integers, pa.Array]:
+    """Give each distinct text a number: those of either column, each of shape (rows,), and the texts by number."""
     columns = [one] if other is None else [one, other]
     both = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.large_string())
     encoded = both.combine_chunks().dictionary_encode()
-    codes = _numbers(pa.chunked_array([encoded.indices]))
-    return codes[: len(one)], codes[len(one) :], encoded.dictionary
+    numbers = _integers(pa.chunked_array([encoded.indices]))
+    return numbers[: len(one)], numbers[len(one) :], encoded.dictionary
 
 
 def _mask(column: pa.ChunkedArray) -> Mask:
     return np.asarray(pc.fill_null(column, False).to_numpy(), np.bool_)
 
 
-def _numbers(column: pa.ChunkedArray) -> Codes:
+def _integers(column: pa.ChunkedArray) -> Integers:
     return np.asarray(pc.fill_null(column, -1).to_numpy(), np.int64)

@@ -1,8 +1,8 @@
-"""How far rows have moved from those that Production was trained on: features and labels, each on its own.
+"""How far rows have moved from those that Production was trained on: each feature, and the label, on its own.
 
 PSI is the population stability index (Siddiqi, *Credit Risk Scorecards*, 2006): the sum over bins of the difference of
-the two shares times the logarithm of their ratio. The bins are ten quantiles of the reference, and one for what is
-missing. Nothing here decides anything.
+the two shares times the logarithm of their ratio. The bins are ten quantiles of the reference, and one for missing
+values. Nothing here decides anything.
 """
 
 from collections.abc import Sequence
@@ -13,51 +13,53 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.spatial.distance import jensenshannon
 
 from retrain.records import Record
 from retrain.spec.task import Task
 
 MOST_ROWS = 100_000
-"""Of either side, drawn at random where there are more: what it costs does not grow with the table."""
+"""Rows of either table that are compared, drawn at random from more: the cost does not grow with the table."""
 ENOUGH = 500
-"""New rows that are compared by themselves. Without any drift PSI is (bins − 1)(1/n + 1/m) on average: 0.02 where 500
-rows in 11 bins are compared with many."""
+"""The fewest new rows that are compared by themselves. Without any drift PSI is (bins − 1)(1/n + 1/m) on average: 0.02
+where 500 rows in 11 bins are compared with many."""
 SOME, MUCH = 0.1, 0.25
-"""Siddiqi's rule of thumb for PSI: below the first little has moved, above the second much has."""
+"""Siddiqi's rule of thumb for PSI: below SOME little has moved, from MUCH on much has."""
 _BINS = 10
 _FEW = 100
-_WORDS = 1_000
-"""The most frequent ones, which are compared one by one."""
+_MOST_WORDS = 1_000
+"""The most frequent words are compared one by one."""
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 class Drift(Record):
-    """Of one feature, or of the label. Of a text, PSI is that of its length in characters."""
+    """How far one column has moved. The PSI of a text is that of its length in characters."""
 
     name: str
-    """Of the column; `label` for the label."""
+    """The column's name; `label` for the label."""
     psi: float
     ks: float | None = None
-    """Statistic of the two-sample Kolmogorov–Smirnov test, between 0 and 1; None for what is no number."""
+    """Statistic of the two-sample Kolmogorov–Smirnov test, between 0 and 1; None for texts and classes."""
     p_value: float | None = None
-    """Of that test, asymptotic."""
+    """The p-value of that test, asymptotic."""
     unseen_words: float | None = None
-    """Share of the words that the reference never holds."""
+    """Share of the words now that the reference never holds."""
     js_distance: float | None = None
-    """Jensen–Shannon distance between the frequencies of words, between 0 and 1."""
+    """Jensen–Shannon distance between the frequencies of words, base 2: between 0 and 1."""
     of_classes: bool = False
     """Whether the bins are classes."""
     bins: tuple[str, ...]
     reference: tuple[float, ...]
     current: tuple[float, ...]
-    """Both: share of the rows in each bin."""
+    """Shares of the reference's rows, and of the rows now, in each bin."""
 
 
 def drift(reference: pa.Table, rows: pa.Table, features: Sequence[str], task: Task) -> tuple[Drift, ...]:
-    """Of each of these features that both have as the same kind, and of the label, which comes last.
+    """Measure each feature that both tables hold as the same kind, and the label, which comes last.
 
-    Empty where one of the two has no rows.
+    Returns nothing where one of the two has no rows.
     """
     if not len(reference) or not len(rows):
         return ()
@@ -78,15 +80,15 @@ def drift(reference: pa.Table, rows: pa.Table, features: Sequence[str], task: Ta
 
 
 def sample(rows: pa.Table, seed: str) -> pa.Table:
-    """At most `MOST_ROWS` of them. seed: hexadecimal, an id of a snapshot, so that the same rows are drawn again."""
+    """Draw at most `MOST_ROWS` rows. seed: a snapshot's id, hexadecimal, so that the same rows are drawn again."""
     if len(rows) <= MOST_ROWS:
         return rows
-    dice = np.random.default_rng(int(seed, 16))
-    return rows.take(pa.array(np.sort(dice.choice(len(rows), MOST_ROWS, replace=False))))
+    rng = np.random.default_rng(int(seed, 16))
+    return rows.take(pa.array(np.sort(rng.choice(len(rows), MOST_ROWS, replace=False))))
 
 
 def new_or_all(rows: pa.Table, known: pa.ChunkedArray) -> pa.Table:
-    """The rows whose key is not among `known`, which a model can only have met since; all, where those are too few."""
+    """Return the rows whose key is not in `known`, which came later; all rows where fewer than `ENOUGH` did."""
     new = rows.filter(pc.invert(pc.is_in(rows["key"], known)))
     return new if len(new) >= ENOUGH else rows
 
@@ -96,25 +98,25 @@ def new_or_all(rows: pa.Table, known: pa.ChunkedArray) -> pa.Table:
 
 def _of_numbers(name: str, was: Floats, now: Floats) -> Drift:
     """was, now: shape (rows,), NaN where missing."""
-    known = [values[~np.isnan(values)] for values in (was, now)]
-    if not all(map(len, known)):
+    present = [values[~np.isnan(values)] for values in (was, now)]
+    if not all(map(len, present)):
         return Drift(name=name, **_binned(was, now))
-    # The exact p takes long where rows are many, and the asymptotic one is undefined where they are very few.
-    test = stats.ks_2samp(*known, method="asymp" if max(map(len, known)) > _FEW else "exact")
+    # The exact p takes long for many rows, and the asymptotic one is undefined for very few.
+    test = stats.ks_2samp(*present, method="asymp" if max(map(len, present)) > _FEW else "exact")
     return Drift(name=name, ks=float(test.statistic), p_value=float(test.pvalue), **_binned(was, now))
 
 
 def _binned(was: Floats, now: Floats) -> dict[str, Any]:
-    """PSI, the bins, and the share of both in each."""
+    """Return the fields of `Drift` that come from bins: PSI, their names, and the shares in each."""
     edges = _edges(was[~np.isnan(was)])
     return {**_psi(_counts(was, edges), _counts(now, edges)), "bins": _names(edges)}
 
 
 def _edges(values: Floats) -> Floats:
-    """The upper ends of all bins but the last one.
+    """Return the upper ends of all bins but the last one.
 
-    A value that is more than one of the quantiles has a bin of its own: of a column that is nearly always 0, what is
-    below and what is above it is seen.
+    A value that more than one quantile has gets a bin of its own: where a column is nearly always 0, the bins show what
+    lies below it and what above.
     """
     if not len(values):
         return values
@@ -136,15 +138,15 @@ def _names(edges: Floats) -> tuple[str, ...]:
     return (*names, f"> {edges[-1]:.4g}" if len(edges) else "any", "missing")
 
 
-def _counts(values: Floats, edges: Floats) -> NDArray[np.int64]:
+def _counts(values: Floats, edges: Floats) -> Counts:
     missing = np.isnan(values)
     bins = np.searchsorted(edges, values[~missing], side="left")
     return np.append(np.bincount(bins, minlength=len(edges) + 1), missing.sum())
 
 
-def _psi(was: NDArray[np.int64], now: NDArray[np.int64]) -> dict[str, Any]:
+def _psi(was: Counts, now: Counts) -> dict[str, Any]:
     """was, now: rows in each bin, shape (bins,)."""
-    # Half a row more in each bin that either has rows in: an empty one would make it infinite.
+    # Half a row more in each bin where either has rows: an empty bin would make PSI infinite.
     used = (was + now) > 0
     p, q = ((counts[used] + 0.5) / (counts.sum() + 0.5 * used.sum()) for counts in (was, now))
     return {
@@ -161,27 +163,27 @@ def _of_text(name: str, was: pa.ChunkedArray, now: pa.ChunkedArray) -> Drift:
     words = [_words(column) for column in (was, now)]
     return Drift(
         name=name,
-        unseen_words=_unseen(words[1], words[0].field("values")),
+        unseen_words=_unseen_share(words[1], words[0].field("values")),
         js_distance=_js_distance(*words),
         **_binned(*(_floats(pc.utf8_length(column)) for column in (was, now))),
     )
 
 
 def _words(texts: pa.ChunkedArray) -> pa.StructArray:
-    """Each word with how often it occurs. Texts are normalised as those of a content key are (`retrain.content`)."""
+    """Count each word, in texts that are normalised as in `snapshots/content_keys.py`."""
     normal = pc.utf8_lower(pc.utf8_normalize(texts.cast(pa.large_string()), form="NFKC"))
     words = pc.list_flatten(pc.utf8_split_whitespace(normal))
     return pc.value_counts(words.filter(pc.not_equal(words, "")))
 
 
-def _unseen(words: pa.StructArray, known: pa.Array) -> float | None:
+def _unseen_share(words: pa.StructArray, known: pa.Array) -> float | None:
     counts = words.field("counts").to_numpy()
     unseen = ~pc.is_in(words.field("values"), known).to_numpy(zero_copy_only=False)
     return float(counts[unseen].sum() / counts.sum()) if counts.sum() else None
 
 
 def _js_distance(was: pa.StructArray, now: pa.StructArray) -> float | None:
-    """Over the words that are most frequent in the two together, and all others as one."""
+    """Compare the words that are most frequent in the two together, and all others as one; None without any word."""
     totals = [int(pc.sum(words.field("counts")).as_py() or 0) for words in (was, now)]
     if not all(totals):
         return None
@@ -189,10 +191,11 @@ def _js_distance(was: pa.StructArray, now: pa.StructArray) -> float | None:
     shares = np.zeros((2, len(names)))
     for row, words, total in zip(shares, (was, now), totals, strict=True):
         row[pc.index_in(words.field("values"), names).to_numpy()] = words.field("counts").to_numpy() / total
-    often = np.argsort(-shares.sum(axis=0), kind="stable")[:_WORDS]
+    often = np.argsort(-shares.sum(axis=0), kind="stable")[:_MOST_WORDS]
     p, q = (np.append(row[often], max(0.0, 1 - row[often].sum())) for row in shares)
-    divergence = stats.entropy((p + q) / 2, base=2) - (stats.entropy(p, base=2) + stats.entropy(q, base=2)) / 2
-    return float(np.sqrt(max(0.0, divergence)))  # a rounding error below 0 has no root
+    with np.errstate(invalid="ignore"):
+        distance = float(jensenshannon(p, q, base=2))
+    return 0.0 if np.isnan(distance) else distance  # of a divergence that rounding has put below 0
 
 
 # ── classes
@@ -202,9 +205,9 @@ def _of_classes(name: str, was: pa.ChunkedArray, now: pa.ChunkedArray) -> Drift:
     classes = pc.unique(pa.chunked_array([*was.chunks, *now.chunks], pa.string()))
     counts = []
     for column in (was, now):
-        codes = pc.index_in(column, classes).to_numpy()
-        counts.append(np.bincount(codes, minlength=len(classes)))
-    # By name: which one comes first says nothing.
+        places = pc.index_in(column, classes).to_numpy()
+        counts.append(np.bincount(places, minlength=len(classes)))
+    # By name: the order in which classes occur means nothing.
     order = np.argsort(np.array(classes.to_pylist()), kind="stable")
     return Drift(
         name=name,

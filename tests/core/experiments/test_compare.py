@@ -1,4 +1,4 @@
-"""Runs side by side, the best of them, what parameters did to a metric, and the report of all that."""
+"""Runs side by side, the best of them, the effect of parameters on a metric, and the report of all that."""
 
 import re
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def tracker(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def log(tracker: Any) -> Callable[..., str]:
-    """Log a finished run; gives its id."""
+    """Return a function that logs a run and returns its id."""
 
     def log(experiment: str, params: dict[str, Any], status: str = "FINISHED", **metrics: float) -> str:
         run: str = tracker.start_run(tracker.create_experiment(experiment), "run")
@@ -44,10 +44,10 @@ def log(tracker: Any) -> Callable[..., str]:
 
 @pytest.fixture(scope="module")
 def compared() -> pd.DataFrame:
-    """Two hundred runs: `c` makes the metric, `kind` a little of it, `seed` nothing, and `folds` is always five."""
-    random = np.random.default_rng(0)
-    c, kind = 10 ** random.uniform(-3, 2, 200), random.choice(["lbfgs", "saga"], 200)
-    f1 = 0.7 + 0.04 * np.log10(c) + 0.02 * (kind == "saga") + random.normal(0, 0.005, 200)
+    """Two hundred runs: the metric follows `c`, a little `kind`, and not `seed`; `folds` is always five."""
+    rng = np.random.default_rng(0)
+    c, kind = 10 ** rng.uniform(-3, 2, 200), rng.choice(["lbfgs", "saga"], 200)
+    f1 = 0.7 + 0.04 * np.log10(c) + 0.02 * (kind == "saga") + rng.normal(0, 0.005, 200)
     return pd.DataFrame(
         {
             "experiment_id": "1",
@@ -58,7 +58,7 @@ def compared() -> pd.DataFrame:
             "metric_log_loss": 1 - f1,
             "param_c": [f"{each:.6g}" for each in c],
             "param_kind": kind,
-            "param_seed": [str(each) for each in random.integers(0, 1000, 200)],
+            "param_seed": [str(each) for each in rng.integers(0, 1000, 200)],
             "param_folds": "5",
         }
     )
@@ -66,7 +66,7 @@ def compared() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def analysis(compared: pd.DataFrame) -> HyperparameterAnalysis:
-    """Of the metric F1: made once, as the importance of parameters takes seconds."""
+    """The analysis of the metric F1, made once, as the importance of parameters takes seconds."""
     return analyze_hyperparameters(compared, "f1")
 
 
@@ -78,7 +78,7 @@ def effect(analysis: HyperparameterAnalysis, name: str) -> ParameterEffect:
 # ── compare_experiments, get_best_models
 
 
-def test_runs_of_several_experiments_stand_in_one_table(tracker: Any, log: Callable[..., str]) -> None:
+def test_runs_of_several_experiments_are_in_one_table(tracker: Any, log: Callable[..., str]) -> None:
     first = log("one", {"c": 1, "folds": 5}, f1=0.5)
     second = log("two", {"c": 2, "folds": 5, "kind": "saga"}, f1=0.6, auc=0.9)
     log("two", {"c": 3}, "FAILED", f1=0.9)
@@ -107,7 +107,7 @@ def test_the_best_are_ranked_over_all_experiments(tracker: Any, log: Callable[..
 # ── analyze_hyperparameters
 
 
-def test_what_makes_the_metric_is_the_most_important(analysis: HyperparameterAnalysis) -> None:
+def test_the_parameter_that_makes_the_metric_is_the_most_important(analysis: HyperparameterAnalysis) -> None:
     assert analysis.parameters[0].name == "c"
     assert effect(analysis, "c").importance > 0.7  # type: ignore[operator]
     assert effect(analysis, "seed").importance < 0.1  # type: ignore[operator]
@@ -115,7 +115,7 @@ def test_what_makes_the_metric_is_the_most_important(analysis: HyperparameterAna
     assert (analysis.constant, analysis.warnings, analysis.runs) == (("folds",), (), 200)
 
 
-def test_of_a_number_both_correlations_are_told_and_of_a_name_none(
+def test_a_number_has_both_correlations_and_a_name_has_none(
     compared: pd.DataFrame, analysis: HyperparameterAnalysis
 ) -> None:
     c, kind = (effect(analysis, name) for name in ("c", "kind"))
@@ -127,7 +127,7 @@ def test_of_a_number_both_correlations_are_told_and_of_a_name_none(
     assert (kind.is_number, kind.pearson, kind.spearman) == (False, None, None)
 
 
-def test_of_each_value_the_metric_is_described_the_best_first(
+def test_the_metric_is_described_for_each_value_the_best_first(
     compared: pd.DataFrame, analysis: HyperparameterAnalysis
 ) -> None:
     kind = effect(analysis, "kind")
@@ -161,7 +161,7 @@ def test_runs_without_the_metric_or_a_parameter_do_not_count_for_it(compared: pd
         analyze_hyperparameters(holes, "auc")
 
 
-def test_a_metric_that_is_the_same_everywhere_says_nothing_of_a_parameter(compared: pd.DataFrame) -> None:
+def test_a_constant_metric_says_nothing_about_a_parameter(compared: pd.DataFrame) -> None:
     flat = compared.assign(metric_f1=0.5)
     assert {(each.pearson, each.importance) for each in analyze_hyperparameters(flat, "f1").parameters} == {
         (None, None)
@@ -181,7 +181,7 @@ def test_the_same_comparison_gives_the_same_pictures(compared: pd.DataFrame, tmp
     assert first == second
 
 
-def test_the_report_needs_nothing_beside_it_and_what_a_user_wrote_is_no_markup(
+def test_the_report_needs_nothing_beside_it_and_what_a_user_wrote_is_not_markup(
     compared: pd.DataFrame, tmp_path: Path
 ) -> None:
     page = generate_report(compared.head(60), ["f1"], tmp_path, title=EVIL).read_text("utf-8")
@@ -195,13 +195,13 @@ def test_the_report_needs_nothing_beside_it_and_what_a_user_wrote_is_no_markup(
 
 def test_the_report_in_markdown_has_its_pictures_beside_it(compared: pd.DataFrame, tmp_path: Path) -> None:
     report = generate_report(compared.head(60), ["f1"], tmp_path, format="markdown")
-    said = report.read_text("utf-8")
-    pictures = re.findall(r"!\[.+?\]\((.+?)\)", said)
+    text = report.read_text("utf-8")
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", text)
     assert pictures == ["metrics.png", "parameters.png"]
     for picture in pictures:
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
-    assert not re.search(r"(?<!\\)<img", said)
-    rows = [line for line in said.splitlines() if line.startswith("| ")]
+    assert not re.search(r"(?<!\\)<img", text)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows[:52]}) == 1
 
 
@@ -215,7 +215,7 @@ def test_a_number_over_many_powers_of_ten_is_drawn_on_their_scale(
     assert "0.01" in [label.get_text() for label in panels["c"].get_xticklabels()]
 
 
-def test_what_cannot_be_drawn_is_told(compared: pd.DataFrame) -> None:
+def test_what_cannot_be_drawn_is_refused(compared: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="name a metric"):
         plot_metric_comparison(compared, [])
     alone = compared.head(1)

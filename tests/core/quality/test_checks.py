@@ -1,4 +1,4 @@
-"""What each check lets through and what it does not: table in, verdicts out."""
+"""What each check lets pass and what it does not: table in, checks out."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,9 +26,9 @@ SPEC = {
 
 
 def table(rows=200, first=0, **columns):
-    """A snapshot: row i is of key i, of class 합격 where i is even, and of a content of its own."""
+    """A snapshot: row i has key i, class 합격 where i is even, and a content of its own."""
     ids = np.arange(first, first + rows)
-    given = {
+    fields = {
         "key": pa.array([str(i) for i in ids], pa.string()),
         "label": pa.array(["합격" if i % 2 == 0 else "불합격" for i in ids], pa.string()),
         "label_time": pa.array([NOON - timedelta(hours=1)] * rows, pa.timestamp("us", tz="UTC")),
@@ -38,7 +38,7 @@ def table(rows=200, first=0, **columns):
         "retrain.subset": ["train"] * rows,
         "retrain.holdout_round": [0] * rows,
     }
-    return pa.table({**given, **columns})
+    return pa.table({**fields, **columns})
 
 
 def run(rows, before=None, *, same_contents=True, task="classification", **limits):
@@ -50,7 +50,7 @@ def run(rows, before=None, *, same_contents=True, task="classification", **limit
 
 
 def of(values, **changed):
-    """The values, with those of some rows replaced: `row_3=…`."""
+    """The values, some replaced by row: `row_3=…`."""
     values = list(values)
     for name, value in changed.items():
         values[int(name.removeprefix("row_"))] = value
@@ -78,7 +78,7 @@ def test_the_first_snapshot_passes_where_there_is_nothing_to_compare_with():
     assert found["fallen_rows"].says == found["column_types"].says == "there is nothing to compare with"
 
 
-def test_a_regression_has_no_checks_of_classes_and_a_source_without_label_time_none_of_it():
+def test_a_regression_has_no_checks_of_classes_and_a_source_without_label_time_no_check_of_times():
     numbers = table(label=pa.array([str(i / 3) for i in range(200)]))
 
     assert set(run(table())) - set(run(numbers, task="regression")) == {
@@ -157,7 +157,7 @@ def test_an_old_row_that_was_emptied_since_is_a_new_one():
     assert check.says == "years is empty in 100.0% of 60 new rows; at most 50% may be"
 
 
-def test_where_no_row_is_new_all_are_asked():
+def test_where_no_row_is_new_all_rows_are_checked():
     empty = table(years=pa.array([None] * 150 + [1.0] * 50))
 
     assert run(empty, empty)["null_share"].says == "years is empty in 75.0% of 200 rows; at most 50% may be"
@@ -275,7 +275,7 @@ def test_rows_under_keys_of_a_new_sequence_are_resequenced_too():
     assert failed(run(renumbered, table())) == ["resequenced_keys", "fallen_rows"]
 
 
-def test_rows_whose_figures_were_updated_are_changed_and_not_resequenced():
+def test_rows_whose_values_were_updated_are_changed_and_not_resequenced():
     updated = table(**{"retrain.content": np.arange(200) * 1_000 + 1})
 
     assert failed(run(updated, table())) == ["changed_rows"]
@@ -284,8 +284,8 @@ def test_rows_whose_figures_were_updated_are_changed_and_not_resequenced():
 
 
 def test_of_few_contents_updates_that_meet_again_by_chance_are_not_resequenced():
-    dice = np.random.default_rng(7)
-    before, now = dice.integers(0, 2_000, (2, 1_000))
+    rng = np.random.default_rng(7)
+    before, now = rng.integers(0, 2_000, (2, 1_000))
 
     found = run(table(1_000, **{"retrain.content": now}), table(1_000, **{"retrain.content": before}))
     assert found["resequenced_keys"].passed
