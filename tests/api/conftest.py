@@ -29,14 +29,14 @@ EVERYTHING = frozenset(Permission)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As Schemathesis's own collector gives the tests of all routes one id, with pytest 9.2."""
+    """Refuse equal ids: Schemathesis's own collector gives the tests of all routes one id, with pytest 9.2."""
     if len({item.nodeid for item in items}) < len(items):
         raise pytest.UsageError("some tests have one id: xdist would run one of them, and say that all is well")
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who may what is in his token: `kim:read,log`; as `kim@toy:…`, he may it only with what that DAG keeps."""
+    """The token names the permissions: `kim:read,log`; with `kim@toy:…`, they hold for the model of that DAG only."""
 
     name: str
     permissions: frozenset[Permission]
@@ -47,15 +47,15 @@ class Person:
 
 
 async def identify(_: Request, token: str | None) -> Person:
-    who, is_one, permissions = (token or "").partition(":")
-    if not is_one:
+    who, separator, permissions = (token or "").partition(":")
+    if not separator:
         raise NotAllowedError(401, "Not authenticated")
     name, _, dag = who.partition("@")
     return Person(name, frozenset(Permission(each) for each in permissions.split(",") if each) or EVERYTHING, dag)
 
 
 class NoScheduler:
-    """Where no Airflow is around the API."""
+    """Stands for Airflow, which is not around the API here."""
 
     async def schedule(self, request: Request, dag_id: str) -> Schedule | None:
         return None
@@ -72,7 +72,7 @@ class NoScheduler:
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
-    """Its address, for as long as the block runs."""
+    """Serve the application while the block runs; yield its address."""
     port = ports.free().airflow
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -91,7 +91,7 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 
 def mounted(backend: Backend) -> FastAPI:
-    """As Airflow mounts it: the paths below its own."""
+    """Return the API mounted as Airflow does it: below its own paths."""
     around = FastAPI()
     around.mount(PREFIX, create_app(backend, identify))
     return around
@@ -129,7 +129,7 @@ As = Callable[..., httpx.Client]
 
 @pytest.fixture
 def as_person(address: str) -> Iterator[As]:
-    """A client that is logged in; by default as one who may everything."""
+    """Return a client that is logged in; by default with every permission."""
     opened = []
 
     def open_(name: str = "kim", *permissions: Permission, address: str = address) -> httpx.Client:

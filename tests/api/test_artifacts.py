@@ -64,7 +64,7 @@ OUTSIDE = {
 
 @pytest.fixture
 def kept(mlflow_server: Running) -> Callable[[], set[Path]]:
-    """All the files that MLflow keeps, and those of the folders around."""
+    """Return all files in MLflow's store, and suspicious ones in the folders around it."""
 
     def found() -> set[Path]:
         home = mlflow_server.home.path
@@ -78,12 +78,12 @@ def kept(mlflow_server: Running) -> Callable[[], set[Path]]:
 
 @pytest.fixture
 def folder(mlflow_server: Running, experiment: str, run: str) -> Path:
-    """Of the run."""
+    """The run's folder in MLflow's store."""
     return mlflow_server.home.artifacts / experiment / run / "artifacts"
 
 
 def _raw(address: str, method: str, path: str, body: bytes = b"hello") -> int:
-    """Status of a request whose path is sent as it is: clients tidy it up."""
+    """Return the status of a request whose path is sent unchanged: clients normalise it."""
     parts = urlsplit(address)
     head = (
         f"{method} {parts.path}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer kim:\r\n"
@@ -91,21 +91,21 @@ def _raw(address: str, method: str, path: str, body: bytes = b"hello") -> int:
     )
     with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=30) as connection:
         connection.sendall(head.encode("latin-1") + body)
-        answer = connection.makefile("rb").readline()
-    return int(answer.split()[1])
+        response = connection.makefile("rb").readline()
+    return int(response.split()[1])
 
 
 def _listed(api: httpx.Client, run: str, path: str | None = None) -> list[Any]:
-    answer = api.get(f"/runs/{run}/artifacts", params={} if path is None else {"path": path})
-    assert answer.status_code == 200, answer.text
-    return list(answer.json()["artifacts"])
+    response = api.get(f"/runs/{run}/artifacts", params={} if path is None else {"path": path})
+    assert response.status_code == 200, response.text
+    return list(response.json()["artifacts"])
 
 
 @pytest.mark.parametrize("path", INSIDE)
 def test_a_file_is_kept_under_its_name(path: str, api: httpx.Client, run: str, folder: Path) -> None:
-    answer = api.put(f"/runs/{run}/artifacts/{path}", content="한글".encode())
-    assert answer.status_code == 201, answer.text
-    assert answer.json() == {"path": path, "is_folder": False, "size": 6}
+    response = api.put(f"/runs/{run}/artifacts/{path}", content="한글".encode())
+    assert response.status_code == 201, response.text
+    assert response.json() == {"path": path, "is_folder": False, "size": 6}
     assert (folder / path).read_text(encoding="utf-8") == "한글"
     parent = path.rpartition("/")[0] or None
     assert {"path": path, "is_folder": False, "size": 6} in _listed(api, run, parent)
@@ -137,8 +137,8 @@ def test_who_has_uploaded_is_in_a_tag(api: httpx.Client, run: str, tracker: Expe
 def test_a_file_is_not_put_where_a_folder_is_nor_into_a_file(api: httpx.Client, run: str, folder: Path) -> None:
     assert api.put(f"/runs/{run}/artifacts/a/b.txt", content=b"1").status_code == 201
     for path, says in (("a", "a is a folder already"), ("a/b.txt/c", "a/b.txt is a file already")):
-        answer = api.put(f"/runs/{run}/artifacts/{path}", content=b"2")
-        assert (answer.status_code, answer.json()["detail"]) == (422, says)
+        response = api.put(f"/runs/{run}/artifacts/{path}", content=b"2")
+        assert (response.status_code, response.json()["detail"]) == (422, says)
     assert (folder / "a" / "b.txt").read_bytes() == b"1"
 
 
@@ -153,8 +153,8 @@ def test_a_file_that_is_too_large_is_refused_and_not_kept(
 ) -> None:
     monkeypatch.setattr(artifacts, "LARGEST_FILE", 1_000)
     assert api.put(f"/runs/{run}/artifacts/a", content=b"x" * 1_000).status_code == 201
-    answer = api.put(f"/runs/{run}/artifacts/b", content=b"x" * 1_001)
-    assert (answer.status_code, answer.json()["detail"]) == (413, "a file has at most 1,000 bytes")
+    response = api.put(f"/runs/{run}/artifacts/b", content=b"x" * 1_001)
+    assert (response.status_code, response.json()["detail"]) == (413, "a file has at most 1,000 bytes")
     assert [each.name for each in folder.iterdir()] == ["a"]
 
 

@@ -1,4 +1,4 @@
-"""Who waits for a thread, and for how long. Times are short here; the API's own are ten times as long."""
+"""How long a call waits for a thread. Times are short here; the API's own are ten times as long."""
 
 import asyncio
 import time
@@ -27,8 +27,8 @@ def dead_after(seconds: float) -> Callable[[], str]:
     return call
 
 
-def told(call: Callable[[], str], how_often: int, **how: float) -> list[tuple[str, float]]:
-    """Of each of the calls, all sent at once to one thread: what is told, and after how many seconds."""
+def results(call: Callable[[], str], how_often: int, **how: float) -> list[tuple[str, float]]:
+    """Send all calls at once to one thread; return the result of each, and after how many seconds it came."""
 
     async def all_at_once() -> list[tuple[str, float]]:
         calls = Calls("test", at_once=1, **{"wait": 0.3, "wait_in_all": 5, "seconds": 1, **how})
@@ -36,10 +36,10 @@ def told(call: Callable[[], str], how_often: int, **how: float) -> list[tuple[st
 
         async def one() -> tuple[str, float]:
             try:
-                said = await calls(call)
+                result = await calls(call)
             except (BusyError, NoAnswerError) as error:
-                said = type(error).__name__
-            return said, time.monotonic() - begun
+                result = type(error).__name__
+            return result, time.monotonic() - begun
 
         return await asyncio.gather(*(one() for _ in range(how_often)))
 
@@ -47,30 +47,30 @@ def told(call: Callable[[], str], how_often: int, **how: float) -> list[tuple[st
 
 
 def test_a_slow_server_is_waited_for_as_long_as_it_answers_others() -> None:
-    answers = told(answered_after(0.15), 8)
+    found = results(answered_after(0.15), 8)
 
-    assert [said for said, _ in answers] == ["answered"] * 8
-    assert answers[-1][1] > 1
+    assert [result for result, _ in found] == ["answered"] * 8
+    assert found[-1][1] > 1
 
 
 def test_nobody_waits_longer_for_a_thread_than_all_may() -> None:
-    answers = told(answered_after(0.15), 12, wait_in_all=0.6)
+    found = results(answered_after(0.15), 12, wait_in_all=0.6)
 
-    assert {said for said, _ in answers} == {"answered", "BusyError"}
-    assert max(seconds for said, seconds in answers if said == "BusyError") < 1
+    assert {result for result, _ in found} == {"answered", "BusyError"}
+    assert max(seconds for result, seconds in found if result == "BusyError") < 1
 
 
 @pytest.mark.parametrize("after", [0.1, 0.9])
 def test_a_dead_server_is_not_waited_for(after: float) -> None:
-    """However soon it is known: that a call has ended without an answer gives nobody hope."""
-    answers = told(dead_after(after), 20)
+    """However soon it fails: a call that ends without a reply does not extend the wait of the others."""
+    found = results(dead_after(after), 20)
 
-    assert [said for said, _ in answers].count("BusyError") >= 16
-    assert max(seconds for _, seconds in answers) < 0.3 + after + 0.5
+    assert [result for result, _ in found].count("BusyError") >= 16
+    assert max(seconds for _, seconds in found) < 0.3 + after + 0.5
 
 
 def test_a_call_without_an_answer_is_given_up_and_keeps_its_thread() -> None:
-    answers = told(answered_after(1.0), 2, seconds=0.2, wait=0.5)
+    found = results(answered_after(1.0), 2, seconds=0.2, wait=0.5)
 
-    assert [said for said, _ in answers] == ["BusyError", "BusyError"]
-    assert answers[0][1] < 0.6
+    assert [result for result, _ in found] == ["BusyError", "BusyError"]
+    assert found[0][1] < 0.6

@@ -20,16 +20,16 @@ NUMBERS = {"f1": 0.5}
 
 
 def test_a_problem_has_its_fields_and_its_type(api: httpx.Client) -> None:
-    answer = api.get(f"/runs/{uuid4().hex}")
-    assert answer.headers["content-type"] == PROBLEM
-    assert answer.json().keys() == {"type", "title", "status", "detail"}
-    assert answer.json()["title"] == "Not found"
+    response = api.get(f"/runs/{uuid4().hex}")
+    assert response.headers["content-type"] == PROBLEM
+    assert response.json().keys() == {"type", "title", "status", "detail"}
+    assert response.json()["title"] == "Not found"
 
 
 def test_each_field_that_is_wrong_is_named(api: httpx.Client) -> None:
-    answer = api.post("/runs/start", json={"experiment_id": "x", "run_name": "", "more": 1})
-    assert answer.status_code == 422
-    assert {each["field"] for each in answer.json()["errors"]} == {"experiment_id", "run_name", "more"}
+    response = api.post("/runs/start", json={"experiment_id": "x", "run_name": "", "more": 1})
+    assert response.status_code == 422
+    assert {each["field"] for each in response.json()["errors"]} == {"experiment_id", "run_name", "more"}
 
 
 def test_what_was_sent_is_not_sent_back(api: httpx.Client) -> None:
@@ -42,9 +42,9 @@ def test_a_path_that_is_not_there_is_a_problem(path: str, api: httpx.Client) -> 
 
 
 def test_a_method_that_is_not_there_is_a_problem_and_says_which_are(api: httpx.Client, experiment: str) -> None:
-    answer = api.patch(f"/{experiment}")
-    refused(answer, 405)
-    assert answer.headers["allow"] == "DELETE, GET"
+    response = api.patch(f"/{experiment}")
+    refused(response, 405)
+    assert response.headers["allow"] == "DELETE, GET"
     assert api.put("/create").headers["allow"] == "POST"
 
 
@@ -54,10 +54,10 @@ def test_what_does_not_answer_is_to_be_asked_again(error: Exception, backend: Ba
         raise error
 
     with serving(mounted(Backend(fail, fail, fail, lambda _: fail(), fail, backend.scheduler))) as place:
-        answer = as_person(address=f"{place}/api/experiments").get("/health")
-    refused(answer, 503)
-    assert answer.headers["retry-after"] == "5"
-    assert "10.0.0.1" not in answer.text
+        response = as_person(address=f"{place}/api/experiments").get("/health")
+    refused(response, 503)
+    assert response.headers["retry-after"] == "5"
+    assert "10.0.0.1" not in response.text
 
 
 # ── names

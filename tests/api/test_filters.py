@@ -25,16 +25,16 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_a_value_is_found_literally_orrefused(value: str, api: httpx.Client, experiment: str, run: str) -> None:
+def test_a_value_is_found_literally_or_refused(value: str, api: httpx.Client, experiment: str, run: str) -> None:
     other = start(api, experiment, None).json()["id"]
     api.patch(f"/runs/{other}/tags", json={"tags": {"a": "다른 값"}})
     assert api.patch(f"/runs/{run}/tags", json={"tags": {"a": value}}).status_code == 200
     condition = {"kind": "tag", "name": "a", "comparison": "=", "value": value}
-    answer = api.post("/runs/search", json={"experiment_ids": [experiment], "filter": [condition]})
+    response = api.post("/runs/search", json={"experiment_ids": [experiment], "filter": [condition]})
     if "\\" in value or ("'" in value and '"' in value):
-        refused(answer)
+        refused(response)
     else:
-        assert [each["id"] for each in answer.json()["runs"]] == [run]
+        assert [each["id"] for each in response.json()["runs"]] == [run]
 
 
 @pytest.mark.parametrize("name", ["a`", "a` = 'x' OR tags.`b", "a'b", 'a"b', " a", "a = 1", "a;b", "a(b)", "a\\b"])
@@ -53,5 +53,5 @@ def test_a_field_is_asked_for_twice(api: httpx.Client, experiment: str, run: str
     """MLflow's server breaks on a second order by the same field."""
     for kind, name in (("tag", "a"), ("metric", "a"), ("param", "a"), ("attribute", "start_time")):
         orders = [{"kind": kind, "name": name}, {"kind": kind, "name": name, "ascending": False}]
-        answer = api.post("/runs/search", json={"experiment_ids": [experiment], "order_by": orders})
-        assert [each["id"] for each in answer.raise_for_status().json()["runs"]] == [run]
+        response = api.post("/runs/search", json={"experiment_ids": [experiment], "order_by": orders})
+        assert [each["id"] for each in response.raise_for_status().json()["runs"]] == [run]

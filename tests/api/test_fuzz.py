@@ -1,4 +1,4 @@
-"""Schemathesis over the whole document, against the real thing: whatever is sent, the answer is one that the document
+"""Schemathesis over the whole document, against the real thing: whatever is sent, the response is one that the document
 announces, and never a fault of the server, nor a 503 that is bad input.
 """
 
@@ -42,7 +42,7 @@ CHECKED = [
     )
 ]
 """Not positive_data_acceptance: MLflow has rules that no schema says, such as which letters a metric's name has, and a
-422 that tells them is right. Not missing_required_header: no header is required. Not use_after_free nor
+422 that names them is right. Not missing_required_header: no header is required. Not use_after_free nor
 ensure_resource_availability: what is deleted stays, as deleted, and they look at sequences only. Not
 object_level_authorization: nothing belongs to one caller.
 """
@@ -60,11 +60,11 @@ EACH = settings(
 
 
 class Known(NamedTuple):
-    """What is there, by the names that the document has for it."""
+    """Values of things that exist, by the names that the document has for them."""
 
     kept: Mapping[str, Any]
     doomed: Mapping[str, Any]
-    """What may be deleted."""
+    """Things that may be deleted."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def known(address: str, backend: Backend) -> Known:
 
 
 class Fuzz:
-    """Sends the cases, every second one about what is there."""
+    """Sends the cases; every second one is about things that exist."""
 
     def __init__(self, address: str, known: Known) -> None:
         self._address, self._known = address, known
@@ -112,17 +112,17 @@ class Fuzz:
             self._acquaint(case, number)
         if _is_out_of_reach(case) or _would_delete_what_others_need(case, self._known):
             return
-        answer = case.call(base_url=self._address, headers=LOGIN, timeout=30)
-        self.statuses[answer.status_code] += 1
+        response = case.call(base_url=self._address, headers=LOGIN, timeout=30)
+        self.statuses[response.status_code] += 1
         case.validate_response(
-            answer,
+            response,
             checks=[each for each in CHECKED if each.__name__ not in _excused(case)],
             headers=LOGIN,
             transport_kwargs={"base_url": self._address},
         )
 
     def _acquaint(self, case: schemathesis.Case, number: int) -> None:
-        """Only where the schema's rules are kept: a case that breaks one is about that."""
+        """Put in things that exist, unless the case breaks the schema's rules on purpose."""
         assert case.meta is not None
         known = self._known.doomed if case.method.upper() == "DELETE" else self._known.kept
         for location, given in (
@@ -134,24 +134,24 @@ class Fuzz:
                 # Names of new things stay as they are.
                 kept = {"name"} if location is ParameterLocation.BODY else set()
                 given.update({name: known[name] for name in given.keys() & (known.keys() - kept)})
-                given.pop("page_token", None)  # which nobody can guess
+                given.pop("page_token", None)  # it cannot be guessed
         if "Idempotency-Key" in (case.headers or {}) and not case.meta.is_negative_at(ParameterLocation.HEADER):
             case.headers["Idempotency-Key"] = f"{uuid4().hex}-{number}"
 
 
 def _is_out_of_reach(case: schemathesis.Case) -> bool:
-    """An application that is mounted is not asked for paths with a line break in them."""
+    """A mounted application is not called for paths with a line break."""
     return "%0A" in case.formatted_path
 
 
 def _would_delete_what_others_need(case: schemathesis.Case, known: Known) -> bool:
-    """By chance: small numbers are ids of experiments."""
+    """Return whether a random case would: small numbers are ids of experiments."""
     needed = ("0", known.kept["experiment_id"])
     return case.method.upper() == "DELETE" and (case.path_parameters or {}).get("experiment_id") in needed
 
 
 def _excused(case: schemathesis.Case) -> set[str]:
-    """Checks that do not hold for this one case."""
+    """Return the checks that do not hold for this case."""
     assert case.meta is not None
     data = case.meta.phase.data
     excused = set()

@@ -11,12 +11,12 @@ from tests.api.requests import post_text, refused, start
 
 
 def _of(size: int) -> str:
-    """A body of so many bytes."""
+    """Return a body of this many bytes."""
     body = json.dumps({"name": ""})
     return body[:-2] + "x" * (size - len(body)) + body[-2:]
 
 
-def test_a_body_that_is_too_large_isrefused(api: httpx.Client) -> None:
+def test_a_body_that_is_too_large_is_refused(api: httpx.Client) -> None:
     assert "at most 250 characters" in refused(post_text(api, "/create", _of(LARGEST)))
     assert "1,048,576 bytes" in refused(post_text(api, "/create", _of(LARGEST + 1)), 413)
 
@@ -32,7 +32,7 @@ def test_a_large_body_is_refused_that_does_not_say_its_length(api: httpx.Client)
     refused(api.post("/create", content=chunks, headers={"Content-Type": "application/json"}), 413)
 
 
-def test_a_body_that_is_too_deep_isrefused(api: httpx.Client, run: str) -> None:
+def test_a_body_that_is_too_deep_is_refused(api: httpx.Client, run: str) -> None:
     def nested(depth: int) -> str:
         return f'{{"run_id": "{run}", "params": {{"깊이": {"[" * (depth - 2)}{"]" * (depth - 2)}}}}}'
 
@@ -41,7 +41,7 @@ def test_a_body_that_is_too_deep_isrefused(api: httpx.Client, run: str) -> None:
     assert "32 deep" in refused(post_text(api, "/runs/log-params", nested(100_000)))
 
 
-def test_brackets_in_a_text_are_no_depth(api: httpx.Client, run: str) -> None:
+def test_brackets_in_a_text_do_not_count_as_depth(api: httpx.Client, run: str) -> None:
     text = '[{"\\' * 100
     assert api.post("/runs/log-params", json={"run_id": run, "params": {"a": text}}).status_code == 200
     assert api.get(f"/runs/{run}").json()["params"]["a"] == text
@@ -87,7 +87,7 @@ LONG = "가" * 251
     ],
     ids=lambda each: str(each)[:40],
 )
-def test_what_is_too_long_or_too_many_isrefused(path: str, body: Any, api: httpx.Client) -> None:
+def test_what_is_too_long_or_too_many_is_refused(path: str, body: Any, api: httpx.Client) -> None:
     refused(api.post(path, json=body))
 
 
@@ -118,7 +118,7 @@ def test_what_is_too_long_or_too_many_isrefused(path: str, body: Any, api: httpx
         ("/models/a/rollback", b'{"expects": "1", "why": "\\u0000"}'),
     ],
 )
-def test_what_no_database_keeps_isrefused(path: str, body: bytes, api: httpx.Client) -> None:
+def test_what_no_database_keeps_is_refused(path: str, body: bytes, api: httpx.Client) -> None:
     refused(api.post(path, content=body, headers={"Content-Type": "application/json"}))
 
 

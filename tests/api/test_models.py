@@ -1,4 +1,4 @@
-"""Production is changed over HTTP as it is by an operator: through the ledger, and by who may."""
+"""Production is changed over HTTP as by an operator: through the ledger, and only with permission."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,17 +72,17 @@ def test_a_rollback_is_one_row_in_the_ledger_and_sent_again_gives_that_row(api: 
 
 
 def test_who_looks_at_an_old_page_changes_nothing(api: httpx.Client, two: World) -> None:
-    answer = api.post(f"/models/{two.model}/rollback", json={"expects": "1", "why": "x"})
-    assert (answer.status_code, answer.json()["title"]) == (409, "Production has changed")
-    assert "version 2 is in Production, not 1" in answer.json()["detail"]
+    response = api.post(f"/models/{two.model}/rollback", json={"expects": "1", "why": "x"})
+    assert (response.status_code, response.json()["title"]) == (409, "Production has changed")
+    assert "version 2 is in Production, not 1" in response.json()["detail"]
     assert two.tracker.production(two.model) == "2"
 
 
 def test_a_version_is_promoted_and_its_row_told(api: httpx.Client, two: World) -> None:
     body = {"model_name": two.model, "version": "1", "stage": "Production", "expects": "2", "why": "손으로"}
-    answer = api.post("/models/transition-stage", json=body)
-    assert answer.status_code == 200, answer.text
-    assert (answer.json()["version"]["stage"], answer.json()["promotion"]["to_version"]) == ("Production", "1")
+    response = api.post("/models/transition-stage", json=body)
+    assert response.status_code == 200, response.text
+    assert (response.json()["version"]["stage"], response.json()["promotion"]["to_version"]) == ("Production", "1")
     staged = api.post("/models/transition-stage", json={**body, "version": "2", "stage": "Staging"}).json()
     assert (staged["version"]["stage"], staged["promotion"]) == ("Staging", None)
     assert staged["version"]["tags"]["retrain.stage_why"] == "손으로"
@@ -164,7 +164,7 @@ def test_while_the_source_is_down_the_rest_of_a_spec_is_told(two: World, backend
     with _serving(two, backend, source=Down()) as address:
         state = as_person("lee", Permission.READ, address=address).get(f"/specs/{two.model}").json()
     assert (state["production"], state["rows_waiting"], state["expected"]) == ("2", None, None)
-    assert state["says"] == "The source does not answer: it is not known how many rows wait."
+    assert state["says"] == "The source does not response: it is not known how many rows wait."
     assert state["may"] == ["read"]
 
 
@@ -197,9 +197,9 @@ def test_what_production_needs_is_not_deleted(api: httpx.Client, two: World) -> 
     file = two.ledger.model_file_of_version(two.model, "2")
     assert file is not None
     run = api.get(f"/runs/{file.run_id}").json()
-    answer = api.delete(f"/runs/{file.run_id}", params={"why": "Platz"})
-    assert answer.status_code == 422
-    assert f"has made a version that {two.model} needs" in answer.json()["detail"]
+    response = api.delete(f"/runs/{file.run_id}", params={"why": "Platz"})
+    assert response.status_code == 422
+    assert f"has made a version that {two.model} needs" in response.json()["detail"]
     assert api.delete(f"/{run['experiment_id']}", params={"why": "x"}).status_code == 422
     assert not two.tracker.get_run(str(file.run_id)).deleted
 

@@ -35,7 +35,7 @@ def test_without_a_key_each_request_makes_a_run(api: httpx.Client, experiment: s
     assert _runs(tracker, experiment) == made
 
 
-def test_a_key_with_another_body_isrefused(
+def test_a_key_with_another_body_is_refused(
     api: httpx.Client, experiment: str, key: str, tracker: ExperimentTracker
 ) -> None:
     start(api, experiment, key)
@@ -47,9 +47,9 @@ def test_a_key_sent_four_times_at_once_makes_one_run(
     as_person: As, experiment: str, key: str, tracker: ExperimentTracker
 ) -> None:
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: start(as_person(), experiment, key), range(4)))
-    assert {each.status_code for each in answers} == {201}
-    assert {each.json()["id"] for each in answers} == _runs(tracker, experiment)
+        responses = list(threads.map(lambda _: start(as_person(), experiment, key), range(4)))
+    assert {each.status_code for each in responses} == {201}
+    assert {each.json()["id"] for each in responses} == _runs(tracker, experiment)
     assert len(_runs(tracker, experiment)) == 1
 
 
@@ -84,5 +84,5 @@ def test_points_sent_twice_with_a_key_are_there_once(api: httpx.Client, run: str
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 201, "a b", "a\tb"])
-def test_a_key_that_is_none_isrefused(bad: str, api: httpx.Client, experiment: str) -> None:
+def test_an_invalid_key_is_refused(bad: str, api: httpx.Client, experiment: str) -> None:
     assert "Idempotency-Key" in refused(start(api, experiment, bad))

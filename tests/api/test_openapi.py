@@ -76,7 +76,7 @@ GIVEN = {
     "POST /models/{model_name}/rollback",
     "GET /models/{model_name}/history",
 }
-"""Of the contract: others are built on these names."""
+"""Paths of the contract: other programs use them."""
 
 
 class Operation(NamedTuple):
@@ -90,7 +90,7 @@ class Operation(NamedTuple):
 
     @property
     def url(self) -> str:
-        """With an id of each kind, of things that are not there."""
+        """The path with ids of things that do not exist."""
         ids = {"experiment_id": "7", "run_id": ID, "model_name": "없는 모델", "version": "3", "dag_run_id": "x"}
         return self.path.format(**ids, name="f1", path="a")
 
@@ -142,13 +142,13 @@ def test_announces_each_error_as_a_problem(operation: Operation) -> None:
 
 
 _SHORT = {"aliases", "candidates", "may", "running", "runs", "were_in_production"}
-"""Lists that a spec, a version or a cycle has: few by what they are, or cut."""
+"""Lists of a spec, a version or a cycle without pages: they are short, or cut."""
 
 
 @each_operation
 def test_a_list_has_page_tokens(operation: Operation) -> None:
-    answer = operation.says["responses"].get("200", {}).get("content", {}).get("application/json", {})
-    schema = DOCUMENT["components"]["schemas"].get(answer.get("schema", {}).get("$ref", "").rpartition("/")[2], {})
+    response = operation.says["responses"].get("200", {}).get("content", {}).get("application/json", {})
+    schema = DOCUMENT["components"]["schemas"].get(response.get("schema", {}).get("$ref", "").rpartition("/")[2], {})
     if "next_page_token" not in schema.get("properties", {}):
         lists = [name for name, says in schema.get("properties", {}).items() if says.get("type") == "array"]
         assert operation.label == "POST /runs/compare" or set(lists) <= _SHORT, f"{lists}: a list without pages"
@@ -177,17 +177,17 @@ def test_a_body_has_an_example_that_is_one(operation: Operation) -> None:
 
 @each_operation
 def test_answers_nobody_without_a_login(operation: Operation, address: str) -> None:
-    answer = httpx.request(operation.method, address + operation.url, trust_env=False)
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert answer.json()["status"] == 401
+    response = httpx.request(operation.method, address + operation.url, trust_env=False)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.json()["status"] == 401
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 40, b"\xff", b"x" * (2 << 20)], ids=["cut", "deep", "no text", "large"])
 def test_reads_no_body_without_a_login(body: bytes, address: str) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = httpx.post(f"{address}/create", content=body, headers=headers, trust_env=False)
-    assert answer.status_code == 401
+    response = httpx.post(f"{address}/create", content=body, headers=headers, trust_env=False)
+    assert response.status_code == 401
 
 
 @each_operation
@@ -195,9 +195,9 @@ def test_answers_nobody_without_its_permission(operation: Operation, as_person: 
     needed = NEEDS[operation.label]
     others = EVERYTHING - {needed}
     body = {"json": _example(operation)} if operation.method in ("POST", "PATCH") else {}
-    answer = as_person("lee", *others).request(operation.method, operation.url, params={"why": "그냥"}, **body)
-    assert answer.status_code == 403
-    assert answer.json()["detail"] == f"lee may not {needed}"
+    response = as_person("lee", *others).request(operation.method, operation.url, params={"why": "그냥"}, **body)
+    assert response.status_code == 403
+    assert response.json()["detail"] == f"lee may not {needed}"
 
 
 def _example(operation: Operation) -> Any:

@@ -14,18 +14,18 @@ KOREAN = "자소서 분류"
 
 
 def _walk(api: httpx.Client, path: str, items: str, size: int, **params: Any) -> list[Any]:
-    """All pages of a list, of which none is larger than asked."""
+    """Return the items of all pages, none of which is larger than `size`."""
     found: list[Any] = []
     token = None
     for _ in range(1_000):
-        given = {"max_results": size, **params} | ({} if token is None else {"page_token": token})
-        answer = api.get(path, params=given).raise_for_status().json()
-        assert len(answer[items]) <= size
-        found += answer[items]
-        token = answer["next_page_token"]
+        query = {"max_results": size, **params} | ({} if token is None else {"page_token": token})
+        response = api.get(path, params=query).raise_for_status().json()
+        assert len(response[items]) <= size
+        found += response[items]
+        token = response["next_page_token"]
         if token is None:
             return found
-    raise AssertionError("it has no end")
+    raise AssertionError("the list does not end")
 
 
 def test_all_experiments_come_page_by_page(api: httpx.Client) -> None:
@@ -40,13 +40,13 @@ def test_all_runs_come_page_by_page(api: httpx.Client, experiment: str) -> None:
         api.post("/runs/start", json={"experiment_id": experiment, "run_name": f"{number}"}).json()["id"]
         for number in range(5)
     ]
-    question: dict[str, Any] = {"experiment_ids": [experiment], "max_results": 2}
+    query: dict[str, Any] = {"experiment_ids": [experiment], "max_results": 2}
     found: list[str] = []
     token = None
     while True:
-        answer = api.post("/runs/search", json=question | {"page_token": token}).raise_for_status().json()
-        found += [each["id"] for each in answer["runs"]]
-        token = answer["next_page_token"]
+        response = api.post("/runs/search", json=query | {"page_token": token}).raise_for_status().json()
+        found += [each["id"] for each in response["runs"]]
+        token = response["next_page_token"]
         if token is None:
             break
     assert found == made
@@ -68,7 +68,7 @@ def test_lists_that_are_empty_have_one_page(api: httpx.Client, run: str) -> None
     assert _walk(api, f"/runs/{run}/artifacts", "artifacts", 1) == []
 
 
-def test_a_token_of_another_question_isrefused(api: httpx.Client, run: str) -> None:
+def test_a_token_of_another_query_is_refused(api: httpx.Client, run: str) -> None:
     api.post("/runs/log-metrics", json={"run_id": run, "metrics": {"a": [1, 2], "b": [1, 2]}})
     path = f"/runs/{run}/metrics"
     token = api.get(f"{path}/a", params={"max_results": 1}).json()["next_page_token"]
@@ -79,18 +79,18 @@ def test_a_token_of_another_question_isrefused(api: httpx.Client, run: str) -> N
 
 
 def _forged(token: str, place: Any) -> str:
-    question, _ = json.loads(base64.urlsafe_b64decode(token + "=="))
-    return base64.urlsafe_b64encode(json.dumps([question, place]).encode()).decode().rstrip("=")
+    digest, _ = json.loads(base64.urlsafe_b64decode(token + "=="))
+    return base64.urlsafe_b64encode(json.dumps([digest, place]).encode()).decode().rstrip("=")
 
 
 @pytest.mark.parametrize("token", ["a", "é", "한글", "AAAA", "W10", "bnVsbA", "MQ", "[]", "\0", "W1tbW1tbW1tbW1tb"])
 @pytest.mark.parametrize("path", ["/", "/models/", "/specs/"])
-def test_a_token_that_is_none_isrefused(token: str, path: str, api: httpx.Client) -> None:
+def test_an_invalid_token_is_refused(token: str, path: str, api: httpx.Client) -> None:
     assert "page_token" in refused(api.get(path, params={"page_token": token}))
 
 
 @pytest.mark.parametrize("place", ["--5", "-1", "x", "", "²", "٣", 5, None, ["1"]])
-def test_a_place_that_somebody_made_up_isrefused(place: Any, api: httpx.Client, run: str) -> None:
+def test_a_place_that_somebody_made_up_is_refused(place: Any, api: httpx.Client, run: str) -> None:
     api.post("/runs/log-metrics", json={"run_id": run, "metrics": {"a": [1, 2]}})
     path = f"/runs/{run}/metrics/a"
     token = api.get(path, params={"max_results": 1}).json()["next_page_token"]
@@ -103,5 +103,5 @@ def test_a_place_that_somebody_made_up_shows_nothing_of_the_database(offset: str
         api.post("/create", json={"name": f"{KOREAN} {uuid4().hex}"})
     token = api.get("/", params={"max_results": 1}).json()["next_page_token"]
     place = base64.b64encode(f'{{"offset": {offset}}}'.encode()).decode()
-    said = refused(api.get("/", params={"max_results": 1, "page_token": _forged(token, place)}))
-    assert not [word for word in ("SELECT", "SQL", "psycopg2", "experiments.name") if word in said]
+    detail = refused(api.get("/", params={"max_results": 1, "page_token": _forged(token, place)}))
+    assert not [word for word in ("SELECT", "SQL", "psycopg2", "experiments.name") if word in detail]

@@ -1,4 +1,4 @@
-"""One table says what is told of an error, and none of it is of use to a burglar."""
+"""One table decides the response to an error, which tells nothing that would help an attacker."""
 
 import asyncio
 import inspect
@@ -54,7 +54,7 @@ STATUSES = {
 }
 
 
-def _told(error: Exception) -> tuple[int, Any, Any]:
+def _problem_of(error: Exception) -> tuple[int, Any, Any]:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "app": FastAPI()}
     response = asyncio.run(problems.answer(Request(scope), error))
     return response.status_code, json.loads(bytes(response.body)), response.headers
@@ -66,7 +66,7 @@ def test_each_error_of_ours_has_a_status() -> None:
 
 @pytest.mark.parametrize("kind", OURS, ids=[each.__name__ for each in OURS])
 def test_an_error_is_told_as_a_problem(kind: type[RetrainError]) -> None:
-    status, body, headers = _told(kind("what was wrong", where=SERVER))
+    status, body, headers = _problem_of(kind("what was wrong", where=SERVER))
     assert status == body["status"] == STATUSES[kind.__name__]
     assert headers["content-type"] == "application/problem+json"
     assert body["type"] == "about:blank"
@@ -76,8 +76,8 @@ def test_an_error_is_told_as_a_problem(kind: type[RetrainError]) -> None:
 
 
 @pytest.mark.parametrize("kind", OURS, ids=[each.__name__ for each in OURS])
-def test_the_address_of_what_failed_is_not_told(kind: type[RetrainError]) -> None:
-    assert "10.0.0.1" not in str(_told(kind("what was wrong", where=SERVER)))
+def test_the_address_of_what_failed_is_not_problem_of(kind: type[RetrainError]) -> None:
+    assert "10.0.0.1" not in str(_problem_of(kind("what was wrong", where=SERVER)))
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_the_address_of_what_failed_is_not_told(kind: type[RetrainError]) -> Non
         OSError,
     ],
 )
-def test_words_that_may_hold_an_address_are_not_told(kind: type[Exception]) -> None:
-    status, body, _ = _told(kind(f"{SERVER}: /srv/secret: SELECT * FROM people"))
+def test_words_that_may_hold_an_address_are_not_problem_of(kind: type[Exception]) -> None:
+    status, body, _ = _problem_of(kind(f"{SERVER}: /srv/secret: SELECT * FROM people"))
     assert status == STATUSES.get(kind.__name__, 500)
     assert not [secret for secret in SECRETS if secret in json.dumps(body)]
 
 
-def test_half_a_character_can_be_told() -> None:
-    assert _told(TrackerError("tag '\ud800'"))[1]["detail"] == "tag '?'"
+def test_half_a_character_can_be_problem_of() -> None:
+    assert _problem_of(TrackerError("tag '\ud800'"))[1]["detail"] == "tag '?'"
 
 
 def test_a_fault_of_ours_has_no_trace(address: str) -> None:
@@ -113,10 +113,10 @@ def test_a_fault_of_ours_has_no_trace(address: str) -> None:
         raise RuntimeError("SELECT * FROM people")
 
     with serving(app) as place:
-        told = httpx.get(place, trust_env=False)
-    assert (told.status_code, told.headers["content-type"]) == (500, "application/problem+json")
-    assert told.json()["detail"] == "see the server's log"
-    assert "SELECT" not in told.text
+        response = httpx.get(place, trust_env=False)
+    assert (response.status_code, response.headers["content-type"]) == (500, "application/problem+json")
+    assert response.json()["detail"] == "see the server's log"
+    assert "SELECT" not in response.text
 
 
 # ── what MLflow says
@@ -163,13 +163,13 @@ def test_what_mlflow_says_is_ours_without_addresses(theirs: Exception, ours: typ
     assert type(raised.value) is ours
     assert raised.value.message.startswith("run 7: ")
     assert not [secret for secret in SECRETS if secret in raised.value.message]
-    assert str(theirs)[:40] in str(raised.value), "who runs it is told all"
+    assert str(theirs)[:40] in str(raised.value), "the log has everything"
 
 
-def test_a_refusal_of_mlflow_in_its_own_words_is_told() -> None:
+def test_a_refusal_of_mlflow_in_its_own_words_is_problem_of() -> None:
     with pytest.raises(TrackerError) as raised, answer(SERVER, "run 7"):
         raise _rest("INVALID_PARAMETER_VALUE", "Invalid metric name: 'f1@'")
-    assert _told(raised.value)[1]["detail"] == "run 7: INVALID_PARAMETER_VALUE: Invalid metric name: 'f1@'"
+    assert _problem_of(raised.value)[1]["detail"] == "run 7: INVALID_PARAMETER_VALUE: Invalid metric name: 'f1@'"
 
 
 def test_a_server_that_is_not_there_is_told_without_its_address() -> None:

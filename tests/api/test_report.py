@@ -1,4 +1,4 @@
-"""A cycle's report as a page: who reads it, and what it cannot do, whoever wrote it."""
+"""A cycle's report as a page: who may read it, and what it cannot do, even if somebody else has written it."""
 
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -28,30 +28,30 @@ def reported(run: str, tracker: ExperimentTracker, tmp_path: Path) -> str:
 
 
 def test_a_report_is_a_page_in_which_nothing_runs(as_person: As, reported: str) -> None:
-    answer = as_person("lee", Permission.READ).get(f"/runs/{reported}/report", headers=BROWSER)
-    assert (answer.status_code, answer.text) == (200, PAGE)
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "content-disposition" not in answer.headers
-    policy = {each.split()[0]: each.split()[1:] for each in answer.headers["content-security-policy"].split(";")}
+    response = as_person("lee", Permission.READ).get(f"/runs/{reported}/report", headers=BROWSER)
+    assert (response.status_code, response.text) == (200, PAGE)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "content-disposition" not in response.headers
+    policy = {each.split()[0]: each.split()[1:] for each in response.headers["content-security-policy"].split(";")}
     assert policy["default-src"] == ["'none'"]
     assert policy["img-src"] == ["data:"]
     assert "script-src" not in policy
     assert policy["frame-ancestors"] == ["'self'"]
     assert not {"allow-scripts", "allow-same-origin", "allow-forms"} & set(policy["sandbox"])
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "private, no-cache"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "private, no-cache"
 
 
 def test_a_run_without_a_report_and_one_that_is_not_there_are_not_found(api: httpx.Client, run: str) -> None:
     for each in (run, "0" * 32):
-        answer = api.get(f"/runs/{each}/report", headers=BROWSER)
-        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+        response = api.get(f"/runs/{each}/report", headers=BROWSER)
+        assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
     assert api.get(f"/runs/{run}/report").json()["detail"] == f"run {run}: has no file report/report.html"
 
 
 def test_without_a_login_and_an_airflow_around_it_a_browser_is_told_401(address: str, reported: str) -> None:
-    answer = httpx.get(f"{address}/runs/{reported}/report", headers=BROWSER, trust_env=False)
-    assert answer.status_code == 401
+    response = httpx.get(f"{address}/runs/{reported}/report", headers=BROWSER, trust_env=False)
+    assert response.status_code == 401
 
 
 async def _inside(request: Request, token: str | None) -> Person:
@@ -76,4 +76,4 @@ def test_a_browser_without_a_login_is_sent_to_log_in_and_a_program_is_not(backen
         ):
             assert client.get(path, headers=headers).status_code == 401
         known = client.get(f"/runs/{reported}/report", headers={**BROWSER, "Authorization": "Bearer x"})
-        assert known.status_code == 403, "to log in anew would not help"
+        assert known.status_code == 403, "a new login would not help"

@@ -1,4 +1,4 @@
-"""What a front end does in a day, one request after the other, each answered at once."""
+"""The requests of a front end, one after the other, each with a fast response."""
 
 import time
 from statistics import median
@@ -11,7 +11,7 @@ METRICS = ("f1", "accuracy", "precision", "recall")
 
 
 class Hurried:
-    """A client that takes the time of each answer."""
+    """A client that measures the time of each response."""
 
     def __init__(self, api: httpx.Client) -> None:
         self._api = api
@@ -19,15 +19,15 @@ class Hurried:
 
     def __call__(self, method: str, path: str, expected: int = 200, **how: Any) -> Any:
         begun = time.monotonic()
-        answer = self._api.request(method, path, **how)
+        response = self._api.request(method, path, **how)
         self.seconds.append(time.monotonic() - begun)
-        assert answer.status_code == expected, answer.text
-        return answer.json() if answer.content else None
+        assert response.status_code == expected, response.text
+        return response.json() if response.content else None
 
 
 @pytest.fixture
 def ask(api: httpx.Client) -> Hurried:
-    # The first request of all waits for MLflow to be imported; it is nobody's second.
+    # The very first request waits for the import of MLflow; its time does not count.
     assert api.get("/health").status_code == 200
     return Hurried(api)
 
@@ -91,6 +91,6 @@ def test_the_eleven_scenarios(ask: Hurried, name: str) -> None:
     assert (stats["f1"]["count"], stats["f1"]["best_run"]) == (2, second)
     assert stats["f1"]["mean"] == pytest.approx(0.75)
 
-    print(f"{len(ask.seconds)} answers, the slowest after {max(ask.seconds):.2f} s")
-    # Each, where nothing else runs; a busy machine may hold one up.
+    print(f"{len(ask.seconds)} responses, the slowest after {max(ask.seconds):.2f} s")
+    # The median: a busy machine may delay one of them.
     assert median(ask.seconds) < 1

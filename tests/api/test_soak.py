@@ -19,7 +19,7 @@ STEPS, METRICS = 3, 5
 
 @dataclass
 class Soak:
-    """What was asked of one experiment, and what was acknowledged."""
+    """The requests about one experiment, and what was acknowledged."""
 
     experiment: str
     seconds: list[float] = field(default_factory=list)
@@ -31,14 +31,14 @@ class Soak:
 
 
 async def _work(api: httpx.AsyncClient, soak: Soak, client: int) -> None:
-    """One run after the other, each of them also read."""
+    """Write one run after the other, and read each of them."""
 
     async def ask(method: str, path: str, **how: Any) -> Any:
         begun = time.monotonic()
-        answer = await api.request(method, path, **how)
+        response = await api.request(method, path, **how)
         soak.seconds.append(time.monotonic() - begun)
-        assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json()
+        assert response.status_code < 400, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json()
 
     until, number = time.monotonic() + SECONDS, 0
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Metrics as they are logged, over a connection that stays open, and over one that breaks."""
+"""Metrics while they are logged, over a connection that stays open, and over one that breaks."""
 
 import json
 import threading
@@ -21,9 +21,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "_EVERY", 0.1)
 
 
-def events(answer: httpx.Response) -> Iterator[Event]:
+def events(response: httpx.Response) -> Iterator[Event]:
     event: dict[str, str] = {}
-    for line in answer.iter_lines():
+    for line in response.iter_lines():
         if line.startswith(":"):
             continue
         if line:
@@ -42,9 +42,9 @@ def test_points_come_as_they_are_logged_and_the_stream_ends_with_its_run(
     api: httpx.Client, tracker: ExperimentTracker, run: str
 ) -> None:
     tracker.log_metrics(run, {"f1": 0.1, "손실": float("nan")})
-    with api.stream("GET", f"/runs/{run}/stream") as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        following = events(answer)
+    with api.stream("GET", f"/runs/{run}/stream") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        following = events(response)
         assert points([next(following)]) == [("f1", 0, 0.1), ("손실", 0, "NaN")]
         tracker.log_metrics(run, {"f1": [0.2, 0.3]}, step=1)
         assert points([next(following)]) == [("f1", 1, 0.2), ("f1", 2, 0.3)]
@@ -54,39 +54,39 @@ def test_points_come_as_they_are_logged_and_the_stream_ends_with_its_run(
 
 def test_a_client_that_comes_back_goes_on_where_it_was(api: httpx.Client, tracker: ExperimentTracker, run: str) -> None:
     tracker.log_metrics(run, {"f1": [0.1, 0.2], "loss": 0.9})
-    with api.stream("GET", f"/runs/{run}/stream") as answer:
-        _, place, _ = next(events(answer))
+    with api.stream("GET", f"/runs/{run}/stream") as response:
+        _, place, _ = next(events(response))
     time.sleep(0.005)
     tracker.log_metrics(run, {"f1": 0.3, "loss": 0.8}, step=5)
     tracker.end_run(run)
-    with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": place}) as answer:
-        rest = list(events(answer))
+    with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": place}) as response:
+        rest = list(events(response))
     assert points(rest) == [("f1", 5, 0.3), ("loss", 5, 0.8)]
     assert rest[-1][0] == "end"
-    with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": rest[-1][1]}) as answer:
-        assert [name for name, _, _ in events(answer)] == ["end"]
+    with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": rest[-1][1]}) as response:
+        assert [name for name, _, _ in events(response)] == ["end"]
 
 
-def test_whoever_came_with_an_earlier_time_meanwhile_is_not_lost(
+def test_a_point_that_was_added_with_an_earlier_time_is_not_lost(
     api: httpx.Client, tracker: ExperimentTracker, run: str
 ) -> None:
     from datetime import UTC, datetime, timedelta
 
     tracker.log_metrics(run, {"f1": 0.1})
-    with api.stream("GET", f"/runs/{run}/stream") as answer:
-        _, place, _ = next(events(answer))
+    with api.stream("GET", f"/runs/{run}/stream") as response:
+        _, place, _ = next(events(response))
     tracker.log_metrics(run, {"late": 0.5}, at=datetime.now(UTC) - timedelta(hours=1))
     tracker.end_run(run)
-    with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": place}) as answer:
-        assert ("late", 0, 0.5) in points(list(events(answer)))
+    with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": place}) as response:
+        assert ("late", 0, 0.5) in points(list(events(response)))
 
 
 def test_a_value_that_is_logged_again_at_a_later_step_comes_too(
     api: httpx.Client, tracker: ExperimentTracker, run: str
 ) -> None:
     tracker.log_metrics(run, {"f1": 0.5})
-    with api.stream("GET", f"/runs/{run}/stream") as answer:
-        following = events(answer)
+    with api.stream("GET", f"/runs/{run}/stream") as response:
+        following = events(response)
         next(following)
         tracker.log_metrics(run, {"f1": 0.5}, step=1)
         assert points([next(following)]) == [("f1", 1, 0.5)]
@@ -107,9 +107,9 @@ def test_a_stream_ends_by_itself_and_the_client_misses_nothing(
     thread.start()
     found, place, opened = list[Event](), "", 0
     while not found or found[-1][0] != "end":
-        with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": place} if place else {}) as answer:
+        with api.stream("GET", f"/runs/{run}/stream", headers={"Last-Event-ID": place} if place else {}) as response:
             opened += 1
-            for event in events(answer):
+            for event in events(response):
                 found.append(event)
                 place = event[1]
     thread.join()
@@ -118,8 +118,8 @@ def test_a_stream_ends_by_itself_and_the_client_misses_nothing(
 
 
 def test_a_run_that_is_not_there_is_no_stream(api: httpx.Client) -> None:
-    answer = api.get(f"/runs/{'0' * 32}/stream")
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    response = api.get(f"/runs/{'0' * 32}/stream")
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_no_more_streams_are_open_than_the_server_can_serve(
@@ -128,7 +128,7 @@ def test_no_more_streams_are_open_than_the_server_can_serve(
     import asyncio
 
     monkeypatch.setattr(stream, "_open", asyncio.Semaphore(1))
-    with api.stream("GET", f"/runs/{run}/stream") as answer:
-        assert answer.status_code == 200
+    with api.stream("GET", f"/runs/{run}/stream") as response:
+        assert response.status_code == 200
         refused = api.get(f"/runs/{run}/stream")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")

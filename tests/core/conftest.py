@@ -1,4 +1,4 @@
-"""A model with all that its cycle needs: source table, Retrain's tables, snapshots, and a real MLflow server."""
+"""A model with everything that its cycle needs: source table, Retrain's tables, snapshots, a real MLflow server."""
 
 import re
 import shutil
@@ -48,7 +48,7 @@ from tests.mailbox import waiting
 
 @dataclass
 class World:
-    """One model, and the verbs on it as a test wants to say them."""
+    """One model, with short forms of the verbs."""
 
     spec: Spec
     database: Database
@@ -67,13 +67,13 @@ class World:
         return Source(self.database.connect, self.spec.source, snapshot=self.spec.snapshot)
 
     def feed(self, rows: int, **how: Any) -> None:
-        """Let `rows` more labelled rows arrive."""
+        """Add `rows` labelled rows to the source."""
         with self.database.connect() as database:
             toys.insert(database, "rows", rows, first=self._rows, **how)
         self._rows += rows
 
     def cycle(self, run_id: str | None = None) -> Cycle:
-        """The next run of the DAG, or that of this id again."""
+        """Return the next run of the DAG, or the run with this id."""
         run_id = run_id or f"run {next(self._runs)}"
         return Cycle(self.spec, "retrain_test", run_id, self.snapshots, self.ledger, self.tracker)
 
@@ -94,12 +94,12 @@ class World:
         return [train(cycle, snapshot, candidate.name) for candidate in self.spec.candidates]
 
     def judge(self, *, dry_run: bool = False) -> tuple[Cycle, Verdict]:
-        """A cycle up to its verdict."""
+        """Run a cycle up to its verdict."""
         cycle, snapshot = self.cycle(), self.take()
         return cycle, evaluate(cycle, snapshot, self.train(cycle, snapshot), dry_run=dry_run)
 
     def promote(self) -> Promotion:
-        """A whole cycle, which must end in a promotion."""
+        """Run a whole cycle, which must end in a promotion."""
         cycle, verdict = self.judge()
         return promote(cycle, verdict)
 
@@ -107,8 +107,8 @@ class World:
     def registry(self) -> Registry:
         return Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust)
 
-    def told(self) -> list[str]:
-        """Headlines of what waits in the outbox; they are delivered by this."""
+    def headlines(self) -> list[str]:
+        """Take what waits in the outbox, and return the headlines."""
         return [announcement.headline for announcement in waiting(self.ledger, self.model)]
 
 
@@ -125,7 +125,7 @@ def tracker(mlflow_server: Running) -> ExperimentTracker:
 def here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The command `retrain` in this process: one of its own takes seconds to import what it needs."""
+    """Run the command `retrain` in this process: a process of its own needs seconds for its imports."""
 
     def retrain(*words: object) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["retrain", *map(str, words)])
@@ -133,15 +133,15 @@ def here(
             status = main.main()
         except SystemExit as end:
             status = int(str(end.code))
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(words, status, said.out, said.err)
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(words, status, output.out, output.err)
 
     return retrain
 
 
 @pytest.fixture
 def pooled(postgres: Running, database: Database) -> Iterator[str]:
-    """The database's address through PgBouncer in transaction pooling: a session is another one each transaction."""
+    """The database's address through PgBouncer in transaction pooling: each transaction may get another session."""
     program = shutil.which("pgbouncer")
     if program is None:
         pytest.skip("pgbouncer is not installed")
@@ -155,7 +155,7 @@ def pooled(postgres: Running, database: Database) -> Iterator[str]:
         )
         for path in (Path(folder), settings):
             path.chmod(0o777)
-        # Not a pipe that nobody reads: when its log has filled it, PgBouncer stands still.
+        # Not a pipe that nobody reads: PgBouncer stops when its log has filled it.
         command = [program, *(["-u", user] if user else []), str(settings)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as it:
             address = make_dsn(database.dsn, host=folder, port=6432)
@@ -179,7 +179,7 @@ def _wait_for(address: str) -> None:
 
 @pytest.fixture(scope="session")
 def one_fresh_process() -> Iterator[None]:
-    """One for all tests, as its start takes two seconds; each question still goes to a new fork of it."""
+    """One sandbox for all tests, as its start takes two seconds; each question still goes to a new fork of it."""
     with Sandbox() as process, pytest.MonkeyPatch.context() as patch:
         for module in (measure, adoption):
             patch.setattr(module, "Sandbox", lambda: nullcontext(process))
@@ -193,8 +193,8 @@ def _drawn() -> list[bytes]:
 
 @pytest.fixture
 def one_picture(_drawn: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn once, as that takes a second: the pictures of other verdicts are copies of the first. What is on them, and
-    that each kind can be drawn, is in test_plots.py.
+    """Draw one picture, as that takes a second: the pictures of other verdicts are copies of the first. The tests of
+    reports check what is on them, and that each kind can be drawn.
     """
 
     draw = verdict_chart.write
@@ -211,7 +211,7 @@ def one_picture(_drawn: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third of a verdict's time is its report, which test_reporting.py is about; elsewhere there is none."""
+    """Write no report, which takes a third of a verdict's time: test_report.py checks it."""
     monkeypatch.setattr(report, "write", lambda *_, **__: None)
 
 
@@ -226,7 +226,7 @@ def world(
     tracker: ExperimentTracker,
     tmp_path: Path,
 ) -> Make:
-    """Makes the model of a test; its arguments replace fields of the spec."""
+    """Make the model of a test; its arguments replace fields of the spec."""
     return partial(_world, database, ledger, tracker, tmp_path)
 
 
@@ -255,8 +255,8 @@ def _world(database: Database, ledger: Ledger, tracker: ExperimentTracker, folde
 
 @dataclass(frozen=True)
 class Mould:
-    """A world as it was built. Each test that wants one gets its own: a copy of the database, and MLflow's versions
-    registered anew. Runs, files of models and snapshots are shared: a test may add to them, and must change none.
+    """A world as it was built. Each test gets a copy of the database, and MLflow's versions registered again. Runs,
+    model files and snapshots are shared: a test may add some, but must not change any.
     """
 
     built: World
@@ -274,7 +274,7 @@ class Mould:
         tracker._client.delete_registered_model(model)
         tracker._client.create_registered_model(model)
         for each in self.versions:
-            (logged,) = re.findall(r"/(m-\w+)", each.source)  # MLflow wants to know it, and does not keep it
+            (logged,) = re.findall(r"/(m-\w+)", each.source)  # MLflow needs it, but does not store it
             made = tracker._client.create_model_version(
                 model, each.source, each.run_id, tags=each.tags, await_creation_for=0, model_id=logged
             )
@@ -283,7 +283,7 @@ class Mould:
                 tracker.transition_model_stage(model, each.version, each.current_stage)
         if self.production is not None:
             tracker.set_production(model, self.production)
-        # `_runs` is one for all: what a cycle makes in MLflow is found again by its run's id.
+        # All copies share `_runs`: what a cycle makes in MLflow is found by the id of its run.
         return replace(self.built, database=database, ledger=Ledger(database.connect))
 
 
@@ -304,7 +304,7 @@ def cast(
     _moulds: tuple[ExitStack, dict[Build, Mould]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[Build], World]]:
-    """What a function makes with `world`, for tests that begin with the same cycles: they are run once."""
+    """Return a copy of what a function makes with `world`: tests that begin with the same cycles share them."""
     databases, moulds = _moulds
     with ExitStack() as own:
 

@@ -1,8 +1,8 @@
-"""`python -m tests.core.racer`: each connection to it is a process that changes Production as it is told.
+"""`python -m tests.core.racer`: each connection to it is a process that changes Production on command.
 
-In: a line of what it needs to know, which is answered with the id of its process; then a line for each change, such as
-`{"does": "promote", "version": "2", "expects": "1"}`, or `"rollback"`. Out: the number of the ledger's row, or why
-there is none. The processes are forks of one that has imported all this, as that takes seconds, and done nothing else.
+Input: a line with its settings, to which it replies with the id of its process; then a line for each change, such as
+`{"does": "promote", "version": "2", "expects": "1"}`, or `"rollback"`. Output: the number of the ledger's row, or why
+there is none. The processes are forks of one that has only done the imports, which take seconds.
 """
 
 import json
@@ -29,7 +29,7 @@ class Unproven(Registry):
 
 
 def main() -> None:
-    """The argument is the path of a Unix socket; a line says that it is there."""
+    """The argument is the path of a Unix socket; it prints a line when it listens."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(sys.argv[1])
@@ -40,19 +40,19 @@ def main() -> None:
             if os.fork() == 0:
                 server.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                with connection.makefile("rw") as told:
-                    _race(told)
+                with connection.makefile("rw") as stream:
+                    _race(stream)
                 os._exit(0)
             connection.close()
 
 
-def _race(told: IO[str]) -> None:
-    how = json.loads(told.readline())
-    print(os.getpid(), file=told, flush=True)
+def _race(stream: IO[str]) -> None:
+    how = json.loads(stream.readline())
+    print(os.getpid(), file=stream, flush=True)
     ledger = Ledger(lambda: psycopg2.connect(how["dsn"]), patience=how.get("patience", 300))
     registry = Unproven(ledger, ExperimentTracker(how["mlflow"]), SnapshotStore(how["snapshots"]))
-    for line in told:
-        print(_change(registry, how["model"], how["name"], **json.loads(line)), file=told, flush=True)
+    for line in stream:
+        print(_change(registry, how["model"], how["name"], **json.loads(line)), file=stream, flush=True)
 
 
 def _change(registry: Registry, model: str, by: str, *, does: str, expects: str | None, version: str | None) -> object:

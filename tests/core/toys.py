@@ -1,4 +1,4 @@
-"""Estimators and rows that a test can reason about: the label is the sign of a + b, with some of them wrong."""
+"""Estimators and rows for tests: the label is the sign of a + b, and some labels are wrong."""
 
 import os
 import sys
@@ -19,13 +19,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def logistic(columns: list[str], c: float = 1.0) -> Pipeline:
-    """Sees only these columns: with one of two it cannot be good."""
+    """Uses only these columns: with one of the two it cannot be good."""
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
     return Pipeline([("scale", scale), ("logistic", LogisticRegression(C=c))])
 
 
 def ridge(columns: list[str], squares: bool = False) -> Pipeline:
-    """Without the squares it cannot learn what `numbers` has in them."""
+    """Without squares it cannot learn the squares in `numbers`."""
     taken = [("columns", StandardScaler(), columns)]
     squared = [("squares", PolynomialFeatures(degree=2))] if squares else []
     return Pipeline([("scale", ColumnTransformer(taken)), *squared, ("ridge", Ridge())])
@@ -78,11 +78,11 @@ def insert(
 
 
 SETTINGS: dict[str, str] = {}
-"""What a program has set up while it ran, and no other process has."""
+"""Set while a program runs: another process does not have it."""
 
 
 class Odd(ClassifierMixin, BaseEstimator):
-    """A constant answer, and something else with it."""
+    """Predicts a constant, and does something else beside it."""
 
     def __init__(self, does: str = "") -> None:
         self.does = does
@@ -105,8 +105,8 @@ class Odd(ClassifierMixin, BaseEstimator):
         if self.does == "need a setting":
             return np.full(len(features), SETTINGS["answer"])
         if self.does == "tell types":
-            told = [f"{features[name].dtype} {list(features[name])!r}" for name in features]
-            return np.array([*told, repr(list(features.index))])
+            types = [f"{features[name].dtype} {list(features[name])!r}" for name in features]
+            return np.array([*types, repr(list(features.index))])
         return np.full(len(features) // 2 if self.does == "answer half" else len(features), "yes")
 
 

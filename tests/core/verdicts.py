@@ -9,7 +9,7 @@ from retrain.spec.gate import Gate
 
 
 def unmeasured(snapshot: Snapshot, matchup_id: str, gate: Gate, *, dry_run: bool = False) -> Verdict:
-    """INCONCLUSIVE: nothing could be asked."""
+    """Return an INCONCLUSIVE verdict: no model could be measured."""
     matchup = Matchup(
         id=matchup_id,
         model=snapshot.model,

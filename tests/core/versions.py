@@ -1,4 +1,4 @@
-"""Versions of a model without its cycles: registered, in the ledger, and good enough to be loaded and scored."""
+"""Versions of a model without cycles: registered, in the ledger, and good enough to be loaded and scored."""
 
 from typing import Any
 from uuid import uuid4

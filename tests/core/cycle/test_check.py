@@ -75,7 +75,7 @@ def test_a_first_snapshot_passes_and_its_results_are_on_the_cycles_run(world: Ma
     written = read(model, run, "checks/checks.json", tmp_path)
     assert (written["snapshot"], written["beside"]) == (snapshot.id, None)
     assert written["checks"] == [{**json.loads(each.model_dump_json()), "result": "passed"} for each in found]
-    assert model.told() == []
+    assert model.headlines() == []
 
 
 def test_what_fails_and_only_warns_lets_the_cycle_go_on(world: Make, caplog: pytest.LogCaptureFixture) -> None:
@@ -89,7 +89,7 @@ def test_what_fails_and_only_warns_lets_the_cycle_go_on(world: Make, caplog: pyt
     run = run_of(model, cycle, snapshot)
     assert (results(run)["null_share"], run.status) == ("warned", "RUNNING")
     assert "null_share warned: a is empty in 66.7% of 600 rows; at most 50% may be" in caplog.text
-    assert model.told() == []
+    assert model.headlines() == []
 
 
 def test_training_goes_on_in_the_run_that_the_check_has_made(world: Make) -> None:
@@ -125,7 +125,7 @@ def test_a_blocked_cycle_leaves_everything_as_it_was_and_is_told_once(world: Mak
     model = quick(world)
     model.feed(1000)
     model.promote()
-    model.told()
+    model.headlines()
     model.execute(RESEQUENCE)
     model.feed(600)
     before = left_alone(model)
@@ -138,9 +138,11 @@ def test_a_blocked_cycle_leaves_everything_as_it_was_and_is_told_once(world: Mak
 
     assert left_alone(model) == before
     (message,) = waiting(model.ledger, model.model)
-    told, act = message.headline, message.act
-    assert told.startswith(f"{model.model}: the data is blocked in {cycle}. resequenced_keys: the content of 1,000 of ")
-    assert "fallen_rows: 1,000 of the last snapshot's 1,000 rows are gone; at most 50% may be (e.g. key 0, " in told
+    headline, act = message.headline, message.act
+    assert headline.startswith(
+        f"{model.model}: the data is blocked in {cycle}. resequenced_keys: the content of 1,000 of "
+    )
+    assert "fallen_rows: 1,000 of the last snapshot's 1,000 rows are gone; at most 50% may be (e.g. key 0, " in headline
     assert "Production stays as it is" in act
     assert "let checks.resequenced_keys.on_fail and checks.fallen_rows.on_fail be warn for one cycle" in act
     assert results(run_of(model, cycle, snapshot))["fallen_rows"] == "blocked"
@@ -157,15 +159,15 @@ def test_an_announcement_says_where_what_how_many_and_five_keys(world: Make) -> 
 
     (message,) = waiting(model.ledger, model.model)
     facts = message.facts["facts"]
-    (told,) = facts.pop("checks")
+    (result,) = facts.pop("checks")
     assert facts == {
         "snapshot": snapshot.id,
         "dag_id": cycle.dag_id,
         "run_id": cycle.run_id,
         "mlflow_run": run_of(model, cycle, snapshot).id,
     }
-    assert (told["name"], told["count"], len(told["keys"])) == ("future_labels", 6, 5)
-    assert set(told["keys"]) <= {"7", "107", "207", "307", "407", "507"}
+    assert (result["name"], result["count"], len(result["keys"])) == ("future_labels", 6, 5)
+    assert set(result["keys"]) <= {"7", "107", "207", "307", "407", "507"}
 
 
 def test_rows_that_came_since_are_told_of_again(world: Make) -> None:
@@ -176,7 +178,7 @@ def test_rows_that_came_since_are_told_of_again(world: Make) -> None:
         model.feed(rows)
         with pytest.raises(BlockedDataError):
             check(model.cycle(), model.take())
-    assert len(model.told()) == 2
+    assert len(model.headlines()) == 2
 
 
 def test_what_the_spec_lets_pass_goes_on_when_the_task_is_cleared(world: Make) -> None:
@@ -210,13 +212,13 @@ def test_a_kill_before_the_team_is_told_is_made_up_for_and_one_after_it_tells_no
             patch.setattr(f"retrain.tracker.client.ExperimentTracker.{call}", away)
             with pytest.raises(NoAnswerError):
                 check(cycle, snapshot)
-    assert model.told() == []
-    told = []
+    assert model.headlines() == []
+    announced = []
     for _ in range(2):
         with pytest.raises(BlockedDataError):
             check(cycle, snapshot)
-        told += model.told()
-    assert len(told) == 1
+        announced += model.headlines()
+    assert len(announced) == 1
 
 
 def test_rows_are_compared_with_the_snapshot_that_was_consumed_when_they_were_taken(world: Make) -> None:

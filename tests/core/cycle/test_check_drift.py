@@ -135,13 +135,13 @@ def test_drift_that_cannot_be_measured_or_drawn_is_a_warning(
 
 
 def test_features_and_classes_of_any_name_become_metrics_that_mlflow_takes(world: Make) -> None:
-    figures = {name: _metric_name(name) for name in ("years", "자소서 & 본문", "..", "a/b", "합격 (우대)", "긴" * 100)}
+    names = {name: _metric_name(name) for name in ("years", "자소서 & 본문", "..", "a/b", "합격 (우대)", "긴" * 100)}
 
-    assert figures["years"] == "years"
-    assert len(set(figures.values())) == len(figures)
+    assert names["years"] == "years"
+    assert len(set(names.values())) == len(names)
     model = quick(world)
     run_id = model.tracker.start_run(model.tracker.create_experiment(model.model), "names")
-    model.tracker.log_metrics(run_id, {f"drift_psi_{name}": 0.5 for name in figures.values()})
-    assert len(model.tracker.get_run(run_id).metrics) == len(figures)
+    model.tracker.log_metrics(run_id, {f"drift_psi_{name}": 0.5 for name in names.values()})
+    assert len(model.tracker.get_run(run_id).metrics) == len(names)
     # Of two that become the same, a digest tells which.
     assert _metric_name("합격 (우대)") != _metric_name("합격 [우대]")

@@ -10,7 +10,6 @@ from retrain.cycle.promote import may_promote
 from retrain.cycle.sense import sense
 from retrain.errors import NoAnswerError
 from retrain.records import Outcome, Subset, Verdict
-from retrain.reports import chart_style, verdict_chart
 from tests.core.conftest import Make
 from tests.core.cycle.looking import uploaded
 
@@ -87,7 +86,6 @@ def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(wo
 def test_a_verdict_is_on_its_run_as_a_file_with_rows_that_flipped_and_as_a_picture(
     world: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verdict_chart, "save", chart_style.save)  # its own, for once
     model = world()
     model.feed(2000)
     model.promote()

@@ -44,7 +44,7 @@ def test_a_model_that_is_no_better_is_held_and_the_team_is_told(world: Make) -> 
     model = world()
     model.feed(2000)
     model.promote()
-    model.told()
+    model.headlines()
     model.feed(600)
     cycle, verdict = model.judge()
     assert verdict.outcome is Outcome.HOLD
@@ -52,7 +52,7 @@ def test_a_model_that_is_no_better_is_held_and_the_team_is_told(world: Make) -> 
     with pytest.raises(RetrainError, match="promotes nothing"):
         promote(cycle, verdict)
     assert model.tracker.production(model.model) == "1"
-    (headline,) = model.told()
+    (headline,) = model.headlines()
     assert "HOLD" in headline
 
 

@@ -82,9 +82,9 @@ def _taken(spec: Spec, source: Source, store: SnapshotStore, ledger: Ledger, mat
 
 
 def _say(month: pd.DataFrame, found: object) -> None:
-    told = ", ".join(
+    text = ", ".join(
         f"{each.name}: PSI {each.psi:.3f}"
         + ("" if each.unseen_words is None else f", unseen words {each.unseen_words:.3f}, JS {each.js_distance:.3f}")
         for each in found  # type: ignore[attr-defined]
     )
-    print(f"{month['written_on'].max():%Y-%m}: {told}")
+    print(f"{month['written_on'].max():%Y-%m}: {text}")

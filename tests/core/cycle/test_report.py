@@ -49,7 +49,7 @@ def files(model: World, cycle: Cycle, verdict: Verdict) -> list[str]:
     return [each.path for each in model.tracker.list_artifacts(run_id, "report")]
 
 
-def said(model: World, cycle: Cycle, verdict: Verdict, folder: Path, name: str = "report.md") -> str:
+def text_of(model: World, cycle: Cycle, verdict: Verdict, folder: Path, name: str = "report.md") -> str:
     run_id = made_of_cycle(cycle, verdict.matchup.snapshot)
     assert run_id is not None
     return model.tracker.download_artifact(run_id, f"report/{name}", folder).read_text("utf-8")
@@ -60,7 +60,7 @@ def second_version(make: Make, **fields: Any) -> World:
     model = make(**fields)
     model.feed(2000)
     model.promote()
-    model.told()
+    model.headlines()
     model.feed(4000, turn=1.2)
     return model
 
@@ -70,7 +70,7 @@ def test_a_cycle_has_a_report_which_says_next_what_will_happen_and_then_what_has
     cycle, verdict = judge(model)
     assert verdict.outcome is Outcome.PROMOTE
     assert files(model, cycle, verdict) == FILES
-    before = said(model, cycle, verdict, tmp_path)
+    before = text_of(model, cycle, verdict, tmp_path)
     for each in (
         "Version 2 goes into Production next",
         "4,000 since snapshot",
@@ -83,10 +83,10 @@ def test_a_cycle_has_a_report_which_says_next_what_will_happen_and_then_what_has
     assert "rollback" not in before
     promote(cycle, verdict)
     assert files(model, cycle, verdict) == FILES
-    after = said(model, cycle, verdict, tmp_path)
+    after = text_of(model, cycle, verdict, tmp_path)
     assert "Version 2 is in Production, in place of version 1, by retrain\\_test" in after
     assert "trigger DAG rollback\\_toy: it asks why, proves that version 1 loads" in after
-    page = said(model, cycle, verdict, tmp_path, "report.html")
+    page = text_of(model, cycle, verdict, tmp_path, "report.html")
     assert page.count("data:image/png;base64,") == 2
     # The rest is what it was.
     assert before.partition("## What arrived")[2].rstrip() in after
@@ -98,7 +98,7 @@ def test_a_first_model_has_one_without_drift(world: Make, tmp_path: Path) -> Non
     cycle, verdict = judge(model)
     promote(cycle, verdict)
     assert files(model, cycle, verdict) == [name for name in FILES if "drift" not in name]
-    text = said(model, cycle, verdict, tmp_path)
+    text = text_of(model, cycle, verdict, tmp_path)
     assert "Nothing is in Production yet." in text
     assert "in place of nothing" in text
     assert "rollback" not in text
@@ -108,19 +108,19 @@ def test_the_announcement_leads_to_it(world: Make) -> None:
     model = world()
     model.feed(1000)
     cycle, verdict = judge(model)
-    (told,) = waiting(model.ledger, model.model)
+    (announcement,) = waiting(model.ledger, model.model)
     run_id = made_of_cycle(cycle, verdict.matchup.snapshot)
-    assert told.links[0] == ("Report", f"{API}/runs/{run_id}/report")
+    assert announcement.links[0] == ("Report", f"{API}/runs/{run_id}/report")
 
 
 def test_without_an_api_the_announcement_leads_to_mlflow(world: Make) -> None:
     model = world()
     model.feed(1000)
     cycle, verdict = model.judge()
-    (told,) = waiting(model.ledger, model.model)
+    (announcement,) = waiting(model.ledger, model.model)
     run_id = str(made_of_cycle(cycle, verdict.matchup.snapshot))
     page = model.tracker.page_of_run(run_id)
-    assert told.links[0] == ("Report", f"{page}/artifacts/report/report.html")
+    assert announcement.links[0] == ("Report", f"{page}/artifacts/report/report.html")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_keeps_a_verdict_from_production_is_in_it(
     model.spec = model.spec.model_copy(update={name: value for name, value in fields.items() if name != "gate"})
     model.feed(1000)
     cycle, verdict = judge(model, **how)
-    assert f"Production stays empty{' for now' if 'approval' in fields else ''}: {says}" in said(
+    assert f"Production stays empty{' for now' if 'approval' in fields else ''}: {says}" in text_of(
         model, cycle, verdict, tmp_path
     )
 
@@ -152,7 +152,7 @@ def test_a_freeze_and_then_a_force_are_in_it(world: Make, tmp_path: Path) -> Non
     until = datetime.now(UTC) + timedelta(days=1)
     model.ledger.freeze("a", model.model, until=until, by="kim", why="연말 동결", announcement=texts.of_freeze)
     cycle, verdict = judge(model)
-    assert "by kim: 연말 동결." in said(model, cycle, verdict, tmp_path)
+    assert "by kim: 연말 동결." in text_of(model, cycle, verdict, tmp_path)
 
 
 def test_run_again_the_report_is_there_once_and_the_same(world: Make, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_run_again_the_report_is_there_once_and_the_same(world: Make, tmp_path: 
     made = []
     for _ in range(2):
         promote(cycle, verdict)
-        made.append([said(model, cycle, verdict, tmp_path, name) for name in ("report.md", "report.html")])
+        made.append([text_of(model, cycle, verdict, tmp_path, name) for name in ("report.md", "report.html")])
         assert files(model, cycle, verdict) == FILES
     assert made[0] == made[1]
 
@@ -181,9 +181,9 @@ def test_killed_between_promotion_and_report_the_next_try_makes_it(
         patch.setattr(report, "write", kill)
         with pytest.raises(Killed):
             promote(cycle, verdict)
-    assert "goes into Production next" in said(model, cycle, verdict, tmp_path)
+    assert "goes into Production next" in text_of(model, cycle, verdict, tmp_path)
     promote(cycle, verdict)
-    assert "Version 2 is in Production, in place of version 1" in said(model, cycle, verdict, tmp_path)
+    assert "Version 2 is in Production, in place of version 1" in text_of(model, cycle, verdict, tmp_path)
     assert [each.to_version for each in model.ledger.history(model.model)] == ["1", "2"]
 
 
@@ -201,8 +201,8 @@ def test_a_report_that_cannot_be_made_is_a_warning_and_no_link(
 
     monkeypatch.setattr(ExperimentTracker, "log_artifact", away)
     cycle, verdict = judge(model)
-    (told,) = waiting(model.ledger, model.model)
-    assert "Report" not in dict(told.links)
+    (announcement,) = waiting(model.ledger, model.model)
+    assert "Report" not in dict(announcement.links)
     assert promote(cycle, verdict).to_version == "1"
     assert caplog.text.count("its report could not be made") == 2
 
@@ -214,7 +214,7 @@ def test_what_a_person_answered_takes_its_place(world: Make, tmp_path: Path) -> 
     address = report.write(cycle, verdict, goes_forward=True, answer="version 1 does not go into Production, says kim")
     assert address is not None
     assert address.startswith(API)
-    assert "Version 1 does not go into Production, says kim." in said(model, cycle, verdict, tmp_path)
+    assert "Version 1 does not go into Production, says kim." in text_of(model, cycle, verdict, tmp_path)
 
 
 def test_a_cycle_that_made_no_run_has_no_report(world: Make, caplog: pytest.LogCaptureFixture) -> None:

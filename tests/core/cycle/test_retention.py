@@ -1,4 +1,4 @@
-"""Old snapshots go, but for those that are needed; and a person's rows go from all of them."""
+"""Old snapshots are deleted unless they are needed; and a person's rows are erased from all of them."""
 
 from contextlib import closing
 from itertools import pairwise
@@ -15,7 +15,6 @@ from retrain.records import ModelFile, Subset
 from retrain.snapshots.store import SnapshotStore
 from retrain.spec.gate import Gate
 from retrain.spec.source import SnapshotSpec
-from tests.core.cli.test_cli import retrain
 from tests.core.snapshots.samples import EVERY, MODEL, SPLIT, numbered, take
 from tests.core.verdicts import unmeasured
 
@@ -29,7 +28,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def taken(ledger, store):
-    """Takes a snapshot of so many rows, as a version is trained on it."""
+    """Take a snapshot of this many rows, on which a version is trained."""
 
     def taken(count, *, consumed=False):
         split_version = ledger.begin_model(MODEL, SPLIT, announcement=texts.of_split_version)
@@ -188,11 +187,11 @@ def test_what_can_no_longer_be_reproduced_is_marked(ledger, store, taken, databa
         assert cursor.fetchall() == [(5, 0), (5, 1)]
 
 
-def test_it_can_be_done_from_a_shell(ledger, store, taken, database, tmp_path):
+def test_it_can_be_done_from_a_shell(ledger, store, taken, database, tmp_path, here):
     taken(5)
     words = ("forget", "--model", MODEL, "--key", "3", "--key", "4", "--dsn", database.dsn, "--snapshots")
 
-    done, again = (retrain(*words, (tmp_path / "snapshots").as_uri()) for _ in range(2))
+    done, again = (here(*words, (tmp_path / "snapshots").as_uri()) for _ in range(2))
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 rows erased from snapshot ")

@@ -26,14 +26,14 @@ def in_production(world: Make) -> World:
     model = world(watch={"late": None})
     model.feed(1000)
     model.promote()
-    model.told()
+    model.headlines()
     return model
 
 
 def test_of_a_model_that_was_never_used_nothing_is_wrong(world: Make) -> None:
     model = world()
     assert look(model) == []
-    assert model.told() == []
+    assert model.headlines() == []
 
 
 def test_a_source_without_a_labelled_row_for_so_long_is_silent_until_one_arrives(world: Make) -> None:
@@ -45,10 +45,10 @@ def test_a_source_without_a_labelled_row_for_so_long_is_silent_until_one_arrives
     model.execute("INSERT INTO rows (id, a, b) VALUES (90001, 0, 0)")  # unlabelled: no sign of life
     for _ in range(2):
         assert look(model) == ["watch/silence"]
-    assert model.told() == [f"{model.model}: no labelled row has arrived for 3d."]
+    assert model.headlines() == [f"{model.model}: no labelled row has arrived for 3d."]
     labelled(model, "1 day")
     assert look(model) == []
-    (over,) = model.told()
+    (over,) = model.headlines()
     assert over.startswith(f"{model.model}: recovered. It was: no labelled row has arrived for 3d. (since ")
 
 
@@ -63,10 +63,10 @@ def test_a_label_in_the_future_does_not_hide_silence(world: Make) -> None:
 def test_an_empty_source_is_silent_only_after_that_time(world: Make) -> None:
     model = world(watch={"silence": "3d", "late": None})
     assert look(model) == ["watch/silence"]
-    assert model.told() == []
+    assert model.headlines() == []
     model.execute("UPDATE retrain.faults SET since = since - interval '4 days'")
     look(model)
-    assert model.told() == [f"{model.model}: no labelled row has arrived for 3d."]
+    assert model.headlines() == [f"{model.model}: no labelled row has arrived for 3d."]
 
 
 def test_a_cycle_that_should_have_come_by_itself_is_late_until_it_has(world: Make) -> None:
@@ -74,15 +74,15 @@ def test_a_cycle_that_should_have_come_by_itself_is_late_until_it_has(world: Mak
     assert look(model) == []
     model.feed(600)
     assert look(model) == ["watch/late/first"]
-    assert model.told() == []
+    assert model.headlines() == []
     model.execute("UPDATE retrain.faults SET since = since - interval '7 hours'")
     look(model)
-    (told,) = model.told()
-    assert told.startswith(f"{model.model}: a cycle is late: for 6h there have been rows enough for one")
+    (headline,) = model.headlines()
+    assert headline.startswith(f"{model.model}: a cycle is late: for 6h there have been rows enough for one")
     model.judge()
-    model.told()
+    model.headlines()
     assert look(model) == []
-    assert model.told()[0].startswith(f"{model.model}: recovered. It was: a cycle is late")
+    assert model.headlines()[0].startswith(f"{model.model}: recovered. It was: a cycle is late")
 
 
 def test_who_starts_cycles_by_hand_is_not_told_that_one_is_late(world: Make) -> None:
@@ -96,8 +96,8 @@ def test_production_changed_by_hand_is_told_once(cast: Cast) -> None:
     model.tracker._client.delete_registered_model_alias(model.model, "production")
     for _ in range(2):
         assert look(model) == []
-    (told,) = model.told()
-    assert "nothing is in Production, in place of version 1, by somebody, outside of Retrain" in told
+    (headline,) = model.headlines()
+    assert "nothing is in Production, in place of version 1, by somebody, outside of Retrain" in headline
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["logged", "of another's"])
@@ -116,7 +116,7 @@ def test_production_whose_files_are_gone_is_told_until_they_are_back(
         assert look(model) == ["watch/files/1"]
     finally:
         away.rename(stored)  # other tests are cast from the same mould
-    (told,) = model.told()
-    assert "the files of version 1, which is in Production, are gone" in told
+    (headline,) = model.headlines()
+    assert "the files of version 1, which is in Production, are gone" in headline
     assert look(model) == []
-    assert "recovered" in model.told()[0]
+    assert "recovered" in model.headlines()[0]

@@ -22,7 +22,7 @@ def test_every_step_run_again_gives_the_same_result_once(world: Make) -> None:
     assert evaluate(model.cycle("again"), snapshot, candidates, dry_run=False) == verdict
     promotion = promote(cycle, verdict)
     assert promote(model.cycle("again"), verdict) == promotion
-    assert len(model.told()) == 2
+    assert len(model.headlines()) == 2
     assert model.ledger.tests_spent(model.model, 1) == 1
 
 
@@ -57,14 +57,14 @@ def test_after_a_change_of_the_split_rows_that_production_has_trained_on_do_not_
     model = world()
     model.feed(2000)
     model.promote()
-    model.told()
+    model.headlines()
     model.spec = model.spec.model_copy(update={"split": Split(by="time")})
     _, verdict = model.judge()
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "left out because a model had trained on them" in verdict.reason
     assert verdict.overlap + verdict.rows == 400
     assert verdict.matchup.holdout_round == 2
-    split, judged = model.told()
+    split, judged = model.headlines()
     assert "the spec splits rows by time (0.2 validation, 0.2 holdout), no longer by hash" in split
     assert "INCONCLUSIVE" in judged
     model.feed(600)

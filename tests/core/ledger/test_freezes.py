@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrain.cycle.promote import promotes_now, promote
+from retrain.cycle.promote import promote, promotes_now
 from retrain.errors import FrozenError
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
@@ -98,12 +98,12 @@ def test_nothing_goes_forward_while_a_rollback_does(world: Make) -> None:
         cycle, verdict = model.judge()
         promote(cycle, verdict, force="a test", by="kim")
     model.feed(1000)
-    model.told()
+    model.headlines()
     freeze(model.ledger, model.model)
 
     cycle, verdict = model.judge()
 
-    frozen, judged = model.told()
+    frozen, judged = model.headlines()
     assert judged.endswith(f"; {frozen.removeprefix(f'{model.model}: ').removesuffix('.')}")
     assert not promotes_now(cycle, verdict, force="now")
     with pytest.raises(FrozenError, match=r"frozen until .* by kim: 연말 동결; end the freeze, or wait"):

@@ -21,7 +21,7 @@ def _decided(world: Make) -> World:
     model.feed(1000)
     cycle, verdict = model.judge()
     model.ledger.open_promotion(verdict, by=str(cycle), why="test")
-    model.told()
+    model.headlines()
     return model
 
 
@@ -56,9 +56,9 @@ def test_a_kill_on_either_side_of_either_write_is_made_good(
     with decided.ledger.lock_production(decided.model) as production:
         assert production.pending() is None
         assert production.head() == "1"
-    assert len(decided.told()) == 1
+    assert len(decided.headlines()) == 1
     assert apply(decided.model, decided.ledger, decided.tracker) == "1"
-    assert decided.told() == []
+    assert decided.headlines() == []
 
 
 def test_an_answer_that_is_lost_after_the_write_is_looked_up(decided: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,16 +91,16 @@ def test_a_change_by_hand_is_recorded_and_told_and_never_overwritten(world: Make
     model.feed(1000)
     model.promote()
     _, second = model.judge()
-    model.told()
+    model.headlines()
     assert second.matchup.version == "2"
     model.tracker.set_production(model.model, "2")
     assert apply(model.model, model.ledger, model.tracker) == "2"
     with model.ledger.lock_production(model.model) as production:
         assert production.head() == "2"
-    (headline,) = model.told()
+    (headline,) = model.headlines()
     assert "by somebody, outside of Retrain" in headline
     assert apply(model.model, model.ledger, model.tracker) == "2"
-    assert model.told() == []
+    assert model.headlines() == []
 
 
 def test_a_promotion_is_superseded_by_a_change_by_hand(world: Make) -> None:
@@ -112,11 +112,11 @@ def test_a_promotion_is_superseded_by_a_change_by_hand(world: Make) -> None:
     cycle, third = model.judge()
     assert may_promote(model.spec, third), third.reason
     model.ledger.open_promotion(third, by=str(cycle), why="test")
-    model.told()
+    model.headlines()
     model.tracker.set_production(model.model, "2")
     assert apply(model.model, model.ledger, model.tracker) == "2"
     assert model.tracker.production(model.model) == "2"
-    superseded, by_hand = model.told()
+    superseded, by_hand = model.headlines()
     assert "version 3 was not put into Production" in superseded
     assert "version 2 is in Production" in by_hand
     assert promote(cycle, third).superseded_at is not None
@@ -126,10 +126,10 @@ def test_production_taken_away_by_hand_is_recorded(world: Make) -> None:
     model = world()
     model.feed(1000)
     model.promote()
-    model.told()
+    model.headlines()
     model.tracker._client.delete_registered_model_alias(model.model, "production")
     assert apply(model.model, model.ledger, model.tracker) is None
-    (headline,) = model.told()
+    (headline,) = model.headlines()
     assert "nothing is in Production" in headline
 
 

@@ -26,7 +26,7 @@ def _two(world: Make) -> World:
     model.promote()
     model.feed(2000, turn=1.2)
     model.promote()
-    model.told()
+    model.headlines()
     return model
 
 
@@ -41,7 +41,7 @@ def test_the_version_before_goes_back_into_production(two: World) -> None:
     assert row.applied_at is not None
     assert two.tracker.production(two.model) == "1"
     assert (two.tracker.stage(two.model, "1"), two.tracker.stage(two.model, "2")) == ("Production", "Archived")
-    (headline,) = two.told()
+    (headline,) = two.headlines()
     assert "version 1 is in Production, in place of version 2, by kim: customers complain" in headline
 
 
