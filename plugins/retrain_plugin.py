@@ -1,4 +1,4 @@
-"""What Airflow's plugin manager finds of Retrain: nothing but registrations."""
+"""The plugin by which Airflow finds Retrain: registrations, and nothing else."""
 
 from airflow.plugins_manager import AirflowPlugin
 

@@ -12,9 +12,9 @@ from retrain_airflow.triggers.new_rows import NewRowsTrigger
 
 
 def schedule(spec: Spec, path: str) -> Any:
-    """What starts the DAG of the spec in the file `path`: times, rows that arrive, either, or (None) people alone.
+    """Return what starts the DAG of the spec in file `path`: times, rows that arrive, either, or (None) people alone.
 
-    Raises AirflowTimetableInvalid for a cron expression that is none.
+    Raises AirflowTimetableInvalid for an invalid cron expression.
     """
     if spec.wake is Wake.SCHEDULE:
         return spec.schedule
@@ -28,14 +28,14 @@ def schedule(spec: Spec, path: str) -> Any:
 
 
 def production(model: str) -> Asset:
-    """What is in Production of this model: an outlet of each task that changes it."""
+    """Return the asset of the model's Production: an outlet of each task that changes it."""
     return Asset(_uri(model, "production"))
 
 
-def tell_production(promotion: Promotion, context: Context) -> None:
-    """Let the event of the task's outlet say what was changed.
+def describe_change(promotion: Promotion, context: Context) -> None:
+    """Write into the event of the task's outlet what was changed.
 
-    `version` is None where the promotion did not come about, because somebody had changed Production by hand.
+    `version` is None where the promotion did not take effect, because somebody had changed Production by hand.
     """
     context["outlet_events"][production(promotion.model)].extra = {
         "version": None if promotion.superseded_at else promotion.to_version,
@@ -45,5 +45,5 @@ def tell_production(promotion: Promotion, context: Context) -> None:
 
 
 def _uri(model: str, what: str) -> str:
-    # Its name as well, so that `Asset("retrain://…")` in somebody's DAG is the same asset.
+    # Also the asset's name, so that `Asset("retrain://…")` in a user's DAG is the same asset.
     return f"retrain://{quote(model, safe='')}/{what}"

@@ -1,4 +1,4 @@
-"""For Celery's setting `imports`: Airflow's Celery worker loads no plugin before it forks what runs tasks."""
+"""For Celery's setting `imports`: Airflow's Celery worker loads no plugin before it forks its processes."""
 
 from retrain_airflow import preload
 

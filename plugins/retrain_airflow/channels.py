@@ -1,4 +1,4 @@
-"""The channels of a spec, through Airflow's connections and the providers that know them."""
+"""The channels of a spec, through Airflow's connections and providers."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ _TYPES = {Level.INFO: NotifyType.INFO, Level.WARNING: NotifyType.WARNING, Level.
 
 
 def channels(spec: Spec) -> list[Channel]:
-    """The log, and those of the spec. Connections are looked up later: one that is missing delays only itself."""
+    """Return the log and the spec's channels. Connections are looked up later: a missing one delays only itself."""
     return [Log(), *(_Named(each) for each in spec.channels)]
 
 
 class _Named:
-    """A channel that is named by its connection. Of what fails there only the kind is told: the rest may be secret."""
+    """A channel with the name of its connection. Its errors name only the kind of a failure: the rest may be secret."""
 
     def __init__(self, spec: ChannelSpec) -> None:
         self.name = f"{spec.kind} {spec.connection}"
@@ -45,12 +45,12 @@ class _Named:
         try:
             _DELIVER[self._spec.kind](self._spec, key, announcement)
         except ChannelError as error:
-            # Ours, or of a channel that was named: it says what may be said.
+            # Its message is ours, and holds nothing secret.
             raise ChannelError(f"{self.name}: {error}", retry_after=error.retry_after) from None
         except RetrainError as error:
             raise ChannelError(f"{self.name}: {error}") from None
         except (AirflowException, SMTPException, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise ChannelError(f"{self.name}: {_said(error)}") from None
+            raise ChannelError(f"{self.name}: {_kind_of(error)}") from None
 
 
 def _webhook(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
@@ -62,21 +62,21 @@ def _webhook(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
 
 def _slack(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
     hook = SlackWebhookHook(slack_webhook_conn_id=spec.connection, timeout=_SECONDS, retry_handlers=[])
-    answer = hook.client.send(**formats.slack(announcement))
-    if answer.status_code != 200:
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        raise ChannelError(f"answered {answer.status_code}", retry_after=retry_after(headers.get("retry-after")))
+    response = hook.client.send(**formats.slack(announcement))
+    if response.status_code != 200:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        raise ChannelError(f"answered {response.status_code}", retry_after=retry_after(headers.get("retry-after")))
 
 
 def _email(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
-    BaseHook.get_connection(spec.connection)  # the hook does not say that it is this that is missing
+    BaseHook.get_connection(spec.connection)  # the hook does not say that the connection is missing
     hook = SmtpHook(spec.connection)
-    # Not as a context: the hook leaves its socket open where the login is refused.
+    # Not as a context manager: the hook leaves its socket open where the login is refused.
     try:
         sender = hook.get_conn().from_email
         if not sender:
             raise ChannelError("its connection names no sender: set from_email in its extra")
-        # The hook's own call builds a message of HTML alone.
+        # The hook's own method sends HTML only.
         hook._smtp_client.send_message(_mail(sender, spec.to, key, announcement))  # type: ignore[union-attr]
     finally:
         if hook._smtp_client is not None:
@@ -84,12 +84,12 @@ def _email(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
 
 
 def _mail(sender: str, to: Sequence[str], key: str, announcement: Announcement) -> MIMEMultipart:
-    # Not an EmailMessage: before Python 3.12.5 it loses blanks of a subject that is not ASCII.
+    # Not an EmailMessage: before Python 3.12.5 it loses spaces in a subject that is not ASCII.
     message = MIMEMultipart("alternative")
     message["Subject"] = Header(formats.subject(announcement), "utf-8")  # type: ignore[assignment]
     message["From"], message["To"] = sender, ", ".join(to)
     message["Date"] = formatdate()
-    # The same each time, so that a mail system that looks can drop a double.
+    # The same at each attempt, so that a mail system can drop a duplicate.
     message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@retrain>"
     message["Auto-Submitted"] = "auto-generated"
     message.attach(MIMEText(formats.text(announcement), "plain", "utf-8"))
@@ -98,7 +98,7 @@ def _mail(sender: str, to: Sequence[str], key: str, announcement: Announcement) 
 
 
 def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
-    # Not the hook's `notify`, which does not say whether anybody was reached.
+    # Not the hook's `notify`: it does not say whether a service accepted the message.
     services = Apprise()
     hook = AppriseHook(spec.connection)
     hook.set_config_from_conn(hook.get_connection(spec.connection), services)
@@ -113,7 +113,7 @@ def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
         raise ChannelError("a service behind it did not take it; Apprise's lines in the log say which")
 
 
-def _said(error: Exception) -> str:
+def _kind_of(error: Exception) -> str:
     if isinstance(error, AirflowNotFoundException):
         return "its connection is missing or incomplete"
     if isinstance(error, SMTPResponseException):

@@ -1,4 +1,4 @@
-"""Links beside a task in Airflow's grid. The worker makes them when the task has ended, or waits for a person."""
+"""Links beside a task in Airflow's grid. The worker makes them when the task has ended or waits for a person."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NONE = ""
-"""What Airflow takes for no link."""
+_NO_LINK = ""
+"""Airflow's value where there is no link."""
 
 
 class _CycleLink(BaseOperatorLink):
-    """Made from what is in the ledger, as a task that waited for a person ends in another process than it began in."""
+    """A link made from the ledger: a task that waited for a person ends in another process than it began in."""
 
     def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
         try:
-            return self._address(operator, ti_key.dag_id, ti_key.run_id) or _NONE
-        except Exception as error:  # whatever it is: it is only a link
+            return self._address(operator, ti_key.dag_id, ti_key.run_id) or _NO_LINK
+        except Exception as error:  # of any kind: a link must not fail its task
             log.info("There is no link %r: %s", self.name, error)
-            return _NONE
+            return _NO_LINK
 
     def _address(self, operator: Any, dag_id: str, run_id: str) -> str | None:
         raise NotImplementedError
 
 
 class ReportLink(_CycleLink):
-    """Of the cycle. For operators that have a hook and a verdict, or judge a snapshot."""
+    """The cycle's report. For operators that have a hook and a verdict or a snapshot."""
 
     name = "Report"
 
@@ -41,7 +41,7 @@ class ReportLink(_CycleLink):
 
 
 class RunLink(_CycleLink):
-    """The run of the cycle, or of the one candidate that a task trains."""
+    """The run of the cycle, or of the candidate that the task trains."""
 
     name = "Run in MLflow"
 
@@ -59,7 +59,7 @@ class RunLink(_CycleLink):
 
 
 def _snapshot(operator: Any) -> str:
-    """Id of the one that the task is about."""
+    """Return the id of the snapshot that the task is about."""
     if hasattr(operator, "verdict"):
         return str(operator.verdict["matchup"]["snapshot"])
     return str(operator.snapshot["id"])

@@ -1,5 +1,5 @@
-"""What monitoring sees of Retrain, beside what Airflow tells of every task: through Airflow's own metrics, over StatsD
-or OpenTelemetry, whichever its configuration turns on. Each has a tag `spec`, the name of the spec file.
+"""Retrain's metrics, beside Airflow's own of each task: over StatsD or OpenTelemetry, whichever Airflow's configuration
+turns on. Each has a tag `spec`, the name of the spec file.
 """
 
 from datetime import datetime, timedelta
@@ -12,23 +12,23 @@ from retrain.records import Outcome
 
 
 def rows_waiting(spec: str, rows: int) -> None:
-    """A gauge: new labelled rows, counted no further than the threshold. spec: path of its file."""
+    """Set a gauge: new labelled rows, counted no further than the threshold. spec: path of the spec file."""
     stats.gauge("retrain.rows_waiting", rows, tags=_tags(spec))
 
 
 def verdict(spec: str, outcome: Outcome) -> None:
-    """A counter, by outcome; a task that is run again counts again."""
+    """Increment a counter by outcome; a task that is run again counts again."""
     stats.incr("retrain.verdict", tags={**_tags(spec), "outcome": outcome.value})
 
 
 def cycle_done(spec: str, since: datetime | None) -> None:
-    """A timing: from the start of a run to the end of one that has a verdict."""
+    """Record a timing: from the start of a run to the end of its cycle. since: None where the start is not known."""
     if since is not None:
         stats.timing("retrain.cycle", utcnow() - since, tags=_tags(spec))
 
 
 def message_age(spec: str, age: timedelta) -> None:
-    """A gauge, in seconds: how long the oldest message has waited that a channel has not taken; 0 where none waits."""
+    """Set a gauge, in seconds: the age of the oldest message that a channel has not accepted; 0 where none waits."""
     stats.gauge("retrain.message_age", age.total_seconds(), tags=_tags(spec))
 
 

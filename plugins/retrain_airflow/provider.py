@@ -1,4 +1,4 @@
-"""What Airflow's provider manager finds of Retrain: the connection type of MLflow, and its form."""
+"""Retrain as a provider of Airflow's: the connection type `mlflow`, and its form."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"host": "https://mlflow.example.org"},
                 },
                 "conn-fields": {
-                    "token": _field("Token", "In place of user and password.", format="password"),
-                    "registry_uri": _field("Registry URI", "Where the registry is, if not at the tracking URI."),
+                    "token": _field("Token", "Instead of user and password.", format="password"),
+                    "registry_uri": _field("Registry URI", "Address of the registry, if it is not the tracking URI."),
                     "ca_bundle": _field(
-                        "CA bundle", "File with the certificates that the server's is checked against."
+                        "CA bundle", "File with the certificates that the server's certificate is checked against."
                     ),
                     "deadline": _field("Deadline", "Seconds without an answer after which a call fails.", "number"),
                     "production_alias": _field("Alias of Production", "Default: production."),

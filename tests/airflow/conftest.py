@@ -6,11 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -20,12 +21,17 @@ from psycopg2.extensions import parse_dsn
 from retrain.ledger.ledger import Ledger
 from retrain.records import Announcement
 from retrain.tracker.client import ExperimentTracker
+from retrain.tracker.transport import _Logins
 from stack.local import Running
+from tests.airflow.listener import Listener
 from tests.conftest import Database, short_lived
 from tests.core import toys
 from tests.core.conftest import one_fresh_process  # noqa: F401 - a fixture
 from tests.inbox import Inbox
 from tests.mailbox import waiting
+
+if TYPE_CHECKING:
+    from retrain_airflow.hooks.tracker import TrackerHook
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILE = PROJECT / "dags" / "retrain_dags.py"
@@ -47,6 +53,21 @@ os.environ |= {
     # Empty: `dag.test()` reads the whole folder each time.
     "AIRFLOW__CORE__DAGS_FOLDER": str(_HOME / "dags"),
 }
+
+Connect = Callable[..., "TrackerHook"]
+
+# The variables that the tracker, and MLflow itself, read from the environment of their process.
+MLFLOW_VARIABLES = (
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT",
+    "MLFLOW_HTTP_POOL_MAXSIZE",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_AUTH",
+)
 
 
 @dataclass
@@ -134,6 +155,46 @@ def channel(_hook: Inbox, monkeypatch: pytest.MonkeyPatch) -> Inbox:
     monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "http", "host": _hook.url}))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return _hook
+
+
+@pytest.fixture
+def first_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the next tracker the first of its process, which settles how the process speaks to MLflow; leaves none."""
+    for name in MLFLOW_VARIABLES:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(_Logins, "headers", {})
+
+
+@pytest.fixture
+def listeners() -> Iterator[tuple[Listener, Listener]]:
+    two = Listener(), Listener()
+    for each in two:
+        threading.Thread(target=each.http.serve_forever, args=(0.05,), daemon=True).start()
+    yield two
+    for each in two:
+        each.http.shutdown()
+        each.http.server_close()
+
+
+@pytest.fixture
+def listener(listeners: tuple[Listener, Listener]) -> Listener:
+    return listeners[0]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Makes a connection, by default to host 127.0.0.1, and its hook."""
+
+    def hook(name: str = "mlflow_default", **fields: Any) -> "TrackerHook":
+        # Not above: Airflow reads its environment when it is first imported.
+        from retrain_airflow.hooks.tracker import TrackerHook
+
+        where = {"conn_type": "mlflow", "host": "127.0.0.1", **fields}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(where))
+        return TrackerHook(name)
+
+    return hook
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def promotion(**how: object) -> Promotion:
 
 def told(changed: Promotion) -> object:
     events = OutletEventAccessors()
-    assets.tell_production(changed, {"outlet_events": events})
+    assets.describe_change(changed, {"outlet_events": events})
     ((asset, event),) = events.items()
     assert asset == assets.production(changed.model)
     return event.extra

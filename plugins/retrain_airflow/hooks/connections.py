@@ -1,4 +1,4 @@
-"""What Airflow's connections say, as the core wants it."""
+"""Values of Airflow's connections, in the form that the core needs."""
 
 from urllib.parse import urlsplit
 
@@ -8,10 +8,10 @@ from retrain.errors import SettingsError
 
 
 def url(connection: Connection) -> str:
-    """The address of a connection of type http, by Airflow's conventions: the host may hold scheme and path as well.
+    """Return the address of a connection of type http, by Airflow's conventions: its host may hold scheme and path.
 
-    A connection that is an address itself (`https://…` in a variable) has its scheme as type and its path as schema.
-    Raises SettingsError for one without a host, or with a login in it: addresses are told in errors and logs.
+    A connection that is written as an address (`https://…` in a variable) has the scheme as type, the path as schema.
+    Raises SettingsError where there is no host, or a login in it: addresses appear in errors and logs.
     """
     host, scheme, path = connection.host or "", connection.schema or "http", ""
     if connection.conn_type == "https":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def ledger_of(connection_id: str) -> "Ledger":
-    """Retrain's own tables behind a connection; refused where they are of another version."""
+    """Return the ledger behind a connection. Raises LedgerError where its tables are of another version."""
     from retrain.ledger.ledger import Ledger
     from retrain_airflow.hooks.postgres import Psycopg2Hook
 
@@ -32,13 +32,13 @@ def ledger_of(connection_id: str) -> "Ledger":
 
 
 def _page(*path: str) -> str | None:
-    """Of Airflow's; None where it does not say where it is."""
+    """Return the address of a page of Airflow's; None where its base URL is not configured."""
     base = conf.get("api", "base_url", fallback=None)
     return "/".join([base.rstrip("/"), *(quote(part) for part in path)]) if base else None
 
 
 class RetrainHook(BaseHook):
-    """Turns a spec file and Airflow's connections into what the verbs of the core take."""
+    """Turns a spec file and Airflow's connections into the arguments of the core's verbs."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class RetrainHook(BaseHook):
         tracker_conn_id: str = TrackerHook.default_conn_name,
         ledger_conn_id: str = "retrain_state",
     ) -> None:
-        """spec: path of the spec file; read when it is first asked for, and refused then with every fault in it."""
+        """spec: path of the spec file. It is read on first use, which raises SpecError with every fault in it."""
         super().__init__()
         self._path = spec
         self._tracker_conn_id = tracker_conn_id
@@ -83,7 +83,7 @@ class RetrainHook(BaseHook):
         return TrackerHook(self._tracker_conn_id).tracker
 
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
-        """The run of the DAG that `context` belongs to."""
+        """Return the cycle of the DAG run that `context` belongs to. note: shown on the runs in MLflow."""
         return self.cycle_of(context["dag"].dag_id, context["run_id"], note)
 
     def cycle_of(self, dag_id: str, run_id: str, note: str | None = None) -> "Cycle":

@@ -17,7 +17,7 @@ class TrackerHook(BaseHook):
     """Turns an Airflow connection into an `ExperimentTracker`: how every operator reaches MLflow.
 
     The connection is of type mlflow, or of type http: the host and port of MLflow's server; login and password, or a
-    token, where it asks for them. `retrain_airflow.provider` says what its extra may hold.
+    token, where it asks for them. `retrain_airflow.provider` lists what its extra may hold.
     """
 
     conn_name_attr = "tracker_conn_id"
@@ -26,7 +26,7 @@ class TrackerHook(BaseHook):
     hook_name = "MLflow"
 
     def __init__(self, tracker_conn_id: str = default_conn_name, *, at_most: float | None = None) -> None:
-        """at_most: seconds for one answer, where the connection would wait longer."""
+        """at_most: seconds to wait for one response, where the connection would wait longer."""
         super().__init__()
         self.tracker_conn_id = tracker_conn_id
         self.at_most = at_most
@@ -51,22 +51,22 @@ class TrackerHook(BaseHook):
         return self.tracker
 
     def test_connection(self) -> tuple[bool, str]:
-        """What Airflow's button *Test* asks: whether the server answers, its database included."""
+        """Return, for Airflow's button *Test*, whether the server and its database answer, and a message."""
         try:
             self.tracker.check()
         except RetrainError as error:
             return False, str(error)
         return True, "MLflow answers"
 
-    def _extra(self, given: Any) -> dict[str, Any]:
-        """What the form left empty is not there."""
+    def _extra(self, extra: Any) -> dict[str, Any]:
+        """Return the extra without the fields that the form left empty."""
         here = f"connection {self.tracker_conn_id}: extra"
-        if not isinstance(given, dict):
+        if not isinstance(extra, dict):
             raise SettingsError(f"{here} holds no fields; write them as a JSON object")
         for name in _TEXTS:
-            if not isinstance(given.get(name, ""), str | None):
-                raise SettingsError(f"{here}.{name} is no text; put it in quotes")
-        return {name: value for name, value in given.items() if value not in (None, "")}
+            if not isinstance(extra.get(name, ""), str | None):
+                raise SettingsError(f"{here}.{name} is not a text; put it in quotes")
+        return {name: value for name, value in extra.items() if value not in (None, "")}
 
     def _seconds(self, value: Any) -> float:
         try:
@@ -75,6 +75,6 @@ class TrackerHook(BaseHook):
             seconds = 0.0
         if not 0 < seconds < float("inf"):
             raise SettingsError(
-                f"connection {self.tracker_conn_id}: deadline = {value!r} is no number of seconds; set it to e.g. 60"
+                f"connection {self.tracker_conn_id}: deadline = {value!r} is not a number of seconds; set it to e.g. 60"
             )
         return seconds

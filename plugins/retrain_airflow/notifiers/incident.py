@@ -10,11 +10,11 @@ from retrain_airflow.hooks.retrain import RetrainHook
 
 
 class IncidentNotifier(BaseNotifier):
-    """Tells the team of a model what has failed for good: as `on_failure_callback` of a task or of any DAG, and as the
+    """Tells a model's team what has failed for good: as `on_failure_callback` of a task or of any DAG, and as the
     callback of a deadline.
 
-    A task that fails again in the same way, run after run, is told the first, second, fourth, eighth time and so on. It
-    delivers what else waits, because the task that would do so does not run after a failure.
+    A failure that repeats run after run is announced the first, second, fourth, eighth time and so on. It also delivers
+    what else waits, because task `notify` does not run after a failure.
     """
 
     template_fields = ("spec",)
@@ -34,14 +34,14 @@ class IncidentNotifier(BaseNotifier):
         if error is None and ("reason" in context or "deadline" in context):
             key, incident = _of_run(model, dict(context))
             hook.ledger.announce(key, texts.of_incident(incident))
-        # Of data that is blocked the core has told already, once for the same rows: it only waits to be delivered.
+        # The core has announced blocked data already, once for the same rows: it only has to be delivered.
         elif not isinstance(error, BlockedDataError):
             fault = Fault(name=task_faults.name(context["ti"], error), incident=_of_task(model, context))
             hook.ledger.fail(fault, key=task_faults.key(context["ti"]), announcement=texts.of_fault)
         outbox.send(model, channels(hook.spec), ledger=hook.ledger)
 
     async def async_notify(self, context: Context) -> None:
-        """In the triggerer, whose event loop must not wait for a channel."""
+        """Do the same in the triggerer, whose event loop must not wait for a channel."""
         await asyncio.to_thread(self.notify, context)
 
 
@@ -57,16 +57,16 @@ def _of_task(model: str, context: Context) -> Incident:
 
 
 def _of_run(model: str, context: dict[str, Any]) -> tuple[str, Incident]:
-    """Of a whole run, and what it is known by: it has failed, or missed a deadline."""
+    """Return the key and the incident of a whole run that has failed or missed a deadline."""
     run = context["dag_run"]
-    # To a deadline's callback Airflow gives the run as its API does.
+    # A deadline's callback gets the run as a mapping, like that of Airflow's REST API.
     dag_id, run_id = (run["dag_id"], run["dag_run_id"]) if isinstance(run, dict) else (run.dag_id, run.run_id)
     late = "deadline" in context
     what = "has missed its deadline" if late else f"failed: {context['reason']}"
     incident = Incident(
         model=model,
         what=f"run {run_id} of {dag_id} {what}.",
-        remedy="Look at its tasks in Airflow." + (" It goes on meanwhile." if late else ""),
+        remedy="Look at its tasks in Airflow." + (" The run goes on meanwhile." if late else ""),
         facts={"dag_id": dag_id, "run_id": run_id},
     )
     return f"run/{dag_id}/{run_id}/{'late' if late else 'failed'}", incident

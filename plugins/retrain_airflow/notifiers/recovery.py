@@ -5,9 +5,9 @@ from retrain_airflow.hooks.retrain import RetrainHook
 
 
 class RecoveryNotifier(BaseNotifier):
-    """Tells the team that a task which had failed for good is well again: as `on_success_callback`.
+    """Announces that a task which had failed for good has recovered: as `on_success_callback`.
 
-    Where it had not failed, nothing is told. DAG `retrain-outbox` delivers it.
+    Does nothing where the task had not failed. DAG `retrain-outbox` delivers the announcement.
     """
 
     template_fields = ("spec",)

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
@@ -10,11 +10,14 @@ from retrain_airflow.approval import YES
 from retrain_airflow.links import ReportLink
 from retrain_airflow.operators.spec import SpecOperator
 
+if TYPE_CHECKING:
+    from retrain.cycle.context import Cycle
+
 
 class AnswerOperator(SpecOperator, BranchMixIn):
-    """Takes a person's answer to `AskOperator`, tells the team, and goes on to promote, to hold, or to judge again.
+    """Acts on a person's answer to `AskOperator`: announces it, then goes on to promote, to hold, or to judge again.
 
-    Gives who said yes.
+    Pushes the name of the user who answered; None where the time ran out.
     """
 
     inherits_from_skipmixin = True
@@ -32,7 +35,7 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         to_judge_again: str = "again",
         **kwargs: Any,
     ) -> None:
-        """answer: what AskOperator gave. force: why to promote whatever the verdict says."""
+        """answer: the result of AskOperator. force: why to promote whatever the verdict says."""
         super().__init__(**kwargs)
         self.verdict = verdict
         self.answer: Mapping[str, Any] = answer
@@ -42,23 +45,40 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         self.to_judge_again = to_judge_again
 
     def execute(self, context: Context) -> None:
-        from retrain.cycle import report
-        from retrain.cycle.promote import is_stale, may_promote, promotes_now
-        from retrain.messages import texts
+        from retrain.cycle.promote import is_stale
 
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
-        approved = self.answer["chosen_options"] == [YES]
+        stale = self._approved and is_stale(cycle, verdict)
+        self._announce(cycle, verdict, stale=stale)
+        # Branching ends the task with an exception, so that nothing that is returned arrives.
+        context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, self._user)
+        self.do_branch(context, self._next_task(cycle, verdict, stale=stale))
+
+    @property
+    def _approved(self) -> bool:
+        return bool(self.answer["chosen_options"] == [YES])
+
+    @property
+    def _user(self) -> str | None:
         user = self.answer["responded_by_user"]
-        by = user["name"] if user else None
-        stale = approved and is_stale(cycle, verdict)
-        told = texts.of_answer(verdict, approved=approved, by=by, stale=stale)
-        self.log.info("%s", told.headline)
-        cycle.ledger.announce(f"answer/{verdict.matchup.id}", told)
-        may = may_promote(cycle.spec, verdict, force=self.force)
-        report.write(cycle, verdict, goes_forward=may, answer=told.headline.removeprefix(f"{verdict.matchup.model}: "))
-        context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, by)
+        return user["name"] if user else None
+
+    def _announce(self, cycle: "Cycle", verdict: Verdict, *, stale: bool) -> None:
+        """Tell the team what was answered, and write it into the report."""
+        from retrain.cycle import report
+        from retrain.cycle.promote import may_promote
+        from retrain.messages import texts
+
+        announcement = texts.of_answer(verdict, approved=self._approved, by=self._user, stale=stale)
+        self.log.info("%s", announcement.headline)
+        cycle.ledger.announce(f"answer/{verdict.matchup.id}", announcement)
+        goes_forward = may_promote(cycle.spec, verdict, force=self.force)
+        answer = announcement.headline.removeprefix(f"{verdict.matchup.model}: ")
+        report.write(cycle, verdict, goes_forward=goes_forward, answer=answer)
+
+    def _next_task(self, cycle: "Cycle", verdict: Verdict, *, stale: bool) -> str:
+        from retrain.cycle.promote import goes_on
+
         if stale:
-            next_ = self.to_judge_again
-        else:
-            next_ = self.to_promote if approved and promotes_now(cycle, verdict, force=self.force) else self.to_hold
-        self.do_branch(context, next_)
+            return self.to_judge_again
+        return self.to_promote if self._approved and goes_on(cycle, verdict, force=self.force) else self.to_hold

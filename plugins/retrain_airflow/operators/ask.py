@@ -6,7 +6,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
-from retrain.records import Verdict
+from retrain.records import Announcement, Verdict
 from retrain_airflow.approval import NO, YES
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
@@ -16,7 +16,7 @@ from retrain_airflow.links import ReportLink
 class AskOperator(HITLOperator):
     """Asks a person whether the version of a Verdict goes into Production, and waits; without an answer it does not.
 
-    The team is told where to answer. Gives what HITLOperator does: `chosen_options` and `responded_by_user`.
+    Tells the team where to answer. Returns what HITLOperator does: `chosen_options` and `responded_by_user`.
     """
 
     operator_extra_links = (ReportLink(),)
@@ -33,9 +33,12 @@ class AskOperator(HITLOperator):
         ledger_conn_id: str = "retrain_state",
         **kwargs: Any,
     ) -> None:
-        """spec: path of the spec file. users: ids of those who may answer; empty: all whom Airflow lets."""
+        """spec: path of the spec file. users: ids of the users who may answer; empty: all whom Airflow allows.
+
+        wait: for the answer; then it is `NO`.
+        """
         super().__init__(
-            subject="",  # both are known when the verdict is
+            subject="",  # filled in, like the body, when the verdict is known
             body="",
             options=[YES, NO],
             defaults=NO,
@@ -55,19 +58,26 @@ class AskOperator(HITLOperator):
         return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)
 
     def execute(self, context: Context) -> Any:
-        from retrain.cycle import report
-        from retrain.messages import formats, outbox, texts
+        from retrain.messages import formats, outbox
         from retrain_airflow.channels import channels
 
-        hook, verdict, ti = self.hook, Verdict.from_json(self.verdict), context["ti"]
+        hook, verdict = self.hook, Verdict.from_json(self.verdict)
+        request = self._request(hook, verdict, context)
+        hook.ledger.announce(f"request/{verdict.matchup.id}", request)
+        outbox.send(hook.spec.model, channels(hook.spec), ledger=hook.ledger)
+        matchup = verdict.matchup
+        self.subject = f"Promote version {matchup.version} ({matchup.candidate}) of {matchup.model}?"
+        self.body = formats.markdown(request)
+        return super().execute(context)
+
+    def _request(self, hook: RetrainHook, verdict: Verdict, context: Context) -> Announcement:
+        """Return the announcement that asks, with links to the form and to the report."""
+        from retrain.cycle import report
+        from retrain.messages import texts
+
+        ti = context["ti"]
         base = conf.get("api", "base_url", fallback="http://localhost:8080")
         form = self.generate_link_to_ui(task_instance=ti, base_url=base)
         page = report.address(hook.cycle_of(ti.dag_id, ti.run_id), verdict.matchup.snapshot)
         until = datetime.now().astimezone() + self.wait
-        told = texts.of_request(verdict, form, until, self.users, page)
-        hook.ledger.announce(f"request/{verdict.matchup.id}", told)
-        outbox.send(hook.spec.model, channels(hook.spec), ledger=hook.ledger)
-        matchup = verdict.matchup
-        self.subject = f"Promote version {matchup.version} ({matchup.candidate}) of {matchup.model}?"
-        self.body = formats.markdown(told)
-        return super().execute(context)
+        return texts.of_request(verdict, form, until, self.users, page)

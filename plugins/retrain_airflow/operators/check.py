@@ -8,7 +8,7 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class CheckDataOperator(SpecOperator):
-    """Holds a Snapshot to the checks of the spec; gives the result of each, by its name."""
+    """Runs the spec's checks on a Snapshot. Returns the result of each by its name."""
 
     operator_extra_links = (RunLink(),)
     template_fields = ("spec", "snapshot", "note")
@@ -22,5 +22,5 @@ class CheckDataOperator(SpecOperator):
     def execute(self, context: Context) -> dict[str, str]:
         from retrain.cycle.check import check
 
-        found = check(self.hook.cycle(context, self.note), Snapshot.from_json(self.snapshot))
-        return {check.name: check.result for check in found}
+        findings = check(self.hook.cycle(context, self.note), Snapshot.from_json(self.snapshot))
+        return {finding.name: finding.result for finding in findings}

@@ -13,9 +13,9 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class EvaluateOperator(SpecOperator, BranchMixIn):
-    """Judges the best of the Candidates against Production; gives a Verdict, and goes on to promote or to hold."""
+    """Judges the best of the Candidates against Production, pushes the Verdict, and goes on to promote or to hold."""
 
-    # Otherwise a `promote` that was passed over would run when somebody clears it.
+    # Otherwise a skipped `promote` would run when somebody clears it.
     inherits_from_skipmixin = True
     operator_extra_links = (ReportLink(), RunLink())
     template_fields = ("spec", "snapshot", "candidates", "judge_only", "note", "force")
@@ -51,12 +51,12 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
 
         cycle = self.hook.cycle(context, self.note)
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
-        # What is fitted again for a day that is past must not replace what was fitted since.
+        # A backfill fits for a day in the past: it must not replace what was fitted since.
         dry_run = bool(self.judge_only) or context["dag_run"].run_type == "backfill"
         verdict = evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force)
         self.log.info("%s", of_verdict(verdict).headline)
         metrics.verdict(self.spec, verdict.outcome)
-        # Branching ends the task by an exception, and nothing that is returned gets through.
+        # Branching ends the task with an exception, so that nothing that is returned arrives.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
         promotes = promotes_now(cycle, verdict, force=self.force)
         self.do_branch(context, self.to_promote if promotes else self.to_hold)

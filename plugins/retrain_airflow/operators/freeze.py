@@ -15,7 +15,7 @@ class FreezeOperator(BaseOperator):
     def __init__(
         self, *, model: Any, days: Any, why: Any, by: str = "", ledger_conn_id: str = "retrain_state", **kwargs: Any
     ) -> None:
-        """model: its name, or `EVERY_MODEL`. days: 0 ends the freeze. by: who says so."""
+        """model: its name, or `EVERY_MODEL`. days: 0 ends the freeze. by: the user who started the run."""
         super().__init__(**kwargs)
         self.model = model
         self.days = days
@@ -31,7 +31,7 @@ class FreezeOperator(BaseOperator):
         ledger_of(self.ledger_conn_id).freeze(
             run,
             None if self.model == EVERY_MODEL else self.model,
-            # From when the run was asked for: a task that is run again means the same time.
+            # Counted from the start of the run: a task that is run again means the same time.
             until=context["dag_run"].run_after + timedelta(days=self.days),
             by=f"{self.by or 'somebody'} in {run}",
             why=self.why,

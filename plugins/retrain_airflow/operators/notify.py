@@ -5,7 +5,8 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class NotifyOperator(SpecOperator):
-    """Sends what waits in the model's outbox to the spec's channels; gives how many messages all of them have.
+    """Sends what waits in the model's outbox to the spec's channels. Returns how many messages all of them
+    have received.
 
     A channel that refuses does not fail the task: DAG `retrain-outbox` sends again.
     """

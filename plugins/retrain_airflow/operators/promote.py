@@ -10,9 +10,9 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class PromoteOperator(SpecOperator):
-    """Puts the version of a Verdict into Production, by way of the ledger; gives a Promotion.
+    """Puts the version of a Verdict into Production, by way of the ledger. Returns the Promotion.
 
-    With `assets.production` among its outlets, it wakes the DAGs that are scheduled on it.
+    With `assets.production` among its outlets, it wakes the DAGs that are scheduled on that asset.
     """
 
     operator_extra_links = (ReportLink(), RunLink())
@@ -21,7 +21,9 @@ class PromoteOperator(SpecOperator):
     def __init__(
         self, *, verdict: Any, force: Any = None, by: str = "", approved_by: Any = None, **kwargs: Any
     ) -> None:
-        """force: why to promote whatever the verdict says. by: who says so. approved_by: who was asked and said yes."""
+        """force: why to promote whatever the verdict says. by: the user who started the run. approved_by: the user who
+        approved it.
+        """
         super().__init__(**kwargs)
         self.verdict = verdict
         self.force = force
@@ -34,5 +36,5 @@ class PromoteOperator(SpecOperator):
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
         promotion = promote(cycle, verdict, force=self.force, by=self.by, approved_by=self.approved_by)
         self.log.info("%s", of_promotion(promotion).headline)
-        assets.tell_production(promotion, context)
+        assets.describe_change(promotion, context)
         return promotion.to_json()

@@ -8,15 +8,17 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class RollbackOperator(SpecOperator):
-    """Puts the version before, or a chosen one, back into Production, by way of the ledger; gives a Promotion.
+    """Puts the previous version, or a chosen one, back into Production, by way of the ledger. Returns the Promotion.
 
-    With `assets.production` among its outlets, it wakes the DAGs that are scheduled on it.
+    With `assets.production` among its outlets, it wakes the DAGs that are scheduled on that asset.
     """
 
     template_fields = ("spec", "to", "why", "by")
 
     def __init__(self, *, why: Any, to: Any = None, by: str = "", **kwargs: Any) -> None:
-        """why: for the ledger and the team. to: the version; None for the one before. by: who says so."""
+        """why: for the ledger and the team. to: the version; None for the previous one. by: the user who started the
+        run.
+        """
         super().__init__(**kwargs)
         self.to = to
         self.why = why
@@ -27,5 +29,5 @@ class RollbackOperator(SpecOperator):
 
         promotion = rollback(self.hook.cycle(context), to=self.to or None, why=self.why, by=self.by)
         self.log.info("%s", of_promotion(promotion).headline)
-        assets.tell_production(promotion, context)
+        assets.describe_change(promotion, context)
         return promotion.to_json()

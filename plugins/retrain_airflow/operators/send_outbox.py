@@ -10,7 +10,7 @@ from retrain_airflow.hooks.retrain import ledger_of
 
 
 class SendOutboxOperator(BaseOperator):
-    """Sends what waits in the outbox of each model; gives how many messages all channels have by this."""
+    """Sends what waits in the outbox of each model. Returns how many messages all channels have received by that."""
 
     template_fields: Sequence[str] = ("specs",)
 
@@ -25,9 +25,9 @@ class SendOutboxOperator(BaseOperator):
         from retrain_airflow.channels import channels
 
         ledger = ledger_of(self.ledger_conn_id)
-        files = spec_files.load_folder(Path(self.specs)).files  # one that is broken is told by dags/refused.py
         sent = 0
-        for file in files:
+        # A broken spec is reported by the DAG `retrain-refused-specs`.
+        for file in spec_files.load_folder(Path(self.specs)).files:
             sent += outbox.send(file.spec.model, channels(file.spec), ledger=ledger)
             metrics.message_age(str(file.path), ledger.outbox_age(file.spec.model))
         return sent

@@ -7,7 +7,7 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class SnapshotOperator(SpecOperator):
-    """Stores every labelled row as it is now; gives a Snapshot. Skipped where too few of them are new after all."""
+    """Stores every labelled row as it is now. Returns the Snapshot; skipped where too few rows are new after all."""
 
     template_fields = ("spec", "ignore_threshold")
 
@@ -21,9 +21,9 @@ class SnapshotOperator(SpecOperator):
 
         hook = self.hook
         snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
-        counted = recount(hook.spec, snapshot, source=hook.source, ledger=hook.ledger)
+        sensed = recount(hook.spec, snapshot, source=hook.source, ledger=hook.ledger)
         self.log.info("%s rows, %s of them new: %s", f"{snapshot.rows:,}", f"{snapshot.new_rows:,}", snapshot.uri)
-        self.log.info("%s", counted)
-        if not counted.enough and not self.ignore_threshold:
-            raise AirflowSkipException(str(counted))
+        self.log.info("%s", sensed)
+        if not sensed.enough and not self.ignore_threshold:
+            raise AirflowSkipException(str(sensed))
         return snapshot.to_json()

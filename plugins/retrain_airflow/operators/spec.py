@@ -8,7 +8,7 @@ from retrain_airflow.hooks.tracker import TrackerHook
 
 
 class SpecOperator(BaseOperator):
-    """One verb of a model's cycle."""
+    """An operator of one model: it has a hook of its spec file and connections."""
 
     template_fields: Sequence[str] = ("spec",)
 

@@ -9,13 +9,15 @@ from retrain_airflow.operators.spec import SpecOperator
 
 
 class TrainCandidateOperator(SpecOperator):
-    """Fits one candidate of the spec on a Snapshot; gives a Candidate. To be mapped over `candidate`."""
+    """Fits one candidate of the spec on a Snapshot. Returns a Candidate. To be mapped over `candidate`."""
 
     operator_extra_links = (RunLink(),)
     template_fields = ("spec", "candidate", "snapshot", "only", "note")
 
     def __init__(self, *, candidate: str, snapshot: Any, only: str = "", note: Any = None, **kwargs: Any) -> None:
-        """only: the candidates that are wanted this time, as `a,b`; the others are skipped. note: for the runs."""
+        """only: names of the candidates to train, as `a,b`; the others are skipped. Empty: all. note: for the runs in
+        MLflow.
+        """
         super().__init__(**kwargs)
         self.candidate = candidate
         self.snapshot = snapshot
@@ -26,7 +28,7 @@ class TrainCandidateOperator(SpecOperator):
         from retrain.cycle.train import train
 
         if self.only and self.candidate not in self.only.split(","):
-            raise AirflowSkipException(f"{self.candidate} was not asked for this time.")
+            raise AirflowSkipException(f"{self.candidate} is not among the candidates to train in this run.")
         cycle = self.hook.cycle(context, self.note)
         candidate = train(cycle, Snapshot.from_json(self.snapshot), self.candidate)
         self.log.info("%s: %s %.4f on validation rows", candidate.name, candidate.metric, candidate.validation_score)

@@ -9,7 +9,7 @@ from retrain_airflow.hooks.retrain import RetrainHook
 class NewRowsSensor(BaseSensorOperator):
     """Waits until enough new labelled rows have arrived in the spec's source.
 
-    By default it looks once, and is skipped when rows are missing: the next run of the schedule looks again.
+    By default it looks once, and is skipped where too few rows are there: the next run of the schedule looks again.
     """
 
     template_fields = ("spec", "ignore_threshold")
@@ -24,7 +24,7 @@ class NewRowsSensor(BaseSensorOperator):
         soft_fail: bool = True,
         **kwargs: Any,
     ) -> None:
-        """ignore_threshold: go on however few rows are there."""
+        """spec: path of the spec file. ignore_threshold: go on however few rows are there."""
         super().__init__(timeout=timeout, soft_fail=soft_fail, **kwargs)
         self.spec = spec
         self.ignore_threshold = ignore_threshold
@@ -32,7 +32,7 @@ class NewRowsSensor(BaseSensorOperator):
         self._hinted = False
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
-        """Pushes what it found, `retrain.cycle.threshold.Sensed`, when it lets the cycle go on."""
+        """Return whether the cycle goes on, and what was counted: a `retrain.cycle.threshold.Sensed` as JSON."""
         from retrain.cycle.sense import sense
 
         hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
@@ -43,7 +43,7 @@ class NewRowsSensor(BaseSensorOperator):
         return PokeReturnValue(sensed.enough or bool(self.ignore_threshold), sensed.to_json())
 
     def _hint(self, hook: RetrainHook) -> None:
-        """Say, however often it looks, once why the look takes long."""
+        """Log why counting is slow, once however often the sensor looks."""
         if self._hinted:
             return
         self._hinted = True

@@ -11,23 +11,24 @@ from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import RetrainHook
 
 _FRESH = 60
-"""Seconds after which the spec and the connections are read anew."""
+"""Seconds after which the spec and the connections are read again."""
 _LONGEST_PAUSE = 60
 _REST = 10
-"""How many times as long as a count the pause after it is at least: a table without an index is not read all day."""
+"""The pause after a count is at least this many times as long as the count: a table without an index is not read all
+day."""
 
 
 class NewRowsTrigger(BaseEventTrigger):
-    """Fires when a spec's threshold is reached. Its events only wake: whether a cycle begins, the run's sensor says.
+    """Fires when a spec's threshold is reached. Its events only wake: the run's sensor decides whether a cycle begins.
 
-    It fires once for the rows that no verdict has consumed, and again when a threshold more of them have come, so that
-    rows whose cycle is under way, or has failed, do not start another. It remembers that only while it runs: after a
-    restart of the triggerer, and where two triggerers watch, there is an event more, and its run is skipped or tries
+    It fires once for the rows that no verdict has consumed, and again when a threshold more of them have arrived:
+    rows whose cycle is running, or has failed, must not start another. It remembers this only while it runs: after a
+    restart of the triggerer, and where two triggerers watch, there is one more event, whose run is skipped or tries
     again what had failed.
     """
 
     def __init__(self, spec: str, *, ledger_conn_id: str = "retrain_state", interval: float = 5) -> None:
-        """spec: path of the spec file. interval: seconds from one look to the next."""
+        """spec: path of the spec file. interval: seconds between two looks."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.spec = spec
         self.ledger_conn_id = ledger_conn_id
@@ -44,33 +45,33 @@ class NewRowsTrigger(BaseEventTrigger):
         return f"{here.__module__}.{here.__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        told, pause = None, self.interval
+        logged, pause = None, self.interval
         while True:
             try:
                 # psycopg2 would stop the event loop, and with it every other trigger.
                 sensed = await asyncio.to_thread(self._look)
-            except Exception as error:  # of whatever kind: a watcher that has ended wakes nobody
+            except Exception as error:  # of any kind: a watcher that has ended wakes nobody
                 self._hook, why = None, str(error) or repr(error)
-                if why != told:
+                if why != logged:
                     self.log.warning("%s: cannot look for new rows, and tries again: %s", self.spec, why)
-                told, pause = why, min(2 * pause, max(self.interval, _LONGEST_PAUSE))
+                logged, pause = why, min(2 * pause, max(self.interval, _LONGEST_PAUSE))
             else:
-                if told:
+                if logged:
                     self.log.info("%s: can look for new rows again", self.spec)
-                told, pause = None, max(self.interval, _REST * self._counting)
+                logged, pause = None, max(self.interval, _REST * self._counting)
                 if sensed is not None:
                     yield TriggerEvent({"says": str(sensed)})  # type: ignore[no-untyped-call]
             await asyncio.sleep(pause)
 
     def _look(self) -> Sensed | None:
-        """What a cycle would begin with now; None where it is too little, or has been told."""
+        """Return what a cycle would begin with now; None where that is too little, or an event has said so already."""
         from retrain.cycle.sense import sense
 
         if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
             self._hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
             self._hook_since = time.monotonic()
         hook, spec = self._hook, self._hook.spec
-        # Read before the rows are counted: of a verdict that comes in between, the next look knows.
+        # Read before the rows are counted: a verdict in between is seen by the next look.
         consumed = hook.ledger.last_consumed(spec.model)
         if consumed != self._consumed:
             self._consumed, self._fired = consumed, 0
