@@ -16,14 +16,14 @@ class Mailbox:
     least: Level = Level.INFO
     down: bool = False
     retry_after: timedelta = timedelta(0)
-    """What it asks for while it is down."""
+    """The pause that it asks for while it is down."""
     meanwhile: Callable[[], object] | None = None
-    """Done before a message is taken."""
+    """Called before a message is taken."""
     got: list[tuple[str, Announcement]] = field(default_factory=list)
-    asked: int = 0
+    attempts: int = 0
 
     def deliver(self, key: str, announcement: Announcement) -> None:
-        self.asked += 1
+        self.attempts += 1
         if self.meanwhile is not None:
             self.meanwhile()
         if self.down:
@@ -36,7 +36,7 @@ class Mailbox:
 
 
 def waiting(ledger: Ledger, model: str) -> list[Announcement]:
-    """What waits in the outbox; it is delivered by this."""
+    """Deliver what waits in the outbox, and return it."""
     mailbox = Mailbox()
     outbox.send(model, [mailbox], ledger=ledger)
     return [announcement for _, announcement in mailbox.got]

@@ -62,7 +62,7 @@ class ValueEffect:
     runs: int
     mean: float
     standard_deviation: float
-    """Of a sample (n - 1); 0 for one run."""
+    """The sample's (n - 1); 0 for one run."""
     min: float
     max: float
 

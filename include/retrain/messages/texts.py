@@ -207,16 +207,16 @@ def blocked(snapshot: Snapshot, by: Sequence[Check], where: str, facts: dict[str
     fields = " and ".join(f"checks.{check.name}.on_fail" for check in by)
     return Incident(
         model=snapshot.model,
-        what=f"the data is blocked in {where}. {' '.join(map(_found, by))}",
+        what=f"the data is blocked in {where}. {' '.join(f'{check.name}: {found(check)}.' for check in by)}",
         remedy="Nothing was trained, no row counts as used, and Production stays as it is. Correct the source; "
         f"or, where the data is right, set {fields} to warn for one cycle.",
         facts={"snapshot": snapshot.id, "checks": [check.to_json() for check in by], **facts},
     )
 
 
-def _found(check: Check) -> str:
-    keys = f" (e.g. key {', '.join(check.keys)})" if check.keys else ""
-    return f"{check.name}: {check.says}{keys}."
+def found(check: Check) -> str:
+    """Return what a check found, with some of the keys."""
+    return f"{check.says} (e.g. key {', '.join(check.keys)})" if check.keys else check.says
 
 
 def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVersion") -> Announcement:

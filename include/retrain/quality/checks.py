@@ -114,7 +114,7 @@ class _Data:
 
     @cached_property
     def new(self) -> Mask:
-        """Mask of the rows that the last snapshot did not hold as they are; all rows where there is no such row."""
+        """Mask of the rows that the last snapshot did not hold as they are; all rows where there are none."""
         old = self.place >= 0
         labels, labels_before, _ = self.labels
         old[old] = labels[old] == labels_before[self.place[old]]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from retrain.messages.texts import numbers, what_changed
+from retrain.messages.texts import found, numbers, what_changed
 from retrain.metrics import described
 from retrain.quality.drift import MUCH, SOME, Drift
 from retrain.records import Check, Freeze, Guard, Outcome, Promotion, SliceScore, Snapshot, Subset, Verdict
@@ -50,7 +50,7 @@ class Facts:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     """`drift` and `verdict` as PNG, where they were drawn."""
     links: Sequence[tuple[str, str]] = ()
-    """Where to see more."""
+    """Where to see more: the name and the address of each page."""
     rollback: tuple[str, str | None] | None = None
     """Id of the DAG that undoes a promotion, and its address."""
 
@@ -155,13 +155,9 @@ def _checks(checks: Sequence[Check]) -> Iterator[Part]:
     yield f"{len(failed)} of {len(checks)} checks failed." if failed else f"All {len(checks)} checks passed."
     # The failed checks first: they are what a reader looks for.
     yield Table(
-        [(each.name, each.result, _found(each)) for each in [*failed, *(each for each in checks if each.passed)]],
+        [(each.name, each.result, found(each)) for each in [*failed, *(each for each in checks if each.passed)]],
         ["check", "result", "found"],
     )
-
-
-def _found(check: Check) -> str:
-    return f"{check.says} (e.g. key {', '.join(check.keys)})" if check.keys else check.says
 
 
 def _drift(facts: Facts) -> Iterator[Part]:

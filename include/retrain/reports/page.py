@@ -20,7 +20,7 @@ class Table:
 
     rows: Sequence[Sequence[Cell]]
     columns: Sequence[str] = ()
-    """Empty where each row is a name and what it is."""
+    """Headings; empty where each row is a name and its value."""
 
     @property
     def width(self) -> int:
@@ -42,7 +42,7 @@ class Picture:
 @dataclass(frozen=True)
 class Links:
     links: Sequence[tuple[str, str]]
-    """What is there, and its address; a page leaves out addresses that are not of the web."""
+    """The name and the address of each link; a page leaves out addresses that are not of the web."""
 
 
 Part = str | Table | Picture | Links

@@ -40,7 +40,7 @@ def test_messages_are_sent_once_and_in_order(ledger: Ledger) -> None:
     assert send(ledger, team) == 3
     assert subjects(team) == ["one", "two", "three"]
     assert send(ledger, team) == 0
-    assert team.asked == 3
+    assert team.attempts == 3
 
 
 def test_a_key_is_announced_once(ledger: Ledger) -> None:
@@ -80,7 +80,7 @@ def test_a_channel_that_is_down_delays_only_itself(ledger: Ledger, later: Callab
     chat, mail = Mailbox("chat", down=True), Mailbox("mail")
     announce(ledger, "one", "two")
     assert send(ledger, chat, mail) == 0
-    assert (chat.asked, subjects(mail)) == (1, ["one", "two"])
+    assert (chat.attempts, subjects(mail)) == (1, ["one", "two"])
 
     chat.down = False
     assert send(ledger, chat, mail) == 0  # its pause is not over
@@ -109,10 +109,10 @@ def test_a_channel_is_left_alone_as_long_as_it_asks(ledger: Ledger, later: Calla
     send(ledger, chat)
     later("9 minutes 50 seconds")
     send(ledger, chat)
-    assert chat.asked == 1
+    assert chat.attempts == 1
     later("10 seconds")
     send(ledger, chat)
-    assert chat.asked == 2
+    assert chat.attempts == 2
 
 
 def test_after_a_day_a_message_is_given_up_and_the_other_channels_are_told(
@@ -126,7 +126,7 @@ def test_after_a_day_a_message_is_given_up_and_the_other_channels_are_told(
     assert subjects(mail) == ["one", "two"]
 
     assert send(ledger, chat, mail) == 1
-    assert chat.asked == 7  # `one` for the sixth and last time, `two` for the first time
+    assert chat.attempts == 7  # `one` for the sixth and last time, `two` for the first time
     assert subjects(mail)[2:] == [
         f"chat has taken no announcement for a day (chat is down). Given up there: {MODEL}: one"
     ]
@@ -175,7 +175,7 @@ def test_a_channel_that_is_taken_from_the_spec_holds_nothing_up(ledger: Ledger) 
     announce(ledger, "one")
     assert send(ledger, chat, mail) == 0
     assert send(ledger, mail) == 1
-    assert mail.asked == 1
+    assert mail.attempts == 1
 
 
 def test_of_two_senders_at_once_one_serves_each_channel(ledger: Ledger) -> None:

@@ -293,15 +293,15 @@ def test_of_few_contents_updates_that_meet_again_by_chance_are_not_resequenced()
     assert abs(found["resequenced_keys"].count / 1_000 - 0.5 * np.exp(-1)) < 0.05
 
 
-@pytest.mark.parametrize("kept", [range(200), range(100, 200)])
-def test_in_another_split_version_the_values_themselves_say_what_is_the_same(kept):
+@pytest.mark.parametrize("places", [range(200), range(100, 200)])
+def test_in_another_split_version_the_values_themselves_say_what_is_the_same(places):
     before = table(**{"retrain.content": np.arange(200) * 7 + 3})
-    rows = table().take(pa.array(kept))
-    shifted = rows.set_column(0, "key", pa.array([str((i + 1) % 200) for i in kept]))
+    rows = table().take(pa.array(places))
+    shifted = rows.set_column(0, "key", pa.array([str((i + 1) % 200) for i in places]))
 
     assert failed(run(rows, before, same_contents=False)) == []
     found = run(shifted, before, same_contents=False)
-    assert (found["resequenced_keys"].count, found["changed_rows"].count) == (len(kept), len(kept))
+    assert (found["resequenced_keys"].count, found["changed_rows"].count) == (len(places), len(places))
 
 
 def test_in_another_split_version_a_feature_that_came_or_changed_its_kind_says_nothing():

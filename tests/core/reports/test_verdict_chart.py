@@ -20,11 +20,11 @@ PAIR = ["Confusion matrix of the challenger", "Confusion matrix of Production"]
 
 def classified(classes=KOREAN, *, probabilities=True, **changes):
     """The challenger is right more often than Production."""
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     labels = np.arange(ROWS) % len(classes)
 
     def predictions(sharp):
-        weights = np.exp(dice.normal(size=(ROWS, len(classes))) + sharp * (labels[:, None] == np.arange(len(classes))))
+        weights = np.exp(rng.normal(size=(ROWS, len(classes))) + sharp * (labels[:, None] == np.arange(len(classes))))
         shares = weights / weights.sum(axis=1, keepdims=True)
         return Predictions(shares.argmax(axis=1), shares if probabilities else None, inputs={})
 
