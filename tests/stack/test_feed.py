@@ -144,7 +144,7 @@ def test_no_such_file_is_told(tmp_path):
 def test_what_is_no_time_is_refused_by_its_column_in_one_line(write, times):
     told = refusal(feed.read, write("rows.csv", "at,id\n" + "".join(f"{time},1\n" for time in times)), dates="at")
 
-    assert "rows.csv: column 'at' holds what is no time: " in told
+    assert "rows.csv: column 'at' holds a value that is not a time: " in told
     assert "\n" not in told
 
 
