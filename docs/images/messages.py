@@ -30,12 +30,12 @@ a { color: #1264a3; }
 
 
 def main() -> None:
-    announcement = KINDS["inconclusive"]
-    body = {"key": "verdict/4f1c…", **announcement.to_json(), "numbers": "…", "facts": "…"}
+    shown = KINDS["inconclusive"]
+    body = {"key": "verdict/4f1c…", **shown.to_json(), "numbers": "…", "facts": "…"}
     panels = {
-        "Slack": _slack(formats.slack(announcement)),
-        "E-mail": f"<p>{escape(formats.subject(announcement))}</p><hr>{formats.html(announcement)}",
-        "Microsoft Teams, Discord and others, through Apprise": f"<pre>{escape(formats.quiet_text(announcement))}</pre>",
+        "Slack": _slack(formats.slack(shown)),
+        "E-mail": f"<p>{escape(formats.subject(shown))}</p><hr>{formats.html(shown)}",
+        "Microsoft Teams, Discord and others, through Apprise": f"<pre>{escape(formats.quiet_text(shown))}</pre>",
         "Web hook": f"<pre>{escape(json.dumps(body, ensure_ascii=False, indent=1))}</pre>",
     }
     sections = "".join(f"<section><h2>{name}</h2>{panel}</section>" for name, panel in panels.items())
