@@ -22,7 +22,7 @@ from retrain.tracker.client import ExperimentTracker
 
 
 class Unproven(Registry):
-    """Without the proof, which takes seconds and would keep racers apart; tests/core/test_registry.py has it."""
+    """A registry without the proof, which takes seconds and would keep racers apart. test_registry.py tests it."""
 
     def prove(self, model: str, version: str) -> None:
         pass
@@ -47,12 +47,12 @@ def main() -> None:
 
 
 def _race(stream: IO[str]) -> None:
-    how = json.loads(stream.readline())
+    settings = json.loads(stream.readline())
     print(os.getpid(), file=stream, flush=True)
-    ledger = Ledger(lambda: psycopg2.connect(how["dsn"]), patience=how.get("patience", 300))
-    registry = Unproven(ledger, ExperimentTracker(how["mlflow"]), SnapshotStore(how["snapshots"]))
+    ledger = Ledger(lambda: psycopg2.connect(settings["dsn"]), patience=settings.get("patience", 300))
+    registry = Unproven(ledger, ExperimentTracker(settings["mlflow"]), SnapshotStore(settings["snapshots"]))
     for line in stream:
-        print(_change(registry, how["model"], how["name"], **json.loads(line)), file=stream, flush=True)
+        print(_change(registry, settings["model"], settings["name"], **json.loads(line)), file=stream, flush=True)
 
 
 def _change(registry: Registry, model: str, by: str, *, does: str, expects: str | None, version: str | None) -> object:

@@ -21,8 +21,8 @@ class Outbox(Database):
     def next_delivery(self, model: str, channel: str, *, old: timedelta) -> Iterator["Delivery | None"]:
         """Give the oldest announcement that a channel is not done with.
 
-        Gives None if it is not due yet, or if another process serves that channel. old: age from which `Delivery.old` is set.
-        What the block records on the delivery is committed when the block ends without an error.
+        Gives None if it is not due yet, or if another process serves that channel. old: age from which `Delivery.old`
+        is set. What the block records on the delivery is committed when the block ends without an error.
         """
         with self._transaction() as cursor:
             # The lock ends with the transaction: if a sender is killed, others can send again.

@@ -1,4 +1,4 @@
-"""Proves that a version is what the ledger says, and takes one into the ledger that somebody else logged."""
+"""Prove that a version is what the ledger says, and adopt a version that somebody else logged."""
 
 import tempfile
 from dataclasses import dataclass
@@ -18,14 +18,16 @@ _ROWS = 100
 
 @dataclass(frozen=True)
 class Adoption:
+    """What proves and adopts versions."""
+
     ledger: Ledger
     tracker: ExperimentTracker
     snapshots: SnapshotStore
     trust: tuple[str, ...] = ()
-    """Types that a model file may hold beyond our own list: the spec's."""
+    """Types that a model file may hold beyond Retrain's own list: the spec's `trust`."""
 
     def prove(self, model: str, version: str) -> None:
-        """Raises RetrainError unless the version's files are those in the ledger, and score rows in a fresh process."""
+        """Raises RetrainError unless the version's files are those in the ledger and score rows in a fresh process."""
         file = self.ledger.model_file_of_version(model, version)
         if file is None:
             raise RetrainError(
@@ -34,14 +36,15 @@ class Adoption:
         self._prove(file)
 
     def adopt(self, model: str, version: str, *, by: str, why: str, trained_on: str | None = None) -> ModelFile:
-        """Take a version into the ledger that Retrain did not log: from now on it is what its files are now.
+        """Adopt a version that Retrain did not log: put the digest of its present files into the ledger.
 
-        by: who answers for it. trained_on: id of the snapshot on whose training and validation rows it was fitted;
-        without one it is judged only on rows that were labelled after it was made. It must load and score rows first.
+        by: the person who answers for it. trained_on: id of the snapshot on whose training and validation rows it was
+        fitted; without one it is judged only on rows that were labelled after it was made. Raises RetrainError if it
+        does not load or does not score rows. A version that is in the ledger already is returned as it is.
         """
-        known = self.ledger.model_file_of_version(model, version)
-        if known is not None:
-            return known
+        adopted = self.ledger.model_file_of_version(model, version)
+        if adopted is not None:
+            return adopted
         found, uri = self.tracker.get_model_version(model, version), f"models:/{model}/{version}"
         with tempfile.TemporaryDirectory() as folder:
             digest = model_files.digest(self.tracker.download_model(uri, Path(folder)))
@@ -60,7 +63,7 @@ class Adoption:
         return file
 
     def _prove(self, file: ModelFile) -> None:
-        """On rows that it was fitted on, or else on those of the model's last snapshot."""
+        """Let it score rows that it was fitted on, or rows of the last consumed snapshot if these are not known."""
         if file.snapshot is not None:
             snapshot = self.ledger.snapshot(file.model, file.snapshot)
         elif (last := self.ledger.last_consumed(file.model)) is not None:

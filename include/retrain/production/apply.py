@@ -1,8 +1,8 @@
-"""Rule 1 of the design: the ledger decides, MLflow follows.
+"""Apply promotions: the ledger decides, MLflow follows (DESIGN rule 1).
 
-A promotion is decided by a row in the ledger. Here it is carried out, by whoever comes next: under the model's lock the
-alias is set (the commit point), then the stage, both are read back, and the row is marked as applied. Killed anywhere,
-the next caller goes on from what it finds; nothing is withdrawn.
+A row in the ledger decides a promotion; the next process that calls `apply` carries it out. Under the model's lock it
+sets the alias (the commit point), then the stage, reads both back, and marks the row as applied. If it is killed at any
+point, the next caller goes on from what it finds; nothing is withdrawn.
 """
 
 import logging
@@ -22,10 +22,10 @@ _BY_HAND = "somebody, outside of Retrain"
 
 
 def apply(model: str, ledger: Ledger, tracker: ExperimentTracker) -> str | None:
-    """Carry out what the ledger has decided, and give the version that is in Production then.
+    """Carry out what the ledger has decided, and return the version that is in Production then.
 
-    A change that somebody made by hand is recorded and told, never overwritten. Raises NoAnswerError where MLflow does
-    not answer: the promotion then stays decided, and the next caller carries it out.
+    A change that somebody made by hand is recorded and announced, never overwritten. Raises NoAnswerError if MLflow
+    does not answer: the promotion then stays decided, and the next caller carries it out.
     """
     pending = None
     try:
@@ -72,7 +72,7 @@ def _carry_out(
 
 
 def _wait_for_late_write(model: str, target: str, tracker: ExperimentTracker) -> None:
-    """Keep the lock until the write has landed or no longer can. Raises NoAnswerError where it has not."""
+    """Keep the lock until the write has landed or can no longer land. Raises NoAnswerError if it has not landed."""
     until = time.monotonic() + DEADLINE
     while time.monotonic() < until:
         try:
@@ -81,13 +81,13 @@ def _wait_for_late_write(model: str, target: str, tracker: ExperimentTracker) ->
         except NoAnswerError as error:
             log.info("MLflow does not answer yet: %s", error)
         time.sleep(1)
-    raise NoAnswerError(f"{model}: MLflow did not say that version {target} owns the alias of Production")
+    raise NoAnswerError(f"{model}: MLflow did not confirm that version {target} owns the alias of Production")
 
 
 def _repair(promotion: Promotion, ledger: Ledger, tracker: ExperimentTracker) -> None:
-    """Put right what we may have sent after the lock was lost, on top of what others have decided since.
+    """Undo writes that this process may have sent after it lost the lock, so that later decisions hold.
 
-    A process that stood still for longer than every deadline goes on with what it was about to do. Were it killed
+    A process that stood still for longer than every deadline goes on with what it was about to do. If it were killed
     instead, the next caller would find its write and record it as a change by hand.
     """
     model, late = promotion.model, promotion.to_version
@@ -99,7 +99,7 @@ def _repair(promotion: Promotion, ledger: Ledger, tracker: ExperimentTracker) ->
             tracker.set_production(model, last.to_version)
         if tracker.stage(model, late) == "Production":
             tracker.transition_model_stage(model, last.to_version, "Production")
-        log.warning("A late write had put version %s of %s into Production; it was put right.", late, model)
+        log.warning("A late write had put version %s of %s into Production; it was undone.", late, model)
 
 
 def _record_by_hand(production: LockedProduction, owner: str | None) -> None:

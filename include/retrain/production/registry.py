@@ -1,4 +1,4 @@
-"""What a person does to Production, by way of the ledger (DESIGN rule 1): put a version there, or take one back."""
+"""Changes that people make to Production, through the ledger (DESIGN rule 1): put a version there, or roll back."""
 
 from retrain.errors import RetrainError, RollbackError, StaleVerdictError, TrackerError
 from retrain.ledger.promotions import LockedProduction
@@ -10,7 +10,7 @@ from retrain.tracker.entities import Stage
 
 
 class Registry(Adoption):
-    """What a person does to versions. Production goes through the ledger."""
+    """Changes that people make to versions, runs and experiments. Those of Production go through the ledger."""
 
     def transition_model_stage(
         self,
@@ -23,76 +23,77 @@ class Registry(Adoption):
         by: str,
         why: str,
     ) -> Promotion | None:
-        """Set a version's stage, as the tracker does. Production goes through the ledger, as a change by that person,
-        and gives its row.
+        """Set a version's stage, as the tracker does. Returns the ledger's row if the stage is Production, else None.
 
-        expects: the version that is in Production, as the caller knows it; None for none. Raises StaleVerdictError
-        where another one is, and TrackerError for a version that would leave Production with nothing in its place.
+        expects: the version in Production as the caller knows it; None if it is empty. by, why: the person, and the
+        reason. Raises StaleVerdictError if another version is in Production, and TrackerError if Production would be
+        left empty.
         """
         validation.stage(stage, archive_existing_versions)
         if stage == "Production":
             return self._move(model, Move.FORWARD, version, expects=expects, by=by, why=why)
         if self.tracker.production(model) == version:
             raise TrackerError(f"{model}: version {version} is in Production; put another one there, or roll back")
-        self.tracker.set_version_tags(model, version, _said("stage_", by, why))
+        self.tracker.set_version_tags(model, version, _person_tags("stage_", by, why))
         self.tracker.transition_model_stage(model, version, stage, archive_existing_versions)
         return None
 
     def rollback(self, model: str, *, expects: str, by: str, why: str, to: str | None = None) -> Promotion:
-        """Put the version before back into Production, or the one that is named; gives the ledger's row.
+        """Put the version before, or version `to`, back into Production. Returns the ledger's row.
 
-        expects: the version to be taken back; where another one is in Production, nothing happens and
-        StaleVerdictError is raised. Called twice, the second call gives the row of the first. The target must load and
-        score rows first. Raises RollbackError where there is nothing to go back to.
+        expects: the version to be taken back. Raises StaleVerdictError if another version is in Production,
+        RollbackError if there is no version to go back to, and RetrainError if the target does not load or does not
+        score rows. A second call returns the row of the first.
         """
         return self._move(model, Move.ROLLBACK, to, expects=expects, by=by, why=why)
 
     def register_model(
         self, run_id: str, model: str, uri: str | None = None, *, key: str | None = None, by: str, why: str = ""
     ) -> str:
-        """Make a model that the run has logged a version of `model`, once; gives its number.
+        """Register a model that the run has logged as a version of `model`, once. Returns its number.
 
-        uri: None for the run's only one. key: as in `ExperimentTracker.register_model`. A file that Retrain logged is
-        from then on known as this version, so that it can be put into Production.
+        uri: None for the run's only model. key: as in `ExperimentTracker.register_model`. If Retrain logged the file,
+        the ledger records that it is this version, so that it can be put into Production.
         """
         uri = uri or self.tracker.model_of_run(run_id)
         version = self.ledger.version_of(uri, model) or self.tracker.register_model(run_id, model, uri, key=key)
-        self.tracker.set_version_tags(model, version, _said("", by, why))
+        self.tracker.set_version_tags(model, version, _person_tags("", by, why))
         self.ledger.link_version(uri, version, model)
         return version
 
     def delete_run(self, run_id: str, *, by: str, why: str) -> None:
-        """MLflow keeps it as deleted, with tags that say by whom and why; one that is deleted stays as it is.
+        """Delete a run. MLflow keeps it as deleted, with tags that name the person and the reason.
 
-        Raises TrackerError for a run that has made what is in Production, or what a rollback would put there.
+        A run that is deleted already stays as it is. Raises TrackerError for a run that has made the version in
+        Production, or the one that a rollback would put there.
         """
         if self.tracker.get_run(run_id).deleted:
             return
         for file in self.ledger.model_files_in_use():
             if file.run_id == run_id:
                 raise TrackerError(f"run {run_id} has made a version that {file.model} needs; it is not deleted")
-        self.tracker.set_tags(run_id, _said("deleted_", by, why))
+        self.tracker.set_tags(run_id, _person_tags("deleted_", by, why))
         self.tracker.delete_run(run_id)
 
     def delete_experiment(self, experiment_id: str, *, by: str, why: str) -> None:
-        """The same. Raises TrackerError for an experiment with such a run."""
+        """Delete an experiment, as `delete_run` does. Raises TrackerError if it holds such a run."""
         found = self.tracker.get_experiment(experiment_id)
         if found.deleted:
             return
         for file in self.ledger.model_files_in_use():
-            # Not the id that was given: MLflow takes 007 for 7.
+            # Compared by the id that MLflow returns, as it takes 007 for 7.
             if file.run_id and self.tracker.get_run(file.run_id).experiment_id == found.id:
                 raise TrackerError(f"experiment {experiment_id} holds a run that {file.model} needs; it is not deleted")
-        self.tracker.set_experiment_tags(experiment_id, _said("deleted_", by, why))
+        self.tracker.set_experiment_tags(experiment_id, _person_tags("deleted_", by, why))
         self.tracker.delete_experiment(experiment_id)
 
     def _move(self, model: str, kind: Move, wanted: str | None, *, expects: str | None, by: str, why: str) -> Promotion:
-        # What was decided before comes first; and a change by hand is known afterwards.
+        # First carry out what was decided before, and record changes by hand.
         apply(model, self.ledger, self.tracker)
         with self.ledger.lock_production(model) as production:
             last = production.last()
             if last and (last.kind, last.from_version) == (kind, expects) and wanted in (None, last.to_version):
-                return last  # this was asked for before
+                return last  # this is a repeated call
             head = last.to_version if last else None
             if head != expects:
                 raise StaleVerdictError(
@@ -110,9 +111,9 @@ class Registry(Adoption):
         return next(each for each in self.ledger.history(model) if each.seq == row.seq)
 
 
-def _said(what: str, by: str, why: str) -> dict[str, str]:
-    """Tags that say who has done something, and why."""
-    return {f"retrain.{what}by": by, f"retrain.{what}why": why}
+def _person_tags(prefix: str, by: str, why: str) -> dict[str, str]:
+    """Return the tags that record who has made a change, and why."""
+    return {f"retrain.{prefix}by": by, f"retrain.{prefix}why": why}
 
 
 def _before(production: LockedProduction, model: str, version: str | None) -> str:

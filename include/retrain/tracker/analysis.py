@@ -1,4 +1,4 @@
-"""Runs side by side, and the best of them."""
+"""Runs side by side, the best of them, and statistics of their metrics."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -14,12 +14,13 @@ from retrain.tracker.server import GREATEST, TEXTS_AT_ONCE, parts
 
 
 class Analysis(Runs):
-    """Analysis of runs."""
+    """Comparison of runs: tables, the best runs, statistics of metrics."""
 
     def compare_runs(self, run_ids: Sequence[str], metric_keys: Sequence[str] | None = None) -> pd.DataFrame:
-        """The runs in the order asked, a row each: `run_id`, `metric_<key>`, `param_<key>`; what one has not is empty.
+        """Return a row for each run, in the order of `run_ids`, with columns `run_id`, `metric_<key>`, `param_<key>`.
 
-        metric_keys: None for all that any of them has. Raises TrackerError that names the ids that are unknown.
+        A cell is empty if the run does not have the value. metric_keys: None for all keys that any of the runs has.
+        Raises NotFoundError that names the unknown ids.
         """
         found: dict[str, Run] = {}
         for part in parts(list(dict.fromkeys(run_ids)), TEXTS_AT_ONCE):
@@ -30,7 +31,11 @@ class Analysis(Runs):
         return run_table.table([found[run_id] for run_id in run_ids], metric_keys)
 
     def _runs(self, run_ids: Sequence[str]) -> list[Run]:
-        """MLflow searches in experiments only: the first run says in which, and runs elsewhere are asked one by one."""
+        """Fetch runs by their ids, those that are unknown left out.
+
+        MLflow searches only within experiments: so the first run is fetched to learn its experiment, and then all runs
+        of that experiment are found by one search.
+        """
         names = ", ".join(filters.quoted(run_id) for run_id in run_ids)
         waiting, found = list(run_ids), list[Run]()
         while waiting:
@@ -47,15 +52,15 @@ class Analysis(Runs):
         return found
 
     def get_best_run(self, experiment_id: str, metric_key: str, ascending: bool = False) -> Run | None:
-        """The first of `get_best_runs`; None where there is none."""
+        """Return the first of `get_best_runs`; None if there is none."""
         return next(iter(self.get_best_runs([experiment_id], metric_key, 1, ascending)), None)
 
     def get_best_runs(
         self, experiment_ids: Sequence[str], metric_key: str, k: int, ascending: bool = False
     ) -> list[Run]:
-        """The k finished runs with the greatest value, or the smallest where `ascending`; of equal ones the earliest.
+        """Return the k finished runs with the greatest value, or the smallest if `ascending`; the earliest of equals.
 
-        Runs that did not finish, that have not this metric, or have NaN or infinity for it, do not count.
+        Runs that did not finish, that do not have this metric, or have NaN or infinity for it, do not count.
         """
         finite = [
             FINISHED,
@@ -67,5 +72,5 @@ class Analysis(Runs):
     def experiment_stats(
         self, experiment_id: str, smaller_is_better: Collection[str] = ()
     ) -> Mapping[str, MetricStats]:
-        """Each metric of the experiment's finished runs, by name."""
+        """Return statistics of each metric over the experiment's finished runs, by name."""
         return run_table.stats(self.search_runs([experiment_id], [FINISHED]), smaller_is_better)

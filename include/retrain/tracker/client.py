@@ -1,4 +1,4 @@
-"""The tracker itself: all that Retrain asks of one MLflow server."""
+"""The tracker: all that Retrain does with one MLflow server."""
 
 from retrain.tracker.analysis import Analysis
 from retrain.tracker.experiments import Experiments
@@ -8,8 +8,7 @@ from retrain.tracker.registry import Registry
 
 
 class ExperimentTracker(Experiments, Logging, Analysis, ModelFiles, Registry):
-    """A service over one MLflow server.
+    """One MLflow server: its experiments, runs, model files and registry. Each part has a file of its own.
 
-    Every method raises NoAnswerError where the server did not answer within its deadline, and TrackerError where it
-    refused.
+    Every method raises NoAnswerError if the server did not answer within its deadline, and TrackerError if it refused.
     """

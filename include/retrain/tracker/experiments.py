@@ -16,19 +16,22 @@ _VIEWS = {"ACTIVE": ViewType.ACTIVE_ONLY, "DELETED": ViewType.DELETED_ONLY, "ALL
 
 
 class Experiments(Server):
-    """Experiments."""
+    """Experiments: make, find, list, tag and delete them."""
 
     def create_experiment(
         self, name: str, tags: Mapping[str, str] | None = None, artifact_location: str | None = None
     ) -> str:
-        """Id of the experiment of that name, made now unless it is there; tags and location are those of the first."""
+        """Return the id of the experiment of that name; makes it unless it is there.
+
+        tags, artifact_location: used only where it is made. Raises TrackerError if a deleted experiment holds the name.
+        """
         validation.name("experiment", name)
-        given = validation.tags(tags or {})
-        with self._answer(f"experiment {name!r}"):
+        checked_tags = validation.tags(tags or {})
+        with self._translated_errors(f"experiment {name!r}"):
             found = self._client.get_experiment_by_name(name)
             if found is None:
-                with suppress(AlreadyExistsError), self._answer(f"experiment {name!r}"):
-                    return str(self._client.create_experiment(name, artifact_location, given))
+                with suppress(AlreadyExistsError), self._translated_errors(f"experiment {name!r}"):
+                    return str(self._client.create_experiment(name, artifact_location, checked_tags))
                 found = self._client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
             raise TrackerError(
@@ -38,17 +41,18 @@ class Experiments(Server):
         return str(found.experiment_id)
 
     def find_experiment(self, name: str) -> str | None:
-        """Id of the active experiment of that name; None where there is none."""
-        with self._answer(f"experiment {name!r}"):
+        """Return the id of the active experiment of that name; None if there is none."""
+        with self._translated_errors(f"experiment {name!r}"):
             found = self._client.get_experiment_by_name(name)
         return None if found is None or found.lifecycle_stage != "active" else str(found.experiment_id)
 
     def get_experiment(self, experiment_id: str) -> Experiment:
-        with self._answer(f"experiment {experiment_id}"):
+        """Return an experiment, active or deleted. Raises NotFoundError if there is none."""
+        with self._translated_errors(f"experiment {experiment_id}"):
             return _experiment(self._client.get_experiment(experiment_id))
 
     def list_experiments(self, view: View = "ACTIVE") -> list[Experiment]:
-        """The oldest first."""
+        """Return all experiments, the oldest first."""
         found: list[Experiment] = []
         token: str | None = None
         while True:
@@ -59,21 +63,22 @@ class Experiments(Server):
                 return list({each.id: each for each in found}.values())
 
     def page_of_experiments(self, view: View = "ACTIVE", size: int = 100, token: str | None = None) -> Page[Experiment]:
-        """The oldest first. token: of the page before."""
-        with self._answer("experiments"):
+        """Return a page of experiments, the oldest first. token: `next` of the page before."""
+        with self._translated_errors("experiments"):
             page = self._client.search_experiments(
                 _VIEWS[view], max_results=size, order_by=["creation_time ASC"], page_token=token
             )
         return Page(tuple(_experiment(each) for each in page), page.token or None)
 
     def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str]) -> None:
-        with self._answer(f"tags of experiment {experiment_id}"):
+        """Set tags; tags with other names stay."""
+        with self._translated_errors(f"tags of experiment {experiment_id}"):
             for name, text in validation.tags(tags).items():
                 self._client.set_experiment_tag(experiment_id, name, text)
 
     def delete_experiment(self, experiment_id: str) -> None:
-        """MLflow keeps it as deleted, and its name with it."""
-        with self._answer(f"experiment {experiment_id}"):
+        """Delete an experiment. MLflow keeps it as deleted, and its name stays taken."""
+        with self._translated_errors(f"experiment {experiment_id}"):
             self._client.delete_experiment(experiment_id)
 
 

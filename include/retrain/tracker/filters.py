@@ -1,8 +1,8 @@
-"""Searches are built from values: MLflow's filters are text without escaping, and a value pasted in adds clauses.
+"""Filters of searches, built from values: MLflow's filters are text without escaping, and a pasted value adds clauses.
 
     [Condition("metric", "f1", ">", 0.8), Condition("attribute", "status", "=", "FINISHED")]
 
-A list means all of them: MLflow has no OR. What cannot be said safely is refused with a TrackerError.
+A list means all of its conditions: MLflow has no OR. A value that cannot be quoted safely raises TrackerError.
 """
 
 import re
@@ -19,12 +19,12 @@ Comparison = Literal["=", "!=", "<", "<=", ">", ">="]
 
 _TEXTS, _NUMBERS = ("run_id", "run_name", "status"), ("start_time", "end_time")
 _NAME = re.compile(r"[\w\-.:/][\w\-. :/]*(?<! )")
-"""What may stand between back-ticks: what MLflow takes as a name, and no blank at either end."""
+"""Names that are safe between back-ticks: MLflow's own rule, without a blank at either end."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """By what runs are sorted; those without it come last."""
+    """The field by which runs are sorted; runs without it come last."""
 
     kind: Kind
     name: str
@@ -39,7 +39,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a run must be like. Texts are equal or not; only metrics and times are less or greater."""
+    """A condition on runs. Only metrics and times can be less or greater; texts are equal or not."""
 
     kind: Kind
     name: str
@@ -54,7 +54,7 @@ class Condition:
         if self.kind == "metric" or (self.name in _NUMBERS and self.kind == "attribute"):
             return f"{field} {_comparison(self.comparison)} {_number(self.name, self.value)}"
         if self.comparison not in ("=", "!="):
-            raise TrackerError(f"{self.name} is text: it is equal or not, and neither less nor greater")
+            raise TrackerError(f"{self.name} is text: compare it with = or !=, not with {self.comparison}")
         if not isinstance(self.value, str):
             raise TrackerError(f"{self.name} is text: it cannot be compared with {self.value!r}")
         return f"{field} {self.comparison} {quoted(self.value)}"
@@ -65,7 +65,11 @@ def to_text(conditions: Sequence[Condition]) -> str:
 
 
 def quoted(value: str) -> str:
-    """Refuses a backslash, a NUL and both kinds of quotes in one text: nothing says how MLflow would read those."""
+    """Return a text in quotes.
+
+    Raises TrackerError for a backslash, a NUL and both kinds of quotes in one text: MLflow does not document how it
+    reads those.
+    """
     if "\\" in value or "\0" in value or ("'" in value and '"' in value):
         raise TrackerError(f"{value!r}: MLflow cannot search for a text with a backslash, or with both kinds of quotes")
     return f'"{value}"' if "'" in value else f"'{value}'"
@@ -73,9 +77,9 @@ def quoted(value: str) -> str:
 
 def _field(kind: Kind, name: str) -> str:
     if kind not in ("metric", "param", "tag", "attribute"):
-        raise TrackerError(f"{kind!r}: a run has a metric, a param, a tag or an attribute")
+        raise TrackerError(f"{kind!r} is not a kind of field; use metric, param, tag or attribute")
     if kind == "attribute" and name not in (*_TEXTS, *_NUMBERS):
-        raise TrackerError(f"a run has no {name!r} to search for; it has {', '.join((*_TEXTS, *_NUMBERS))}")
+        raise TrackerError(f"runs cannot be searched by attribute {name!r}; use {', '.join((*_TEXTS, *_NUMBERS))}")
     if not _NAME.fullmatch(name):
         raise TrackerError(f"{name!r} cannot be the name of a {kind}")
     return f"attributes.{name}" if kind == "attribute" else f"{kind}s.`{name}`"
@@ -83,7 +87,7 @@ def _field(kind: Kind, name: str) -> str:
 
 def _comparison(text: str) -> str:
     if text not in ("=", "!=", "<", "<=", ">", ">="):
-        raise TrackerError(f"{text!r} is no comparison: use =, !=, <, <=, > or >=")
+        raise TrackerError(f"{text!r} is not a comparison; use =, !=, <, <=, > or >=")
     return text
 
 
@@ -92,10 +96,10 @@ def _number(name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refusal
     number = int(value) if isinstance(value, Integral) else float(value)
-    # Neither NaN nor infinity is at most the greatest number.
+    # False for NaN and infinity.
     if not abs(number) <= sys.float_info.max:
         raise refusal
-    # MLflow's grammar knows no plus sign.
+    # MLflow's grammar does not have a plus sign.
     return repr(number).replace("e+", "e")
 
 

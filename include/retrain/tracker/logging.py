@@ -19,19 +19,21 @@ from retrain.tracker.server import METRICS_AT_ONCE, TEXTS_AT_ONCE, number, parts
 
 
 class Logging(Runs):
-    """Logging to a run."""
+    """Logging to a run, and reading back what was logged."""
 
     def log_params(self, run_id: str, params: Mapping[str, Any], *, tags: Mapping[str, str] | None = None) -> None:
-        """Log parameters; what is no text becomes JSON. All are checked before any is sent.
+        """Log parameters; values that are not text become JSON. All are checked before any is sent.
 
-        tags: of the run, set in the same call. Raises TrackerError for a value that changed, with both, and for what
-        MLflow would cut off.
+        tags: tags of the run, set in the same call. Raises TrackerError for a parameter that has another value already,
+        naming both, and for what MLflow would cut off.
         """
-        texts, also = validation.params(params), _tags(tags)
+        texts, run_tags = validation.params(params), _tags(tags)
         try:
-            with self._answer(f"parameters of run {run_id}"):
+            with self._translated_errors(f"parameters of run {run_id}"):
                 for part in parts(list(texts.items()), TEXTS_AT_ONCE):
-                    self._client.log_batch(run_id, params=[theirs.Param(name, text) for name, text in part], tags=also)
+                    self._client.log_batch(
+                        run_id, params=[theirs.Param(name, text) for name, text in part], tags=run_tags
+                    )
         except NotFoundError:
             raise
         except TrackerError:
@@ -54,54 +56,55 @@ class Logging(Runs):
         at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log metrics, a thousand points in one call. A sequence is the values of `step`, `step + 1`, …
+        """Log metrics, a thousand points in one call. A sequence holds the values of `step`, `step + 1`, …
 
-        at: the time of the points, by default now; logged twice with one time, a point is there once. tags: of the run,
-        set in the same call. Takes NaN, and raises TrackerError for infinity and for names that MLflow refuses, before
-        any is sent.
+        at: the time of the points, by default now; a point that is logged twice with the same time is stored once.
+        tags: tags of the run, set in the same call. Takes NaN. Raises TrackerError for infinity and for names that
+        MLflow refuses, before any is sent.
         """
-        when, also = int((time.time() if at is None else at.timestamp()) * 1000), _tags(tags)
+        when, run_tags = int((time.time() if at is None else at.timestamp()) * 1000), _tags(tags)
         points = [theirs.Metric(name, value, when, step + place) for name, place, value in validation.metrics(metrics)]
-        with self._answer(f"metrics of run {run_id}"):
+        with self._translated_errors(f"metrics of run {run_id}"):
             for part in parts(points, METRICS_AT_ONCE):
-                self._client.log_batch(run_id, metrics=part, tags=also)
+                self._client.log_batch(run_id, metrics=part, tags=run_tags)
 
     def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
-        """Each point that was logged, by step."""
-        with self._answer(f"metric {name!r} of run {run_id}"):
+        """Return each point that was logged, by step."""
+        with self._translated_errors(f"metric {name!r} of run {run_id}"):
             points = self._client.get_metric_history(run_id, name)
         return sorted(MetricPoint(point.step, number(point.value), time_of(point.timestamp)) for point in points)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        with self._answer(f"tags of run {run_id}"):
+        """Set tags of a run; tags with other names stay."""
+        with self._translated_errors(f"tags of run {run_id}"):
             for part in parts(_tags(tags), TEXTS_AT_ONCE):
                 self._client.log_batch(run_id, tags=part)
 
     def list_artifacts(self, run_id: str, folder: str | None = None) -> list[Artifact]:
-        """What is in a folder of the run's artifacts, by name; nothing where there is no such folder."""
-        with self._answer(f"artifacts of run {run_id}"):
+        """Return what is in a folder of the run's artifacts, by name; an empty list if there is no such folder."""
+        with self._translated_errors(f"artifacts of run {run_id}"):
             found = self._client.list_artifacts(run_id, folder)
-        # MLflow leaves the size of an empty file out.
+        # MLflow leaves out the size of an empty file.
         return [Artifact(each.path, each.is_dir, None if each.is_dir else each.file_size or 0) for each in found]
 
     def download_artifact(self, run_id: str, path: str, folder: Path) -> Path:
-        """Where in `folder` a file of the run's artifacts now is. Raises NotFoundError where there is none."""
-        with self._answer(f"artifact {path} of run {run_id}"):
-            # Asked by the run's id, MLflow looks the run up each time, and for the file among its models.
+        """Download a file of the run's artifacts; returns its path below `folder`. Raises NotFoundError if missing."""
+        with self._translated_errors(f"artifact {path} of run {run_id}"):
+            # Not by the run's id: MLflow would fetch the run at each call, and look for the file among its models.
             files = get_artifact_repository(self._client.get_run(run_id).info.artifact_uri, self._uri)
-            # A download of a file that is not there fails as one from a server that is down.
+            # Listed first: the download of a missing file fails like one from a server that is down.
             there = files.list_artifacts(path.rpartition("/")[0] or None)
             if not any(each.path == path and not each.is_dir for each in there):
                 raise NotFoundError(f"run {run_id}: has no file {path}", where=self._server)
             return Path(files.download_artifacts(path, str(folder)))  # type: ignore[no-untyped-call]
 
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
-        """Upload a file; folder: where in the run's artifacts."""
-        with self._answer(f"artifact {path.name} of run {run_id}"):
+        """Upload a file. folder: its folder among the run's artifacts; None for their root."""
+        with self._translated_errors(f"artifact {path.name} of run {run_id}"):
             self._client.log_artifact(run_id, str(path), folder)
 
     def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:
-        """Log the snapshot as the data set that the run saw, with our digest: MLflow's reads only the first rows."""
+        """Log the snapshot as the run's data set, with Retrain's digest: MLflow's own reads only the first rows."""
         dataset = theirs.Dataset(
             name=snapshot.model,
             digest=snapshot.id,
@@ -110,9 +113,9 @@ class Logging(Runs):
             profile=json.dumps({"num_rows": snapshot.rows}),
         )
         context = theirs.InputTag("mlflow.data.context", "training")
-        with self._answer(f"data set of run {run_id}"):
+        with self._translated_errors(f"data set of run {run_id}"):
             self._client.log_inputs(run_id, [theirs.DatasetInput(dataset, [context])])
 
 
-def _tags(given: Mapping[str, str] | None) -> list[theirs.RunTag]:
-    return [theirs.RunTag(name, text) for name, text in validation.tags(given or {}).items()]
+def _tags(tags: Mapping[str, str] | None) -> list[theirs.RunTag]:
+    return [theirs.RunTag(name, text) for name, text in validation.tags(tags or {}).items()]

@@ -1,4 +1,4 @@
-"""The files of models: uploaded, looked for, downloaded."""
+"""The files of models: upload, look for, download and load them."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,7 @@ from retrain.tracker.server import KEY, Server, model_id, tagged
 
 
 class ModelFiles(Server):
-    """Files of models."""
+    """Files of models in MLflow's artifact store, by the URI of a logged model or of a version."""
 
     def log_model(
         self,
@@ -33,11 +33,12 @@ class ModelFiles(Server):
     ) -> LoggedModel:
         """Upload a fitted scikit-learn estimator as the output of a run, in the skops format.
 
-        key: uploads again under the same id where a killed predecessor had begun; not safe beside one that is alive,
-        therefore called within `State.once`. example: some rows of features, for the signature. trust: types beyond
-        skops's own list and ours, or `pickle` for all. Raises UntrustedModelError where the estimator holds others.
+        key: if a killed predecessor had begun for the same key, the files are uploaded again under the same id. That is
+        not safe beside a predecessor that is alive, so call it within `Ledger.once`. example: some rows of features,
+        for the signature. trust: types beyond the lists of skops and Retrain, or `pickle` for all. Raises
+        UntrustedModelError if the estimator holds other types.
         """
-        with self._answer(f"model {name!r} of run {run_id}"), tempfile.TemporaryDirectory() as folder:
+        with self._translated_errors(f"model {name!r} of run {run_id}"), tempfile.TemporaryDirectory() as folder:
             path, about = Path(folder) / "model", Model()
             model_writer.save(name, model, path, example, about=about, trust=trust)
             run = self._client.get_run(run_id)
@@ -56,18 +57,18 @@ class ModelFiles(Server):
             return LoggedModel(f"models:/{logged.model_id}", digest)
 
     def has_files(self, uri: str) -> bool:
-        """Whether any file of this model is there; its version, or its run, may be there without."""
-        with self._answer(f"model {uri}"):
+        """Return whether the model has any file; a version or a run can exist without one."""
+        with self._translated_errors(f"model {uri}"):
             return self._is_filled(self._location(model_id(uri)))
 
     def download_model(self, uri: str, folder: Path) -> Path:
-        """Where in `folder` the files of `models:/<model id>` or `models:/<name>/<version>` now are.
+        """Download the files of `models:/<model id>` or `models:/<name>/<version>`; returns their path below `folder`.
 
-        Nothing says yet that they are the ones that were logged.
+        It does not check that they are the files that were logged.
         """
-        with self._answer(f"model {uri}"):
+        with self._translated_errors(f"model {uri}"):
             location = self._location(model_id(uri))
-            # A download of files that are gone fails as one from a server that is down.
+            # Checked first: the download of files that are gone fails like one from a server that is down.
             if not self._is_filled(location):
                 raise TrackerError(f"model {uri}: its files are gone", where=self._server)
             return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=self._uri))
@@ -76,7 +77,7 @@ class ModelFiles(Server):
         return bool(mlflow.artifacts.list_artifacts(artifact_uri=location, tracking_uri=self._uri))
 
     def _location(self, model: str) -> str:
-        # MLflow would resolve `models:/…` against a global URI, not against this server's.
+        # MLflow itself would resolve `models:/…` against a global URI, not against this server's.
         name, _, version = model.rpartition("/")
         if name:
             found = self._client.get_model_version_download_uri(name, version)
@@ -86,6 +87,9 @@ class ModelFiles(Server):
         return str(self._client.get_logged_model(model).artifact_location)
 
     def load_model(self, uri: str, digest: str, trust: tuple[str, ...] = ()) -> Any:
-        """The estimator that was logged. Raises UntrustedModelError where its files are others, before it reads any."""
+        """Return the estimator that was logged.
+
+        Raises UntrustedModelError before it loads any file, if their digest is not `digest`.
+        """
         with tempfile.TemporaryDirectory() as folder:
             return model_files.load(uri, self.download_model(uri, Path(folder)), digest, trust)

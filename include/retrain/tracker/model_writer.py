@@ -13,7 +13,7 @@ from mlflow.models import Model, infer_signature
 from retrain.models.files import HARMLESS, PICKLE, refuse_foreign_types
 
 with warnings.catch_warnings():
-    # It looks at type hints of its own, and warns about what it finds there.
+    # On import it looks at its own type hints, and warns about them.
     warnings.simplefilter("ignore")
     import mlflow.pyfunc
 
@@ -21,13 +21,13 @@ _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
 
 
 def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, about: Model, trust: tuple[str, ...]) -> None:
-    """Write the estimator into a folder; `about` then says what it is.
+    """Write the estimator into folder `path`, and its description into `about`.
 
-    example: rows of features, for the signature. Requirements are given: MLflow infers them in 4 to 6 seconds. Raises
-    UntrustedModelError where the estimator holds types that neither skops, we nor the spec trusts.
+    example: rows of features, for the signature. The requirements are passed on: MLflow would infer them in 4 to 6
+    seconds. Raises UntrustedModelError if the estimator holds types that neither skops, Retrain nor the spec trusts.
     """
     with warnings.catch_warnings():
-        # On columns of integers: that a missing value would make them floats.
+        # MLflow warns that a missing value would turn columns of integers into floats.
         warnings.simplefilter("ignore", UserWarning)
         signature = infer_signature(example, model.predict(example))
     pickled = PICKLE in trust
@@ -43,7 +43,7 @@ def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, about: Mod
             skops_trusted_types=None if pickled else [*HARMLESS, *trust],
         )
     except MlflowException:
-        # MLflow has read the file back, and refused some types. To write a model takes long: only now once more.
+        # MLflow has read the file back and refused some types. Only now they are looked for: that takes long.
         if not pickled:
             refuse_foreign_types(name, model, trust)
         raise

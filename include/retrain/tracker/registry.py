@@ -18,16 +18,16 @@ from retrain.tracker.transport import AlreadyExistsError
 
 
 class Registry(Server):
-    """The registry."""
+    """The model registry: registered models, their versions, and the aliases and stages of these."""
 
     def register_model(self, run_id: str, model_name: str, uri: str | None = None, *, key: str | None = None) -> str:
-        """The version of a registered model for this key, made now unless it is there.
+        """Return the version of a registered model for this key; makes it unless it is there.
 
-        uri: a model that the run has logged; None for its only one. key: None for one of run and uri. Two who call it
-        at the same time may make two: those who can, do it within `State.once`.
+        uri: a model that the run has logged; None for its only one. key: None for a key made of run and URI. Two calls
+        at the same time may make two versions: call it within `Ledger.once` where that is possible.
         """
         validation.name("model", model_name)
-        with self._answer(f"model {model_name!r}"):
+        with self._translated_errors(f"model {model_name!r}"):
             uri = uri or self.model_of_run(run_id)
             key = key or hashlib.sha256(f"{run_id} {uri}".encode()).hexdigest()
             found = self._client.search_model_versions(
@@ -35,7 +35,7 @@ class Registry(Server):
             )
             if found:
                 return str(found[0].version)
-            with suppress(AlreadyExistsError), self._answer(f"model {model_name!r}"):
+            with suppress(AlreadyExistsError), self._translated_errors(f"model {model_name!r}"):
                 self._client.create_registered_model(model_name)
             logged = self._client.get_logged_model(model_id(uri))
             made = self._client.create_model_version(
@@ -49,8 +49,8 @@ class Registry(Server):
         return str(made.version)
 
     def model_of_run(self, run_id: str) -> str:
-        """URI of the only model that the run has logged. Raises TrackerError where there is none, or are several."""
-        with self._answer(f"run {run_id}"):
+        """Return the URI of the only model that the run has logged. Raises TrackerError if there is not exactly one."""
+        with self._translated_errors(f"run {run_id}"):
             outputs = cast(theirs.RunOutputs, self._client.get_run(run_id).outputs).model_outputs
         models = sorted({output.model_id for output in outputs})
         if len(models) != 1:
@@ -60,14 +60,14 @@ class Registry(Server):
     def get_model_version(
         self, model_name: str, version: str | None = None, stage: Stage | None = None
     ) -> ModelVersion:
-        """One version, by its number or by its stage; of several in a stage the newest.
+        """Return a version, by its number or by its stage; of several in a stage the newest.
 
-        Raises TrackerError where there is none.
+        Raises NotFoundError if there is none.
         """
         if (version is None) == (stage is None):
-            raise TrackerError(f"model {model_name!r}: say either which version or which stage")
+            raise TrackerError(f"model {model_name!r}: name either a version or a stage")
         if version is not None:
-            with self._answer(f"model {model_name!r} version {version}"):
+            with self._translated_errors(f"model {model_name!r} version {version}"):
                 return _version(self._client.get_model_version(model_name, version))
         found = [each for each in self.list_model_versions(model_name) if each.stage == stage]
         if not found:
@@ -75,13 +75,14 @@ class Registry(Server):
         return found[-1]
 
     def page_of_models(self, size: int = 100, token: str | None = None) -> Page[RegisteredModel]:
-        """The registered models, by name. token: of the page before."""
-        with self._answer("models"):
+        """Return a page of registered models, by name. token: `next` of the page before."""
+        with self._translated_errors("models"):
             page = self._client.search_registered_models(max_results=size, order_by=["name ASC"], page_token=token)
         return Page(tuple(self._model(each) for each in page), page.token or None)
 
     def get_model(self, model_name: str) -> RegisteredModel:
-        with self._answer(f"model {model_name!r}"):
+        """Return a registered model. Raises NotFoundError if there is none."""
+        with self._translated_errors(f"model {model_name!r}"):
             return self._model(self._client.get_registered_model(model_name))
 
     def _model(self, found: TheirModel) -> RegisteredModel:
@@ -90,15 +91,16 @@ class Registry(Server):
         return RegisteredModel(found.name, production, staging, dict(found.tags))
 
     def set_version_tags(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
-        with self._answer(f"tags of {model_name!r} version {version}"):
+        """Set tags of a version; tags with other names stay."""
+        with self._translated_errors(f"tags of {model_name!r} version {version}"):
             for name, text in validation.tags(tags).items():
                 self._client.set_model_version_tag(model_name, version, name, text)
 
     def list_model_versions(self, model_name: str) -> list[ModelVersion]:
-        """The first one first."""
+        """Return the versions of a model, the oldest first. Raises NotFoundError if there is no such model."""
         found: dict[str, ModelVersion] = {}
         token = None
-        with self._answer(f"model {model_name!r}"):
+        with self._translated_errors(f"model {model_name!r}"):
             aliases = self._aliases_of(model_name)
             while True:
                 page = self._client.search_model_versions(
@@ -110,46 +112,46 @@ class Registry(Server):
                     return sorted(found.values(), key=lambda each: int(each.version))
 
     def _aliases_of(self, model_name: str) -> dict[str, tuple[str, ...]]:
-        """Of each version: a search for versions leaves them out."""
+        """Return the aliases of each version: a search for versions leaves them out."""
         owned: dict[str, tuple[str, ...]] = {}
         for alias, version in sorted(self._client.get_registered_model(model_name).aliases.items()):
             owned[str(version)] = (*owned.get(str(version), ()), alias)
         return owned
 
     def production(self, model_name: str) -> str | None:
-        """The version that owns the alias of Production."""
+        """Return the version that owns the alias of Production; None if none does, or if there is no such model."""
         return self._owner(model_name, self._aliases["Production"])
 
     def _owner(self, model_name: str, alias: str) -> str | None:
         try:
-            with self._answer(f"model {model_name!r}"):
+            with self._translated_errors(f"model {model_name!r}"):
                 return str(self._client.get_model_version_by_alias(model_name, alias).version)
         except NotFoundError:
             return None
         except TrackerError as error:
-            if "alias" in str(error) and "not found" in str(error):  # of a model that is there: INVALID_PARAMETER_VALUE
+            if "alias" in str(error) and "not found" in str(error):  # if the model exists: INVALID_PARAMETER_VALUE
                 return None
             raise
 
     def set_production(self, model_name: str, version: str) -> None:
         """Give a version the alias of Production: the commit point of a promotion (DESIGN rule 1)."""
         alias = self._aliases["Production"]
-        with self._answer(f"alias {alias!r} of {model_name!r}"):
+        with self._translated_errors(f"alias {alias!r} of {model_name!r}"):
             self._client.set_registered_model_alias(model_name, alias, version)
 
     def transition_model_stage(
         self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
     ) -> None:
-        """Set a version's stage. Raises TrackerError where Production would have two owners.
+        """Set a version's stage. Raises TrackerError if two versions would be in Production.
 
-        The alias of Staging goes with its stage; that of Production is moved by `set_production` alone.
+        The alias of Staging moves with its stage; only `set_production` moves that of Production.
         """
         validation.stage(stage, archive_existing_versions)
-        # MLflow archives the existing ones of Staging and Production, and refuses to be asked for others.
+        # MLflow archives existing versions of Staging and Production, and refuses to do so for other stages.
         archive = archive_existing_versions and stage in ("Staging", "Production")
         staging = self._aliases["Staging"]
-        with self._answer(f"stage of {model_name!r} version {version}"), warnings.catch_warnings():
-            # Stages are announced to go; while they are there, they agree with the aliases.
+        with self._translated_errors(f"stage of {model_name!r} version {version}"), warnings.catch_warnings():
+            # MLflow warns that stages will be removed; as long as they exist, they agree with the aliases.
             warnings.simplefilter("ignore", FutureWarning)
             self._client.transition_model_version_stage(model_name, version, stage, archive)
             if stage == "Staging":
@@ -158,6 +160,7 @@ class Registry(Server):
                 self._client.delete_registered_model_alias(model_name, staging)
 
     def stage(self, model_name: str, version: str) -> Stage:
+        """Return a version's stage. Raises NotFoundError if there is no such version."""
         return self.get_model_version(model_name, version).stage
 
 

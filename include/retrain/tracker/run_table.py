@@ -1,4 +1,4 @@
-"""Runs side by side: pure functions over what was fetched."""
+"""Runs side by side: pure functions over runs that were fetched."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -10,9 +10,10 @@ from retrain.tracker.entities import MetricStats, Run
 
 
 def table(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """A row for each run, in their order: `run_id`, `metric_<key>`, `param_<key>`; what a run has not is empty.
+    """Return a row for each run, in their order, with columns `run_id`, `metric_<key>`, `param_<key>`.
 
-    metrics: the keys that are wanted, in this order; None: all that any of the runs has, by name.
+    A cell is empty if the run does not have the value. metrics: the keys that are wanted, in this order; None for all
+    keys that any of the runs has, by name.
     """
     wanted = sorted({name for run in runs for name in run.metrics}) if metrics is None else list(metrics)
     params = sorted({name for run in runs for name in run.params})
@@ -23,7 +24,7 @@ def table(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> pd.DataF
 
 
 def stats(runs: Sequence[Run], smaller_is_better: Collection[str] = ()) -> Mapping[str, MetricStats]:
-    """Statistics of each metric, by name. runs: finished ones, earliest first."""
+    """Return the statistics of each metric, by name. runs: finished runs, the earliest first."""
     found = {}
     for name in sorted({name for run in runs for name in run.metrics}):
         having = [(run.id, run.metrics[name]) for run in runs if math.isfinite(run.metrics.get(name, math.nan))]

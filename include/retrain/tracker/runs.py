@@ -19,7 +19,7 @@ OLDEST_FIRST = Order("attribute", "start_time")
 
 
 class Runs(Server):
-    """Runs."""
+    """Runs: start, find, search, end and delete them."""
 
     def start_run(
         self,
@@ -31,29 +31,36 @@ class Runs(Server):
         parent: str | None = None,
         note: str = "",
     ) -> str:
-        """Id of a new run. key: what `find_run` finds it by. note: what MLflow's page shows as its description."""
+        """Start a run and return its id.
+
+        key: for `find_run`. parent: id of its parent run. note: the description that MLflow's page shows.
+        """
         validation.name("run", run_name)
-        given = validation.tags(tags or {})
+        all_tags = validation.tags(tags or {})
         if key is not None:
-            given[KEY] = checked_key(key)
+            all_tags[KEY] = checked_key(key)
         if parent is not None:
-            given[MLFLOW_PARENT_RUN_ID] = parent
+            all_tags[MLFLOW_PARENT_RUN_ID] = parent
         if note:
-            given |= validation.tags({MLFLOW_RUN_NOTE: note})
-        with self._answer(f"run {run_name!r}"):
-            return str(self._client.create_run(experiment_id, run_name=run_name, tags=given).info.run_id)
+            all_tags |= validation.tags({MLFLOW_RUN_NOTE: note})
+        with self._translated_errors(f"run {run_name!r}"):
+            return str(self._client.create_run(experiment_id, run_name=run_name, tags=all_tags).info.run_id)
 
     def find_run(self, experiment_id: str, key: str) -> str | None:
-        """Id of the run that was started for `key`; of several the first."""
+        """Return the id of the run that was started for `key`, the first of several; None if there is none."""
         found = self.search_runs([experiment_id], [tagged(key)], max_results=1)
         return found[0].id if found else None
 
     def get_run(self, run_id: str) -> Run:
-        with self._answer(f"run {run_id}"):
+        """Return a run, active or deleted. Raises NotFoundError if there is none."""
+        with self._translated_errors(f"run {run_id}"):
             return _run(self._client.get_run(run_id))
 
     def page_of_run(self, run_id: str, experiment_id: str | None = None) -> str | None:
-        """Where MLflow shows it to a person; None where the tracker is no server. experiment_id: where it is known."""
+        """Return the address of the run's page; None if the tracker is not an HTTP server.
+
+        experiment_id: saves a call if it is known.
+        """
         experiment = experiment_id or self.get_run(run_id).experiment_id
         if not self._uri.startswith(("http://", "https://")):
             return None
@@ -66,17 +73,19 @@ class Runs(Server):
         order_by: Sequence[Order] = (),
         max_results: int | None = None,
     ) -> list[Run]:
-        """The runs that all conditions fit; without an order the oldest first. max_results: None for all.
+        """Return the runs that fit all conditions; without an order the oldest first. max_results: None for all.
 
-        Up to a thousand come in one query. More come page by page in the order in which they were started, so that
-        runs that are added or deleted meanwhile make none come twice or be left out. A run whose metric is NaN is
-        found by `!=` only; one without the metric, parameter or tag of a condition is not found.
+        Up to a thousand runs are fetched by one query. More are fetched page by page, in the order in which they were
+        started, so that runs that are added or deleted meanwhile do not make others come twice or be left out. A run
+        whose metric is NaN is found by `!=` only; one without the metric, parameter or tag of a condition is not found.
         """
         if not experiment_ids or max_results == 0:
             return []
         if max_results is None or max_results > PAGE:
             if order_by:
-                raise TrackerError(f"more than {PAGE:,} runs come in the order in which they were started: sort here")
+                raise TrackerError(
+                    f"more than {PAGE:,} runs come in the order in which they were started: sort them here"
+                )
             return list(islice(self._all_runs(experiment_ids, filter), max_results))
         return [_run(each) for each in self._page(experiment_ids, filter, max_results, order_by or [OLDEST_FIRST])]
 
@@ -88,9 +97,9 @@ class Runs(Server):
         size: int = 100,
         token: str | None = None,
     ) -> Page[Run]:
-        """A part of what `search_runs` finds, in its order. token: of the page before.
+        """Return a page of what `search_runs` finds, in its order. token: `next` of the page before.
 
-        Pages count rows, as MLflow's do: one that is added or deleted meanwhile shifts those that follow.
+        Pages count rows, as MLflow's do: a run that is added or deleted meanwhile shifts those that follow.
         """
         if not experiment_ids:
             return Page((), None)
@@ -113,29 +122,29 @@ class Runs(Server):
             page_token=token,
         )
 
-    def _search(self, *asked: Any, **how: Any) -> PagedList[theirs.Run]:
-        with self._answer("search for runs"):
+    def _search(self, *positional: Any, **named: Any) -> PagedList[theirs.Run]:
+        with self._translated_errors("search for runs"):
             try:
-                return self._client.search_runs(*asked, **how)
+                return self._client.search_runs(*positional, **named)
             except MlflowException as error:
-                # A server without MLflow's extra `auth` tries to import that at each search: of several at once, one
-                # now and then finds it half imported, and is answered with 500.
+                # A server without MLflow's extra `auth` tries to import it at each search. Of several searches at once,
+                # one may find it half imported, and then the server responds with 500.
                 if "500 error responses" not in str(error):
                     raise
-            return self._client.search_runs(*asked, **how)
+            return self._client.search_runs(*positional, **named)
 
     def _all_runs(self, experiment_ids: Sequence[str], conditions: Sequence[Condition]) -> Iterator[Run]:
-        """Pages by the time of the start, not by MLflow's tokens: those count rows, and rows come and go."""
+        """Yield all runs, in pages by start time: MLflow's tokens count rows, and rows come and go."""
         since, seen, more = 0, set[str](), True
         while more:
             page = self._page(experiment_ids, [*conditions, Condition("attribute", "start_time", ">=", since)], PAGE)
             more = len(page) == PAGE
             if more and page[-1].info.start_time == since:
-                # A whole page was started in one millisecond: all of these at once, then on.
+                # All runs of a page were started in one millisecond: fetch all of that millisecond, then go on.
                 alike = Condition("attribute", "start_time", "=", since)
                 page = self._page(experiment_ids, [*conditions, alike], AT_MOST)
                 if len(page) == AT_MOST:
-                    raise TrackerError(f"{AT_MOST:,} or more runs were started at once: search for fewer")
+                    raise TrackerError(f"{AT_MOST:,} or more runs were started in one millisecond: add conditions")
                 since += 1
             elif page:
                 since = page[-1].info.start_time
@@ -143,18 +152,18 @@ class Runs(Server):
             seen |= {each.info.run_id for each in page}
 
     def end_run(self, run_id: str, status: RunStatus = "FINISHED") -> None:
-        """Set a run's status; RUNNING takes a failed one up again."""
+        """Set a run's status. RUNNING takes up a run again that had ended."""
         if status not in get_args(RunStatus):
-            raise TrackerError(f"{status!r} is no status of a run: there are {', '.join(get_args(RunStatus))}")
-        with self._answer(f"run {run_id}"):
+            raise TrackerError(f"{status!r} is not a status of a run; use {', '.join(get_args(RunStatus))}")
+        with self._translated_errors(f"run {run_id}"):
             if status == "RUNNING":
                 self._client.update_run(run_id, status)
             else:
                 self._client.set_terminated(run_id, status)
 
     def delete_run(self, run_id: str) -> None:
-        """MLflow keeps it as deleted."""
-        with self._answer(f"run {run_id}"):
+        """Delete a run. MLflow keeps it as deleted."""
+        with self._translated_errors(f"run {run_id}"):
             self._client.delete_run(run_id)
 
 
@@ -166,7 +175,7 @@ def _run(found: theirs.Run) -> Run:
         name=info.run_name,
         status=cast(RunStatus, info.status),
         started_at=time_of(info.start_time),
-        # One that was taken up again keeps its old end.
+        # In MLflow a run that was taken up again keeps its old end.
         ended_at=time_of(info.end_time) if info.end_time and info.status not in ("RUNNING", "SCHEDULED") else None,
         deleted=info.lifecycle_stage == "deleted",
         params=dict(data.params),
@@ -176,7 +185,7 @@ def _run(found: theirs.Run) -> Run:
 
 
 def _distinct(order: Sequence[Order]) -> list[Order]:
-    """A second one by the same field decides nothing, and MLflow's server breaks on it."""
+    """Drop a second order by the same field: it decides nothing, and MLflow's server breaks on it."""
     found: dict[tuple[str, str], Order] = {}
     for each in order:
         found.setdefault((each.kind, each.name), each)

@@ -1,4 +1,4 @@
-"""One MLflow server: how it is reached, and what all that ask it have in common."""
+"""One MLflow server: how it is reached, and what all parts of the tracker need."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -14,19 +14,19 @@ from retrain.tracker.filters import Condition
 from retrain.tracker.transport import DEADLINE
 
 KEY = "retrain.key"
-"""Tag of whatever was made once for a key."""
+"""Tag that holds the key for which a run, model or version was made once."""
 
 PAGE, AT_MOST = 1_000, 50_000
-"""Things in one answer: as many runs as one waits for, and as many as MLflow gives."""
+"""Items in one response: as many runs as a caller should wait for, and the most that MLflow returns."""
 TEXTS_AT_ONCE, METRICS_AT_ONCE = 100, 1_000
 GREATEST = 1.79e308
-"""MLflow keeps an infinite metric as a number just above."""
+"""MLflow stores an infinite metric as a number just above this one."""
 
 _Each = TypeVar("_Each")
 
 
 class Server:
-    """One MLflow server, as a user of it."""
+    """The connection to one MLflow server, with its login, its deadline and the names of its aliases."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class Server:
         production_alias: str = "production",
         staging_alias: str = "staging",
     ) -> None:
-        """uri: of the tracking server. name: what errors call it, the id of its connection say.
+        """uri: of the tracking server. name: what errors call it, such as the id of its connection.
 
-        ca_bundle: file with the certificates that the server's is checked against. deadline: seconds.
-        production_alias, staging_alias: those that the versions in these stages own.
+        ca_bundle: file with the certificates that the server's is checked against. deadline: seconds for each call.
+        production_alias, staging_alias: the aliases that the versions in these stages own.
         """
         transport.set_up(uri, deadline, ca_bundle)
         transport.log_in(uri, username, password, token)
@@ -58,17 +58,17 @@ class Server:
         return f"{type(self).__name__}({self._server})"
 
     def check(self) -> None:
-        """Raises where the server does not do its work: MLflow's own health page says OK with its database down."""
-        with self._answer("experiment 0"), suppress(NotFoundError):
+        """Raises TrackerError if the server does not work: MLflow's health page says OK with its database down."""
+        with self._translated_errors("experiment 0"), suppress(NotFoundError):
             self._client.get_experiment("0")
 
-    def _answer(self, what: str) -> AbstractContextManager[None]:
-        return transport.answer(self._server, what)
+    def _translated_errors(self, what: str) -> AbstractContextManager[None]:
+        return transport.translated_errors(self._server, what)
 
 
-def number(kept: float) -> float:
-    """As it was logged: others than we may have logged infinity."""
-    return copysign(inf, kept) if abs(kept) > GREATEST else kept
+def number(stored: float) -> float:
+    """Return a metric's value as it was logged. Retrain logs no infinity, but others may."""
+    return copysign(inf, stored) if abs(stored) > GREATEST else stored
 
 
 def time_of(milliseconds: int) -> datetime:
@@ -80,9 +80,9 @@ def tagged(key: str) -> Condition:
 
 
 def checked_key(key: str) -> str:
-    """Keys are digests, so that none can add a clause, and none is cut off."""
+    """Return the key. Raises TrackerError unless it is alphanumeric like a digest: no key can add a clause."""
     if not key.isalnum():
-        raise TrackerError(f"{key!r} is no key: keys are hexadecimal digests")
+        raise TrackerError(f"{key!r} is not a key: keys are hexadecimal digests")
     return key
 
 

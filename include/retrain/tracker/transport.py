@@ -1,4 +1,4 @@
-"""MLflow's errors as ours, and how each call is sent."""
+"""How each call to MLflow is sent, and how MLflow's errors become Retrain's."""
 
 import base64
 import os
@@ -22,45 +22,50 @@ from requests.auth import AuthBase
 from retrain.errors import NoAnswerError, NotFoundError, TrackerError
 
 DEADLINE = 60
-"""Seconds until a call without an answer fails; a write that was sent lands within this time or not at all."""
+"""Seconds after which a call without an answer fails. A write that was sent lands within this time or not at all."""
 
 
 class AlreadyExistsError(TrackerError):
-    """Somebody else was faster. Told apart from other refusals within this package only."""
+    """Another process was faster. Only this package catches it; to others it is a TrackerError."""
 
 
-_OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
-"""About a file on this machine: asking again gives the same."""
+_FILE_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""Errors about a file on this machine: a second try would fail in the same way."""
 _NO_ANSWER = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
-"""The second one says that MLflow's database is down, or that another transaction was faster."""
-_NOT_FOR_ALL = re.compile(r"\[SQL|psycopg2|sqlite3|://|host=")
-"""Of addresses, and of what MLflow's database has said: it passes that on, the statement included."""
+"""Error codes of MLflow that a retry can help with. The second one means that its database is down, or that another
+transaction was faster."""
+_CONFIDENTIAL = re.compile(r"\[SQL|psycopg2|sqlite3|://|host=")
+"""Signs of an address, or of an error of MLflow's database, which MLflow passes on with the SQL statement."""
 
 
 @contextmanager
-def answer(server: str, what: str) -> Iterator[None]:
-    """MLflow's classes do not tell a refusal from no answer: its codes do."""
+def translated_errors(server: str, what: str) -> Iterator[None]:
+    """Raise Retrain's errors for MLflow's, by their codes: MLflow's classes do not tell a refusal from no answer.
+
+    what: the subject of the error message. NotFoundError, AlreadyExistsError and TrackerError are refusals;
+    NoAnswerError means that nobody knows whether the call was carried out.
+    """
     try:
         yield
     except (MlflowException, OSError) as error:
-        said, where = f"{what}: {' '.join(str(error).split())[:1000]}", server
-        if isinstance(error, OSError) or _NOT_FOR_ALL.search(said):
-            said, where = f"{what}: {_in_short(error)}", f"{server}: {said}"
+        message, where = f"{what}: {' '.join(str(error).split())[:1000]}", server
+        if isinstance(error, OSError) or _CONFIDENTIAL.search(message):
+            message, where = f"{what}: {_in_short(error)}", f"{server}: {message}"
         code = error.error_code if isinstance(error, MlflowException) else "INTERNAL_ERROR"
         if code == "RESOURCE_ALREADY_EXISTS":
-            raise AlreadyExistsError(said, where=where) from error
+            raise AlreadyExistsError(message, where=where) from error
         if code == "RESOURCE_DOES_NOT_EXIST":
-            raise NotFoundError(said, where=where) from error
-        if code not in _NO_ANSWER or 0 < _status(error) < 500 or isinstance(error, _OF_FILES):
-            raise TrackerError(said, where=where) from error
-        raise NoAnswerError(said, where=where) from error
+            raise NotFoundError(message, where=where) from error
+        if code not in _NO_ANSWER or 0 < _status(error) < 500 or isinstance(error, _FILE_ERRORS):
+            raise TrackerError(message, where=where) from error
+        raise NoAnswerError(message, where=where) from error
 
 
 def _status(error: MlflowException | OSError) -> int:
-    """Of HTTP; 0 of an error that is no answer."""
+    """Return the HTTP status; 0 if the server has not answered."""
     if isinstance(error, RestException):
         return int(error.get_http_status_code())  # type: ignore[no-untyped-call]
-    # Artifacts: what the server answers there comes as it is.
+    # For artifacts MLflow passes the HTTP error on as it is.
     response = error.response if isinstance(error, HTTPError) else None
     return 0 if response is None else int(response.status_code)
 
@@ -73,10 +78,10 @@ def _in_short(error: MlflowException | OSError) -> str:
 
 
 class _Logins(RequestAuthProvider, AuthBase):
-    """Adds its login to each request to a server: MLflow would take one for all from the environment of the process."""
+    """Adds to each request the login of its server. MLflow itself takes one for all servers from the environment."""
 
     headers: ClassVar[dict[tuple[str, str], str]] = {}
-    """By scheme and host of the server."""
+    """Header `Authorization` by scheme and host of the server."""
 
     def get_name(self) -> str:
         return _AUTH
@@ -96,8 +101,8 @@ _request_auth_provider_registry.register(_Logins)  # type: ignore[no-untyped-cal
 
 for _each in _request_header_provider_registry:
     if isinstance(_each, DatabricksRequestHeaderProvider):
-        # Before each request MLflow asks whether this is Databricks, by imports that fail: most of what a request costs
-        # here. What a process runs on does not change.
+        # Before each request MLflow checks by imports that fail whether it runs on Databricks. That is most of the time
+        # that a request takes here, and the result never changes within a process.
         _each.in_context = cache(_each.in_context)  # type: ignore[method-assign]
 
 
@@ -107,28 +112,33 @@ def _host(url: str) -> tuple[str, str]:
 
 
 def set_up(server: str, deadline: float, ca_bundle: str | None) -> None:
-    """How this process sends its requests to the server from now on; MLflow takes that from the environment."""
+    """Set how this process sends its requests from now on. MLflow reads these settings from the environment."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(ceil(deadline)))
-    # Connections that are kept: the API asks in more threads than MLflow's ten.
+    # Open connections: the API sends requests from more threads than MLflow's default of ten.
     os.environ.setdefault("MLFLOW_HTTP_POOL_MAXSIZE", "32")
-    # Else MLflow asks for a run once more before it ends it, to print where its page is.
+    # Otherwise MLflow fetches a run once more before it ends it, to print the address of its page.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    # Airflow would keep each step of the bar as an error.
+    # Airflow would log each step of the progress bar as an error.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if ca_bundle is not None:
         if not Path(ca_bundle).is_file():
-            raise TrackerError(f"{server}: there is no CA bundle {ca_bundle}; name a file that holds certificates")
+            raise TrackerError(f"{server}: CA bundle {ca_bundle} is not a file; name a file that holds certificates")
         os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"] = ca_bundle
 
 
 def log_in(server: str, username: str | None, password: str | None, token: str | None) -> None:
-    """Send this login with each request of this process to this server, and to no other."""
+    """Send this login with each request from this process to this server, and to no other server.
+
+    Raises TrackerError if a header cannot hold it.
+    """
     header = _header(username, password, token)
     if header is None:
         return
     if not header.isascii() or not header.isprintable():
-        raise TrackerError(f"{server}: the token holds a line break, or a letter that no header can; look for a blank")
+        raise TrackerError(
+            f"{server}: the token holds a line break, or a character that no HTTP header can; look for a blank in it"
+        )
     os.environ["MLFLOW_TRACKING_AUTH"] = _AUTH
     _Logins.headers[_host(server)] = header
 

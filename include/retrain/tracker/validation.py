@@ -1,4 +1,4 @@
-"""What a run may be told. MLflow would cut some of it off in silence, or keep it as something else."""
+"""What may be logged. MLflow would cut some of it off in silence, or store it as something else."""
 
 import json
 import math
@@ -13,11 +13,11 @@ from retrain.tracker.entities import Stage
 _LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6_000, 8_000, 250
 _NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
 _NOT_IN_A_TEXT = re.compile(r"[\x00\ud800-\udfff]")
-"""What PostgreSQL does not keep, or UTF-8 cannot say: the server breaks on it instead of refusing it."""
+"""Characters that PostgreSQL cannot store or UTF-8 cannot encode: MLflow's server breaks on them."""
 
 
 def params(given: Mapping[str, Any]) -> dict[str, str]:
-    """Each value as text: what is no text becomes JSON. Raises TrackerError for what MLflow would refuse or cut off."""
+    """Return each value as text or as JSON. Raises TrackerError for what MLflow would refuse or cut off."""
     texts = {}
     for name, value in given.items():
         _check_name("parameter", name)
@@ -27,6 +27,7 @@ def params(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def tags(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags. Raises TrackerError for what MLflow would refuse or cut off."""
     for name, value in given.items():
         _check_name("tag", name)
         _text(f"tag {name!r}", value, _LONGEST_TAG)
@@ -34,20 +35,28 @@ def tags(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def name(what: str, given: str) -> str:
-    """The name of an experiment, a run or a model: MLflow has SQLite keep names that PostgreSQL refuses."""
+    """Return the name of an experiment, a run or a model. MLflow on SQLite takes names that PostgreSQL refuses.
+
+    Raises TrackerError if it is too long or cannot be stored.
+    """
     return _text(f"name of {what} {given[:50]!r}", given, _LONGEST_NAME)
 
 
 def stage(stage: str, archive_existing_versions: bool) -> None:
-    """Raises TrackerError for what is no stage, and where Production would have two owners."""
+    """Raises TrackerError for an unknown stage, and if two versions would be in Production."""
     if stage not in get_args(Stage):
-        raise TrackerError(f"{stage!r} is no stage: there are {', '.join(get_args(Stage))}")
+        raise TrackerError(f"{stage!r} is not a stage; use {', '.join(get_args(Stage))}")
     if stage == "Production" and not archive_existing_versions:
-        raise TrackerError("Production without archive_existing_versions would leave two versions there; set it")
+        raise TrackerError(
+            "stage Production without archive_existing_versions would leave two versions there; set it to true"
+        )
 
 
 def metrics(given: Mapping[str, float | Sequence[float]]) -> list[tuple[str, int, float]]:
-    """Name, place in its sequence (0 for a single value) and value of each point. Refuses infinity, takes NaN."""
+    """Return name, place in its sequence (0 for a single value) and value of each point.
+
+    Raises TrackerError for infinity, for what is not a number and for names that MLflow refuses. Takes NaN.
+    """
     points = []
     for name, values in given.items():
         _check_name("metric", name)
@@ -58,35 +67,36 @@ def metrics(given: Mapping[str, float | Sequence[float]]) -> list[tuple[str, int
 
 def _number(name: str, value: object) -> float:
     if not isinstance(value, Real):
-        raise TrackerError(f"metric {name!r} is {value!r}, which is no number")
+        raise TrackerError(f"metric {name!r} is {value!r}, which is not a number")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if math.isinf(number):
-        raise TrackerError(f"metric {name!r} is {value}: MLflow would keep it as a number that wins; log NaN")
+        raise TrackerError(f"metric {name!r} is {value}: MLflow would store it as a number that always wins; log NaN")
     return number
 
 
 def _text(what: str, given: str, longest: int) -> str:
     if len(given) > longest:
-        raise TrackerError(f"{what} has {len(given):,} characters; MLflow keeps {longest:,}")
+        raise TrackerError(f"{what} has {len(given):,} characters; MLflow stores at most {longest:,}")
     if found := _NOT_IN_A_TEXT.search(given):
-        raise TrackerError(f"{what} holds {found.group()!r}, which MLflow's database cannot keep")
+        raise TrackerError(f"{what} holds {found.group()!r}, which MLflow's database cannot store")
     return given
 
 
 def _check_name(what: str, name: str) -> None:
     if found := _NOT_IN_A_NAME.search(name):
         raise TrackerError(
-            f"{what} {name!r}: MLflow takes no {found.group()!r} in a name; use letters, digits and any of _ - . : /"
+            f"{what} {name!r}: MLflow does not allow {found.group()!r} in a name; "
+            "use letters, digits and any of _ - . : /"
         )
     if not name or len(name) > _LONGEST_NAME:
         raise TrackerError(f"{what} {name[:50]!r}: a name has 1 to {_LONGEST_NAME} characters, not {len(name)}")
-    # MLflow stores them as paths of files in places.
+    # Some of MLflow's stores use names as paths of files.
     if name.startswith("..") or any(part in ("", ".", "..") for part in name.split("/")):
         raise TrackerError(
-            f"{what} {name!r}: MLflow takes no `..` at the start, and no empty part, `.` or `..` between /"
+            f"{what} {name!r}: MLflow does not allow `..` at the start, nor an empty part, `.` or `..` between /"
         )
 
 

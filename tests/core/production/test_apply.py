@@ -1,4 +1,4 @@
-"""Rule 1: the ledger decides, MLflow follows; killed anywhere, the next caller goes on."""
+"""Rule 1: the ledger decides, MLflow follows; after a kill at any point the next caller goes on."""
 
 from collections.abc import Callable
 

@@ -33,14 +33,14 @@ ALIAS, STAGE = "registered-models/alias", "model-versions/transition-stage"
 
 
 class Racer:
-    """A process of its own that changes Production when it is told; `track` is where such processes come from."""
+    """A process that changes Production on command; `track` starts such processes."""
 
     def __init__(self, track: Path, **how: Any) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(track))
         self._lines = self._socket.makefile("rw")
-        self._tell(how)
-        self.process = psutil.Process(int(self.said()))
+        self._send(how)
+        self.process = psutil.Process(int(self.reply()))
 
     def __enter__(self) -> Self:
         return self
@@ -54,13 +54,13 @@ class Racer:
         self._socket.close()
 
     def start(self, does: str, *, expects: str | None, version: str | None = None) -> None:
-        self._tell({"does": does, "expects": expects, "version": version})
+        self._send({"does": does, "expects": expects, "version": version})
 
-    def said(self) -> str:
+    def reply(self) -> str:
         return self._lines.readline().strip()
 
-    def _tell(self, what: dict[str, Any]) -> None:
-        print(json.dumps(what), file=self._lines, flush=True)
+    def _send(self, line: dict[str, Any]) -> None:
+        print(json.dumps(line), file=self._lines, flush=True)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ class Model:
         )
 
     def agrees(self) -> str | None:
-        """The version that is in Production by the ledger, by its alias and by its stage, each change told once."""
+        """Return the version in Production by ledger, alias and stage alike; each change is announced once."""
         with self.ledger.lock_production(self.name) as production:
             assert production.pending() is None
             head = production.head()
@@ -146,18 +146,18 @@ def test_of_two_who_come_through_a_pooling_proxy_one_does(model: Model, pooled: 
 
 
 def _race(model: Model, dsn: str, rival: str, rounds: int) -> None:
-    """In each round both want to replace the version that is there, by different ones; never two are, never none."""
+    """In each round both try to replace the version in Production by different ones; exactly one succeeds."""
     with model.racer(dsn, name="one") as one, model.racer(dsn, name="two") as two:
         for number in range(rounds):
             head = model.agrees()
             others = [version for version in VERSIONS if version != head]
             one.start("promote", expects=head, version=others[0])
             two.start(rival, expects=head, version=others[1])
-            said = [one.said(), two.said()]
-            assert len(model.ledger.history(model.name)) == number + 2, said
-            winners = [each for each in said if each == str(number + 2)]
-            losers = [each for each in said if each.startswith("StaleVerdictError")]
-            assert (len(winners), len(losers)) == (1, 1), said
+            replies = [one.reply(), two.reply()]
+            assert len(model.ledger.history(model.name)) == number + 2, replies
+            winners = [each for each in replies if each == str(number + 2)]
+            losers = [each for each in replies if each.startswith("StaleVerdictError")]
+            assert (len(winners), len(losers)) == (1, 1), replies
 
 
 BOUNDARIES = [
@@ -205,7 +205,7 @@ def test_what_one_that_stood_still_writes_late_is_put_right(
             assert model.agrees() == "1"
         eventually(lambda: "2" in (model.tracker.production(model.name), _in_stage(model)))
         one.process.send_signal(signal.SIGCONT)
-        assert one.said().startswith("LedgerError: the ledger: ")
+        assert one.reply().startswith("LedgerError: the ledger: ")
     assert model.agrees() == "1"
     assert [row.kind for row in model.ledger.history(model.name)] == [Move.FORWARD, Move.FORWARD, Move.ROLLBACK]
 

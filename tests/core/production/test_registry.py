@@ -1,4 +1,4 @@
-"""What a person does to Production: by way of the ledger, once, and never against what he knows."""
+"""Changes that people make to Production: through the ledger, once, and only if Production is what they expect."""
 
 import os
 import re

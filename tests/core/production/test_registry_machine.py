@@ -1,4 +1,4 @@
-"""Whatever is done in whatever order, killed wherever, and changed by hand: Production is what the ledger says."""
+"""After any actions in any order, kills and changes by hand included, Production is what the ledger says."""
 
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -41,7 +41,7 @@ class Killed(BaseException):
 
 
 class Faulty(FakeTracker):
-    """Dies at the next write of this name, before it or after it."""
+    """A tracker that dies at the next write of this name, before it or after it."""
 
     dies: Death = None
 
@@ -122,7 +122,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def go_on(self) -> None:
-        """Whoever comes next carries out what was decided; afterwards all agree."""
+        """The next caller carries out what was decided; afterwards all agree."""
         self.tracker.dies = None
         owner = apply(self.model, self.ledger, self.tracker)
         with self.ledger.lock_production(self.model) as production:
@@ -135,7 +135,7 @@ class Machine(RuleBasedStateMachine):
         assert stages.count("Production") <= 1
 
     @invariant()
-    def the_ledger_is_a_chain_and_each_change_is_told_once(self) -> None:
+    def the_ledger_is_a_chain_and_each_change_is_announced_once(self) -> None:
         applied = [row for row in self.ledger.history(self.model) if row.applied_at]
         assert all(after.from_version == before.to_version for before, after in pairwise(applied))
         closed = [row for row in self.ledger.history(self.model) if row.applied_at or row.superseded_at]

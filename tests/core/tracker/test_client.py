@@ -1,4 +1,4 @@
-"""What only MLflow itself can show; what a tracker promises is in test_tracker_contract.py."""
+"""What only MLflow itself can show; what a tracker promises is in contract/."""
 
 import math
 import socket
@@ -207,7 +207,7 @@ def test_a_run_has_a_page_that_a_person_can_open(tracker: ExperimentTracker, run
 @pytest.mark.parametrize("failures", [0, 1, 2])
 def test_a_search_that_the_server_stumbles_over_is_sent_once_more(failures: int) -> None:
     """As MLflow does where several searches at once import its login, which is not installed."""
-    with Inbox(answer=b"{}", stumbles=failures) as server:
+    with Inbox(body=b"{}", stumbles=failures) as server:
         tracker = ExperimentTracker(server.url)
         with pytest.raises(NoAnswerError) if failures == 2 else nullcontext():
             assert tracker.search_runs(["1"]) == []

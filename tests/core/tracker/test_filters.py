@@ -96,11 +96,11 @@ def test_conditions_are_all_to_be_met() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "comparison", "value", "says"),
     [
-        ("metrics", "f1", "=", 1, "a run has a metric"),
-        ("attribute", "colour", "=", "red", "no 'colour' to search for"),
-        ("metric", "f1", "LIKE", 1, "'LIKE' is no comparison"),
-        ("metric", "f1", "= 1 AND tags.a =", 1, "no comparison"),
-        ("param", "depth", ">", "3", "neither less nor greater"),
+        ("metrics", "f1", "=", 1, "is not a kind of field"),
+        ("attribute", "colour", "=", "red", "attribute 'colour'; use run_id"),
+        ("metric", "f1", "LIKE", 1, "'LIKE' is not a comparison"),
+        ("metric", "f1", "= 1 AND tags.a =", 1, "is not a comparison"),
+        ("param", "depth", ">", "3", "compare it with = or !=, not with >"),
         ("param", "depth", "=", 3, "cannot be compared with 3"),
         ("metric", "f1", "=", "1", "cannot be compared with '1'"),
         ("metric", "f1", "=", True, "cannot be compared with True"),

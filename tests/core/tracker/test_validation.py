@@ -1,4 +1,4 @@
-"""What a run may be told, without any MLflow but its own rules about names."""
+"""What may be logged, checked without MLflow except for its own rules about names."""
 
 import math
 
@@ -21,7 +21,7 @@ from retrain.tracker import validation
 @example(name="/a")
 @example(name="f1 (macro)")
 @example(name="")
-def test_a_name_that_we_take_is_one_that_mlflow_takes(name: str) -> None:
+def test_mlflow_takes_each_name_that_we_take(name: str) -> None:
     try:
         validation.metrics({name: 1.0})
     except TrackerError:
@@ -34,9 +34,9 @@ def test_a_name_that_we_take_is_one_that_mlflow_takes(name: str) -> None:
 
 
 def test_a_refusal_names_the_key_and_the_character() -> None:
-    with pytest.raises(TrackerError, match=r"parameter 'a\(b\)': MLflow takes no '\(' in a name"):
+    with pytest.raises(TrackerError, match=r"parameter 'a\(b\)': MLflow does not allow '\(' in a name"):
         validation.params({"a(b)": 1})
-    with pytest.raises(TrackerError, match=r"tag 'a%': MLflow takes no '%'"):
+    with pytest.raises(TrackerError, match=r"tag 'a%': MLflow does not allow '%'"):
         validation.tags({"a%": "x"})
 
 
@@ -74,5 +74,5 @@ def test_infinity_is_refused(value: float) -> None:
 
 @pytest.mark.parametrize("value", [None, "x", "0.5", ["1"], object()])
 def test_what_is_no_number_is_refused(value: float) -> None:
-    with pytest.raises(TrackerError, match=r"metric 'a' is .*no number"):
+    with pytest.raises(TrackerError, match=r"metric 'a' is .*not a number"):
         validation.metrics({"a": value})

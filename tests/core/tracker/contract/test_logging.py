@@ -3,7 +3,6 @@
 import math
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from retrain.tracker.entities import LoggedModel, MetricPoint
 from tests.core.tracker.contract.samples import Tracker, refused
@@ -79,8 +78,8 @@ def test_metrics_have_steps_take_nan_and_refuse_what_mlflow_would_twist(tracker:
     for wrong, says in (
         ({"inf": math.inf}, "'inf' is inf"),
         ({"low": [0.1, -math.inf]}, "'low' is -inf"),
-        ({"precision (weighted)": 0.5}, r"no '\(' in a name"),
-        ({"a//b": 0.5}, "no empty part"),
+        ({"precision (weighted)": 0.5}, r"not allow '\(' in a name"),
+        ({"a//b": 0.5}, "nor an empty part"),
         ({"x" * 251: 0.5}, "not 251"),
     ):
         refused(lambda wrong=wrong: tracker.log_metrics(run, {"fine": 1, **wrong}), says)

@@ -13,7 +13,7 @@ def test_versions_are_listed_and_found_by_key_number_and_stage(tracker: Tracker,
     found = tracker.get_model_version(registered, "2")
     assert (found.model, found.version, found.stage, found.aliases, found.run_id) == (registered, "2", "None", (), run)
     assert tracker.get_model_version(registered, stage="None").version == "3"
-    refused(lambda: tracker.get_model_version(registered), "either which version or which stage")
+    refused(lambda: tracker.get_model_version(registered), "either a version or a stage")
     refused(lambda: tracker.get_model_version(registered, "4"))
     refused(lambda: tracker.get_model_version(registered, "one"))
     refused(lambda: tracker.get_model_version(registered, stage="Production"), "no version")
@@ -73,7 +73,7 @@ def test_stages_archive_their_owner_and_staging_takes_its_alias_along(tracker: T
     assert now() == [("Staging", ()), ("None", ()), ("Staging", ("staging",))]
     assert tracker.get_model_version(registered, stage="Staging").version == "3"
     refused(lambda: tracker.transition_model_stage(registered, "1", "Production", False), "two versions")
-    refused(lambda: tracker.transition_model_stage(registered, "1", "Live"), "'Live' is no stage")
+    refused(lambda: tracker.transition_model_stage(registered, "1", "Live"), "'Live' is not a stage")
     refused(lambda: tracker.transition_model_stage(registered, "4", "Staging"))
 
 

@@ -20,7 +20,7 @@ def test_a_run_is_as_it_was_started_and_is_found_by_its_key(tracker: Tracker, ex
     assert found.tags.items() >= {"who": "me", "mlflow.parentRunId": run, "mlflow.note.content": "why"}.items()
     assert tracker.find_run(experiment, key) == child
     assert tracker.find_run(experiment, "ab12") is None
-    refused(lambda: tracker.find_run(experiment, "x' OR tags.`a` = 'b"), "is no key")
+    refused(lambda: tracker.find_run(experiment, "x' OR tags.`a` = 'b"), "is not a key")
 
 
 def test_a_run_ends_and_is_taken_up_again(tracker: Tracker, run: str) -> None:
@@ -28,7 +28,7 @@ def test_a_run_ends_and_is_taken_up_again(tracker: Tracker, run: str) -> None:
         tracker.end_run(run, status)
         found = tracker.get_run(run)
         assert (found.status, found.ended_at is None) == (status, status == "RUNNING")
-    refused(lambda: tracker.end_run(run, "DONE"), "'DONE' is no status")
+    refused(lambda: tracker.end_run(run, "DONE"), "'DONE' is not a status")
 
 
 def test_a_deleted_run_is_kept_and_neither_found_nor_changed(tracker: Tracker, experiment: str, run: str) -> None:
@@ -106,7 +106,7 @@ def test_runs_come_in_the_order_asked_and_without_the_field_last(
     assert names(Order("attribute", "run_name", ascending=False), first=2) == "43"
     assert tracker.search_runs([], max_results=5) == tracker.search_runs([experiment], max_results=0) == []
     assert len(tracker.search_runs([experiment, "987654321"])) == 5
-    refused(lambda: tracker.search_runs([experiment], (), [Order("metric", "f1")]), "sort here")
+    refused(lambda: tracker.search_runs([experiment], (), [Order("metric", "f1")]), "sort them here")
 
 
 def test_all_runs_come_once_whatever_the_size_of_a_page(
