@@ -1,4 +1,4 @@
-"""A folder of specs: every good one is read, and every broken one is told by its name, whatever is wrong with it."""
+"""A folder of specs: every good one is read, and every broken one is reported by name, whatever is wrong with it."""
 
 from contextlib import closing
 
@@ -11,6 +11,7 @@ from retrain.models import training
 from retrain.source.table import Source
 from retrain.spec import files as spec_files
 from retrain.spec.files import SHIPPED, load, load_folder
+from tests.core.source.tables import read
 
 SPEC = """\
 model: {model}
@@ -50,10 +51,10 @@ def test_a_file_is_read_with_its_path_and_names_its_dag(write):
     assert loaded.dag_id == "retrain_letters"
 
 
-def test_faults_of_a_spec_are_told_with_the_name_of_its_file(write):
-    told = refusal(write("letters.yaml", SPEC.format(model="a/b", place="tabel: letters")))
+def test_faults_of_a_spec_are_reported_with_the_name_of_its_file(write):
+    message = refusal(write("letters.yaml", SPEC.format(model="a/b", place="tabel: letters")))
 
-    assert [line.split(" = ")[0] for line in told.splitlines()] == [
+    assert [line.split(" = ")[0] for line in message.splitlines()] == [
         "letters.yaml: model",
         "letters.yaml: source.tabel",
     ]
@@ -74,11 +75,11 @@ def test_faults_of_a_spec_are_told_with_the_name_of_its_file(write):
         ("model: &again [*again]", ""),
     ],
 )
-def test_a_file_that_holds_no_spec_is_one_clear_line_for_each_fault(write, text, fault):
-    told = refusal(write("broken.yaml", text))
+def test_a_file_without_a_spec_is_one_clear_line_for_each_fault(write, text, fault):
+    message = refusal(write("broken.yaml", text))
 
-    assert told.startswith(f"broken.yaml: {fault}")
-    assert all(line.startswith("broken.yaml: ") for line in told.splitlines())
+    assert message.startswith(f"broken.yaml: {fault}")
+    assert all(line.startswith("broken.yaml: ") for line in message.splitlines())
 
 
 def test_a_field_that_is_written_twice_is_refused(write):
@@ -88,7 +89,7 @@ def test_a_field_that_is_written_twice_is_refused(write):
     assert "gate" in refusal(file)
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path):
+def test_a_file_that_cannot_be_read_is_reported(tmp_path):
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "latin.yaml").write_bytes("model: caf\u00e9".encode("latin-1"))
 
@@ -111,9 +112,9 @@ def test_a_query_is_read_from_beside_the_spec_without_its_semicolon(write, text)
 def test_a_query_without_text_is_refused(write, text):
     write("letters.sql", text)
 
-    told = refusal(write("letters.yaml", place="query: letters.sql"))
+    message = refusal(write("letters.yaml", place="query: letters.sql"))
 
-    assert told == "letters.yaml: source.query = 'letters.sql': is empty; write one SELECT into it"
+    assert message == "letters.yaml: source.query = 'letters.sql': is empty; write one SELECT into it"
 
 
 def test_a_query_that_cannot_be_read_is_refused(write, tmp_path):
@@ -123,15 +124,15 @@ def test_a_query_that_cannot_be_read_is_refused(write, tmp_path):
     (tmp_path / "letters.sql").write_bytes(b"SELECT '\xe9'")
     not_utf8 = refusal(spec)
 
-    for told in (missing, not_utf8):
-        assert told.startswith("letters.yaml: source.query = 'letters.sql': cannot be read (")
-        assert told.endswith("); put it beside the spec")
+    for message in (missing, not_utf8):
+        assert message.startswith("letters.yaml: source.query = 'letters.sql': cannot be read (")
+        assert message.endswith("); put it beside the spec")
 
 
 # ── a folder
 
 
-def test_every_good_spec_is_read_in_the_order_of_the_names_and_every_broken_one_is_told(write, tmp_path):
+def test_every_good_spec_is_read_in_the_order_of_the_names_and_every_broken_one_is_reported(write, tmp_path):
     write("b.yaml")
     write("a.yaml")
     write("broken.yaml", "model: [")
@@ -175,7 +176,7 @@ def test_a_folder_without_specs_holds_nothing(tmp_path):
 
 def test_a_folder_that_is_not_there_is_a_fault(tmp_path):
     missing = tmp_path / "missing"
-    remedy = f"{missing}: is no folder; let RETRAIN_SPECS name the one that holds your specs"
+    remedy = f"{missing}: is not a folder; set RETRAIN_SPECS to the one that holds your specs"
     assert load_folder(missing) == spec_files.SpecFolder((), (remedy,))
 
 
@@ -244,7 +245,7 @@ def test_the_query_that_comes_with_retrain_labels_a_review_by_its_rating(databas
         )
     file = load(SHIPPED / "reviews.yaml")
 
-    rows = Source(database.connect, file.spec.source, file.sql).read_labelled().sort_by("key")
+    rows = read(Source(database.connect, file.spec.source, file.sql)).sort_by("key")
 
     assert list(zip(rows["text"].to_pylist(), rows["label"].to_pylist(), strict=True)) == [
         ("a", "negative"),

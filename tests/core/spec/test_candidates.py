@@ -1,0 +1,51 @@
+"""The section `candidates`."""
+
+import pytest
+
+from retrain.errors import SpecError
+from tests.core.spec.specs import LINEAR, assert_accepted, assert_refused, refusal, spec
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
+    ],
+    ids=str,
+)
+def test_what_can_run_is_accepted(fields):
+    assert_accepted(fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"candidates": []}, "candidates = []: is empty; add a candidate"),
+        ({"candidates": [LINEAR, LINEAR]}, "names linear more than once; name each once"),
+        ({"candidates": LINEAR}, "input should be a valid array"),
+    ],
+)
+def test_a_fault_is_refused_with_file_field_value_and_remedy(fields, message):
+    assert_refused(fields, message)
+
+
+def test_a_candidate_is_found_by_its_name():
+    both = spec(candidates=[LINEAR, {**LINEAR, "name": "strict", "params": {"c": 0.1}}])
+
+    assert both.candidate("strict").params == {"c": 0.1}
+
+
+def test_a_candidate_that_the_spec_does_not_name_is_refused_with_those_that_it_does():
+    both = spec(candidates=[LINEAR, {**LINEAR, "name": "strict"}])
+
+    with pytest.raises(SpecError, match=r"^Letters: there is no candidate 'boosted'; the spec names linear, strict$"):
+        both.candidate("boosted")
+
+
+def test_a_fault_in_the_only_candidate_is_not_reported_as_a_missing_candidate():
+    text = refusal(candidates=[{**LINEAR, "estimator": "estimators.text.logistic"}])
+
+    assert text == (
+        'letters.yaml: candidates[0].estimator = "estimators.text.logistic": '
+        r"string should match pattern '^[A-Za-z_][\w.]*:[A-Za-z_]\w*$'"
+    )
