@@ -1,7 +1,7 @@
-"""Digests of rows in a fixed order, however they come in batches, and of each column by itself.
+"""Digest of rows in a fixed order, independent of how they are cut into batches.
 
-A column can so be checked without reading the others: the seal names the digest of each, and the rows' own digest is
-that of the seal.
+The seal lists a digest for each column, and the digest of the rows is that of the seal. So one column can be checked
+without reading the others.
 """
 
 import json
@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 
 class Digest:
-    """SHA-256 over the values of each column, and over which of them there are.
+    """SHA-256 over the values of each column, and over which of them are null.
 
-    A value's length is counted apart from its bytes, so that none can slide into the next one.
+    The lengths of values are hashed apart from their bytes, so that two values cannot be confused with another two
+    whose bytes, joined, are the same.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
@@ -24,30 +25,30 @@ class Digest:
         self._parts = {name: (sha256(), sha256()) for name in self._types}
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """batch: of the same columns, in whatever order."""
+        """Add a batch of the same columns, in any order."""
         for name, parts in self._parts.items():
             for part, data in zip(parts, _bytes(batch.column(name)), strict=True):
                 part.update(data)
 
     def seal(self) -> str:
-        """Name, type and digest of each column, as JSON: the same for the same rows."""
+        """Return name, type and digests of each column as JSON: equal for equal rows."""
         digests = {name: [part.hexdigest() for part in parts] for name, parts in self._parts.items()}
         return json.dumps([[name, type_, *digests[name]] for name, type_ in self._types.items()])
 
 
 def is_part(seal: str, whole: str) -> bool:
-    """Whether one seals columns of the other, and all of their rows."""
+    """Return whether `seal` is that of some of the columns that `whole` seals, with the same rows."""
     sealed = json.loads(whole or "[]")
     return all(each in sealed for each in json.loads(seal))
 
 
 def digest_of(seal: str) -> str:
-    """128 bits, in hex."""
+    """Return the digest of a seal: 128 bits, in hex."""
     return sha256(seal.encode()).hexdigest()[:32]
 
 
 def _bytes(column: pa.Array) -> Iterator[memoryview]:
-    """Of each value its length, or whether there is one; and the values, one after the other."""
+    """Yield two buffers: the length of each text (-1 for null), or whether each value is present; then the values."""
     if pa.types.is_string(column.type):
         yield pc.fill_null(pc.binary_length(column), -1).to_numpy().data
         texts = pc.fill_null(column, "")

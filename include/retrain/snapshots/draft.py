@@ -1,4 +1,4 @@
-"""Rows on their way into a snapshot: on which side each falls is known when all of them have come."""
+"""Rows on their way into a snapshot: their subsets are known only when all rows have arrived."""
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,7 @@ from retrain.snapshots.split import (
     Rounds,
     Span,
     SplitVersion,
+    SubsetCodes,
     Subsets,
     distinct,
     in_range,
@@ -26,29 +27,29 @@ from retrain.source.columns import CONTENT, GROUP, ROUND, SUBSET
 
 _NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SUBSET, ROUND}
 _Batch = TypeVar("_Batch")
-Codes = NDArray[np.int64]
 
 SUBSET_NAMES = pa.array([subset.value for subset in SUBSETS], pa.string())
 
 
 def features_of(table: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
+    """Return the feature columns."""
     return table.select([name for name in table.schema.names if name not in _NO_FEATURES])
 
 
-def clusters_of(table: pa.Table | pa.RecordBatch) -> Codes:
-    """What counts as one: rows of one group where split by group, and otherwise of one content. Shape (rows,)."""
+def clusters_of(table: pa.Table | pa.RecordBatch) -> NDArray[np.int64]:
+    """Return the cluster of each row, shape (rows,): its group key where split by group, otherwise its content key."""
     return np.asarray(table.column(GROUP if GROUP in table.schema.names else CONTENT).to_numpy(), np.int64)
 
 
 def schema_of(rows: pa.Schema) -> pa.Schema:
-    """Of a snapshot of these rows: with what is said of each."""
+    """Return the schema of a snapshot of these rows: with content key, subset and holdout round."""
     fields = [pa.field(GROUP, pa.int64()) if field.name == GROUP else field for field in rows]
-    ours = [(CONTENT, pa.int64()), (SUBSET, pa.string()), (ROUND, pa.int64())]
-    return pa.schema([*fields, *(pa.field(*each) for each in ours)], metadata=rows.metadata)
+    added = [(CONTENT, pa.int64()), (SUBSET, pa.string()), (ROUND, pa.int64())]
+    return pa.schema([*fields, *(pa.field(*each) for each in added)], metadata=rows.metadata)
 
 
 def ahead(batches: Iterator[_Batch]) -> Generator[_Batch]:
-    """The same batches; while one is worked on, another thread waits for the next."""
+    """Yield the same batches; while the caller works on one, another thread fetches the next."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:
@@ -58,49 +59,52 @@ def ahead(batches: Iterator[_Batch]) -> Generator[_Batch]:
 
 @dataclass(frozen=True)
 class Divided:
-    """The rows with the side of each, and what is the same for all."""
+    """All rows of a snapshot, divided into subsets."""
 
     holdout_round: int
-    """That judges."""
+    """The round that judges."""
     span: Span | None
-    """Split by time: its first and last label time."""
-    batches: Iterator[tuple[pa.RecordBatch, Codes]]
-    """Each with the place of every row's side in `SIDES`."""
+    """Split by time: the first and last label time of that round."""
+    batches: Iterator[tuple[pa.RecordBatch, SubsetCodes]]
+    """Batches, each with the codes of its rows."""
 
 
 class Draft:
-    """Holds the rows in a file. In memory is 64 bits of each that may judge; split by time, 128 of each."""
+    """Holds the rows in a file, and in memory 64 bits for each row that may judge; split by time, 128 for each row."""
 
     def __init__(self, file: IO[bytes], rows: pa.Schema, split_version: SplitVersion) -> None:
         self._file, self._split_version, self._schema = file, split_version, schema_of(rows)
-        self._kept = pa.schema([field for field in self._schema if field.name not in (SUBSET, ROUND)], rows.metadata)
-        # As it is: it is read once, soon, and to compress it takes longer than to write it.
-        self._writer = pa.ipc.new_stream(file, self._kept)
+        self._stored = pa.schema([field for field in self._schema if field.name not in (SUBSET, ROUND)], rows.metadata)
+        # Not compressed: the file is read once and soon, and compressing takes longer than writing.
+        self._writer = pa.ipc.new_stream(file, self._stored)
         self._may_judge = [np.empty(0, np.int64)]
         self._content, self._times = [np.empty(0, np.int64)], [np.empty(0, "datetime64[us]")]
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """batch: as `Source.labelled` gives it."""
+        """Add a batch of `Source.labelled`."""
         salt, split = self._split_version.salt, self._split_version.split
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         columns[CONTENT] = pa.array(content_keys(features_of(batch), salt))
         if split.by == "group":
             columns[GROUP] = pa.array(content_keys(batch.select([GROUP]), salt))
-        kept = pa.RecordBatch.from_arrays([columns[name] for name in self._kept.names], schema=self._kept)
-        self._writer.write_batch(kept)
+        stored = pa.RecordBatch.from_arrays([columns[name] for name in self._stored.names], schema=self._stored)
+        self._writer.write_batch(stored)
         if split.by == "time":
-            self._content.append(clusters_of(kept))
+            self._content.append(clusters_of(stored))
             self._times.append(batch.column("label_time").to_numpy(zero_copy_only=False))
         else:
-            self._may_judge.append(in_range(clusters_of(kept), split))
+            self._may_judge.append(in_range(clusters_of(stored), split))
 
     def divided(self, known: Rounds, round_rows: int) -> Divided:
-        """known: the rounds of the last consumed snapshot. round_rows: see `opened` and `sides_by_time`."""
+        """Divide all rows into subsets.
+
+        known: the rounds of the last consumed snapshot. round_rows: as in `opened` and `subsets_by_time`.
+        """
         split = self._split_version.split
         if split.by == "time":
             times = np.concatenate(self._times)
-            whole = subsets_by_time(np.concatenate(self._content), times, split, known, round_rows)
-            return Divided(whole.current, whole.span, self._with(lambda _, start, stop: whole.part(start, stop)))
+            subsets = subsets_by_time(np.concatenate(self._content), times, split, known, round_rows)
+            return Divided(subsets.current, subsets.span, self._with(lambda _, start, stop: subsets.part(start, stop)))
         holdout_rounds = opened(distinct(np.concatenate(self._may_judge)), known, round_rows)
         return Divided(
             holdout_rounds.current,
@@ -108,12 +112,15 @@ class Draft:
             self._with(lambda cluster, *_: subsets_by_hash(cluster, split, holdout_rounds)),
         )
 
-    def _with(self, subsets: Callable[[Codes, int, int], Subsets]) -> Iterator[tuple[pa.RecordBatch, Codes]]:
+    def _with(
+        self, subsets_of: Callable[[NDArray[np.int64], int, int], Subsets]
+    ) -> Iterator[tuple[pa.RecordBatch, SubsetCodes]]:
+        """subsets_of: is given the clusters of a batch, its first row and the row after its last."""
         self._writer.close()
         self._file.seek(0)
         start = 0
         for batch in pa.ipc.open_stream(self._file):
-            found = subsets(clusters_of(batch), start, start + batch.num_rows)
-            columns = [*batch.columns, SUBSET_NAMES.take(pa.array(found.code)), pa.array(found.holdout_round)]
-            yield pa.RecordBatch.from_arrays(columns, schema=self._schema), found.code
+            subsets = subsets_of(clusters_of(batch), start, start + batch.num_rows)
+            columns = [*batch.columns, SUBSET_NAMES.take(pa.array(subsets.code)), pa.array(subsets.holdout_round)]
+            yield pa.RecordBatch.from_arrays(columns, schema=self._schema), subsets.code
             start += batch.num_rows

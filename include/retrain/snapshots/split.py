@@ -1,12 +1,12 @@
-"""On which side of the split a row falls (DESIGN rules 3 and 4).
+"""The subset of every row: training, validation, holdout, waiting or gap (DESIGN rules 3 and 4).
 
-Split by hash or by group, a row's side follows from its *cluster*: the keyed 64-bit hash of its content, or of its
-group. Rows of one cluster fall on one side, and a cluster never changes from training to holdout. Split by time, the
-newest rows judge. Holdout rows come in rounds: those of the newest round judge, those of earlier rounds train, and
-those that have arrived since wait until they are enough for the next.
+Split by hash or by group, a row's subset follows from its *cluster*: the keyed 64-bit hash of its content, or of its
+group. Rows of one cluster are in one subset, and a cluster never moves from training to holdout. Split by time, the
+newest rows judge. Holdout rows come in rounds: rows of the newest round judge, rows of earlier rounds train, and rows
+that have arrived since then wait until there are enough for the next round.
 
-A row that was edited, or deleted and brought back, may fall on another side than before: what a model has trained on
-is therefore asked of the snapshot that it saw (`SnapshotStore.seen`), whenever it is judged.
+A row that was edited, or deleted and inserted again, may be in another subset than before. Therefore, whenever a model
+is judged, the snapshot that it was trained on says which rows it has seen (`SnapshotStore.seen`).
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,20 @@ from retrain.records import Subset
 from retrain.spec.source import Split
 
 UNASSIGNED = 0
-"""Round of a row that belongs to none: outside of the holdout's range, or waiting."""
+"""The round number of a row without a round: outside the holdout's range, or waiting."""
 
 SUBSETS = (Subset.TRAIN, Subset.VALIDATION, Subset.HOLDOUT, Subset.WAITING, Subset.GAP)
 TRAIN, VALIDATION, HOLDOUT, WAITING, GAP = range(5)
 
+SubsetCodes = NDArray[np.int64]
+"""For each row the position of its subset in `SUBSETS`, shape (rows,)."""
 Times = NDArray[np.datetime64]
 Span = tuple[np.datetime64, np.datetime64]
 
 
 @dataclass(frozen=True)
 class SplitVersion:
-    """The snapshots of a model that are split in one way. Another split in the spec begins the next one."""
+    """How the snapshots of a model are split. A change of the split in the spec begins the next version."""
 
     number: int
     """From 1."""
@@ -39,34 +41,37 @@ class SplitVersion:
     group: str | None
     """The group column, where split by group."""
     after_round: int
-    """The last round of the split version before, 0 for the first one: its own follow on, so that no number is used twice."""
+    """The last round of the previous split version, or 0. Rounds count on from it; no number occurs twice."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rounds:
-    """What each holdout round holds, as the last consumed snapshot of the split version says."""
+    """The clusters of each holdout round, from the last consumed snapshot of the split version."""
 
     cluster: NDArray[np.int64]
     holdout_round: NDArray[np.int64]
     """Both of shape (clusters,); rounds count from 1."""
     current: int
-    """The round that judged. Not the greatest of `round`: were its rows deleted, an earlier one would judge again."""
+    """The round that judged. It may be greater than all of `holdout_round`: where its rows were deleted, the previous
+    round must not judge again.
+    """
     span: Span | None = None
     """Split by time: the first and the last label time of the current round; None before the first one."""
 
     @cached_property
     def ranked(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Clusters in order, and the round of each: sorted once, however many batches of rows are looked up."""
+        """The sorted clusters and the round of each: sorted once for all batches that are looked up."""
         order = np.argsort(self.cluster, kind="stable")
         return self.cluster[order], self.holdout_round[order]
 
 
 @dataclass(frozen=True, eq=False)
 class Subsets:
-    code: NDArray[np.int64]
-    """Shape (rows,): position in `SIDES`."""
+    """The subset and the holdout round of each row."""
+
+    code: SubsetCodes
     holdout_round: NDArray[np.int64]
-    """Shape (rows,): holdout round, `UNASSIGNED` where none."""
+    """Shape (rows,); `UNASSIGNED` where a row has none."""
     current: int
     """The round that judges."""
     span: Span | None = None
@@ -77,23 +82,23 @@ class Subsets:
 
 
 def no_rounds(after: int) -> Rounds:
-    """What is known before a split version's first snapshot. after: the last round of the split version before, or 0."""
+    """Return the rounds before a split version's first snapshot. after: `SplitVersion.after_round`."""
     return Rounds(np.empty(0, np.int64), np.empty(0, np.int64), after)
 
 
 def position(cluster: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Where each cluster lies in [0, 1), evenly spread because it is a hash."""
-    # 53 bits, which a double holds exactly: 64 would round some keys up to 1.0
+    """Map each cluster to [0, 1), evenly because it is a hash. Shape (clusters,)."""
+    # A double holds 53 bits exactly; with 64 bits some keys would be rounded up to 1.0.
     return (cluster.view(np.uint64) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
 def in_range(cluster: NDArray[np.int64], split: Split) -> NDArray[np.int64]:
-    """Which clusters may judge, split by hash or by group. Shape (rows,) to (distinct such clusters,)."""
+    """Return the distinct clusters that may judge, split by hash or by group. Shape (rows,) to (clusters,)."""
     return distinct(cluster[position(cluster) < split.holdout])
 
 
 def distinct(cluster: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each once, in order. NumPy's own keeps a hash table, which takes several times the memory."""
+    """Return the sorted distinct clusters. `np.unique` builds a hash table, which takes several times the memory."""
     ranked = np.sort(cluster)
     first = np.ones(len(ranked), np.bool_)
     first[1:] = ranked[1:] != ranked[:-1]
@@ -101,10 +106,10 @@ def distinct(cluster: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def opened(may_judge: NDArray[np.int64], known: Rounds, round_rows: int) -> Rounds:
-    """The rounds that there are, with the next one where enough clusters wait for it.
+    """Return the rounds, with the next one where enough clusters wait for it.
 
-    may_judge: all that are in the holdout's range, shape (clusters,), each once. round_rows: how many that are in no
-    round yet open the next; fewer will do where the current one has no rows.
+    may_judge: all distinct clusters in the holdout's range, shape (clusters,). round_rows: the number of clusters
+    without a round that opens the next one; where the current round has no rows, fewer are enough.
     """
     holdout_round = _inherited(may_judge, known)
     waits, current = holdout_round == UNASSIGNED, known.current
@@ -115,9 +120,9 @@ def opened(may_judge: NDArray[np.int64], known: Rounds, round_rows: int) -> Roun
 
 
 def subsets_by_hash(cluster: NDArray[np.int64], split: Split, holdout_rounds: Rounds) -> Subsets:
-    """The side and the holdout round of some rows, by their content or by their group.
+    """Return the subset and the holdout round of some rows, split by content or by group.
 
-    cluster: shape (rows,). rounds: what `opened` gives.
+    cluster: shape (rows,). holdout_rounds: the result of `opened`.
     """
     where = position(cluster)
     in_holdout = where < split.holdout
@@ -130,19 +135,20 @@ def subsets_by_hash(cluster: NDArray[np.int64], split: Split, holdout_rounds: Ro
 
 
 def subsets_by_time(content: NDArray[np.int64], times: Times, split: Split, known: Rounds, round_rows: int) -> Subsets:
-    """The side of every row, by its label time: training, gap, validation, gap, holdout, waiting.
+    """Return the subset of every row by its label time: training, gap, validation, gap, holdout, waiting.
 
-    An round is a span of time, fixed when it opens: a row that arrives late falls where it would have fallen in time.
-    Later rows wait. Validation is the newest share of the rows that do not wait, before the holdout. Rows labelled at
-    one moment are never divided, so shares are met only as nearly as that allows. A row without a label time is on no
-    side: nothing says that it is older than what it would judge.
+    A round is a span of time, fixed when it opens: a row that arrives late gets the subset that it would have had in
+    time. Later rows wait. Validation is the newest share of the rows that do not wait, before the holdout. Rows with
+    equal label times are never divided, so the shares are approximate. A row without a label time trains and judges
+    nothing (`GAP`): it might be newer than the rows that would judge it.
 
-    Of equal contents the oldest row has its side and copies elsewhere have none (`GAP`). Were the newest to win
-    instead, a copy would take a row that has trained into the holdout; were each to stay where it is, a model would be
-    judged on what it has learnt by heart.
+    Where several rows have equal content, the oldest keeps its subset, and copies in other subsets are left out
+    (`GAP`). If the newest won instead, a copy would move a row that has trained into the holdout; if each stayed where
+    it is, a model would be judged on rows that it has memorised.
 
-    content: shape (rows,), content keys. times: shape (rows,), NaT for none. known: as the last consumed snapshot says.
-    round_rows: distinct waiting contents that open the next round; fewer will do where the current one has no rows.
+    content: content keys, shape (rows,). times: label times, shape (rows,), NaT where a row has none. known: the rounds
+    of the last consumed snapshot. round_rows: the number of distinct waiting contents that opens the next round; where
+    the current round has no rows, fewer are enough.
     """
     oldest = _oldest_copy(content, times)
     dated = np.sort(times[~np.isnat(times)])
@@ -160,7 +166,7 @@ def subsets_by_time(content: NDArray[np.int64], times: Times, split: Split, know
         older = dated[dated < since - gap]
         due = round(split.validation * np.count_nonzero(dated <= until))
         begin = older[-due:][0] if due and len(older) else since - gap
-        # NaT compares false with everything, so that rows without a time stay where they are.
+        # Every comparison with NaT is false, so rows without a label time stay in the gap.
         code[times < begin - gap] = TRAIN
         code[(times >= begin) & (times < since - gap)] = VALIDATION
         code[_within(times, span)] = HOLDOUT
@@ -178,7 +184,7 @@ def _within(times: Times, span: Span) -> NDArray[np.bool_]:
 
 
 def _oldest_copy(content: NDArray[np.int64], times: Times) -> NDArray[np.int64]:
-    """For each row, which is the oldest of the same content; those without a time come last. Shape (rows,)."""
+    """Return for each row the position of the oldest row with the same content, shape (rows,). NaT counts as newest."""
     by_age = np.argsort(times, kind="stable")
     distinct, first = np.unique(content[by_age], return_index=True)
     return by_age[first][np.searchsorted(distinct, content)]

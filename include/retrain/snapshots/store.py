@@ -1,8 +1,9 @@
-"""Snapshots: labelled rows as they were, in Parquet, with a content digest and the side of every row.
+"""Snapshots: labelled rows as they were, in Parquet, with a content digest and the subset of every row.
 
-A row's *content key* is a keyed 64-bit hash of its normalised features: what two rows share when a model cannot tell
-them apart. A *group key* is the same of its group column. Split by group it is the row's cluster, otherwise the content
-key is: what decides the side (`retrain.split`), and what counts as one when a model is judged.
+A row's *content key* is a keyed 64-bit hash of its normalised features: two rows have the same one where a model cannot
+tell them apart. A *group key* is the same hash of its group column. The *cluster* of a row is its group key where split
+by group, otherwise its content key: it decides the subset (`retrain.snapshots.split`), and when a model is judged, rows
+of one cluster count as one.
 """
 
 import tempfile
@@ -28,28 +29,28 @@ from retrain.errors import SnapshotError
 from retrain.records import Snapshot, Subset
 from retrain.snapshots.content_keys import as_seen, content_keys
 from retrain.snapshots.digest import Digest, digest_of, is_part
-from retrain.snapshots.draft import SUBSET_NAMES, Codes, Draft, ahead, clusters_of, features_of, schema_of
+from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, clusters_of, features_of, schema_of
 from retrain.snapshots.new_rows import Before, KeyCheck, order_of
-from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, SplitVersion, no_rounds
+from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, SplitVersion, SubsetCodes, no_rounds
 from retrain.source.columns import CONTENT, GROUP, ROUND, SINCE, SUBSET
 
 _DRAFT = ".draft"
 _ABANDONED = timedelta(days=1)
-"""Longer than a snapshot takes by far, as the clocks of two workers may differ by hours."""
+"""Much longer than a snapshot takes, because the clocks of two workers may differ by hours."""
 _ARROWS = {"file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"}
-"""URIs that Arrow reads by itself, which is faster."""
+"""URI schemes that Arrow reads without fsspec, which is faster."""
 _PARQUET = {"compression": "lz4", "dictionary_pagesize_limit": 64 << 10}
-"""Most texts and every key occur once: a dictionary of them is soon given up."""
+"""Most texts and all keys are distinct: a small limit makes the writer give up their dictionaries early."""
 _SEAL = b"retrain.seal"
 """In a file's metadata: see `retrain.snapshots.digest`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows of a snapshot, as training and scoring want them."""
+    """Some rows of a snapshot, in the form that training and scoring need."""
 
     features: pd.DataFrame
-    """Numbers and booleans are float64, empty ones NaN: no column's type depends on which rows were asked for."""
+    """Numbers and booleans are float64, with NaN for null: a column's type does not depend on which rows were read."""
     labels: pd.Series
     label_times: pa.ChunkedArray
     keys: pa.ChunkedArray
@@ -57,13 +58,13 @@ class Rows:
     """Content keys. Shape (rows,), as are the clusters."""
     clusters: NDArray[np.int64]
     snapshot: Snapshot
-    """What they were read from."""
+    """The snapshot that they were read from."""
 
     def __len__(self) -> int:
         return len(self.content)
 
     def part(self, which: NDArray[np.bool_]) -> "Rows":
-        """Some of the rows: `which` has shape (rows,)."""
+        """Return the rows where `which`, shape (rows,), is True."""
         return Rows(
             features=self.features[which].reset_index(drop=True),
             labels=self.labels[which].reset_index(drop=True),
@@ -75,13 +76,13 @@ class Rows:
         )
 
     def labelled_after(self, time: datetime) -> NDArray[np.bool_]:
-        """Shape (rows,); False for a row that has no label time."""
+        """Return whether each row was labelled after `time`, shape (rows,); False where it has no label time."""
         later = pc.greater(self.label_times, pa.scalar(time, self.label_times.type))
         return np.asarray(pc.fill_null(later, False).to_numpy(), np.bool_)
 
 
 class SnapshotStore:
-    """Parquet files below one URI: `file://`, `s3://`, or whatever else Arrow or fsspec knows. Written once."""
+    """Parquet files below one URI: `file://`, `s3://`, or another that Arrow or fsspec knows. A file never changes."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri.rstrip("/")
@@ -102,11 +103,12 @@ class SnapshotStore:
         last: Snapshot | None,
         inherits: Snapshot | None,
     ) -> Snapshot:
-        """Store `rows` (as `Source.labelled` gives them) with their sides; the same rows give the same snapshot.
+        """Store `rows` (from `Source.labelled`) with their subsets. The same rows give the same snapshot.
 
-        last: the snapshot that the last verdict consumed, which says what is new; None before the first. inherits: the
-        last one consumed in this split version, which says what its rounds hold. Raises SourceMismatchError where a key
-        occurs twice, SnapshotError where one of the two is gone or changed. Memory: see `Draft`.
+        last: the snapshot that the last verdict consumed, None before the first; rows that it does not hold are new.
+        inherits: the last snapshot consumed in this split version; it holds the rounds so far. Raises
+        SourceMismatchError where a key occurs twice, SnapshotError where the file of one of the two is missing or
+        changed. Memory: see `Draft`.
         """
         order, new_rows, watermark = order_of(rows.schema), 0, None
         keys = KeyCheck(order)
@@ -142,12 +144,15 @@ class SnapshotStore:
         )
 
     def read(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> Rows:
-        """The rows on the wanted sides, in a fixed order. Raises SnapshotError where the file is gone or changed."""
+        """Read the rows of the wanted subsets, in a fixed order.
+
+        Raises SnapshotError where the file is missing or changed.
+        """
         table = self._subset(snapshot, wanted)
         features = features_of(table)
-        seen = pa.table({name: as_seen(features[name]) for name in features.column_names})
+        as_model_input = pa.table({name: as_seen(features[name]) for name in features.column_names})
         return Rows(
-            features=seen.to_pandas(),
+            features=as_model_input.to_pandas(),
             labels=table["label"].to_pandas(),
             label_times=table["label_time"],
             keys=table["key"],
@@ -157,25 +162,26 @@ class SnapshotStore:
         )
 
     def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
-        """All rows, with the columns as they are stored; some columns where they are named, in that order.
+        """Read all rows as they are stored: all columns, or only the named ones, in that order.
 
-        Raises SnapshotError where the file is gone or changed.
+        Raises SnapshotError where the file is missing or changed.
         """
         return pa.Table.from_batches(self._batches(snapshot, columns))
 
     def without(self, snapshot: Snapshot, keys: Collection[str]) -> Snapshot:
-        """The same snapshot without the rows of these keys, in a file beside the old one; itself where it holds none.
+        """Write the snapshot without the rows of these keys to a new file beside the old one, and return it.
 
-        Raises SnapshotError where the file is gone or changed.
+        Returns `snapshot` itself where it holds none of the keys. Raises SnapshotError where the file is missing or
+        changed.
         """
         names = pa.array(sorted(keys), pa.string())
         found = [pc.any(pc.is_in(batch.column("key"), names)).as_py() for batch in self._batches(snapshot, ["key"])]
         if not any(found):
             return snapshot
-        kept = (batch.filter(pc.invert(pc.is_in(batch.column("key"), names))) for batch in self._batches(snapshot))
-        first = next(kept)
-        codes = ((batch, _codes(batch)) for batch in chain([first], kept))
-        digest, uri, count = self._put(snapshot.model, first.schema, codes)
+        others = (batch.filter(pc.invert(pc.is_in(batch.column("key"), names))) for batch in self._batches(snapshot))
+        first = next(others)
+        coded = ((batch, _subset_codes(batch)) for batch in chain([first], others))
+        digest, uri, count = self._put(snapshot.model, first.schema, coded)
         return snapshot.model_copy(
             update={
                 "content": digest,
@@ -186,7 +192,7 @@ class SnapshotStore:
         )
 
     def delete(self, uri: str) -> None:
-        """Delete a file, if it is there. Raises SnapshotError where that cannot be done."""
+        """Delete a file, if it exists. Raises SnapshotError where that fails."""
         path = self._path(uri)
         try:
             if self._files.get_file_info(path).type != fs.FileType.NotFound:
@@ -195,23 +201,22 @@ class SnapshotStore:
             raise SnapshotError(f"{uri}: cannot be deleted: {error}") from error
 
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Subset]) -> NDArray[np.bool_]:
-        """Which of `rows` are on these sides of `snapshot`, shape (rows,): by their content, or by their key, which
-        a row keeps when it is edited or the spec's features change. Split by group, also those of a group that is
-        there, or of which a row is there by its key: an older split version's snapshot does not say its groups.
+        """Return which of `rows` are in the wanted subsets of `snapshot`, shape (rows,).
 
-        Raises SnapshotError where a file is gone or changed.
+        A row is found by its content, or by its key, which it keeps when it is edited or when the spec's features
+        change. Split by group, all rows of a group are found where the group is in these subsets, or one of its rows
+        is there by its key: a snapshot of an older split version does not know the groups. Raises SnapshotError where
+        a file is missing or changed.
         """
-        there, same_split_version = (
-            self._subset(snapshot, wanted),
-            snapshot.split_version == rows.snapshot.split_version,
-        )
+        there = self._subset(snapshot, wanted)
+        same_split_version = snapshot.split_version == rows.snapshot.split_version
         if same_split_version and GROUP not in there.column_names:
             by_key = pc.is_in(rows.keys, there["key"]).to_numpy()
             return np.asarray(by_key | np.isin(rows.content, there[CONTENT]), np.bool_)
-        # Otherwise it takes more than the rows: features that are hashed anew, and whole groups.
+        # Otherwise `rows` alone are not enough: features are hashed again, and whole groups are needed.
         now = self._table(rows.snapshot)
         found = by_key = pc.is_in(now["key"], there["key"]).to_numpy()
-        # Each split version has a salt of its own, so that its keys say nothing about another's.
+        # Each split version has its own salt, so content keys of different versions cannot be compared.
         if same_split_version:
             found = found | np.isin(now[CONTENT], there[CONTENT])
         else:
@@ -229,24 +234,24 @@ class SnapshotStore:
 
     def _table(self, snapshot: Snapshot, which: Callable[[pa.RecordBatch], pa.Array] | None = None) -> pa.Table:
         batches = self._batches(snapshot)
-        kept = [batch if which is None else batch.filter(which(batch)) for batch in batches]
-        return pa.Table.from_batches(kept)
+        return pa.Table.from_batches(batch if which is None else batch.filter(which(batch)) for batch in batches)
 
     def _rounds(self, snapshot: Snapshot, cluster: str) -> Rounds:
-        held = [
+        rounds = [
             (clusters_of(batch), batch.column(ROUND).to_numpy())
             for batch in (
                 each.filter(pc.greater(each.column(ROUND), UNASSIGNED))
                 for each in self._batches(snapshot, [cluster, ROUND])
             )
         ]
-        clusters, holdout_rounds = (np.concatenate(each) for each in zip(*held, strict=True))
+        clusters, holdout_rounds = (np.concatenate(each) for each in zip(*rounds, strict=True))
         span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
         return Rounds(clusters, holdout_rounds, snapshot.holdout_round, span)
 
     def _batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """All of its rows, or some columns of all, in at least one batch. Raises SnapshotError where the file is gone,
-        and, after the last one, where what was read has changed.
+        """Yield all rows, with all columns or the named ones, in at least one batch.
+
+        Raises SnapshotError where the file is missing, and, after the last batch, where its content has changed.
         """
         try:
             with self._files.open_input_file(self._path(snapshot.uri)) as file:
@@ -259,7 +264,7 @@ class SnapshotStore:
                 for batch in parquet.iter_batches(columns=columns):
                     digest.update(batch)
                     empty = False
-                    # Read by parts, it has lost in which order its keys are.
+                    # With only some columns read, the batch has lost the schema's metadata, such as the key order.
                     part = batch if columns is None else batch.select(columns)
                     yield part.replace_schema_metadata(schema.metadata)
         except (OSError, pa.ArrowException) as error:
@@ -267,21 +272,22 @@ class SnapshotStore:
         found = digest.seal()
         whole = found == seal if columns is None else is_part(found, seal)
         if digest_of(seal) != (snapshot.content or snapshot.id) or not whole:
-            raise SnapshotError(f"{snapshot.uri}: is not what was stored: its digest differs; put the file back")
+            raise SnapshotError(
+                f"{snapshot.uri}: has changed since it was stored: its digest differs; put the file back"
+            )
         if empty:
             yield pa.RecordBatch.from_pylist([], schema)
 
     def _put(
-        self, model: str, schema: pa.Schema, rows: Iterator[tuple[pa.RecordBatch, Codes]]
-    ) -> tuple[str, str, Codes]:
-        """Write them to where their digest says: that, the URI, and how many rows are on each side.
+        self, model: str, schema: pa.Schema, rows: Iterator[tuple[pa.RecordBatch, SubsetCodes]]
+    ) -> tuple[str, str, NDArray[np.int64]]:
+        """Write the rows to a file that is named by their digest.
 
-        rows: with the place of every row's side in `SIDES`.
-
-        Written also where it is there already: that puts right a file that was damaged.
+        Returns the digest, the URI, and the number of rows in each subset, shape (subsets,). An existing file of that
+        name is written again, which repairs a damaged one.
         """
         folder = f"{self._uri}/{_folder(model)}"
-        # Under a name of its own first: whoever sees the final name sees a whole file.
+        # Written under another name first: a file with the final name is always complete.
         draft = self._path(f"{folder}/{uuid4().hex}{_DRAFT}")
         digest, count = Digest(schema), np.zeros(len(SUBSETS), np.int64)
         try:
@@ -311,7 +317,7 @@ class SnapshotStore:
         return digest_of(seal), uri, count
 
     def _sweep(self, folder: str) -> None:
-        """Delete what killed writers left; one that is at work has written within the day."""
+        """Delete the drafts of killed writers; a writer at work has written within the day."""
         for file in self._files.get_file_info(fs.FileSelector(folder)):
             if file.path.endswith(_DRAFT) and file.mtime and file.mtime < datetime.now(UTC) - _ABANDONED:
                 with suppress(OSError):
@@ -341,13 +347,13 @@ def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
     return fs.PyFileSystem(fs.FSSpecHandler(known)), str(root)
 
 
-def _codes(batch: pa.RecordBatch) -> Codes:
+def _subset_codes(batch: pa.RecordBatch) -> SubsetCodes:
     return np.asarray(pc.index_in(batch.column(SUBSET), SUBSET_NAMES).to_numpy(), np.int64)
 
 
 def _since(schema: pa.Schema) -> datetime | None:
-    said = (schema.metadata or {}).get(SINCE)
-    return None if said is None else datetime.fromisoformat(said.decode())
+    since = (schema.metadata or {}).get(SINCE)
+    return None if since is None else datetime.fromisoformat(since.decode())
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -355,6 +361,6 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _folder(model: str) -> str:
-    """A folder name for a model: readable, short enough for any file system, and different for different models."""
+    """Return a folder name for a model: readable, short enough for any file system, and different for each model."""
     plain = "".join(character if character.isalnum() or character in "-_" else "_" for character in model)[:60]
     return plain if plain == model else f"{plain}-{blake2b(model.encode(), digest_size=4).hexdigest()}"

@@ -1,14 +1,14 @@
-"""The names of our own columns among the user's, and what a source says of its rows in the metadata of their schema."""
+"""Names of our own columns among the user's, and the metadata that a source writes into the schema of its rows."""
 
-# With a dot, so that no feature of the user's is called the same: "content" is a common name for a text.
+# The dot keeps them apart from the user's features: "content" is a common name for a text.
 CONTENT, GROUP, SUBSET, ROUND = "retrain.content", "retrain.group", "retrain.subset", "retrain.holdout_round"
 
 KEY_ORDER = b"retrain.key_order"
-"""In which order they come."""
+"""The order of the keys: `NUMBERS` or `TEXT`."""
 NUMBERS = b"numbers"
-"""Keys are whole numbers, in their order."""
+"""Keys are whole numbers in numeric order."""
 TEXT = b"text"
-"""Keys are in the order of their text's bytes."""
+"""Keys are in the byte order of their text."""
 
 SINCE = b"retrain.since"
-"""After which label time rows were taken, in ISO 8601, where not all were."""
+"""Only rows with a label time after this one were read, in ISO 8601; absent where all rows were read."""

@@ -1,7 +1,8 @@
-"""Runs one SELECT and gives its rows as Arrow batches, in bounded memory.
+"""Run one SELECT and stream its rows as Arrow batches, in bounded memory.
 
-By ADBC, which reads PostgreSQL's binary format straight into Arrow, on a connection of its own with the settings of the
-one it is given. Where there is no wheel of its driver, by psycopg2's COPY to a temporary file, which is slower.
+ADBC reads PostgreSQL's binary format directly into Arrow, on a connection of its own with the same settings as the
+given one. Where its driver is not installed (it has no wheel for some platforms), psycopg2 copies the rows to a
+temporary file with COPY, which is slower.
 """
 
 import re
@@ -19,24 +20,24 @@ from pyarrow import csv
 
 from retrain.errors import SourceError, SourceMismatchError
 
-# What no retry can help, by the class of PostgreSQL's SQLSTATE: a mistake in the query, its data, a lack of rights.
+# Errors that a retry cannot help, by class of SQLSTATE: a mistake in the query, bad data, missing rights.
 _LASTING_STATES = ("0A", "22", "25", "42")
 _LASTING = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError)
 _BATCH = 8 << 20
-"""Bytes, about; of rows that are larger, a batch holds one."""
+"""Approximate size of a batch in bytes; a row larger than this is a batch of its own."""
 _BLOCK = 64 << 20
-"""Bytes that the parser of CSV takes at once; no row may be longer."""
+"""Bytes that the CSV parser reads at once; a row must not be longer."""
 _FIRST_TIME = -210_866_803_200_000_000
-"""PostgreSQL's first, in microseconds since 1970."""
+"""The earliest time that PostgreSQL can hold, in microseconds since 1970."""
 _SETTINGS = "SET LOCAL TIME ZONE 'UTC'; SET LOCAL datestyle = ISO"
-"""So that the role's own settings do not change what is read."""
+"""These make the result independent of the role's own settings."""
 
 
 @contextmanager
 def reading(session: connection, name: str) -> Iterator[Any]:
-    """A psycopg2 cursor in one read-only transaction. name: of what is read, for errors.
+    """Open a psycopg2 cursor in one read-only transaction. name: the table or query file, for error messages.
 
-    Raises SourceMismatchError for what no retry can help, SourceError for the rest.
+    Raises SourceMismatchError where a retry cannot help, otherwise SourceError.
     """
     try:
         session.set_session(isolation_level="REPEATABLE READ", readonly=True)
@@ -45,22 +46,22 @@ def reading(session: connection, name: str) -> Iterator[Any]:
             yield cursor
         session.rollback()
     except psycopg2.Error as error:
-        raise told(error, name) from error
+        raise source_error(error, name) from error
 
 
-def told(error: psycopg2.Error, name: str) -> SourceError:
-    """The error of ours for one of psycopg2's."""
+def source_error(error: psycopg2.Error, name: str) -> SourceError:
+    """Translate an error of psycopg2 into one of ours."""
     kind = SourceMismatchError if isinstance(error, _LASTING) else SourceError
     return kind(f"{name}: {' '.join(str(error).split())}")
 
 
 @contextmanager
 def selected(session: connection, statement: sql.Composable, schema: pa.Schema, name: str) -> Iterator[Any]:
-    """What the statement gives, as a `pyarrow.RecordBatchReader` of this schema.
+    """Open a `pyarrow.RecordBatchReader` of this schema over the statement's result.
 
-    session: where to connect, and as whom. statement: gives 64-bit whole numbers, doubles, booleans, text and
-    `timestamptz`. name: of what is read, for errors. The reader's own errors, and those on the way to it, are
-    SourceMismatchError where no retry can help, and otherwise SourceError.
+    session: its address and role are used to connect. statement: selects 64-bit integers, doubles, booleans, text and
+    `timestamptz` only. name: the table or query file, for error messages. This function and the reader raise
+    SourceMismatchError where a retry cannot help, otherwise SourceError.
     """
     text = statement.as_string(session)
     batches = (_by_adbc if _has_adbc() else _by_copy)(session, text, schema, name)
@@ -73,11 +74,11 @@ def _has_adbc() -> bool:
 
 
 def _by_adbc(session: connection, statement: str, schema: pa.Schema, name: str) -> Generator[pa.RecordBatch]:
-    # Here, because it takes long, and who counts rows does not need it.
+    # Imported here because it is slow, and counting rows does not need it.
     import adbc_driver_manager
     from adbc_driver_postgresql import StatementOptions, dbapi
 
-    # The role's own encoding is of no use: Arrow's text is UTF-8. That it is, PostgreSQL sees to, also in SQL_ASCII.
+    # Arrow's text is UTF-8, whatever the encoding of the role. PostgreSQL checks that it is, also in SQL_ASCII.
     secret = {"password": session.info.password} if session.info.password else {}
     dsn = make_dsn(**{**session.info.dsn_parameters, **secret, "client_encoding": "UTF8"})
     try:
@@ -89,17 +90,17 @@ def _by_adbc(session: connection, statement: str, schema: pa.Schema, name: str) 
             for batch in cursor.fetch_record_batch():
                 yield _as(batch, schema, name)
     except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
-        # In the middle of the rows the driver tells no SQLSTATE: that is tried again.
+        # While rows are being read, the driver gives no SQLSTATE: such an error counts as one that a retry can help.
         state = getattr(error, "sqlstate", None) or ""
         kind = SourceMismatchError if state.startswith(_LASTING_STATES) else SourceError
-        raise kind(f"{name}: {_message(error)}") from error
+        raise kind(f"{name}: {_server_message(error)}") from error
 
 
-def _message(error: Exception) -> str:
-    """PostgreSQL's own words, without those of the driver and without the query."""
-    words = re.split(r"\nQuery was: |\. SQLSTATE: ", str(error))[0]
-    words = re.split(r"(?:ERROR|FATAL):\s+|\[libpq\] (?:Failed to connect: )?", words)[-1]
-    return " ".join(words.split())
+def _server_message(error: Exception) -> str:
+    """Return PostgreSQL's message, without what the driver adds and without the query."""
+    text = re.split(r"\nQuery was: |\. SQLSTATE: ", str(error))[0]
+    text = re.split(r"(?:ERROR|FATAL):\s+|\[libpq\] (?:Failed to connect: )?", text)[-1]
+    return " ".join(text.split())
 
 
 def _as(batch: pa.RecordBatch, schema: pa.Schema, name: str) -> pa.RecordBatch:
@@ -111,20 +112,22 @@ def _as(batch: pa.RecordBatch, schema: pa.Schema, name: str) -> pa.RecordBatch:
 
 
 def _refuse_overflow(times: pa.Array, name: str) -> None:
-    """The driver counts from 1970 without looking whether 64 bits hold that: what they do not hold turns negative."""
+    """Raise SourceMismatchError where a time overflowed: the driver counts from 1970 and does not check whether the
+    result fits into 64 bits; one that does not becomes negative.
+    """
     if times.cast(pa.int64()).fill_null(0).to_numpy().min(initial=0) < _FIRST_TIME:
-        raise SourceMismatchError(f"{name}: a time is infinite, or out of range; leave its row out in a query file")
+        raise SourceMismatchError(f"{name}: a time is infinite or out of range; leave its row out in a query file")
 
 
 def _by_copy(session: connection, statement: str, schema: pa.Schema, name: str) -> Generator[pa.RecordBatch]:
     times = {field.name for field in schema if pa.types.is_timestamp(field.type)}
-    places = [f"c{place}" for place in range(len(schema))]
-    # Microseconds as a number: exact, and no date format to agree on.
-    parts = [
-        f"(extract(epoch FROM {place}) * 1000000)::bigint" if field.name in times else place
-        for place, field in zip(places, schema, strict=True)
+    names = [f"c{position}" for position in range(len(schema))]
+    # Microseconds as a number are exact, and need no date format.
+    expressions = [
+        f"(extract(epoch FROM {column}) * 1000000)::bigint" if field.name in times else column
+        for column, field in zip(names, schema, strict=True)
     ]
-    rows = f"SELECT {', '.join(parts)} FROM ({statement}) AS selected ({', '.join(places)})"  # noqa: S608 - names of ours
+    rows = f"SELECT {', '.join(expressions)} FROM ({statement}) AS selected ({', '.join(names)})"  # noqa: S608 - our own names
     with tempfile.TemporaryFile() as file:
         with reading(session, name) as cursor:
             cursor.copy_expert(f"COPY ({rows}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ENCODING 'UTF8')", file)
@@ -142,7 +145,7 @@ def _by_copy(session: connection, statement: str, schema: pa.Schema, name: str) 
                         column_types={each.name: pa.int64() if each.name in times else each.type for each in schema},
                         null_values=[""],
                         strings_can_be_null=True,
-                        # FORCE_QUOTE tells an empty text ("") from a NULL (nothing).
+                        # With FORCE_QUOTE an empty text is written as "", a NULL as nothing.
                         quoted_strings_can_be_null=False,
                         true_values=["t"],
                         false_values=["f"],

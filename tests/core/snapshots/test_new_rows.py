@@ -1,6 +1,6 @@
-"""Every labelled row starts a cycle once: what counts as new, and when fewer rows than the threshold will do.
+"""Every labelled row starts a cycle once: which rows count as new, and when fewer than the threshold are enough.
 
-By the verbs, against a real PostgreSQL and a real MLflow server.
+The verbs of a cycle run against a real PostgreSQL and a real MLflow server.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,13 @@ Make = Callable[..., World]
 DATED = {"table": "rows", "key": "id", "label": "label", "label_time": "labelled_at", "features": ["a", "b"]}
 UNDATED = {name: column for name, column in DATED.items() if name != "label_time"}
 EITHER = pytest.mark.parametrize("source", [DATED, UNDATED], ids=["dated", "undated"])
+ONE = [{"name": "only", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}]
+"""Which candidate wins is not the point here, and each takes seconds."""
 PATIENT = {"rows": 500, "max_wait": "7d", "min_rows": 40}
 
 
 def consume(model: World, *, dry_run: bool = False) -> None:
-    """A cycle's verdict, without the training: nothing could be measured."""
+    """Save a cycle's verdict without its training, as if nothing could be measured."""
     snapshot = model.take()
     verdict = unmeasured(snapshot, uuid4().hex, model.spec.gate, dry_run=dry_run)
     model.ledger.save_verdict(verdict, texts.of_verdict(verdict), of=snapshot)
@@ -38,14 +40,14 @@ def days_ago(days: float) -> datetime:
 
 
 def let_pass(model: World, days: int) -> None:
-    """The verdicts of this model are so many days older now."""
+    """Make the verdicts of this model this number of days older."""
     model.execute(f"UPDATE retrain.verdicts SET at = at - interval '{days} days' WHERE model = '{model.model}'")
 
 
 # ── the wait
 
 
-def test_a_week_after_the_last_verdict_fewer_rows_will_do(world: Make) -> None:
+def test_a_week_after_the_last_verdict_fewer_rows_are_enough(world: Make) -> None:
     model = world(threshold=PATIENT)
     model.feed(800)
     consume(model)
@@ -63,7 +65,7 @@ def test_the_exact_count_is_held_to_the_same_rule(world: Make) -> None:
     consume(model)
     let_pass(model, 8)
     model.feed(39)
-    # Labelled again: with a time of now, but not new beside its old label.
+    # Labelled again with the same label: its time is now, but it is not new.
     model.execute("UPDATE rows SET labelled_at = now() WHERE id = 0")
     assert (model.sense().why, model.sense().new_rows) == (Why.MAX_WAIT, 40)
     exact = model.recount(model.take())
@@ -133,7 +135,7 @@ def test_rows_without_a_label_wait_until_they_are_labelled_whenever_they_came(wo
 
 
 @EITHER
-def test_a_row_that_is_labelled_otherwise_than_before_is_new(world: Make, source: object) -> None:
+def test_a_row_with_another_label_than_before_is_new(world: Make, source: object) -> None:
     model = world(source=source)
     model.feed(800)
     consume(model)
@@ -141,7 +143,7 @@ def test_a_row_that_is_labelled_otherwise_than_before_is_new(world: Make, source
         "UPDATE rows SET label = CASE label WHEN 'yes' THEN 'no' ELSE 'yes' END, labelled_at = now() WHERE id < 7"
     )
     assert model.take().new_rows == 7
-    # Without a label time the cheap look sees as many rows as before.
+    # Without a label time the cheap count sees as many rows as before.
     assert model.sense().new_rows == (7 if source == DATED else 0)
 
 
@@ -149,7 +151,7 @@ def test_a_row_that_committed_late_is_new_to_the_exact_count(world: Make) -> Non
     model = world()
     model.feed(800)
     consume(model)
-    # As one of a transaction that began before the last of them and ended after the snapshot.
+    # As if by a transaction that began before the last row and ended after the snapshot.
     model.execute("INSERT INTO rows VALUES (9999, 0.1, 0.2, 'yes', '2026-01-01 00:05Z')")
     assert model.sense().new_rows == 0
     assert model.take().new_rows == 1
@@ -165,7 +167,7 @@ def test_with_a_label_time_rows_that_were_deleted_hide_no_new_ones(world: Make) 
 
 
 def test_without_a_label_time_each_deleted_row_hides_a_new_one_until_a_snapshot_is_taken(world: Make) -> None:
-    """It wakes late, and then loses none."""
+    """The cycle starts late, and then no row is lost."""
     model = world(source=UNDATED)
     model.feed(800)
     consume(model)
@@ -193,7 +195,7 @@ def test_a_label_time_that_the_spec_no_longer_names_does_not_make_every_row_new(
     assert model.sense().new_rows == 60
 
 
-def test_a_label_time_that_the_spec_names_from_now_on_does_not_either(world: Make) -> None:
+def test_a_label_time_that_the_spec_names_from_now_on_does_not_make_every_row_new(world: Make) -> None:
     model = world(source=UNDATED)
     model.feed(800)
     consume(model)
@@ -209,7 +211,7 @@ def test_a_label_time_that_the_spec_names_from_now_on_does_not_either(world: Mak
 
 @EITHER
 def test_a_cycle_that_fails_leaves_its_rows_new(world: Make, source: object) -> None:
-    model = world(source=source)
+    model = world(source=source, candidates=ONE)
     model.feed(600)
     model.execute("UPDATE rows SET label = 'yes'")
     with pytest.raises(EstimatorError):
@@ -222,7 +224,7 @@ def test_a_cycle_that_fails_leaves_its_rows_new(world: Make, source: object) -> 
 
 
 def test_of_two_cycles_that_took_the_same_rows_one_consumes_them(world: Make) -> None:
-    model = world()
+    model = world(candidates=ONE)
     model.feed(1000)
     one, other = model.cycle(), model.cycle()
     first, second = model.take(), model.take()
@@ -233,29 +235,29 @@ def test_of_two_cycles_that_took_the_same_rows_one_consumes_them(world: Make) ->
 
 
 def test_a_cycle_that_is_finished_after_a_later_one_does_not_make_rows_new_again(world: Make) -> None:
-    """A task was red; meanwhile the next run of the schedule went through; then somebody clears the task."""
-    model = world()
+    """A task failed; meanwhile the next run of the schedule went through; then somebody clears the task."""
+    model = world(candidates=ONE)
     model.feed(1000)
     stuck, early = model.cycle("stuck"), model.take()
     candidates = model.train(stuck, early)
     model.feed(600)
-    model.judge()
+    consume(model)
     with pytest.raises(StaleVerdictError, match="another cycle used rows"):
         evaluate(model.cycle("stuck"), early, candidates, dry_run=False)
     assert model.sense().new_rows == model.take().new_rows == 0
 
 
 def test_a_dry_run_may_judge_rows_that_another_cycle_has_used(world: Make) -> None:
-    model = world()
+    model = world(candidates=ONE)
     model.feed(1000)
     cycle, snapshot = model.cycle(), model.take()
-    model.judge()
+    consume(model)
     verdict = evaluate(cycle, snapshot, model.train(cycle, snapshot), dry_run=True)
     assert verdict.outcome is Outcome.PROMOTE
 
 
 def test_a_person_may_start_a_cycle_without_new_rows(world: Make) -> None:
-    model = world()
+    model = world(candidates=ONE)
     model.feed(1000)
     model.judge()
     model.judge()

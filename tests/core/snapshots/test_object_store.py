@@ -10,7 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from retrain.errors import SnapshotError, SourceError
 from retrain.snapshots.store import SnapshotStore
-from tests.core.snapshots.test_store import EVERY, MODEL, SPLIT_VERSION, numbered, take
+from tests.core.snapshots.samples import EVERY, MODEL, SPLIT_VERSION, numbered, take
 
 STORE = "s3://models/team/snapshots"
 

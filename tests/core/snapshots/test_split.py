@@ -1,4 +1,4 @@
-"""A row's side follows from its content, and it never comes back to the holdout once it has trained."""
+"""A row's subset follows from its content, and a row that has trained never comes back to the holdout."""
 
 from itertools import combinations
 
@@ -36,8 +36,8 @@ def names(found):
 
 
 def rounds_of(content, found):
-    held = found.holdout_round > UNASSIGNED
-    return Rounds(content[held], found.holdout_round[held], found.current)
+    assigned = found.holdout_round > UNASSIGNED
+    return Rounds(content[assigned], found.holdout_round[assigned], found.current)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_subsets_do_not_depend_on_the_order_of_the_rows(content, random):
 
 
 @given(contents, st.integers(2, 5))
-def test_rows_with_the_same_content_fall_on_one_side(content, times):
+def test_rows_with_the_same_content_are_in_one_subset(content, times):
     assert len(set(names(subsets_by_hash(keys(*[content] * times), SPLIT, NO_ROUNDS, round_rows=1)))) == 1
 
 
@@ -129,7 +129,7 @@ def test_enough_new_rows_open_the_next_round_and_send_the_old_ones_to_training()
     assert found.holdout_round.tolist() == [1, 1, 2, 2]
 
 
-def test_copies_of_one_row_do_not_open_an_round():
+def test_copies_of_one_row_do_not_open_a_round():
     found = subsets_by_hash(keys(1, 3, 3, 3), SPLIT, Rounds(keys(1), keys(1), 1), round_rows=2)
 
     assert names(found) == [Subset.HOLDOUT, Subset.WAITING, Subset.WAITING, Subset.WAITING]
@@ -177,12 +177,12 @@ GAPPED = Split(by="time", validation=0.2, holdout=0.2, gap="2d")
 
 
 def days(*numbers):
-    """Times on these days; None for a row that has none."""
+    """Times on these days; None for a row without a label time."""
     return np.array(["NaT" if day is None else np.datetime64("2026-01-01") + day for day in numbers], "datetime64[us]")
 
 
 def by_day(numbers, split=BY_TIME, content=None, known=NO_ROUNDS, round_rows=1_000):
-    """The sides of rows labelled on these days, each of a content of its own unless told."""
+    """The subsets of rows labelled on these days, each of a content of its own unless `content` is given."""
     content = keys(*(range(len(numbers)) if content is None else content))
     return subsets_by_time(content, days(*numbers), split, known, round_rows)
 
@@ -203,7 +203,7 @@ def test_subsets_follow_the_label_time_and_not_the_order_of_the_rows():
     assert letters(by_day([9, 0, 8, 1, 7, 2, 6, 3, 5, 4])) == "hthtvtvttt"
 
 
-def test_rows_within_the_gap_before_validation_and_holdout_are_on_no_side():
+def test_rows_within_the_gap_before_validation_and_holdout_are_in_no_subset():
     assert letters(by_day(range(10), GAPPED)) == "ttggvvgghh"
 
 
@@ -216,7 +216,7 @@ def test_rows_of_one_moment_are_not_divided():
     assert letters(by_day([1, 1, 1])) == "hhh"
 
 
-def test_a_row_without_a_label_time_is_on_no_side():
+def test_a_row_without_a_label_time_is_in_no_subset():
     assert letters(by_day([None, *range(10), None])) == "gttttttvvhhg"
 
 
@@ -260,15 +260,15 @@ def test_a_round_whose_rows_are_gone_makes_place_for_whatever_waits():
     assert (letters(found), found.current) == ("ttttttvvh", 2)
 
 
-def test_of_equal_contents_the_oldest_has_its_side_and_copies_elsewhere_have_none():
+def test_of_equal_contents_the_oldest_keeps_its_subset_and_copies_elsewhere_have_none():
     assert letters(by_day(range(10), content=[0, 1, 2, 3, 4, 5, 6, 0, 8, 6])) == "ttttttvghg"
 
 
-def test_copies_on_one_side_stay_there():
+def test_copies_in_one_subset_stay_there():
     assert letters(by_day(range(10), content=[0, 0, 0, 3, 4, 5, 6, 6, 8, 8])) == "ttttttvvhh"
 
 
-def test_copies_of_older_rows_do_not_open_an_round():
+def test_copies_of_older_rows_do_not_open_a_round():
     found = by_day(range(14), content=[*range(10), 1, 8, 8, 13], known=after(by_day(range(10))), round_rows=2)
 
     assert (letters(found), found.current) == ("ttttttvvhhgggw", 1)

@@ -1,4 +1,4 @@
-"""Rows that are written, labelled and committed by several at once: none is missed, none counts twice."""
+"""Rows that several sessions write, label and commit at once: none is missed, and none counts twice."""
 
 import subprocess
 import sys
@@ -20,6 +20,7 @@ from retrain.source.table import Source
 from retrain.spec.gate import Gate
 from retrain.spec.source import SourceSpec, Split
 from tests.conftest import Database
+from tests.core.source.tables import read
 from tests.core.verdicts import unmeasured
 
 MODEL = "letters"
@@ -66,7 +67,7 @@ def _write(database: Database, number: int, until: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.soak)])
-def test_of_rows_that_four_write_at_once_none_is_missed_and_none_counts_twice(
+def test_of_rows_that_four_sessions_write_at_once_none_is_missed_and_none_counts_twice(
     letters: Database, ledger: Ledger, tmp_path: Path, seconds: int
 ) -> None:
     store, source = SnapshotStore((tmp_path / "snapshots").as_uri()), Source(letters.connect, LETTERS)
@@ -74,8 +75,8 @@ def test_of_rows_that_four_write_at_once_none_is_missed_and_none_counts_twice(
 
     def cycle() -> None:
         nonlocal watermark
-        ours.append(_consumed(source, store, ledger, f"trial {len(ours)}").new_rows)
-        # What everybody writes: what is later than the latest that was seen.
+        ours.append(_consumed(source, store, ledger, f"matchup {len(ours)}").new_rows)
+        # The usual way: rows that are later than the latest one seen.
         ((count, watermark),) = _run(
             letters,
             "SELECT count(*), coalesce(max(labelled_at)::text, '-infinity') FROM letters "
@@ -99,7 +100,7 @@ def test_of_rows_that_four_write_at_once_none_is_missed_and_none_counts_twice(
     ((rows,),) = _run(letters, "SELECT count(*) FROM letters WHERE label IS NOT NULL")
     assert len(ours) > 5
     assert sum(ours) == rows
-    # That the test could fail: the naive way does.
+    # The naive way misses some, so the test can fail.
     assert sum(naive) < int(str(rows))
     print(f"{rows} rows in {len(ours)} cycles; a watermark missed {int(str(rows)) - sum(naive)}")
 
@@ -110,7 +111,7 @@ def test_rows_are_copied_through_a_proxy_that_pools_transactions(
     _run(letters, "INSERT INTO letters (text, label) SELECT n::text, 'good' FROM generate_series(1, 1000) AS n")
     source = Source(lambda: psycopg2.connect(pooled), LETTERS)
 
-    assert source.read_labelled()["text"].to_pylist() == [str(number) for number in range(1, 1001)]
+    assert read(source)["text"].to_pylist() == [str(number) for number in range(1, 1001)]
     assert source.count_labelled(None, at_most=2_000) == 1_000
 
 
@@ -126,7 +127,7 @@ def _consumed(source: Source, store: SnapshotStore, ledger: Ledger, matchup: str
     return snapshot
 
 
-# Forks, so that it takes a millisecond from one kill to the next attempt.
+# It forks, so that the next attempt begins a millisecond after a kill.
 _KILLED = """
 import os, random, signal, sys, time
 import psycopg2
@@ -140,12 +141,13 @@ def take():
     source = Source(
         lambda: psycopg2.connect(sys.argv[1]), SourceSpec(table="letters", key="id", label="label", features=("text",))
     )
-    how = {"split_version": SplitVersion(1, b"salt", Split(), None, 0), "round_rows": 50, "last": None, "inherits": None}
+    version = SplitVersion(1, b"salt", Split(), None, 0)
+    how = {"split_version": version, "round_rows": 50, "last": None, "inherits": None}
     with source.labelled() as rows:
         return SnapshotStore(sys.argv[2]).write("letters", rows, **how)
 
 def attempt(seconds):
-    # Whether it came to its end within that time; otherwise it is killed.
+    # Return whether it ended within that time; otherwise it is killed.
     child = os.fork()
     if not child:
         take()
@@ -175,7 +177,7 @@ def test_a_copy_that_is_killed_at_any_point_leaves_nothing_and_the_next_gives_th
 ) -> None:
     _run(
         letters,
-        "INSERT INTO letters (text, label) SELECT repeat(md5(n::text), 8), 'good' FROM generate_series(1, 60000) n",
+        "INSERT INTO letters (text, label) SELECT repeat(md5(n::text), 8), 'good' FROM generate_series(1, 35000) n",
     )
     folder = tmp_path / "snapshots" / "letters"
     words = [sys.executable, "-c", _KILLED, letters.dsn, (tmp_path / "snapshots").as_uri(), str(folder)]
@@ -185,8 +187,8 @@ def test_a_copy_that_is_killed_at_any_point_leaves_nothing_and_the_next_gives_th
     undisturbed, after, killed = done.stdout.split()
     assert after == undisturbed
     assert int(killed) >= 5
-    # A draft may be left, which the next copy an hour later deletes; no file that could be taken for a snapshot.
+    # A draft may be left, which a copy a day later deletes, but no file that could be taken for a snapshot.
     assert [file.name for file in folder.glob("*.parquet")] == [f"{after}.parquet"]
-    # No session of one that is gone still reads.
+    # No session of a killed one still reads.
     reading = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
     eventually(lambda: _run(letters, reading) == [(1,)])

@@ -18,6 +18,7 @@ from retrain.spec.source import SourceSpec
 from stack.local import Running
 from stack.postgres import programs, system_user
 from tests.conftest import Database, short_lived
+from tests.core.source.tables import read
 
 LETTERS = SourceSpec(table="letters", key="id", label="label", label_time="labelled_at", features=("text",))
 
@@ -78,7 +79,7 @@ def test_rows_are_counted_and_taken_from_a_replica(replica: str, by: str, monkey
         monkeypatch.setattr("retrain.source.stream._has_adbc", lambda: False)
     source = Source(lambda: psycopg2.connect(replica), LETTERS)
     assert source.count_labelled(after=None, at_most=10) == 2
-    assert source.read_labelled()["text"].to_pylist() == ["가", "나"]
+    assert read(source)["text"].to_pylist() == ["가", "나"]
     assert source.oldest_label_age() >= timedelta(days=2)
     assert "CREATE INDEX" in source.count_plan().remedy
 
