@@ -1,4 +1,4 @@
-"""A web hook for tests: an HTTP server that keeps what was posted to it."""
+"""A web hook for tests: an HTTP server that stores every post."""
 
 import json
 import socket
@@ -30,17 +30,17 @@ class Inbox:
     """Listens on a free port of this machine until its block ends."""
 
     status: int = 200
-    """What it answers,"""
+    """Status of its responses."""
     headers: dict[str, str] = field(default_factory=dict)
-    """with which headers,"""
-    answer: bytes = b""
-    """and with which body."""
+    """Headers of its responses."""
+    body: bytes = b""
+    """Body of its responses."""
     stumbles: int = 0
-    """How many it answers with 500 before that."""
+    """How many posts get status 500 first."""
     trouble: Literal["", "hangs", "resets"] = ""
-    """What it does instead, when it has read a post: nothing for some seconds, or end the connection."""
+    """What it does after it has read a post: wait some seconds, or cut the connection instead of a response."""
     certificate: Path | None = None
-    """A file with a key and its certificate, to be spoken to over TLS."""
+    """A file with a key and its certificate, for TLS."""
     posts: list[Post] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class Inbox:
                 if inbox.trouble == "hangs":
                     time.sleep(_HANGS)
                 if inbox.trouble == "resets":
-                    # Without a word: what was not read yet is thrown away at the other end.
+                    # At once: the client loses all bytes that it has not read yet.
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.connection.close()
                     self.close_connection = True
@@ -61,10 +61,10 @@ class Inbox:
                 self.send_response(500 if len(inbox.posts) <= inbox.stumbles else inbox.status)
                 for name, value in inbox.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(inbox.answer)))
+                self.send_header("Content-Length", str(len(inbox.body)))
                 self.end_headers()
-                with suppress(ConnectionError):  # whoever waits no longer
-                    self.wfile.write(inbox.answer)
+                with suppress(ConnectionError):  # the client no longer waits
+                    self.wfile.write(inbox.body)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -84,10 +84,10 @@ class Inbox:
         return [post.body["headline"] for post in self.posts]
 
     def wait_for(self, count: int, seconds: float = 60, *, of: str | None = None) -> None:
-        """Return when so many posts have come. of: of which model; None: all count."""
+        """Return when that many posts have come. of: the model that they are about; all models if None."""
         until = time.monotonic() + seconds
-        while len(came := [post for post in self.posts if of in (None, post.body["model"])]) < count:
-            assert time.monotonic() < until, f"{len(came)} of {count} posts after {seconds} s"
+        while len(found := [post for post in self.posts if of in (None, post.body["model"])]) < count:
+            assert time.monotonic() < until, f"{len(found)} of {count} posts after {seconds} s"
             time.sleep(0.1)
 
     def __enter__(self) -> Self:

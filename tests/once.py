@@ -1,15 +1,15 @@
-"""What holds after a first cycle, however often its processes were killed: each thing is there once."""
+"""What holds after a first cycle, however often its processes were killed: each thing exists once."""
 
 from collections.abc import Callable, Sequence
 
 from retrain.tracker.client import ExperimentTracker
 
-Ask = Callable[[str], Sequence[Sequence[str]]]
-"""Rows of a query to Retrain's database, each value as text."""
+Query = Callable[[str], Sequence[Sequence[str]]]
+"""Returns the rows of a query to Retrain's database, each value as text."""
 
 
-def assert_once(tracker: ExperimentTracker, model: str, candidates: int, ask: Ask) -> None:
-    """One run for each candidate below one of the cycle, one version, one Production, one row in the ledger."""
+def assert_once(tracker: ExperimentTracker, model: str, candidates: int, query: Query) -> None:
+    """Assert one run of the cycle and one for each candidate, one version, one Production, one row in the ledger."""
     experiment = tracker.find_experiment(model)
     assert experiment is not None
     runs = tracker._client.search_runs([experiment])
@@ -20,8 +20,8 @@ def assert_once(tracker: ExperimentTracker, model: str, candidates: int, ask: As
     assert (version.version, version.current_stage, tracker.production(model)) == ("1", "Production", "1")
     assert len(tracker._client.search_logged_models([experiment])) == candidates + 1
 
-    def ledger(what: str, table: str) -> list[list[str]]:
-        return [list(row) for row in ask(f"SELECT {what} FROM retrain.{table} WHERE model = '{model}'")]
+    def ledger(columns: str, table: str) -> list[list[str]]:
+        return [list(row) for row in query(f"SELECT {columns} FROM retrain.{table} WHERE model = '{model}'")]
 
     assert ledger("to_version, (applied_at IS NOT NULL)::text", "promotions") == [["1", "true"]]
     assert ledger("outcome", "verdicts") == [["PROMOTE"]]

@@ -1,13 +1,13 @@
-"""Who may ask what of the REST API: held to the local stack's users and to those of the containers."""
+"""Which role may use which route of the REST API, in the local stack and in the containers."""
 
 from typing import Any
 
 ROLES = ("viewer", "user", "op", "admin")
-"""Of Airflow, from the one that may least."""
+"""Airflow's roles, beginning with the one that may do the least."""
 NOWHERE = "0" * 32
 MODEL = "CoverLetterClassifier"
 
-# What the least role is that gets an answer, for each route. What is asked for is not there, so nothing is changed.
+# The least role that each route admits. The requested things do not exist, so nothing is changed.
 LEAST: list[tuple[str, str, dict[str, Any], str]] = [
     ("GET", "/health", {}, "viewer"),
     ("GET", "/", {}, "viewer"),
@@ -52,6 +52,6 @@ LEAST: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-def answers(role: str, least: str) -> tuple[int, ...]:
-    """The statuses of which one is right for this role, where `least` is the least that gets an answer."""
+def expected(role: str, least: str) -> tuple[int, ...]:
+    """Return the statuses that this role may get from a route whose least role is `least`."""
     return (403,) if ROLES.index(role) < ROLES.index(least) else (200, 404, 422)

@@ -1,4 +1,4 @@
-"""A tap between clients and an HTTP server: it holds or cuts a request, before or after the server carries it out."""
+"""A proxy between clients and an HTTP server. It holds or cuts a request, before or after the server carries it out."""
 
 import threading
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ _NOT_FORWARDED = {"connection", "keep-alive", "transfer-encoding", "content-leng
 
 
 class Held:
-    """A request that the tap has caught, or is about to."""
+    """A request that the tap has caught, or will catch."""
 
     def __init__(self) -> None:
         self._client: Queue[int] = Queue()
         self._open = threading.Event()
 
     def catch(self, port: int) -> None:
-        """Called by the tap: tell who it was, and wait for the release."""
+        """Note the client's port, and wait for the release. Called by the tap."""
         self._client.put(port)
         self._open.wait(_SECONDS)
 
     def process(self) -> psutil.Process:
-        """The process that sent it. Waits until it has."""
+        """Wait for the request, and return the process that sent it."""
         port = self._client.get(timeout=_SECONDS)
         (pid,) = {
             connection.pid
@@ -50,7 +50,7 @@ class _Rule:
     body: bytes
     after: bool
     held: Held | None
-    """None to cut the connection."""
+    """None: cut the connection."""
 
     def fits(self, request: BaseHTTPRequestHandler, body: bytes, after: bool) -> bool:
         return (
@@ -63,7 +63,7 @@ class Tap:
 
     def __init__(self) -> None:
         self.upstream: int | None = None
-        """Port of the server; to be set before the first request."""
+        """Port of the server; set it before the first request."""
         self._rule: _Rule | None = None
         self._speaks = threading.Event()
         self._speaks.set()
@@ -79,7 +79,7 @@ class Tap:
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on
 
             def handle(self) -> None:
-                with suppress(ConnectionError):  # whoever asked was killed
+                with suppress(ConnectionError):  # the client was killed
                     super().handle()
 
             def log_message(self, *_: object) -> None:
@@ -106,7 +106,7 @@ class Tap:
     def hold(self, method: str, path: str, body: str, *, after: bool) -> Iterator[Held]:
         """Catch the first request of this method with these texts in its path and body, until the block ends.
 
-        after: when the server has carried it out and before its answer gets back; otherwise before it arrives there.
+        after: when the server has carried it out, before its response goes back; otherwise before it arrives there.
         """
         held = Held()
         with self._rules(_Rule(method, path, body.encode(), after, held)):
@@ -117,13 +117,13 @@ class Tap:
 
     @contextmanager
     def cut(self, method: str, path: str, body: str = "", *, after: bool) -> Iterator[None]:
-        """End the connection of the first such request, until the block ends; whoever sent it gets no answer."""
+        """Cut the connection of the first such request, until the block ends; its sender gets no response."""
         with self._rules(_Rule(method, path, body.encode(), after, None)):
             yield
 
     @contextmanager
     def silence(self) -> Iterator[None]:
-        """Answer nothing at all until the block ends, as a server that hangs."""
+        """Send no response until the block ends, like a server that hangs."""
         self._speaks.clear()
         try:
             yield
@@ -159,13 +159,13 @@ class Tap:
         try:
             headers = {name: text for name, text in request.headers.items() if name.lower() not in _NOT_FORWARDED}
             server.request(request.command, request.path, body or None, headers | {"Content-Length": str(len(body))})
-            answer = server.getresponse()
-            content = answer.read()
+            response = server.getresponse()
+            content = response.read()
         finally:
             server.close()
         self._catch(request, body, after=True)
-        request.send_response(answer.status)
-        for name, text in answer.headers.items():
+        request.send_response(response.status)
+        for name, text in response.headers.items():
             if name.lower() not in _NOT_FORWARDED:
                 request.send_header(name, text)
         request.send_header("Content-Length", str(len(content)))

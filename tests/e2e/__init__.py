@@ -1,1 +1,1 @@
-"""A package, so that its stack ends with its last test: while it idles, it takes a quarter of two cores."""
+"""A package, so that its stack ends with its last test: an idle stack takes a quarter of two cores."""

@@ -1,4 +1,4 @@
-"""A user of a whole stack: adds specs and functions, starts runs, and looks at what came of them."""
+"""A user of a whole stack: adds specs and functions, starts runs, and looks at the results."""
 
 import json
 import os
@@ -35,7 +35,7 @@ from tests.tap import Tap
 _PATIENCE = 300
 """Seconds that a run may take."""
 _BROWSER = 60_000
-"""Milliseconds that a page may take to show what it is to."""
+"""Milliseconds that a page may take to show the expected content."""
 _MODULE = """
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -69,7 +69,7 @@ def tap() -> Iterator[Tap]:
 
 @pytest.fixture(scope="package")
 def users() -> Iterator[Path]:
-    """The folder of a user of `stack`: its modules can be imported, and its `specs` and `dags` are the stack's."""
+    """The folder of a user of `stack`: its modules can be imported, and the stack reads its `specs` and `dags`."""
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         shutil.copytree(PROJECT / "include" / "specs", Path(folder) / "specs")
         (Path(folder) / "dags").mkdir()
@@ -79,14 +79,14 @@ def users() -> Iterator[Path]:
 
 @pytest.fixture(scope="package")
 def inbox() -> Iterator[Inbox]:
-    """The team's web hook; connection `team` of `stack`."""
+    """The team's web hook: connection `team` of `stack`."""
     with Inbox() as inbox:
         yield inbox
 
 
 @pytest.fixture(scope="package")
 def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
-    """Everything, Airflow included, with the tables of the specs that come with Retrain."""
+    """The whole stack with Airflow, and with the sample tables."""
     chosen = ports.free()
     tap.upstream = chosen.mlflow
     yield from running(
@@ -98,7 +98,7 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
             "AIRFLOW_CONN_MLFLOW_DEFAULT": f"http://127.0.0.1:{tap.port}",
             "AIRFLOW_CONN_TEAM": inbox.url,
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{each}:{each}" for each in ROLES),
-            # A scheduler that looks less often leaves more of two cores to the tests beside it.
+            # A scheduler that looks less often leaves more of the two cores to the tests beside it.
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
@@ -132,15 +132,13 @@ def tracker(stack: Running) -> ExperimentTracker:
 
 @pytest.fixture
 def eventually(eventually: Callable[..., None]) -> Callable[..., None]:
-    """As elsewhere, and less often: what is waited for here is mostly asked of Airflow's API server, for which each
-    question is work.
-    """
+    """As elsewhere, but less often: most conditions here ask Airflow's API server, and each question is work for it."""
     return partial(eventually, every=1)
 
 
 @pytest.fixture
 def follow(api: AirflowApi) -> Callable[..., list[Task]]:
-    """Wait until a run has ended as it should; its tasks by then."""
+    """Waits until a run has ended in the expected state, and returns its tasks."""
 
     def follow(dag_id: str, run: str, state: str = "success") -> list[Task]:
         for _ in api.follow(dag_id, run, _PATIENCE):
@@ -156,7 +154,7 @@ def follow(api: AirflowApi) -> Callable[..., list[Task]]:
 
 @pytest.fixture
 def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable[..., SpecFile]]:
-    """Add a model: a spec, a function and a table with rows. It is taken away when the test ends."""
+    """Adds a model: a spec, a function and a table with rows. It is removed when the test ends."""
     added: list[Path] = []
 
     def add(function: str = "logistic", connection: str = "postgres_default", **fields: Any) -> SpecFile:
@@ -193,16 +191,16 @@ def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable
 
 
 def look_now(api: AirflowApi) -> None:
-    """Airflow looks for new specs every half minute by itself, as test_a_spec_that_breaks… shows."""
+    """Make Airflow read the DAG file now; it does so every half minute itself, as test_a_spec_that_breaks… shows."""
     token = api._get("/dags/retrain_cover_letters")["file_token"]
-    asked = api._http.put(f"/parseDagFile/{token}")
-    if asked.status_code != httpx.codes.CONFLICT:  # that it has been asked already
-        asked.raise_for_status()
+    response = api._http.put(f"/parseDagFile/{token}")
+    if response.status_code != httpx.codes.CONFLICT:  # it has been asked already
+        response.raise_for_status()
 
 
 @pytest.fixture
 def add_dag(users: Path) -> Iterator[Callable[[str, str], None]]:
-    """Add a DAG of the user's own, by its id and its file's text. It is taken away when the test ends."""
+    """Adds a DAG of the user, by its id and the text of its file. It is removed when the test ends."""
     added: list[Path] = []
 
     def add(dag_id: str, text: str) -> None:
@@ -217,17 +215,17 @@ def add_dag(users: Path) -> Iterator[Callable[[str, str], None]]:
 
 @pytest.fixture(scope="package")
 def tokens(stack: Running) -> dict[str, str]:
-    """By role: of a login with the password that Airflow made."""
+    """A token for each role, from a login with the password that Airflow made."""
     passwords = json.loads((stack.home.airflow / "passwords.json").read_text())
     logins = {role: {"username": role, "password": passwords[role]} for role in ROLES}
     url = f"{stack.airflow_url}/auth/token"
-    answers = {role: httpx.post(url, json=login, timeout=30, trust_env=False) for role, login in logins.items()}
-    return {role: answer.raise_for_status().json()["access_token"] for role, answer in answers.items()}
+    responses = {role: httpx.post(url, json=login, timeout=30, trust_env=False) for role, login in logins.items()}
+    return {role: each.raise_for_status().json()["access_token"] for role, each in responses.items()}
 
 
 @pytest.fixture
 def promote_loser(stack: Running, tokens: dict[str, str], tracker: ExperimentTracker) -> Callable[..., None]:
-    """Put the candidate `half` into Production, which has not won, by way of the API. expects: what is there."""
+    """Puts the candidate `half`, which has not won, into Production over the API. expects: the version it replaces."""
 
     def promote(model: str, expects: str | None) -> None:
         experiment = tracker.find_experiment(model)
@@ -250,7 +248,7 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip("chromium is not installed")
     expect.set_options(timeout=_BROWSER)
-    # root has no sandbox; nothing is to be asked of the network
+    # root cannot use the sandbox; the browser must not use the network
     arguments = ("no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking", "disable-sync")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=path, args=[f"--{each}" for each in arguments])
@@ -261,7 +259,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="package")
 def browsing(chromium: Browser, stack: Running, tokens: dict[str, str]) -> Callable[..., BrowserContext]:
-    """One for each role: who comes back has Airflow's seven megabytes of script already."""
+    """One context for each role, so that Airflow's seven megabytes of scripts are loaded only once."""
 
     @cache
     def browsing(role: str | None) -> BrowserContext:
@@ -276,7 +274,7 @@ def browsing(chromium: Browser, stack: Running, tokens: dict[str, str]) -> Calla
 
 @pytest.fixture
 def open_page(browsing: Callable[..., BrowserContext]) -> Iterator[Open]:
-    """Open a page of Airflow's, logged in in this role; without one, not logged in."""
+    """Opens a page of Airflow, logged in with this role; without a role, not logged in."""
     opened = []
 
     def open_(path: str, role: str | None = "admin") -> Page:

@@ -17,13 +17,13 @@ from retrain_airflow.api.bodies.models import Rollback, Transition
 from stack.airflow_api import AirflowApi
 from stack.home import PROJECT
 from stack.local import Running
-from tests.roles import LEAST, MODEL, ROLES, answers
+from tests.roles import LEAST, MODEL, ROLES, expected
 from tests.tap import Tap
 
 
 @pytest.fixture(scope="module")
 def clients(stack: Running, tokens: dict[str, str]) -> Iterator[dict[str, httpx.Client]]:
-    """By role, logged in."""
+    """A client for each role, logged in."""
     opened = {
         role: httpx.Client(
             base_url=f"{stack.airflow_url}/api/experiments",
@@ -44,23 +44,25 @@ def test_the_table_of_roles_names_every_route(clients: dict[str, httpx.Client]) 
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "how", "least"), LEAST, ids=lambda each: each if isinstance(each, str) else ""
+    ("method", "path", "arguments", "least"), LEAST, ids=lambda each: each if isinstance(each, str) else ""
 )
 def test_each_route_answers_from_its_role_upwards_and_nobody_without_a_login(
-    stack: Running, clients: dict[str, httpx.Client], method: str, path: str, how: dict[str, Any], least: str
+    stack: Running, clients: dict[str, httpx.Client], method: str, path: str, arguments: dict[str, Any], least: str
 ) -> None:
-    unknown = httpx.request(method, f"{stack.airflow_url}/api/experiments{path}", timeout=30, trust_env=False, **how)
-    assert (unknown.status_code, unknown.headers["content-type"]) == (401, "application/problem+json")
+    anonymous = httpx.request(
+        method, f"{stack.airflow_url}/api/experiments{path}", timeout=30, trust_env=False, **arguments
+    )
+    assert (anonymous.status_code, anonymous.headers["content-type"]) == (401, "application/problem+json")
     for role in ROLES:
-        answer = clients[role].request(method, path, **how)
-        assert answer.status_code in answers(role, least), (role, answer.text)
+        response = clients[role].request(method, path, **arguments)
+        assert response.status_code in expected(role, least), (role, response.text)
 
 
-def test_a_token_that_is_none_and_one_that_is_forged_are_refused(stack: Running) -> None:
+def test_a_token_that_is_not_one_and_a_forged_one_are_refused(stack: Running) -> None:
     url = f"{stack.airflow_url}/api/experiments/health"
     for token in ("none", "a.b.c", f"{stack.token[:-4]}AAAA"):
-        answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False)
-        assert answer.status_code in (401, 403)
+        response = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False)
+        assert response.status_code in (401, 403)
 
 
 def test_a_session_of_airflows_pages_is_a_login_too(stack: Running) -> None:
@@ -90,12 +92,12 @@ def test_a_cycle_is_started_by_airflows_own_trigger_once_for_a_key(
 ) -> None:
     before = len(api.runs("retrain_reviews"))
     key = {"Idempotency-Key": uuid4().hex}
-    answers = [
+    responses = [
         clients["user"].post("/specs/ReviewSentiment/cycles", json={"note": "손으로"}, headers=key) for _ in range(2)
     ]
-    assert [each.status_code for each in answers] == [202, 202]
-    started = answers[0].json()
-    assert answers[1].json() == started
+    assert [each.status_code for each in responses] == [202, 202]
+    started = responses[0].json()
+    assert responses[1].json() == started
     assert len(api.runs("retrain_reviews")) == before + 1
     run = api._get(f"/dags/{started['dag_id']}/dagRuns/{started['dag_run_id']}")
     assert (run["conf"]["note"], run["triggering_user_name"]) == ("손으로", "user")
@@ -113,14 +115,14 @@ def test_the_state_of_a_spec_says_what_is_waiting_and_when_it_runs(clients: dict
     assert state["next_run"] is not None
 
 
-def test_a_tracker_that_hangs_is_told_soon_while_airflows_pages_stay_quick(
+def test_a_tracker_that_hangs_is_reported_soon_while_airflows_pages_stay_quick(
     stack: Running, clients: dict[str, httpx.Client], tap: Tap
 ) -> None:
     def ask(number: int) -> tuple[int, str | None, float]:
         begun = time.monotonic()
         path = "/health" if number % 2 else f"/stats/{number}"
-        answer = clients["viewer"].get(path)
-        return answer.status_code, answer.headers.get("retry-after"), time.monotonic() - begun
+        response = clients["viewer"].get(path)
+        return response.status_code, response.headers.get("retry-after"), time.monotonic() - begun
 
     def airflow() -> float:
         begun = time.monotonic()
@@ -132,11 +134,11 @@ def test_a_tracker_that_hangs_is_told_soon_while_airflows_pages_stay_quick(
         waiting = [threads.submit(ask, number) for number in range(40)]
         time.sleep(1)
         pages = [airflow() for _ in range(5)]
-        answers = [each.result() for each in waiting]
-    assert {(status, retry) for status, retry, _ in answers} == {(503, "5")}
-    print(sorted(round(seconds, 1) for _, _, seconds in answers)[::6], pages)
-    # 7.2 and 0.2 s where nothing else runs. Three times that is a busy machine; MLflow's own patience is minutes.
-    assert max(seconds for _, _, seconds in answers) < 30
+        responses = [each.result() for each in waiting]
+    assert {(status, retry) for status, retry, _ in responses} == {(503, "5")}
+    print(sorted(round(seconds, 1) for _, _, seconds in responses)[::6], pages)
+    # 7.2 and 0.2 s if nothing else runs; a busy machine takes three times as long. MLflow's own timeout is minutes.
+    assert max(seconds for _, _, seconds in responses) < 30
     assert max(pages) < 7
     assert clients["viewer"].get("/health").status_code == 200
 

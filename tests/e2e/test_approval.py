@@ -1,4 +1,4 @@
-"""A person is asked through Airflow itself: yes, no, no answer, and a yes that comes too late."""
+"""A person is asked in Airflow: yes, no, no answer, and a yes that comes too late."""
 
 import time
 from collections.abc import Callable
@@ -16,28 +16,28 @@ TEAM = [{"webhook": "team"}]
 
 
 def waits_for_an_answer(api: AirflowApi, file: SpecFile, run: str, eventually: Callable[..., None]) -> None:
-    """Return when it does."""
+    """Wait until the run waits for an answer."""
     eventually(
         lambda: ("ask", "awaiting_input") in {(task.id, task.state) for task in api.tasks(file.dag_id, run)}, 180
     )
 
 
 def answer(api: AirflowApi, file: SpecFile, run: str, chosen: str, eventually: Callable[..., None]) -> int:
-    """As the page *Required actions* does it, when the run has come so far; the status of what Airflow says to it.
+    """Answer like the page *Required actions*, when the run has come that far; return the status of Airflow's response.
 
-    Airflow ends the try of a task that is answered just after it was parked, and asks anew in the next one.
+    If a task gets its answer just after it began to wait, Airflow ends its try and asks again in the next one.
     """
     form = f"/dags/{file.dag_id}/dagRuns/{run}/taskInstances/ask/-1/hitlDetails"
     while True:
         waits_for_an_answer(api, file, run, eventually)
         time.sleep(5)
-        said = api._http.patch(form, json={"chosen_options": [chosen], "params_input": {}}).status_code
-        if said != 200 or _is_heard(api, file, run, eventually):
-            return said
+        status = api._http.patch(form, json={"chosen_options": [chosen], "params_input": {}}).status_code
+        if status != 200 or _is_heard(api, file, run, eventually):
+            return status
 
 
 def _is_heard(api: AirflowApi, file: SpecFile, run: str, eventually: Callable[..., None]) -> bool:
-    """Whether the task has taken the answer, and was not ended instead."""
+    """Whether the task took the answer, instead of being ended."""
     ended: list[str] = []
 
     def has_ended() -> bool:
@@ -49,7 +49,7 @@ def _is_heard(api: AirflowApi, file: SpecFile, run: str, eventually: Callable[..
     return ended[-1] == "success"
 
 
-@pytest.mark.soak  # four cycles; that one is approved is in test_dashboard.py
+@pytest.mark.soak  # four cycles; test_dashboard.py has one that is approved
 def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     api: AirflowApi,
     add_model: Callable[..., SpecFile],
@@ -62,7 +62,7 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     files = {each: add_model(approval="person", channels=TEAM) for each in ("yes", "no", "late")}
     hasty = files["hasty"] = add_model(approval={"users": ["somebody else"], "wait": "1m"}, channels=TEAM)
     models = {each: file.spec.model for each, file in files.items()}
-    # Side by side: most of each is waiting.
+    # Side by side, because most of each is waiting.
     runs = {each: api.trigger(files[each].dag_id, ignore_threshold=True) for each in ("hasty", "yes", "no", "late")}
 
     def gave(each: str, chosen: str) -> int:
@@ -96,12 +96,13 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
 
     ended("hasty")
     assert tracker.production(hasty.spec.model) is None
-    for each, said in (
+    for each, text in (
         ("yes", "version 1 (whole) waits for an approval. PROMOTE: "),
         ("yes", "version 1 was approved by admin."),
         ("no", "version 1 does not go into Production, says admin."),
         ("late", "version 1 was approved by admin. But Production has changed while it waited"),
         ("hasty", "nobody answered in time whether version 1 goes into Production"),
     ):
-        told = [headline for headline in inbox.headlines if headline.startswith(f"{models[each]}: ")]
-        assert len([headline for headline in told if headline.startswith(f"{models[each]}: {said}")]) == 1, (said, told)
+        headlines = [headline for headline in inbox.headlines if headline.startswith(f"{models[each]}: ")]
+        found = [headline for headline in headlines if headline.startswith(f"{models[each]}: {text}")]
+        assert len(found) == 1, (text, headlines)

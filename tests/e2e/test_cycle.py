@@ -26,8 +26,9 @@ Follow = Callable[..., list[Task]]
 
 @pytest.fixture(scope="module")
 def shown(stack: Running) -> str:
-    """What `make demo` prints on this stack, where it would start one of its own and end it: tests/stack/test_demo.py
-    has that. The schedule starts its first cycle, and the second has new rows.
+    """The output of `make demo` on this stack; tests/stack/test_demo.py has the start and the end of its own stack.
+
+    The schedule starts its first cycle, and the second has new rows.
     """
     printed = StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
@@ -38,7 +39,7 @@ def shown(stack: Running) -> str:
 
 @pytest.fixture(scope="module")
 def scheduled(api: AirflowApi, shown: str) -> str:
-    """The run of the cover letters that the schedule has started."""
+    """The run of the cover letters that the schedule started."""
     return api.runs(LETTERS)[0][0]
 
 
@@ -69,7 +70,7 @@ def test_the_schedule_finds_the_rows_and_a_model_goes_into_production(
     assert ledger.verdict(verdict.matchup.id) == verdict
     first, second = ledger.history(LETTERS_MODEL)
     assert first.to_version == promotion.to_version == second.from_version == "1"
-    # The demo's second cycle has put another in its place.
+    # The demo's second cycle has replaced it.
     assert [tracker.stage(LETTERS_MODEL, version) for version in ("1", "2")] == ["Archived", "Production"]
     tasks = {(task.id, task.map_index): task.state for task in api.tasks(LETTERS, scheduled)}
     assert tasks.pop(("hold", -1)) == "skipped"
@@ -97,7 +98,7 @@ def test_with_too_few_new_rows_a_run_is_skipped_and_says_how_many_are_missing(
     assert "0 of 2,000 new labelled rows are there; 2,000 are missing." in str(api.log(LETTERS, run, "sense"))
 
 
-@pytest.mark.soak  # one cycle more; airflow/test_cycle.py has what the form says, without a scheduler
+@pytest.mark.soak  # one cycle more; airflow/test_cycle.py has the form's fields, without a scheduler
 def test_the_trigger_form_is_heeded(
     api: AirflowApi, scheduled: str, follow: Follow, ledger: Ledger, tracker: ExperimentTracker
 ) -> None:
@@ -114,7 +115,7 @@ def test_the_trigger_form_is_heeded(
     assert len(tracker._client.search_model_versions(f"name = '{LETTERS_MODEL}'")) == 2
 
 
-@pytest.mark.soak  # two more cycles; a force without a scheduler is in core/test_steps.py
+@pytest.mark.soak  # two more cycles; core/cycle/test_promote.py forces without a scheduler
 def test_a_table_of_numbers_goes_the_same_way_and_a_person_may_force_what_is_held(
     api: AirflowApi, follow: Follow, tracker: ExperimentTracker, ledger: Ledger
 ) -> None:
@@ -143,11 +144,11 @@ def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     assert (tasks["train"].state, tasks["train"].tries) == ("failed", 1)
     assert {tasks[each].state for each in ("evaluate", "promote", "hold", "notify")} == {"upstream_failed"}
     inbox.wait_for(1)
-    told = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
-    assert {post["kind"] for post in told} == {"incident"}
-    assert f"task train of run {run}" in told[0]["headline"]
-    assert "no model of ['a']" in str(told)
-    assert told[0]["facts"]["facts"]["log_url"].startswith("http")
+    messages = [post.body for post in inbox.posts if post.body["model"] == file.spec.model]
+    assert {message["kind"] for message in messages} == {"incident"}
+    assert f"task train of run {run}" in messages[0]["headline"]
+    assert "no model of ['a']" in str(messages)
+    assert messages[0]["facts"]["facts"]["log_url"].startswith("http")
     assert ledger.last_consumed(file.spec.model) is None
 
 
@@ -192,10 +193,10 @@ def test_what_a_channel_did_not_take_is_sent_again_by_the_outbox(
 ) -> None:
     file = add_model(channels=[{"webhook": "team"}])
     model = file.spec.model
-    told = texts.of_incident(Incident(model=model, what="the kettle is on fire.", remedy="Pour."))
+    announcement = texts.of_incident(Incident(model=model, what="the kettle is on fire.", remedy="Pour."))
     inbox.status = 503
     try:
-        ledger.announce(f"kettle/{model}", told)
+        ledger.announce(f"kettle/{model}", announcement)
         follow("retrain-outbox", api.trigger("retrain-outbox"))
     finally:
         inbox.status = 200

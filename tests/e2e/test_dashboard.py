@@ -27,7 +27,7 @@ BUTTONS = ("Retrain now", "Dry run", "Roll back", "Approve", "Hold")
 
 @pytest.fixture
 def shoot(tmp_path: Path) -> Callable[[Page, str], None]:
-    """Keep what a page looks like, for people: in RETRAIN_TEST_SCREENSHOTS, or with what else pytest keeps."""
+    """Stores a screenshot for people: in RETRAIN_TEST_SCREENSHOTS, or in pytest's own folder."""
     folder = Path(os.environ.get("RETRAIN_TEST_SCREENSHOTS", tmp_path))
 
     def shoot(page: Page, name: str) -> None:
@@ -41,7 +41,7 @@ def card(page: Page, model: str) -> Any:
 
 
 def press(page: Page, button: Any, **fields: str) -> None:
-    """A button, its dialog's fields, and the same name again."""
+    """Press a button, fill in its dialog, and press the button of the same name there."""
     name = button.inner_text()
     button.click()
     dialog = page.get_by_role("alertdialog")
@@ -52,7 +52,7 @@ def press(page: Page, button: Any, **fields: str) -> None:
 
 
 def faults(page: Page) -> list[str]:
-    """What axe-core finds serious in what we draw, and in nothing of Airflow's around it."""
+    """Return the serious faults that axe-core finds in our part of the page, without Airflow's own parts."""
     found = Axe().run(page, context="[data-retrain]").response["violations"]
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
 
@@ -81,7 +81,7 @@ def test_a_cycle_is_started_watched_approved_and_rolled_back(
     expect(mine).to_contain_text("validation_accuracy", timeout=CYCLE)
     shoot(page, "live")
     expect(mine).to_contain_text("It waits for an approval", timeout=CYCLE)
-    page.wait_for_timeout(5_000)  # Airflow ends the try of a task that is answered just after it was parked
+    page.wait_for_timeout(5_000)  # Airflow ends the try of a task that gets its answer just after it began to wait
     press(page, mine.get_by_role("button", name="Approve"))
     expect(mine).to_contain_text("Version 1 in Production since", timeout=CYCLE)
     expect(mine.get_by_role("img", name="Promote whole")).to_be_visible()
@@ -107,7 +107,7 @@ def test_a_cycle_is_started_watched_approved_and_rolled_back(
     shoot(opened.value, "report")
 
 
-def test_who_may_only_look_has_no_buttons(open_page: Open) -> None:
+def test_a_viewer_has_no_buttons(open_page: Open) -> None:
     page = open_page("/plugin/retrain", role="viewer")
     expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
     for name in BUTTONS:
@@ -119,7 +119,7 @@ def test_who_may_only_look_has_no_buttons(open_page: Open) -> None:
 
 @pytest.fixture(scope="module")
 def run_of_evil(api: AirflowApi, stack: Running) -> str:
-    """A run of DAG that finds too few rows, and below it one in MLflow that logs, and whose name wants to be more."""
+    """A run of DAG that finds too few rows, and its run in MLflow, which logs and has a name with a script."""
     run = api.trigger(DAG)
     tracker = ExperimentTracker(stack.mlflow_url)
     of_cycle = {"retrain.dag_id": DAG, "retrain.dag_run": run, "retrain.candidate": EVIL}
@@ -152,9 +152,9 @@ def test_what_people_call_things_stays_text_and_every_page_can_be_used_in_light_
     can_be_used("models")
 
 
-def test_what_is_still_awaited_says_so_to_whoever_cannot_see_it(open_page: Open) -> None:
+def test_data_that_is_loading_says_so_to_users_who_cannot_see_it(open_page: Open) -> None:
     page = open_page("/health")
-    page.route("**/verdicts*", lambda _: None)  # never answered
+    page.route("**/verdicts*", lambda _: None)  # no response
     page.goto("/plugin/retrain")
     expect(page.get_by_role("status", name="Verdicts: loading").first).to_be_visible()
     assert faults(page) == []
@@ -180,7 +180,7 @@ def test_a_dag_that_keeps_no_model_says_which_do(open_page: Open) -> None:
     expect(card(page, "BreastCancer")).to_be_visible()
 
 
-@pytest.mark.soak  # waits for MLflow's deadline; e2e/test_api.py has that the API answers meanwhile
+@pytest.mark.soak  # waits for MLflow's deadline; e2e/test_api.py shows that the API answers meanwhile
 def test_while_mlflow_is_silent_what_is_known_is_shown_and_what_is_not_is_said(open_page: Open, tap: Tap) -> None:
     page = open_page("/dags/retrain_breast_cancer/plugin/retrain-model")
     expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
@@ -193,9 +193,9 @@ def test_while_mlflow_is_silent_what_is_known_is_shown_and_what_is_not_is_said(o
 
 def test_no_page_asks_another_host(open_page: Open, stack: Running) -> None:
     page = open_page("/health")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.goto("/plugin/retrain")
     expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
-    assert f"{stack.airflow_url}/retrain/card.js" in asked
-    assert [url for url in asked if not url.startswith((stack.airflow_url, "data:", "blob:"))] == []
+    assert f"{stack.airflow_url}/retrain/card.js" in requested
+    assert [url for url in requested if not url.startswith((stack.airflow_url, "data:", "blob:"))] == []

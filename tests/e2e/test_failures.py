@@ -1,4 +1,4 @@
-"""Whatever task fails for good, the team hears of it within a minute, once; and no secret is in what it hears."""
+"""When a task fails for good, the team hears of it within a minute, once, and the message has no secret in it."""
 
 import base64
 import json
@@ -49,12 +49,12 @@ def test_each_kind_of_task_that_fails_is_told_once_within_a_minute(
         assert failed == {task}
         model = files[task].spec.model
         inbox.wait_for(1, of=model)
-        told = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
-        assert len(told) == 1, told
-        assert run in told[0]["headline"]
+        errors = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
+        assert len(errors) == 1, errors
+        assert run in errors[0]["headline"]
 
 
-@pytest.mark.soak  # a whole cycle more, for one more kind of task
+@pytest.mark.soak  # one whole cycle more, for one more kind of task
 def test_a_promotion_that_fails_is_told_as_well(
     tap: Tap,
     api: AirflowApi,
@@ -68,12 +68,12 @@ def test_a_promotion_that_fails_is_told_as_well(
     with tap.hold("POST", "/runs/log-batch", "retrain.verdict", after=True) as held:
         run = api.trigger(file.dag_id, ignore_threshold=True)
         held.process()
-        # The verdict is in the ledger, and somebody is faster.
+        # The verdict is in the ledger, but a person is faster.
         promote_loser(model, expects=None)
     assert {each.id for each in follow(file.dag_id, run, "failed") if each.state == "failed"} == {"promote"}
     inbox.wait_for(3, of=model)
-    (told,) = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
-    assert "the verdict was made against" in told["headline"]
+    (error,) = [post.body for post in inbox.posts if post.body["model"] == model and post.body["level"] == "error"]
+    assert "the verdict was made against" in error["headline"]
 
 
 LATE = """
@@ -111,13 +111,13 @@ def test_a_dag_of_ones_own_that_misses_its_deadline_is_told(
     run = api.trigger(dag)
     follow(dag, run)
     inbox.wait_for(1, of=file.spec.model)
-    told = [post.body["headline"] for post in inbox.posts if post.body["model"] == file.spec.model]
-    assert told == [f"{file.spec.model}: run {run} of {dag} has missed its deadline."]
+    headlines = [post.body["headline"] for post in inbox.posts if post.body["model"] == file.spec.model]
+    assert headlines == [f"{file.spec.model}: run {run} of {dag} has missed its deadline."]
 
 
 @pytest.fixture
 def connect(api: AirflowApi) -> Iterator[Callable[..., str]]:
-    """Make a connection that Airflow's database keeps; it is deleted when the test ends."""
+    """Makes a connection in Airflow's database; it is deleted when the test ends."""
     made = []
 
     def connect(kind: str, **fields: Any) -> str:
@@ -173,7 +173,7 @@ def test_no_credential_is_in_a_log_an_xcom_a_table_or_a_message(
     places |= {
         str(path): path.read_text(errors="replace") for path in _files(stack.home.logs, stack.home.airflow / "logs")
     }
-    # What each of these places should hold is there, so that looking for what must not be means something.
+    # Each place holds what it should, so that the search for secrets means something.
     assert "answered" in places["deliveries"] or "no answer" in places["deliveries"]
     assert good.spec.model in places["outbox"]
     assert "Connection refused" in str(places)

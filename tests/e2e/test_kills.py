@@ -1,4 +1,4 @@
-"""Processes of a cycle are killed; then the run is as if nothing had happened."""
+"""Processes of a cycle are killed; the run still ends as if nothing had happened."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.tap import Tap
 
 @pytest.fixture
 def clear(api: AirflowApi, eventually: Callable[..., None]) -> Callable[..., None]:
-    """Start a task again, once Airflow has seen that it was killed: what a person on call does."""
+    """Starts a task again after Airflow has seen that it was killed, like a person on call."""
 
     def clear(dag_id: str, run: str, task: str) -> None:
         def states() -> set[str | None]:
@@ -45,7 +45,7 @@ def kill_scheduler(stack: Running, eventually: Callable[..., None]) -> Callable[
     return kill
 
 
-@pytest.mark.soak  # core/test_faults.py kills each step at each write, without a scheduler
+@pytest.mark.soak  # core/cycle/test_replay.py kills each step at each write, without a scheduler
 def test_a_cycle_whose_processes_are_killed_ends_as_if_nothing_had_happened(
     stack: Running,
     api: AirflowApi,
@@ -57,24 +57,24 @@ def test_a_cycle_whose_processes_are_killed_ends_as_if_nothing_had_happened(
     tracker: ExperimentTracker,
 ) -> None:
     file = add_model()
-    # MLflow has made the model, and nobody has heard of it.
+    # MLflow has made the model, but the client has no response.
     with tap.hold("POST", "/mlflow/logged-models", '"half"', after=True) as held:
         run = api.trigger(file.dag_id, ignore_threshold=True)
         held.process().kill()
     clear(file.dag_id, run, "train")
-    # The scheduler goes, and with it the tasks that it runs; the next one takes them up.
+    # The scheduler dies, and with it the tasks that it runs; the next one adopts them.
     with tap.hold("POST", "/model-versions/create", file.spec.model, after=True) as held:
         held.process()
         kill_scheduler()
-    # The alias is set, and nobody has heard of it.
+    # The alias is set, but the client has no response.
     with tap.hold("POST", "/registered-models/alias", file.spec.model, after=True) as held:
         held.process().kill()
     clear(file.dag_id, run, "promote")
     follow(file.dag_id, run)
 
-    def ask(query: str) -> list[tuple[str, ...]]:
+    def query(statement: str) -> list[tuple[str, ...]]:
         with closing(psycopg2.connect(stack.dsn("retrain"))) as database, database.cursor() as cursor:
-            cursor.execute(query)
+            cursor.execute(statement)
             return cursor.fetchall()
 
-    assert_once(tracker, file.spec.model, 2, ask)
+    assert_once(tracker, file.spec.model, 2, query)

@@ -1,4 +1,4 @@
-"""What a person sees of a model's DAG in a browser."""
+"""A model's DAG in a browser."""
 
 from playwright.sync_api import expect
 
@@ -7,7 +7,7 @@ from tests.e2e.conftest import Open
 DAG = "retrain_breast_cancer"
 
 
-def test_the_trigger_form_offers_what_a_run_may_be_told(open_page: Open) -> None:
+def test_the_trigger_form_offers_the_parameters_of_a_run(open_page: Open) -> None:
     page = open_page(f"/dags/{DAG}")
     page.get_by_text("Trigger", exact=True).click()
     for text in ("Ignore the threshold", "Dry run", "Candidates to train", "Note", "logistic", "boosted"):

@@ -17,7 +17,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def command(stack: Running) -> Command:
-    """Run `python -m stack …` on the stack of these tests."""
+    """Runs `python -m stack …` on the stack of these tests."""
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         where = os.environ | {"RETRAIN_HOME": str(stack.home.path), "RETRAIN_PORTS": "free"}
@@ -35,7 +35,7 @@ def test_status_lists_every_service_as_running_or_done(command: Command, stack: 
             assert lines[name] == "exited"
         else:
             assert lines[name].startswith("running (process ")
-            assert ":" not in lines[name]  # after a colon it would say what is wrong
+            assert ":" not in lines[name]  # after a colon it would say the fault
 
 
 def test_a_second_up_says_that_it_runs_and_where(command: Command, stack: Running) -> None:

@@ -1,4 +1,4 @@
-"""Rows wake a model's DAG, and its new Production wakes the DAG of somebody else, through the real triggerer."""
+"""Rows wake a model's DAG, and its new Production wakes a user's DAG, through the real triggerer."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ with DAG("{dag_id}", schedule=[Asset("retrain://{model}/production")]):
 """
 
 
-@pytest.mark.soak  # airflow/test_trigger.py and test_assets.py have its parts
+@pytest.mark.soak  # airflow/test_trigger.py and test_assets.py have the parts
 def test_rows_that_arrive_start_a_cycle_by_themselves_and_its_promotion_starts_a_deployment(
     stack: Running,
     api: AirflowApi,
@@ -59,11 +59,11 @@ def test_rows_that_arrive_start_a_cycle_by_themselves_and_its_promotion_starts_a
     ((deployed, _),) = api.runs(deployment)
     follow(deployment, deployed)
     assert api.result(deployment, deployed, "deploy") == {"version": "1", "from": None, "verdict": promotion.verdict}
-    # Nobody has woken it twice.
+    # It was woken only once.
     assert [each for each, _ in api.runs(file.dag_id)] == [run]
 
 
 def _connect(api: AirflowApi, name: str, dsn: dict[str, str]) -> None:
-    """In Airflow's database, where a triggerer may not look by itself: it asks the API server."""
+    """Make a connection in Airflow's database, which a triggerer cannot read itself: it asks the API server."""
     where = {"host": dsn["host"], "login": dsn["user"], "schema": dsn["dbname"]}
     api._http.post("/connections", json={"connection_id": name, "conn_type": "postgres", **where}).raise_for_status()

@@ -1,5 +1,5 @@
-// Lets what is started with this library believe another time of day: CLOCK_OFF seconds later than it is. Time that
-// only passes (CLOCK_MONOTONIC), which sleeps and timeouts go by, stays as it is.
+// Shifts the time of day by CLOCK_OFF seconds for a process that loads this library. CLOCK_MONOTONIC, which sleeps and
+// timeouts use, stays as it is.
 
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -1,4 +1,4 @@
-"""The containers, for real: built, started, hurt. Needs a Docker engine and some 10 GB; skips without."""
+"""Real containers: built, started, damaged. They need a Docker engine and about 10 GB; without it the tests skip."""
 
 import subprocess
 import time
@@ -40,7 +40,7 @@ class Cycle:
         self.run = api.trigger(self.dag, ignore_threshold=True)
 
     def wait_for(self, task: str, state: str = "running", seconds: float = 300) -> Task:
-        """A task in this state."""
+        """Wait for a task in this state, and return it."""
         until = time.monotonic() + seconds
         while True:
             tasks = self._api.tasks(self.dag, self.run)
@@ -52,12 +52,12 @@ class Cycle:
             time.sleep(0.2)
 
     def end(self, seconds: float = 1500) -> None:
-        """Return when the run has succeeded, and all of it is there once."""
+        """Return when the run has succeeded. Asserts that each thing exists once."""
         until, tasks = time.monotonic() + seconds, list[Task]()
         while ("notify", "success") not in {(each.id, each.state) for each in tasks}:
             assert time.monotonic() < until, tasks
             time.sleep(2)
-            with suppress(httpx.HTTPError, StackError):  # its API server may be what was hurt
+            with suppress(httpx.HTTPError, StackError):  # the fault may have hit its API server
                 tasks = self._api.tasks(self.dag, self.run)
             failed = [each for each in tasks if each.state == "failed"]
             assert not failed, "\n".join(self._log(each) for each in failed)
@@ -70,7 +70,7 @@ class Cycle:
 
 @pytest.fixture(scope="session")
 def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """All of them, with three workers; taken away with all that they stored."""
+    """All containers, with three workers; removed afterwards with everything that they stored."""
     if not engine_answers():
         pytest.skip("no Docker engine answers")
     project = Project(tmp_path_factory.mktemp("containers"), "retrain-test", _FUNCTIONS)
@@ -84,7 +84,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture
 def kill(containers: Project) -> Callable[[str], None]:
-    """Whatever a container runs ends at once, as on a machine that dies; the engine starts it anew."""
+    """Kill all processes of a container at once, as on a machine that dies; the engine starts it again."""
 
     def kill(container: str) -> None:
         subprocess.run(["docker", "exec", "-u", "0", container, "sh", "-c", "kill -9 -1"], check=False, timeout=60)
@@ -94,7 +94,7 @@ def kill(containers: Project) -> Callable[[str], None]:
 
 @pytest.fixture
 def one_worker(containers: Project) -> Callable[..., AbstractContextManager[None]]:
-    """For as long as a block runs there is one worker, with this more in its part of the compose file."""
+    """Run one worker only, as long as a block, with these additions to its part of the compose file."""
 
     @contextmanager
     def one_worker(environment: dict[str, str], **more: Any) -> Iterator[None]:
@@ -117,7 +117,7 @@ def one_worker(containers: Project) -> Callable[..., AbstractContextManager[None
 
 @pytest.fixture
 def start(containers: Project) -> Iterator[Callable[..., Cycle]]:
-    """Starts the first cycle of a model of this name. seconds: how long training takes at least."""
+    """Start the first cycle of a model with this name. seconds: how long training takes at least."""
     added, clients = [], ExitStack()
 
     def start(model: str, seconds: int = 0) -> Cycle:

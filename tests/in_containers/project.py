@@ -1,4 +1,4 @@
-"""One project of `docker compose` with settings, specs and functions of its own: for tests and benchmarks."""
+"""A project of `docker compose` with its own settings, specs and functions, for tests and benchmarks."""
 
 import json
 import shutil
@@ -21,17 +21,17 @@ _AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
 
 
 def engine_answers() -> bool:
-    """Whether there is a Docker engine to run projects on."""
+    """Whether a Docker engine answers."""
     if not shutil.which("docker"):
         return False
     return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
 
 
 class Project:
-    """Built from docker-compose.yml and an override; `folder` keeps its secrets, specs and functions."""
+    """A project of docker-compose.yml and an override; `folder` holds its secrets, specs and functions."""
 
     def __init__(self, folder: Path, name: str, functions: str, **settings: str) -> None:
-        """functions: a Python module `functions`, whose estimators specs may name. settings: lines of `.env`."""
+        """functions: text of the module `functions`, whose estimators specs may name. settings: lines of `.env`."""
         self.folder, self.name = folder, name
         chosen = ports.free()
         self.airflow_url = f"http://127.0.0.1:{chosen.airflow}"
@@ -52,22 +52,22 @@ class Project:
         self.override.write_text(yaml.safe_dump({"services": {name: self._user() for name in _AIRFLOW}}))
 
     def set(self, **settings: str) -> None:
-        """Lines of `.env` from the next `up` on: the last of a name holds."""
+        """Append lines to `.env`, which hold from the next `up` on; the last line of a name counts."""
         with self.settings.open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
     def _user(self) -> dict[str, Any]:
-        """What every part of Airflow has of this project's user."""
+        """Return the part of the override that gives each part of Airflow the user's specs and functions."""
         return {
             "volumes": [f"{self.folder / 'user'}:/user:ro"],
             "environment": {"RETRAIN_SPECS": "/user/specs", "PYTHONPATH": "/opt/retrain/include:/opt/retrain:/user"},
         }
 
-    def compose(self, *arguments: str, given: str | None = None) -> str:
-        """What it prints. Raises StackError where it fails."""
+    def compose(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run `docker compose` and return its output. Raises StackError if it fails."""
         files = ("-f", str(PROJECT / "docker-compose.yml"), "-f", str(self.override))
         command = ["docker", "compose", "-p", self.name, "--env-file", str(self.settings), *files, *arguments]
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         if done.returncode:
             raise StackError(f"docker compose {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}")
         return done.stdout
@@ -77,16 +77,16 @@ class Project:
         self.compose("up", "--wait", "--wait-timeout", "900", "--no-build", *(f"--scale={each}" for each in scale))
 
     def sql(self, database: str, statement: str) -> list[list[str]]:
-        """The rows, as psql shows them."""
-        said = self.compose(
+        """Return the rows, as psql prints them."""
+        output = self.compose(
             *("exec", "-T", "postgres", "psql", "-U", "postgres", "-d", database, "-qAt", "-F", "\t"),
             *("-v", "ON_ERROR_STOP=1", "-f", "-"),
-            given=statement,
+            stdin=statement,
         )
-        return [line.split("\t") for line in said.splitlines()]
+        return [line.split("\t") for line in output.splitlines()]
 
     def add_spec(self, model: str, candidates: list[dict[str, Any]], rows: int, **fields: Any) -> Path:
-        """A model, with a table of its name in the source: features a and b, whose sum the label is the sign of."""
+        """Add a model, with a table of its name in the source: the label says whether a + b, with noise, is over 1."""
         self.sql("source", _ROWS.format(table=model, rows=rows))
         source = {"table": model, "key": "id", "label": "label", "label_time": "labelled_at", "features": ["a", "b"]}
         gate = {"metric": "accuracy", "floor": 0.7, "round_rows": 100}
@@ -97,13 +97,13 @@ class Project:
 
     @property
     def token(self) -> str:
-        """A new login: restored databases, and others' keys, end the one before."""
+        """A token of a new login: after a restore, or with other keys, an older one is invalid."""
         login = {"username": "admin", "password": self._secrets["ADMIN_PASSWORD"]}
         until = time.monotonic() + 60
         while True:
-            answer = httpx.post(f"{self.airflow_url}/auth/token", json=login, timeout=60, trust_env=False)
-            if answer.status_code < 500 or time.monotonic() > until:
-                return str(answer.raise_for_status().json()["access_token"])
+            response = httpx.post(f"{self.airflow_url}/auth/token", json=login, timeout=60, trust_env=False)
+            if response.status_code < 500 or time.monotonic() > until:
+                return str(response.raise_for_status().json()["access_token"])
             time.sleep(1)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What breaks in production, done to the containers: each time the cycle ends by itself, as if nothing had been."""
+"""Faults of production, in real containers: each time the cycle ends by itself, as if nothing had happened."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ def test_a_worker_is_killed_in_promote(containers: Project, start: Start, kill: 
     containers.compose("pause", "mlflow")
     try:
         worker = cycle.wait_for("promote").host
-        time.sleep(3)  # it asks MLflow by now, which does not answer
+        time.sleep(3)  # by now it waits for MLflow
         kill(worker)
     finally:
         containers.compose("unpause", "mlflow")
@@ -69,7 +69,7 @@ def test_the_disk_is_full_in_the_snapshot(containers: Project, start: Start, one
     def worker(command: str) -> str:
         return containers.compose("exec", "-T", "worker", "sh", "-c", command)
 
-    # A disk that can be filled without filling this machine's.
+    # A small disk, which can be filled without filling this machine's.
     with one_worker({"RETRAIN_SNAPSHOTS_URI": "file:///small/snapshots"}, tmpfs=["/small:size=64m,uid=50000"]):
         worker("cat /dev/zero > /small/filler 2> /dev/null || true")
         cycle = start("disk_full")
@@ -98,10 +98,10 @@ def test_two_schedulers_of_which_one_is_killed(containers: Project, start: Start
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Path:
-    """clock.c as a library that a worker is started with."""
+    """clock.c as a library that is loaded into a worker."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("no C compiler to make a clock with")
+        pytest.skip("no C compiler for the clock")
     library = tmp_path / "clock.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, Path(__file__).with_name("clock.c")], check=True)
     return library

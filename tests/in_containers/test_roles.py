@@ -1,10 +1,10 @@
-"""Users and roles of Airflow's FAB auth manager, as containers have them, before the REST API."""
+"""The REST API with users and roles of Airflow's FAB auth manager, which containers have."""
 
 import httpx
 import pytest
 
 from tests.in_containers.project import Project
-from tests.roles import LEAST, ROLES, answers
+from tests.roles import LEAST, ROLES, expected
 
 pytestmark = pytest.mark.soak
 
@@ -17,8 +17,8 @@ def tokens(containers: Project) -> dict[str, str]:
     found = {"admin": containers.token}
     for role in ROLES[:-1]:
         login = {"username": role, "password": f"{role}-123"}
-        answer = httpx.post(f"{containers.airflow_url}/auth/token", json=login, timeout=60, trust_env=False)
-        found[role] = answer.raise_for_status().json()["access_token"]
+        response = httpx.post(f"{containers.airflow_url}/auth/token", json=login, timeout=60, trust_env=False)
+        found[role] = response.raise_for_status().json()["access_token"]
     return found
 
 
@@ -26,14 +26,14 @@ def test_each_route_answers_from_its_role_upwards_and_nobody_without_a_login(
     containers: Project, tokens: dict[str, str]
 ) -> None:
     wrong = []
-    for method, path, how, least in LEAST:
+    for method, path, arguments, least in LEAST:
         url = f"{containers.airflow_url}/api/experiments{path}"
-        unknown = httpx.request(method, url, timeout=60, trust_env=False, **how)
-        if unknown.status_code != 401:
-            wrong.append((method, path, "nobody", unknown.status_code))
+        anonymous = httpx.request(method, url, timeout=60, trust_env=False, **arguments)
+        if anonymous.status_code != 401:
+            wrong.append((method, path, "nobody", anonymous.status_code))
         for role in ROLES:
-            headers = {"Authorization": f"Bearer {tokens[role]}"} | how.get("headers", {})
-            answer = httpx.request(method, url, timeout=60, trust_env=False, **{**how, "headers": headers})
-            if answer.status_code not in answers(role, least):
-                wrong.append((method, path, role, answer.status_code))
+            headers = {"Authorization": f"Bearer {tokens[role]}"} | arguments.get("headers", {})
+            response = httpx.request(method, url, timeout=60, trust_env=False, **{**arguments, "headers": headers})
+            if response.status_code not in expected(role, least):
+                wrong.append((method, path, role, response.status_code))
     assert wrong == []

@@ -1,4 +1,4 @@
-"""An object store by one variable: no part of the stack shares a disk with another then."""
+"""An object store, by one variable: then the parts of the stack share no disk."""
 
 import json
 import subprocess
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.soak
 
 @pytest.fixture
 def bucket(containers: Project) -> Iterator[Any]:
-    """A client of a server of this machine's that speaks S3, which the containers keep everything in meanwhile."""
-    said = subprocess.run(
+    """A client of an S3 server on this machine; meanwhile the containers store everything there."""
+    inspected = subprocess.run(
         ["docker", "network", "inspect", f"{containers.name}_default"], capture_output=True, text=True, check=True
     )
-    gateway = json.loads(said.stdout)[0]["IPAM"]["Config"][0]["Gateway"]
+    gateway = json.loads(inspected.stdout)[0]["IPAM"]["Config"][0]["Gateway"]
     server = ThreadedMotoServer(ip_address=gateway, port=0, verbose=False)
     server.start()
     login = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -1,4 +1,4 @@
-"""What the tests of the stack share: which processes are left, whoever looks after them."""
+"""Shared by the tests of the stack: the processes that a stack has left behind."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def left() -> Callable[[Path], list[str]]:
-    """The command lines of all processes that have to do with a stack's folder; looks without the stack's own code."""
+    """The command lines of all processes of a stack's folder, found without the stack's own code."""
     return _left
 
 

@@ -15,7 +15,7 @@ from stack.home import PROJECT
 
 @pytest.fixture
 def command(home):
-    """Run `python -m stack …` on a home of the test's own."""
+    """Runs `python -m stack …` on the test's own home."""
 
     def run(*words, **variables):
         return subprocess.run(_words(*words), capture_output=True, text=True, check=False, **_where(home, variables))
@@ -90,7 +90,7 @@ def test_every_service_that_is_killed_comes_back_and_down_leaves_nothing(command
             continue
         before = status()[name]
         os.kill(int(before.removeprefix("running (process ").rstrip(")")), signal.SIGKILL)
-        # Twice the 30 s for which Airflow believes a heartbeat, on a machine with better things to do.
+        # On a busy machine: more than twice the 30 s for which Airflow counts a heartbeat.
         eventually(lambda name=name, before=before: _is_well(status(), name) and status()[name] != before, 120)
     assert command("down").returncode == 0
     assert left(home) == []

@@ -1,4 +1,4 @@
-"""What can be seen of the containers without Docker: settings, secrets, limits, and what is open to the outside."""
+"""What can be tested of the containers without Docker: settings, secrets, limits, and open ports."""
 
 import os
 import re
@@ -93,7 +93,7 @@ def test_no_secret_has_a_default() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET|_KEY|_CONN|_DSN|BROKER|BACKEND", name):
-                assert "${" in value, f"{name}: a secret is written down"
+                assert "${" in value, f"{name}: the file contains a secret"
 
 
 def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +116,6 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path, monkeypatch
 def test_a_part_that_does_not_answer_is_not_healthy(part: str) -> None:
     command = [sys.executable, "containers/healthy.py", part]
     env = os.environ | {"AIRFLOW__CELERY__BROKER_URL": "redis://127.0.0.1:1/0"}
-    asked = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60, env=env)
-    assert asked.returncode == 1
-    assert asked.stdout.startswith(f"{part} does not answer: "), asked.stderr
+    checked = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60, env=env)
+    assert checked.returncode == 1
+    assert checked.stdout.startswith(f"{part} does not answer: "), checked.stderr

@@ -1,4 +1,4 @@
-"""The sample is the same each time, and has what a cycle needs: classes, late labels, and words that change."""
+"""The sample is the same each time, and has all that a cycle needs: classes, late labels, and words that change."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def words(letters):
 
 
 def written(file, *options):
-    """What the command writes, as a person would: into a file."""
+    """Run the command with its output in a file, as a person would; return the file."""
     with file.open("w") as output:
         command = [sys.executable, "-m", "stack.samples.cover_letters", *map(str, options)]
         subprocess.run(command, cwd=PROJECT, stdout=output, check=True)
@@ -69,7 +69,7 @@ def test_new_words_are_in_as_many_sentences_as_were_asked_for_and_in_no_early_le
         return sentences.map(lambda sentence: not new.isdisjoint(sentence.split())).mean()
 
     assert len(new) > 20
-    assert share(generate(500, seed=3)) < 0.05  # a figure that no early letter has
+    assert share(generate(500, seed=3)) < 0.05  # a number that no early letter has
     assert share(generate(500, seed=3, new_words=0.4)) == pytest.approx(0.4, abs=0.05)
     assert share(late) > 0.95
 

@@ -1,4 +1,4 @@
-"""`make demo` as a stranger runs it, without the making of the venv."""
+"""`make demo` as a new user runs it, without the installation of the venv."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def _where(home: Path) -> dict[str, Any]:
     return {"cwd": PROJECT, "env": os.environ | {"RETRAIN_HOME": str(home), "RETRAIN_PORTS": "free"}}
 
 
-@pytest.mark.soak  # tests/e2e/test_cycle.py shows both cycles on a stack that runs; the next test that it is ended
+@pytest.mark.soak  # tests/e2e/test_cycle.py has both cycles on a running stack; the next test, how it ends
 def test_two_batches_end_in_two_promotions_and_nothing_is_left_running(home: Path, left: Left) -> None:
     done = _demo(home)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -53,11 +53,11 @@ def test_two_batches_end_in_two_promotions_and_nothing_is_left_running(home: Pat
     assert left(home) == []
 
 
-@pytest.mark.soak  # what it adds to the tests beside it is one more whole stack
+@pytest.mark.soak  # it takes one more whole stack than the tests beside it
 def test_a_file_of_ones_own_is_fed_in_batches_by_date_until_ctrl_c_leaves_nothing_running(
     home: Path, left: Left, reviews: Path, tmp_path: Path
 ) -> None:
-    """The first of its six batches; how it goes on and ends, the next test shows without a stack."""
+    """Runs the first of six batches; the next test has the others and the end, without a stack."""
     rows = feed.read(reviews / "reviews-2003-2010.tsv.gz").head(6_000)
     rows.to_csv(tmp_path / "reviews.tsv.gz", sep="\t", index=False, quoting=3, escapechar="\\")
     fewer = {"threshold": {"rows": 500}, "gate": {"metric": "f1_macro", "floor": 0.5, "round_rows": 100}}
@@ -65,7 +65,7 @@ def test_a_file_of_ones_own_is_fed_in_batches_by_date_until_ctrl_c_leaves_nothin
     (tmp_path / "reviews.yaml").write_text(yaml.safe_dump(spec))
     (tmp_path / "reviews.sql").write_text(REVIEWS.with_suffix(".sql").read_text())
     words = ("--data", tmp_path / "reviews.tsv.gz", "--spec", tmp_path / "reviews.yaml")
-    # In the middle of a cycle: rows have arrived for the second time, and a task has ended.
+    # In the middle of a cycle: the second batch has arrived, and a task has ended.
     printed = _interrupted(home, left, "Batch 2", "  sense", words=words)
     assert [line for line in printed if line.startswith("Batch ")] == [
         f"Batch {number}: 1,000 rows have arrived in table reviews.\n" for number in (1, 2)
@@ -91,16 +91,16 @@ def test_a_file_of_ones_own_ends_after_six_batches_and_says_how_its_stack_comes_
 
     assert [(number, len(batch)) for number, batch in fed] == [(1, 3), (2, 4), (3, 3), (4, 3), (5, 4), (6, 3)]
     assert [day for _, batch in fed for day in batch["written_on"].dt.strftime("%Y-%m-%d")] == list(days)
-    said = capsys.readouterr().out
-    assert all(f"Cycle {number}" in said for number in range(1, 7))
-    assert f"`RETRAIN_SPECS={REVIEWS.parent} make up` brings it back as it is" in said
+    output = capsys.readouterr().out
+    assert all(f"Cycle {number}" in output for number in range(1, 7))
+    assert f"`RETRAIN_SPECS={REVIEWS.parent} make up` brings it back as it is" in output
 
 
 def test_a_run_that_the_schedule_has_started_before_a_batch_came_may_be_the_one_that_finds_it(
     database: Database,
 ) -> None:
     class FollowedError(Exception):
-        """By which run."""
+        """Raised with the id of the run that is followed."""
 
     def follow(_: str, run: str, __: float) -> None:
         raise FollowedError(run)
@@ -120,23 +120,23 @@ def test_after_ctrl_c_nothing_is_left_running(home: Path, left: Left, line: str)
 
 
 def _interrupted(home: Path, left: Left, *lines: str, words: tuple[object, ...] = ()) -> list[str]:
-    """What a demo has printed that is interrupted when it has printed these lines, or their beginnings, in turn."""
+    """Interrupt a demo when it has printed lines that begin with these, in turn; return everything it has printed."""
     printed = []
     with subprocess.Popen(
         _words(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **_where(home)
     ) as running:
         assert running.stdout is not None
         for line in lines:
-            for said in running.stdout:
-                printed.append(said)
-                if said.startswith(line):
+            for text in running.stdout:
+                printed.append(text)
+                if text.startswith(line):
                     break
             else:
                 pytest.fail(f"did not print {line!r}: {''.join(printed)}{running.communicate()[1]}")
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate()
+        _, errors = running.communicate()
     assert running.returncode == 130
-    assert said == "Interrupted: what was started has been ended.\n"
+    assert errors == "Interrupted: what was started has been ended.\n"
     assert left(home) == []
     return printed
 

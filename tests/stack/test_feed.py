@@ -102,9 +102,9 @@ def test_a_column_of_times_that_the_file_does_not_have_changes_nothing(write):
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.txt.gz", "rows", "csv", "rows.csv.zip"])
 def test_a_file_of_another_type_is_refused_with_those_that_are_read(write, name):
-    told = refusal(feed.read, write(name, "id\n1\n"))
+    message = refusal(feed.read, write(name, "id\n1\n"))
 
-    assert told.endswith(f"{name}: is neither .csv nor .tsv (also .gz): name a file of rows")
+    assert message.endswith(f"{name}: is neither .csv nor .tsv (also .gz): name a file of rows")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_file_of_another_type_is_refused_with_those_that_are_read(write, name)
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_that_is_none_of_its_type_is_refused_by_its_name(tmp_path, name, content):
+def test_a_file_with_the_contents_of_another_type_is_refused_by_its_name(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
 
     assert f"{name}: cannot be read: " in refusal(feed.read, tmp_path / name)
@@ -129,11 +129,11 @@ def test_rows_that_are_longer_than_the_header_are_not_shifted_silently(write):
     assert "rows.tsv: cannot be read: " in refusal(feed.read, write("rows.tsv", "id\ttext\n1\ta\tb\n2\tc\td\n"))
 
 
-def test_no_such_file_is_told(tmp_path):
-    told = refusal(feed.read, tmp_path / "missing.tsv.gz")
+def test_a_missing_file_is_refused_by_its_name(tmp_path):
+    message = refusal(feed.read, tmp_path / "missing.tsv.gz")
 
-    assert "missing.tsv.gz: cannot be read: " in told
-    assert "No such file" in told
+    assert "missing.tsv.gz: cannot be read: " in message
+    assert "No such file" in message
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_no_such_file_is_told(tmp_path):
     [["yesterday", "later"], ["2026-01-02", "soon"], ["2026-02-30", "2026-01-01"], ["08.05.11", "08.05.12"]],
     ids=["words", "a word", "no such day", "days that could be read in three ways"],
 )
-def test_what_is_no_time_is_refused_by_its_column_in_one_line(write, times):
-    told = refusal(feed.read, write("rows.csv", "at,id\n" + "".join(f"{time},1\n" for time in times)), dates="at")
+def test_a_value_that_is_not_a_time_is_refused_by_its_column_in_one_line(write, times):
+    message = refusal(feed.read, write("rows.csv", "at,id\n" + "".join(f"{time},1\n" for time in times)), dates="at")
 
-    assert "rows.csv: column 'at' holds a value that is not a time: " in told
-    assert "\n" not in told
+    assert "rows.csv: column 'at' holds a value that is not a time: " in message
+    assert "\n" not in message
 
 
 # ── batches
@@ -161,7 +161,7 @@ def test_batches_hold_all_rows_once_in_order_and_are_of_one_size(times, count):
     sizes = [len(batch) for batch in batches]
     assert len(sizes) == count
     assert max(sizes) - min(sizes) <= 1
-    # Rows of one time stay in the order of the file.
+    # Rows with equal times stay in the order of the file.
     assert list(pd.concat(batches)["id"]) == [id_ for _, id_ in sorted(zip(times, range(len(times)), strict=True))]
 
 
@@ -237,12 +237,14 @@ def test_rows_are_appended_to_those_that_are_there(session):
 def test_a_key_that_is_there_already_leaves_the_table_as_it_was(session):
     feed.load(session, "letters", pd.DataFrame({"id": [1], "text": ["first"]}), key="id")
 
-    told = refusal(
+    message = refusal(
         feed.load, session, "letters", pd.DataFrame({"id": [2, 1], "text": ["second", "again"]}), key="id", index="text"
     )
 
-    assert told.startswith("table letters: the rows cannot be loaded: duplicate key value violates unique constraint")
-    assert "\n" not in told
+    assert message.startswith(
+        "table letters: the rows cannot be loaded: duplicate key value violates unique constraint"
+    )
+    assert "\n" not in message
     assert query(session, "SELECT * FROM letters") == [(1, "first")]
     assert indexes(session) == ["letters_pkey"]
 

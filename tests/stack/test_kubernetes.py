@@ -1,4 +1,4 @@
-"""What can be seen of the values for Airflow's chart without a cluster."""
+"""What can be tested of the values for Airflow's chart without a cluster."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def test_no_pod_keeps_a_disk_and_each_has_limits() -> None:
         assert part["resources"]["limits"]["memory"]
 
 
-def test_mlflow_is_no_root_and_answers_where_airflow_looks() -> None:
+def test_mlflow_does_not_run_as_root_and_answers_where_airflow_looks() -> None:
     pod = DEPLOYMENT["spec"]["template"]
     assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
     assert SERVICE["spec"]["selector"] == pod["metadata"]["labels"]

@@ -18,7 +18,7 @@ _DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); pri
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a process that belongs to a home; it has said one line when this returns."""
+    """Starts a process that belongs to a home; it has printed one line when this returns."""
     started = []
 
     def start(home, program="import time; print(flush=True); time.sleep(600)"):
@@ -73,16 +73,16 @@ def test_a_child_is_found_even_when_it_hides_its_environment(start, tmp_path):
     assert not children[0].is_running()
 
 
-def test_whoever_asks_is_not_ended(tmp_path):
-    """`down` run from within the stack's own environment."""
-    asked = subprocess.run(
+def test_the_calling_process_is_not_ended(tmp_path):
+    """`down` runs from within the stack's own environment."""
+    ended = subprocess.run(
         [sys.executable, "-c", f"from stack import leftovers, home; print(leftovers.end(home.Home.at('{tmp_path}')))"],
         env=os.environ | {"RETRAIN_STACK": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert asked.stdout == "0\n"
+    assert ended.stdout == "0\n"
 
 
 def test_files_that_say_that_something_runs_are_removed(home):

@@ -1,4 +1,4 @@
-"""`make` on machines where something is missing: one clear line and a remedy."""
+"""`make` on machines where something is missing: it prints one clear line and a remedy."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _ITSELF = "[project]\nname = 'retrain'\n"
 
 @pytest.fixture
 def project(tmp_path):
-    """As much of the project as `make venv` looks at, with a lock of one package."""
+    """The part of the project that `make venv` reads, with a lock of one package."""
     (tmp_path / "stack").mkdir()
     for name in ("Makefile", "stack/venv.sh"):
         shutil.copy(PROJECT / name, tmp_path / name)
@@ -27,7 +27,7 @@ def project(tmp_path):
 @pytest.fixture
 def make(project):
     def make(*words, **variables):
-        # Nobody listens there, and no settings of the machine's owner lead elsewhere.
+        # An address where nobody listens, and no settings of the machine's owner that lead elsewhere.
         offline = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "MAKE", "PYTHON"))
@@ -46,7 +46,7 @@ def make(project):
 
 @pytest.fixture
 def python(tmp_path):
-    """A program that is called as a Python is and is not quite one."""
+    """A program that is called like Python, but lacks something."""
 
     def write(script):
         file = tmp_path / "some-python"
@@ -101,15 +101,15 @@ def test_a_venv_made_from_this_lock_is_left_alone(make, project):
     assert make("venv").stdout == ""
 
 
-def test_of_a_new_package_of_the_project_the_venv_learns_without_being_made_anew(make, python, project):
+def test_a_new_package_of_the_project_is_installed_without_a_new_venv(make, python, project):
     folder = project / ".venv" / "bin"
     folder.mkdir(parents=True)
-    shutil.move(python('echo "$@" >> asked'), folder / "python")
+    shutil.move(python('echo "$@" >> calls'), folder / "python")
     (project / ".venv" / "built-from").write_text(f"{project}\n{_LOCK}")
     (project / ".venv" / "itself").write_text("[project]\nname = 'before'\n")
     assert (make("venv").stdout, make("venv").stdout) == ("", "")
-    (asked,) = (project / "asked").read_text().splitlines()
-    assert asked.endswith("install --no-deps --no-build-isolation -e .")
+    (call,) = (project / "calls").read_text().splitlines()
+    assert call.endswith("install --no-deps --no-build-isolation -e .")
     assert (project / ".venv" / "itself").read_text() == _ITSELF
 
 

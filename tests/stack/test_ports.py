@@ -27,7 +27,7 @@ def test_a_variable_overrides_its_port_and_no_other():
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "5000.0"])
-def test_a_variable_that_is_no_port_is_refused_by_name(value):
+def test_a_variable_that_is_not_a_port_is_refused_by_name(value):
     with pytest.raises(StackError, match=f"RETRAIN_MLFLOW_PORT={value} is not a port"):
         ports.from_variables({"RETRAIN_MLFLOW_PORT": value})
 
@@ -57,7 +57,7 @@ def test_a_connection_that_lingers_does_not_take_a_port(listener):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            server.accept()[0].close()  # who closes first keeps the connection in TIME_WAIT
+            server.accept()[0].close()  # the side that closes first keeps the connection in TIME_WAIT
     ports.refuse_taken(Ports(mlflow=port), ["mlflow"])
 
 

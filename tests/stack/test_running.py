@@ -1,4 +1,4 @@
-"""A part of the stack, for real: PostgreSQL and MLflow, started, killed and ended."""
+"""A real part of the stack: PostgreSQL and MLflow, started, killed and ended."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ PART = ("postgres", "mlflow")
 
 @pytest.fixture(scope="module")
 def part():
-    # Blanks and percent signs mean something in URLs, in shells and in configuration files.
+    # Spaces and percent signs have a meaning in URLs, shells and configuration files.
     prefix = "retrain 100% "
     with short_lived(prefix) as folder, local.running(folder / "home", services=PART) as running:
         yield running
@@ -28,7 +28,7 @@ def part():
 
 @pytest.fixture
 def pid(part):
-    """The process of a service now; 0 when there is none."""
+    """Returns the id of a service's present process; 0 if there is none."""
     return lambda name: {state.name: state.pid for state, _ in local.status(part.home)}[name]
 
 
@@ -62,11 +62,11 @@ def test_a_service_that_was_not_asked_for_does_not_run(part):
 
 
 def test_a_second_up_finds_what_runs(part):
-    said = []
-    again, already = local.up(part.home, names=PART, ports=ports.free(), say=said.append)
+    printed = []
+    again, already = local.up(part.home, names=PART, ports=ports.free(), say=printed.append)
     assert already
     assert again.ports == part.ports
-    assert said == []
+    assert printed == []
 
 
 def test_a_stack_for_a_block_refuses_a_home_where_one_runs_and_leaves_it_running(part, healthy):
@@ -97,10 +97,10 @@ def test_down_ends_everything_and_what_was_stored_stays(home, left):
     with local.running(home, services=["postgres"]) as running:
         _execute(running, "CREATE TABLE kept AS SELECT 1")
     assert left(home) == []
-    said = []
-    with local.running(home, services=["postgres"], say=said.append) as again:
+    printed = []
+    with local.running(home, services=["postgres"], say=printed.append) as again:
         _execute(again, "SELECT * FROM kept")
-    assert said == ["Starting PostgreSQL …"]  # and nothing of an earlier stack
+    assert printed == ["Starting PostgreSQL …"]  # and nothing of an earlier stack
 
 
 def test_reset_leaves_neither_processes_nor_files(home, left):
@@ -119,14 +119,16 @@ def test_reset_leaves_neither_processes_nor_files(home, left):
 
 def test_what_a_killed_supervisord_left_is_cleared_by_up_and_ended_by_down(home, left):
     place = Home.at(home)
-    said = []
+    printed = []
     for _ in range(2):
-        running, already = local.up(place, names=["postgres"], ports=ports.free(), say=said.append)
+        running, already = local.up(place, names=["postgres"], ports=ports.free(), say=printed.append)
         assert not already
         _execute(running, "SELECT 1")
         os.kill(int((home / "supervisord.pid").read_text()), signal.SIGKILL)
         assert any("postgres" in words for words in left(home))
-    assert [line for line in said if line.startswith("An earlier stack had not ended cleanly: ended ")] == [said[1]]
+    assert [line for line in printed if line.startswith("An earlier stack had not ended cleanly: ended ")] == [
+        printed[1]
+    ]
     assert local.down(place)
     assert left(home) == []
 

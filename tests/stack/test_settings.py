@@ -1,4 +1,4 @@
-"""What the services find: credentials, Airflow's configuration file, the environment."""
+"""The settings of the services: credentials, Airflow's configuration file, the environment."""
 
 import configparser
 import json
