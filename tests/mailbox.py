@@ -1,4 +1,4 @@
-"""A channel for tests that keeps what it is sent, or refuses it."""
+"""A channel for tests that stores its messages, or refuses them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
