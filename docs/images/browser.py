@@ -1,4 +1,4 @@
-"""The browser that draws the pictures of this folder: Chromium, where Debian and others install it."""
+"""The browser that draws the pictures of this folder: an installed Chromium."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dis
 
 @contextmanager
 def page(width: int, height: int, address: str | None = None) -> Iterator[Page]:
-    """A page of this size in pixels. address: what relative addresses begin with."""
+    """Open a page of this size in pixels. address: the base of relative addresses."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=which("chromium"), args=[*_ARGUMENTS])
         yield browser.new_page(viewport={"width": width, "height": height}, base_url=address)

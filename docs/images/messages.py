@@ -1,6 +1,6 @@
-"""Draws `messages.png`, one announcement as each kind of channel shows it: `.venv/bin/python docs/images/messages.py`.
+"""Draws `messages.png`, one announcement in each kind of channel: `.venv/bin/python docs/images/messages.py`.
 
-E-mail, chat text and JSON are what is sent. Slack's blocks are drawn here, as Slack itself would need an account.
+E-mail, chat text and JSON are shown as they are sent. Slack's blocks are drawn here, because Slack needs an account.
 """
 
 import json

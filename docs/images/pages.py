@@ -30,7 +30,7 @@ def main() -> None:
         page.goto(f"/dags/{DAG}/runs/{judged[-1]}/?dag_run_id={judged[-1]}")
         page.get_by_role("button", name="Graph").or_(page.get_by_label("Show Graph")).first.click()
         page.get_by_text("evaluate", exact=True).last.wait_for()
-        page.wait_for_timeout(3_000)  # the graph moves into its place
+        page.wait_for_timeout(3_000)  # until the graph stands still
         page.screenshot(path=FOLDER / "cycle.png")
 
 

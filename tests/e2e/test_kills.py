@@ -45,7 +45,7 @@ def kill_scheduler(stack: Running, eventually: Callable[..., None]) -> Callable[
     return kill
 
 
-@pytest.mark.soak  # core/cycle/test_replay.py kills each step at each write, without a scheduler
+@pytest.mark.soak  # core/production/test_apply.py and core/ledger/test_claims.py have kills without a scheduler
 def test_a_cycle_whose_processes_are_killed_ends_as_if_nothing_had_happened(
     stack: Running,
     api: AirflowApi,
