@@ -1,4 +1,4 @@
-"""An Airflow for these tests alone, and a model with all that its tasks find: spec file, tables, connections."""
+"""An Airflow for these tests alone, and a model with all that its tasks need: spec file, tables, connections."""
 
 import atexit
 import json
@@ -91,13 +91,13 @@ class Model:
         self._rows += rows
 
     def waiting(self) -> list[Announcement]:
-        """What waits in the outbox; it is delivered by this."""
+        """Deliver what waits in the outbox, and return it."""
         return waiting(self.ledger, self.name)
 
 
 @dataclass
 class Ti:
-    """As much of a task instance as we and Airflow's branching look at."""
+    """The part of a task instance that our code and Airflow's branching use."""
 
     task: Any = None
     dag_id: str = "retrain_toy"
@@ -135,7 +135,7 @@ def model(database: Database, ledger: Ledger, tmp_path: Path, monkeypatch: pytes
 
 @pytest.fixture
 def tracker(mlflow_server: Running, monkeypatch: pytest.MonkeyPatch) -> ExperimentTracker:
-    """The MLflow server, to which the default connection leads."""
+    """The tracker of the MLflow server to which the default connection leads."""
     where = {"conn_type": "http", "host": "127.0.0.1", "port": mlflow_server.ports.mlflow}
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(where))
     return ExperimentTracker(mlflow_server.mlflow_url)
@@ -199,7 +199,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is taken, and that nobody answers at."""
+    """A port that is occupied, and at which nobody answers."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -220,13 +220,13 @@ def toy_spec(**fields: Any) -> dict[str, Any]:
 
 
 def connection_to(database: Database) -> str:
-    """What an environment variable says of a connection of Airflow's."""
+    """Return a connection of Airflow's as the value of an environment variable."""
     dsn = parse_dsn(database.dsn)
     return json.dumps({"conn_type": "postgres", "host": dsn["host"], "login": dsn["user"], "schema": dsn["dbname"]})
 
 
 def python(code: str, *arguments: str, **variables: str) -> str:
-    """What a Python of its own prints that runs this code with these arguments."""
+    """Run this code with these arguments in a new Python, and return what it prints."""
     paths = os.pathsep.join(str(PROJECT / folder) for folder in ("include", "plugins"))
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],

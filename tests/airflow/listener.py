@@ -1,4 +1,4 @@
-"""A server that answers what the hooks' tests ask of MLflow."""
+"""A server that answers like MLflow, for the tests of the hooks."""
 
 import base64
 import json

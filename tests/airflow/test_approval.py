@@ -1,4 +1,4 @@
-"""A person is asked between verdict and promotion: the tasks of it, and what each answer leads to."""
+"""A person is asked between verdict and promotion: its tasks, and what each answer leads to."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def verdict(toy: Model, *, production: str | None = None) -> Verdict:
 
 
 def answer(toy: Model, verdict: Verdict, chosen: str, by: str | None = "kim") -> tuple[str, Any]:
-    """Where the answer leads to, and who it is said to be of."""
+    """Returns the task that the answer leads to, and the name of the user that is pushed."""
     with DAG("retrain_toy", schedule=None):
         task = AnswerOperator(
             task_id="answer",
@@ -92,11 +92,13 @@ def test_the_team_hears_where_to_answer_and_the_form_has_the_numbers(
     for _ in range(2):
         assert ask.execute({"ti": ti}) == "waits"  # type: ignore[arg-type]
     (post,) = channel.posts
-    told = post.body
-    assert told["headline"].startswith(f"{toy.name}: version 2 (linear) waits for an approval. PROMOTE: It is better.")
+    message = post.body
+    assert message["headline"].startswith(
+        f"{toy.name}: version 2 (linear) waits for an approval. PROMOTE: It is better."
+    )
     day = (datetime.now(UTC) + timedelta(days=3)).date()
-    assert told["act"].startswith(f"Anyone who may approve: answer in Airflow. Without an answer by {day}")
-    ((what, address),) = told["links"]
+    assert message["act"].startswith(f"Anyone who may approve: answer in Airflow. Without an answer by {day}")
+    ((what, address),) = message["links"]
     assert what == "Answer in Airflow"
     assert address.endswith("/dags/retrain_toy/runs/run 1/tasks/ask/required_actions?map_index=-1")
     assert ask.subject == f"Promote version 2 (linear) of {toy.name}?"
@@ -144,9 +146,9 @@ def test_what_is_said_is_done_unless_production_has_changed(
     judged = verdict(toy, production=production)
     for _ in range(2):
         assert answer(toy, judged, chosen, by) == (next_, by)
-    (told,) = toy.waiting()
-    assert says in told.headline
-    assert told.level is (Level.WARNING if by is None or next_ == "again" else Level.INFO)
+    (announcement,) = toy.waiting()
+    assert says in announcement.headline
+    assert announcement.level is (Level.WARNING if by is None or next_ == "again" else Level.INFO)
 
 
 def test_what_was_frozen_meanwhile_is_held(toy: Model) -> None:

@@ -32,7 +32,7 @@ def promotion(**how: object) -> Promotion:
     return Promotion.model_validate({"model": "자소서 분류", "seq": 2, "applied_at": NOW, **fields, **how})
 
 
-def told(changed: Promotion) -> object:
+def event_of(changed: Promotion) -> object:
     events = OutletEventAccessors()
     assets.describe_change(changed, {"outlet_events": events})
     ((asset, event),) = events.items()
@@ -41,13 +41,13 @@ def told(changed: Promotion) -> object:
 
 
 def test_the_event_says_which_version_came_after_which_and_on_which_verdict() -> None:
-    assert told(promotion()) == {"version": "2", "from": "1", "verdict": "v"}
+    assert event_of(promotion()) == {"version": "2", "from": "1", "verdict": "v"}
 
 
 def test_a_rollback_has_no_verdict() -> None:
     back = promotion(kind=Move.ROLLBACK, from_version="2", to_version="1", verdict=None)
-    assert told(back) == {"version": "1", "from": "2", "verdict": None}
+    assert event_of(back) == {"version": "1", "from": "2", "verdict": None}
 
 
 def test_a_promotion_that_somebody_forestalled_names_no_version() -> None:
-    assert told(promotion(applied_at=None, superseded_at=NOW)) == {"version": None, "from": "1", "verdict": "v"}
+    assert event_of(promotion(applied_at=None, superseded_at=NOW)) == {"version": None, "from": "1", "verdict": "v"}

@@ -1,4 +1,4 @@
-"""Announcements through Airflow's connections, to receivers of each kind that take them or fail as the real ones do."""
+"""Announcements through Airflow's connections, to receivers of each kind that accept or refuse as the real ones do."""
 
 import base64
 import email
@@ -58,7 +58,7 @@ def deliver(key: str = "key", kind: str = "promote", **channel: Any) -> None:
 
 
 def refusal(**channel: Any) -> ChannelError:
-    """What a delivery there raises, which must not hold a secret, not even in its traceback."""
+    """Return what a delivery raises. It must not hold a secret, not even in its traceback."""
     with pytest.raises(ChannelError) as refused:
         deliver(**channel)
     assert SECRET not in "".join(traceback.format_exception(refused.value))
@@ -80,7 +80,7 @@ def inbox_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def _certificate(folder: Path) -> Path:
-    """A file with a key and a certificate for it, which it has signed itself."""
+    """Return a file with a key and its self-signed certificate."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "teams")])
     now = datetime.now(UTC)
     made = (
@@ -120,20 +120,20 @@ def test_what_slack_refuses_is_told_and_not_sent_twice(connect: Connect, inbox: 
 
 
 class Postbox:
-    """Keeps what an SMTP server takes."""
+    """Keeps the mails that an SMTP server accepts."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.to: list[list[str]] = []
-        self.answer = "250 OK"
+        self.reply = "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        if self.answer.startswith("250"):
+        if self.reply.startswith("250"):
             self.to.append(envelope.rcpt_tos)
             mail = email.message_from_bytes(envelope.content or b"", policy=email.policy.default)  # type: ignore[arg-type]
             assert isinstance(mail, EmailMessage)
             self.mails.append(mail)
-        return self.answer
+        return self.reply
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_mail_that_is_sent_again_is_the_same_to_a_mail_system(postbox: Postbox
 
 
 def test_a_mail_server_that_is_full_is_told(postbox: Postbox) -> None:
-    postbox.answer = f"452 too much mail for {SECRET}"
+    postbox.reply = f"452 too much mail for {SECRET}"
     assert str(refusal(email="team", to=TEAM)) == "email team: answered 452"
 
 
@@ -236,7 +236,7 @@ def test_apprise_carries_it_to_whatever_its_connection_names(connect: Connect, i
 
 @pytest.fixture
 def discord(monkeypatch: pytest.MonkeyPatch, inbox: Inbox, connect: Connect) -> Inbox:
-    """Discord's incoming web hook. Only its address is another one."""
+    """Discord's incoming web hook. Only its address differs."""
     monkeypatch.setattr(NotifyDiscord, "notify_url", f"{inbox.url}/api/webhooks")
     inbox.status = 204
     connect(conn_type="apprise", extra=json.dumps({"config": {"path": f"discord://41762/{SECRET}"}}))
@@ -245,7 +245,7 @@ def discord(monkeypatch: pytest.MonkeyPatch, inbox: Inbox, connect: Connect) -> 
 
 @pytest.fixture
 def teams(inbox_over_tls: Inbox, connect: Connect) -> Inbox:
-    """A workflow of Microsoft Teams that posts what it gets into a channel."""
+    """A workflow of Microsoft Teams that posts what it receives into a channel."""
     inbox_over_tls.status = 202
     host = inbox_over_tls.url.removeprefix("https://")
     connect(conn_type="apprise", extra=json.dumps({"config": {"path": f"workflows://{host}/ab12/{SECRET}"}}))
@@ -257,10 +257,10 @@ def test_discord_gets_text_within_its_limit_that_mentions_nobody(discord: Inbox,
     deliver(kind=kind, apprise="team")
     (post,) = discord.posts
     assert post.path == f"/api/webhooks/41762/{SECRET}"
-    said = post.body["content"]
-    assert formats.quiet_text(KINDS[kind]).split() == said.removeprefix(formats.quiet_subject(KINDS[kind])).split()
-    assert len(said) <= 2000
-    assert "@everyone" not in said
+    content = post.body["content"]
+    assert formats.quiet_text(KINDS[kind]).split() == content.removeprefix(formats.quiet_subject(KINDS[kind])).split()
+    assert len(content) <= 2000
+    assert "@everyone" not in content
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -270,9 +270,9 @@ def test_teams_gets_a_card_with_the_text(teams: Inbox, kind: str) -> None:
     assert post.path.startswith("/workflows/ab12/triggers/manual/paths/invoke")
     (card,) = post.body["attachments"]
     assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
-    said = {block["id"]: block["text"] for block in card["content"]["body"] if "text" in block}
-    assert said["title"] == formats.quiet_subject(KINDS[kind])
-    unescaped = re.sub(r"\\(.)", r"\1", said["body"])
+    texts = {block["id"]: block["text"] for block in card["content"]["body"] if "text" in block}
+    assert texts["title"] == formats.quiet_subject(KINDS[kind])
+    unescaped = re.sub(r"\\(.)", r"\1", texts["body"])
     assert unescaped.split() == formats.quiet_text(KINDS[kind]).split()
 
 

@@ -13,8 +13,8 @@ Make = Callable[..., Model]
 
 
 def run(days: float, model: str, run_id: str = "run 1") -> None:
-    asked = SimpleNamespace(run_after=datetime.now(UTC))
-    context = {"dag": SimpleNamespace(dag_id="retrain-freeze"), "run_id": run_id, "dag_run": asked}
+    dag_run = SimpleNamespace(run_after=datetime.now(UTC))
+    context = {"dag": SimpleNamespace(dag_id="retrain-freeze"), "run_id": run_id, "dag_run": dag_run}
     operator = FreezeOperator(task_id="freeze", model=model, days=days, why="연말 동결", by="kim")
     operator.execute(context)  # type: ignore[arg-type]
 

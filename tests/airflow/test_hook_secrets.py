@@ -47,8 +47,8 @@ def test_the_login_goes_with_each_request_and_nowhere_else(
         hook.tracker.production("toy")
     # The variable that the connection itself is in was there before.
     new = {name: text for name, text in os.environ.items() if variables.get(name) != text}
-    told = "".join(traceback.format_exception(refused.value))
-    everything = f"{hook!r} {vars(hook)} {hook.tracker!r} {new} {told} {caplog.text} {''.join(capfd.readouterr())}"
+    trace = "".join(traceback.format_exception(refused.value))
+    everything = f"{hook!r} {vars(hook)} {hook.tracker!r} {new} {trace} {caplog.text} {''.join(capfd.readouterr())}"
     for secret in ("horse", header, header.split()[1]):
         assert secret not in everything
 
@@ -60,8 +60,8 @@ def test_a_server_that_is_down_is_told_without_the_login(
     hook = connect(port=closed_port, login="me", password="correct-horse")
     with pytest.raises(NoAnswerError) as refused:
         hook.tracker.production("toy")
-    told = "".join(traceback.format_exception(refused.value))
-    assert "horse" not in f"{hook!r} {vars(hook)} {told} {caplog.text} {''.join(capfd.readouterr())}"
+    trace = "".join(traceback.format_exception(refused.value))
+    assert "horse" not in f"{hook!r} {vars(hook)} {trace} {caplog.text} {''.join(capfd.readouterr())}"
 
 
 def test_each_server_is_sent_its_own_login_and_no_other(
@@ -97,5 +97,5 @@ def test_the_password_of_the_ledger_is_nowhere_to_be_read(
     hook = RetrainHook(model().spec)
     with pytest.raises(LedgerError) as refused:
         assert hook.ledger
-    told = "".join(traceback.format_exception(refused.value))
-    assert "correct-horse" not in f"{hook!r} {vars(hook)} {told} {''.join(capfd.readouterr())}"
+    trace = "".join(traceback.format_exception(refused.value))
+    assert "correct-horse" not in f"{hook!r} {vars(hook)} {trace} {''.join(capfd.readouterr())}"

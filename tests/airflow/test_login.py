@@ -1,4 +1,4 @@
-"""A browser that comes to a page of the API without a login, or with one that has ended, logs in and comes back."""
+"""A browser without a login, or with one that has ended, is sent from a page of the API to log in, and comes back."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -47,8 +47,8 @@ def test_it_is_sent_to_airflows_login_and_from_there_back(
 
 
 def test_who_sends_a_token_is_told_that_it_does_not_count(browser: TestClient) -> None:
-    answer = browser.get(PAGE, headers={"Authorization": "Bearer a.b.c"})
-    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    response = browser.get(PAGE, headers={"Authorization": "Bearer a.b.c"})
+    assert (response.status_code, response.headers["content-type"]) == (403, "application/problem+json")
 
 
 def test_a_program_is_sent_nowhere(browser: TestClient) -> None:

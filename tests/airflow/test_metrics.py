@@ -1,4 +1,4 @@
-"""Metrics of ours, as a StatsD server hears them."""
+"""Our metrics, as a StatsD server receives them."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -24,13 +24,13 @@ Make = Callable[..., Model]
 
 
 class Statsd:
-    """A server that metrics are sent to."""
+    """A StatsD server."""
 
     def __init__(self, at: socket.socket) -> None:
         self._at = at
 
     def next(self) -> tuple[str, float, str]:
-        """The next one: name with tags, value, kind."""
+        """Return the next metric: name with tags, value, kind."""
         name, _, rest = self._at.recv(2000).decode().rpartition(":")
         value, _, kind = rest.partition("|")
         return name, float(value), kind

@@ -1,4 +1,4 @@
-"""What the team is told of a task that has failed, with a real PostgreSQL and a real web hook."""
+"""Messages about a task that has failed, with a real PostgreSQL and a real web hook."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Each operator alone: hook in, one verb, noun out. With a real PostgreSQL, MLflow server and web hook."""
+"""Each operator alone: hook in, one verb, record out. With a real PostgreSQL, MLflow server and web hook."""
 
 import json
 from base64 import b64encode
@@ -52,7 +52,7 @@ def train(model: Model, **how: Any) -> dict[str, Any]:
 
 
 def evaluate(model: Model, run_type: str = "manual", **how: Any) -> tuple[dict[str, Any], list[str]]:
-    """The verdict that it pushes, and the tasks that it skips."""
+    """Return the verdict that the task pushes, and the tasks that it skips."""
     with DAG("retrain_toy", schedule=None):
         task = EvaluateOperator(task_id="evaluate", spec=model.spec, **how)
         task >> [EmptyOperator(task_id="promote"), EmptyOperator(task_id="hold")]
@@ -63,7 +63,7 @@ def evaluate(model: Model, run_type: str = "manual", **how: Any) -> tuple[dict[s
 
 
 def promote(model: Model, verdict: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The promotion, and what the event of its outlet says."""
+    """Return the promotion, and the extra of its outlet's event."""
     events = OutletEventAccessors()
     done = PromoteOperator(task_id="promote", spec=model.spec, verdict=verdict).execute(
         {**CONTEXT, "outlet_events": events}
@@ -100,21 +100,21 @@ def test_each_takes_the_record_before_and_gives_the_next(
     assert tracker.production(toy.name) == "1"
     assert notify(toy) == 2
     assert [post.body["kind"] for post in channel.posts] == ["verdict", "promotion"]
-    # Nothing larger than a noun crosses from task to task.
+    # Nothing larger than a record crosses from task to task.
     assert max(len(json.dumps(record)) for record in (snapshot, results, candidate, verdict, promotion)) < 4000
     runs = [MlflowClient(mlflow_server.mlflow_url).get_run(candidate[name]) for name in ("run_id", "parent_run_id")]
     assert [run.data.tags["mlflow.note.content"] for run in runs] == ["autumn", "autumn"]
 
 
-@pytest.mark.parametrize("asked", [{"judge_only": True}, {"run_type": "backfill"}], ids=["asked for", "a backfill"])
+@pytest.mark.parametrize("dry", [{"judge_only": True}, {"run_type": "backfill"}], ids=["asked for", "a backfill"])
 def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(
-    model: Make, tracker: ExperimentTracker, asked: dict[str, Any]
+    model: Make, tracker: ExperimentTracker, dry: dict[str, Any]
 ) -> None:
     toy = model()
     toy.feed(1000)
     snapshot = snapshot_of(toy)
     candidates = [train(toy, snapshot=snapshot)]
-    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, **asked)
+    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, **dry)
     assert (Verdict.from_json(verdict).outcome, Verdict.from_json(verdict).matchup.dry_run) == (Outcome.PROMOTE, True)
     assert skipped == ["promote"]
     with pytest.raises(RetrainError, match="promotes nothing"):
@@ -173,7 +173,7 @@ def test_what_only_warns_goes_on_and_what_blocks_does_not(model: Make, tracker: 
 
 def test_a_candidate_that_was_not_asked_for_is_skipped_before_anything_is_read() -> None:
     operator = TrainCandidateOperator(task_id="train", spec="gone.yaml", candidate="half", snapshot={}, only="whole")
-    with pytest.raises(AirflowSkipException, match="half was not asked for"):
+    with pytest.raises(AirflowSkipException, match="half is not among the candidates to train"):
         operator.execute(CONTEXT)
 
 
@@ -223,8 +223,8 @@ def test_the_outbox_sends_for_every_spec_that_can_be_read(model: Make, channel: 
     other = toy.path.with_name("other.yaml")
     other.write_text(toy.path.read_text().replace(f"model: {toy.name}", "model: other"))
     for name in (toy.name, "other"):
-        told = texts.of_incident(Incident(model=name, what="fire", remedy="Run."))
-        toy.ledger.announce(name, told)
+        announcement = texts.of_incident(Incident(model=name, what="fire", remedy="Run."))
+        toy.ledger.announce(name, announcement)
     assert SendOutboxOperator(task_id="send", specs=str(toy.path.parent)).execute(CONTEXT) == 2
     assert {post.body["model"] for post in channel.posts} == {toy.name, "other"}
 

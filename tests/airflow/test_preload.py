@@ -5,7 +5,7 @@ from tests.airflow.conftest import PROJECT, python
 IMPORTS = """
 import sys
 from retrain_airflow import preload
-sys.modules["retrain.cycle.evaluate"] = None  # whoever imports it now fails
+sys.modules["retrain.cycle.evaluate"] = None  # an import of it fails from now on
 for words in sys.argv[1:]:
     sys.argv[1:] = words.split()
     try:
@@ -48,7 +48,7 @@ print({"incident", "postgres", "preload", "snapshot", "tracker", "train"} & sys.
 
 
 def _in_turn(*commands: str) -> list[str]:
-    """What each would do, asked in one process, as its start takes seconds; Airflow's log stands between them."""
+    """Returns what each command would do; in one process, whose start takes seconds."""
     return [line for line in python(IMPORTS, *commands).splitlines() if line.startswith("imports")]
 
 
@@ -67,13 +67,13 @@ def test_another_process_imports_nothing() -> None:
 
 
 def test_a_fork_that_reads_our_dag_files_imports_nothing_of_ours_and_nothing_heavy() -> None:
-    said = python(LEFT, "dag-processor", *map(str, sorted((PROJECT / "dags").glob("*.py"))))
-    assert said.splitlines()[-2:] == ["[]", "[]"]
+    printed = python(LEFT, "dag-processor", *map(str, sorted((PROJECT / "dags").glob("*.py"))))
+    assert printed.splitlines()[-2:] == ["[]", "[]"]
 
 
 def test_airflow_loads_the_plugin_and_takes_no_file_beside_it_for_one() -> None:
-    said = python(LOADS, "scheduler", AIRFLOW__CORE__PLUGINS_FOLDER=str(PROJECT / "plugins"))
-    assert said.splitlines()[-3:] == [
+    printed = python(LOADS, "scheduler", AIRFLOW__CORE__PLUGINS_FOLDER=str(PROJECT / "plugins"))
+    assert printed.splitlines()[-3:] == [
         "{} True",
         "set()",
         "set()",

@@ -1,4 +1,4 @@
-"""What Airflow's provider manager finds of Retrain, through the entry point that pyproject.toml declares."""
+"""Retrain as Airflow's provider manager finds it, through the entry point that pyproject.toml declares."""
 
 import inspect
 import json
@@ -25,7 +25,7 @@ GROUP = "apache_airflow_provider"
 
 @pytest.fixture
 def providers(monkeypatch: pytest.MonkeyPatch) -> ProvidersManager:
-    """A provider manager of its own, in an environment where Retrain is all that is installed."""
+    """A provider manager of its own, in an environment where only Retrain is installed."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     ((name, value),) = project["entry-points"][GROUP].items()
     metadata = Message()
@@ -42,7 +42,7 @@ def providers(monkeypatch: pytest.MonkeyPatch) -> ProvidersManager:
 
 @pytest.fixture
 def form(providers: ProvidersManager) -> ConnectionHookMetaData:
-    """What Airflow's page shows of the connection type."""
+    """Return the form of the connection type as Airflow's page shows it."""
     (ours,) = [each for each in HookMetaService.hook_meta_data.__wrapped__() if each.connection_type == "mlflow"]
     return ours
 
@@ -106,10 +106,10 @@ def test_the_token_is_hidden_on_the_page_and_in_the_api(
     assert form.extra_fields["token"]["schema"]["format"] == "password"
     extra = json.dumps({"token": "correct-horse", "registry_uri": "http://registry"})
     connection = Connection(conn_id="ours", conn_type="mlflow", password="battery-staple", extra=extra)
-    said = ConnectionResponse.model_validate(connection).model_dump_json()
-    assert "http://registry" in said
-    assert "correct-horse" not in said
-    assert "battery-staple" not in said
+    shown = ConnectionResponse.model_validate(connection).model_dump_json()
+    assert "http://registry" in shown
+    assert "correct-horse" not in shown
+    assert "battery-staple" not in shown
 
 
 def test_each_field_of_the_form_ends_in_the_tracker(

@@ -48,10 +48,10 @@ def test_every_fault_of_a_spec_is_told_when_it_is_asked_for(tmp_path: Path) -> N
     hook = RetrainHook(str(path))
     with pytest.raises(SpecError) as refused:
         assert hook.spec
-    said = str(refused.value)
-    assert "bad.yaml: model = 3" in said
-    assert 'bad.yaml: threshold.rows = "many"' in said
-    assert "bad.yaml: source: is missing; add it" in said
+    message = str(refused.value)
+    assert "bad.yaml: model = 3" in message
+    assert 'bad.yaml: threshold.rows = "many"' in message
+    assert "bad.yaml: source: is missing; add it" in message
 
 
 def test_a_spec_that_has_gone_is_refused(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def two(one_fresh_process: None, model: Make, tracker: ExperimentTracker, tmp_pa
 
 
 def roll_back(model: Model, run_id: str = "run 3", **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The promotion, and what the event of its outlet says."""
+    """Return the promotion, and the extra of its outlet's event."""
     events = OutletEventAccessors()
     operator = RollbackOperator(task_id="rollback", spec=model.spec, **{"why": "고객 불만", "by": "kim", **how})
     context = {"dag": SimpleNamespace(dag_id="rollback_toy"), "run_id": run_id, "outlet_events": events}
@@ -101,8 +101,8 @@ def test_the_version_before_goes_back_once_however_often_the_task_is_run(
     again, _ = roll_back(two, "run 4")
     assert again == promotion
     assert tracker.production(two.name) == "1"
-    (told,) = two.waiting()
-    assert "version 1 is in Production, in place of version 2, by kim" in told.headline
+    (announcement,) = two.waiting()
+    assert "version 1 is in Production, in place of version 2, by kim" in announcement.headline
     with pytest.raises(RollbackError, match="nothing was in Production before version 1; name the one to go back to"):
         roll_back(two, "run 5")
     forward, _ = roll_back(two, "run 6", to="2")

@@ -28,30 +28,30 @@ Make = Callable[..., Model]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It looks again at once, however long a look takes."""
+    """Lets the trigger look again at once, however long a look takes."""
     monkeypatch.setattr(new_rows, "_REST", 0)
 
 
 class Watch:
-    """A trigger that runs, as a triggerer would run it."""
+    """A running trigger, as a triggerer runs it."""
 
     def __init__(self, model: Model, **how: Any) -> None:
         self.looks: list[float] = []
-        """When each began."""
+        """When each look began."""
         self._trigger = NewRowsTrigger(model.spec, **{"interval": 0.01, **how})
         self._look, self._trigger._look = self._trigger._look, self._counted
         self._events = self._trigger.run()
         self._next: asyncio.Task[TriggerEvent] | None = None
 
     async def event(self) -> dict[str, Any]:
-        """Payload of the next event."""
+        """Return the payload of the next event."""
         self._next = self._next or asyncio.create_task(anext(self._events))
         event = await asyncio.wait_for(self._next, 30)
         self._next = None
         return event.payload
 
     async def is_silent(self, looks: int = 3) -> bool:
-        """Whether it looks so often and says nothing."""
+        """Return whether it looks this many times and fires no event."""
         self._next = self._next or asyncio.create_task(anext(self._events))
         enough = len(self.looks) + looks + 1
         while len(self.looks) < enough and not self._next.done():
@@ -81,7 +81,7 @@ def watched(model: Model, scenario: Callable[[Watch], Coroutine[Any, Any, None]]
 
 
 def consume(model: Model) -> None:
-    """A verdict on every row that is there now."""
+    """Write a verdict on every row that is there now."""
     hook = RetrainHook(model.spec)
     snapshot = take_snapshot(hook.spec, source=hook.source, snapshots=hook.snapshots, ledger=hook.ledger)
     verdict = unmeasured(snapshot, f"on {snapshot.id}", hook.spec.gate)
@@ -104,7 +104,7 @@ def test_below_the_threshold_it_is_silent_and_at_the_threshold_it_fires(model: M
 
 
 def test_the_same_rows_fire_once_and_a_threshold_more_of_them_again(model: Make) -> None:
-    """Their cycle may be under way, or have failed: the trigger does not know."""
+    """Their cycle may be running, or have failed: the trigger does not know."""
     toy = model()
     toy.feed(600)
 
@@ -205,12 +205,12 @@ def test_while_the_database_is_down_it_goes_on_and_says_so_once(
     async def scenario(watch: Watch) -> None:
         _let_in(postgres, toy, False)
         assert await watch.is_silent(looks=5)
-        (told,) = _told(capsys)
-        assert "not currently accepting connections" in told
+        (line,) = _logged(capsys)
+        assert "not currently accepting connections" in line
         _let_in(postgres, toy, True)
         await watch.event()
-        (told,) = _told(capsys)
-        assert f"{toy.spec}: can look for new rows again" in told
+        (line,) = _logged(capsys)
+        assert f"{toy.spec}: can look for new rows again" in line
 
     watched(toy, scenario)
 
@@ -243,8 +243,8 @@ def test_a_spec_that_breaks_does_not_end_it(
 
     async def scenario(watch: Watch) -> None:
         assert await watch.is_silent()
-        (told,) = _told(capsys)
-        assert 'toy.yaml: threshold.rows = "many": input should be a valid integer' in told
+        (line,) = _logged(capsys)
+        assert 'toy.yaml: threshold.rows = "many": input should be a valid integer' in line
         toy.path.write_text(good)
         await watch.event()
 
@@ -305,6 +305,6 @@ def _let_in(postgres: Running, model: Model, anybody: bool) -> None:
         session.cursor().execute(statement.format(sql.Identifier(name), sql.Literal(anybody)))
 
 
-def _told(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What it has logged since."""
+def _logged(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what the trigger has logged since the last call."""
     return [line for line in capsys.readouterr().out.splitlines() if "NewRowsTrigger" in line]

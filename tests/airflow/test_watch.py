@@ -35,7 +35,7 @@ def test_what_is_wrong_is_given_told_once_and_its_end_too(model: Make, tracker: 
     for _ in range(2):
         (fault,) = watch.execute({})
         assert fault["name"] == "watch/silence"
-    assert [told.headline for told in toy.waiting()] == [f"{toy.name}: no labelled row has arrived for 3d."]
+    assert [each.headline for each in toy.waiting()] == [f"{toy.name}: no labelled row has arrived for 3d."]
     with toy.database.connect() as session:
         session.cursor().execute("UPDATE rows SET labelled_at = now()")
     assert watch.execute({}) == []
