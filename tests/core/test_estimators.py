@@ -8,14 +8,14 @@ from retrain.models import training
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.task import Task
 
-# The stem says the class; endings differ, so that no whole word comes twice.
+# The stem gives the class; endings differ, so that no whole word comes twice.
 GOOD = ["감동적인 영화", "감동적이었다", "감동적이네요", "감동적입니다만", "참 감동적이고", "감동적일 뿐"]
 BAD = ["지루한 영화", "지루했다", "지루하네요", "지루합니다만", "참 지루하고", "지루할 뿐"]
 TEXTS = pd.DataFrame({"id": range(12), "letter": GOOD + BAD})
 LABELS = pd.Series(["합격"] * 6 + ["불합격"] * 6)
 
 
-def answers(model, features):
+def predictions(model, features):
     return training.predict(model, features, Task.CLASSIFICATION).labels
 
 
@@ -38,18 +38,18 @@ def fitted(estimator, features, labels, **params):
 def test_characters_know_a_korean_stem_by_any_ending(estimator, params):
     model = fitted(estimator, TEXTS, LABELS, column="letter", **params)
 
-    found = answers(model, pd.DataFrame({"id": [0, 0], "letter": ["감동적이겠지", "지루하겠지"]}))
+    found = predictions(model, pd.DataFrame({"id": [0, 0], "letter": ["감동적이겠지", "지루하겠지"]}))
 
     assert found.tolist() == ["합격", "불합격"]
 
 
 @pytest.mark.parametrize("estimator", ["text:logistic", "text:naive_bayes"])
-def test_words_in_a_row_tell_what_single_words_do_not(estimator):
+def test_words_in_a_row_show_what_single_words_do_not(estimator):
     texts = ["개선 했습니다 낭비 못했습니다", "낭비 했습니다 개선 못했습니다"] * 5
     features, labels = pd.DataFrame({"letter": texts}), pd.Series(["합격", "불합격"] * 5)
     model = fitted(estimator, features, labels, column="letter", analyzer="word", longest=2)
 
-    assert answers(model, features).tolist() == labels.tolist()
+    assert predictions(model, features).tolist() == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,16 @@ def test_c_loosens_the_regularisation(estimator, features, params):
     [("table:logistic", {}), ("table:boosted", {}), ("table:boosted", {"trees": 20, "leaves": 4})],
 )
 def test_a_table_of_numbers_is_learnt_however_large_they_are_and_with_some_of_them_missing(estimator, params):
-    dice = np.random.default_rng(0)
-    ill = dice.random(200) < 0.5
+    rng = np.random.default_rng(0)
+    ill = rng.random(200) < 0.5
     features = pd.DataFrame(
-        {"area": 1e6 + 1e5 * ill + dice.normal(scale=1e4, size=200), "smooth": dice.random(200) / 1e6}
+        {"area": 1e6 + 1e5 * ill + rng.normal(scale=1e4, size=200), "smooth": rng.random(200) / 1e6}
     )
     features.loc[::10, "area"] = np.nan
     labels = pd.Series(np.where(ill, "malignant", "benign"))
 
     model = fitted(estimator, features, labels, **params)
-    found = answers(model, features)
+    found = predictions(model, features)
 
     measured = features["area"].notna()
     assert (found == labels)[measured].mean() > 0.99

@@ -1,4 +1,4 @@
-"""A noun is the same value wherever it goes: as JSON through a task boundary, the ledger or HTTP."""
+"""A record is the same value wherever it goes: as JSON through a task boundary, the ledger or HTTP."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,7 +13,7 @@ from retrain.records import Announcement, Candidate, Incident, Matchup, Promotio
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TIMES = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=9))]))
-# Where Hypothesis would also try what no JSON carries: NaN, times without a zone, any object.
+# For these, Hypothesis would also try what JSON cannot carry: NaN, times without a zone, any object.
 CARRIED = {
     float: FINITE,
     float | None: st.none() | FINITE,
@@ -77,7 +77,7 @@ def test_json_with_too_much_or_too_little_is_refused(wrong):
         Candidate.from_json(wrong)
 
 
-def test_a_side_is_written_as_its_name():
+def test_a_subset_is_written_as_its_name():
     snapshot = Snapshot(
         id="s1", model="m", uri="u", watermark=None, rows=1, new_rows=1, subsets={Subset.TRAIN: 1}, holdout_round=1
     )

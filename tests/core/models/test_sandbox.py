@@ -1,4 +1,4 @@
-"""What a model answers in a fresh process, and what keeps it from answering."""
+"""What a model predicts in a fresh process, and what keeps it from predicting."""
 
 import re
 import time
@@ -40,22 +40,22 @@ def _logged(tracker: Any, model: Any, **how: Any) -> ModelFile:
     return ModelFile(made.uri, made.digest, "toy", "toy", "0", run, (Subset.TRAIN,))
 
 
-def _ask(sandbox: Sandbox, tracker: Any, file: ModelFile, *given: Any, **how: Any) -> Reply:
+def _ask(sandbox: Sandbox, tracker: Any, file: ModelFile, *arguments: Any, **how: Any) -> Reply:
     with TemporaryDirectory() as folder:
-        return sandbox.ask(file.uri, tracker.download_model(file.uri, Path(folder)), file.digest, *given, **how)
+        return sandbox.ask(file.uri, tracker.download_model(file.uri, Path(folder)), file.digest, *arguments, **how)
 
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[..., Reply]]:
-    """Asks in one process for all tests: its start takes seconds, and each question goes to a new fork of it."""
+    """Ask in one process for all tests: its start takes seconds, and each question goes to a new fork of it."""
     with Sandbox() as sandbox:
         yield partial(_ask, sandbox)
 
 
-def test_a_model_answers_there_as_it_does_here(tracker: Any, ask: Ask) -> None:
+def test_a_model_predicts_there_as_it_does_here(tracker: Any, ask: Ask) -> None:
     model = toys.logistic(["b"])
-    said = ask(tracker, _logged(tracker, model), ROWS)
-    assert list(said.predictions.labels) == list(model.predict(ROWS))
+    reply = ask(tracker, _logged(tracker, model), ROWS)
+    assert list(reply.predictions.labels) == list(model.predict(ROWS))
 
 
 def test_features_arrive_there_as_they_are_here(tracker: Any, ask: Ask) -> None:
@@ -64,12 +64,12 @@ def test_features_arrive_there_as_they_are_here(tracker: Any, ask: Ask) -> None:
     ) == [f"{ROWS[name].dtype} {list(ROWS[name])!r}" for name in ROWS] + [repr(list(ROWS.index))]
 
 
-def test_what_a_model_prints_is_no_answer(tracker: Any, ask: Ask) -> None:
-    said = ask(tracker, _logged(tracker, toys.odd(), trust=("pickle",)), ROWS, ("pickle",))
-    assert list(said.predictions.labels) == ["yes"] * 4
+def test_what_a_model_prints_is_not_part_of_the_reply(tracker: Any, ask: Ask) -> None:
+    reply = ask(tracker, _logged(tracker, toys.odd(), trust=("pickle",)), ROWS, ("pickle",))
+    assert list(reply.predictions.labels) == ["yes"] * 4
 
 
-def test_a_model_that_answers_only_where_it_was_made_is_refused(
+def test_a_model_that_predicts_only_where_it_was_made_is_refused(
     tracker: Any, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(toys.SETTINGS, "answer", "yes")
@@ -78,7 +78,7 @@ def test_a_model_that_answers_only_where_it_was_made_is_refused(
         ask(tracker, file, ROWS, ("pickle",))
 
 
-def test_a_model_that_ends_its_process_is_told(tracker: Any, ask: Ask) -> None:
+def test_a_model_that_ends_its_process_is_an_error(tracker: Any, ask: Ask) -> None:
     file = _logged(tracker, toys.odd("end the process"), trust=("pickle",))
     with pytest.raises(EstimatorError, match=f"{file.uri}: a fresh process ended with 7 before it had answered"):
         ask(tracker, file, ROWS, ("pickle",))
@@ -98,22 +98,22 @@ def test_after_one_that_ended_its_process_the_next_is_asked(tracker: Any) -> Non
                 _ask(process, tracker, file, ROWS, ("pickle",))
 
 
-def test_a_process_that_is_ended_from_outside_says_nothing_of_the_model(tracker: Any) -> None:
+def test_a_process_that_is_ended_from_outside_says_nothing_about_the_model(tracker: Any) -> None:
     file = _logged(tracker, toys.odd("take for ever"), trust=("pickle",))
     with Sandbox() as process, ThreadPoolExecutor() as pool:
         manager = psutil.Process(process._process.pid)
         for of_the_two in (1, 0):
-            asked = pool.submit(_ask, process, tracker, file, ROWS, ("pickle",))
+            waiting = pool.submit(_ask, process, tracker, file, ROWS, ("pickle",))
             while not (forks := manager.children()) or "printed.txt" not in str(forks[0].open_files()):
                 time.sleep(0.05)
             [manager, *forks][of_the_two].terminate()
-            with pytest.raises(RetrainError, match=f"^{file.uri}: the fresh process was ended") as said:
-                asked.result()
-            assert not isinstance(said.value, EstimatorError)
+            with pytest.raises(RetrainError, match=f"^{file.uri}: the fresh process was ended") as refused:
+                waiting.result()
+            assert not isinstance(refused.value, EstimatorError)
             assert psutil.wait_procs(forks, timeout=10)[1] == []
 
 
-def test_one_answer_for_each_row_or_none_at_all(tracker: Any, ask: Ask) -> None:
+def test_a_model_must_predict_for_each_row(tracker: Any, ask: Ask) -> None:
     file = _logged(tracker, toys.odd("answer half"), trust=("pickle",))
     with pytest.raises(EstimatorError, match=r"shape \(2,\) for 4 rows"):
         ask(tracker, file, ROWS, ("pickle",))
@@ -142,21 +142,21 @@ def test_a_model_that_does_not_load_says_which_packages_are_other_ones(
         ask(tracker, file, ROWS, ("pickle",))
 
 
-def test_what_a_model_costs_is_told(tracker: Any, ask: Ask, tmp_path: Path) -> None:
+def test_the_reply_says_what_a_model_costs(tracker: Any, ask: Ask, tmp_path: Path) -> None:
     file = _logged(tracker, toys.logistic(["b"]))
-    asked = ask(tracker, file, ROWS, latency=True)
+    reply = ask(tracker, file, ROWS, latency=True)
     stored = tracker.download_model(file.uri, tmp_path)
-    assert asked.size == sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
-    assert asked.inputs == {"a": "double", "b": "double", "글": "string"}
-    assert asked.latency_ms > 0
+    assert reply.size == sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
+    assert reply.inputs == {"a": "double", "b": "double", "글": "string"}
+    assert reply.latency_ms > 0
     assert ask(tracker, file, ROWS).latency_ms is None
 
 
 def test_probabilities_are_in_the_order_of_the_classes(tracker: Any, ask: Ask) -> None:
     model = toys.logistic(["b"])
-    said = ask(tracker, _logged(tracker, model), ROWS).predictions
-    assert said.classes == ("no", "yes")
-    assert said.probabilities == pytest.approx(model.predict_proba(ROWS))
-    answers = said.among(("maybe", "no", "yes"), "no")
-    assert answers.probabilities[:, 1:] == pytest.approx(said.probabilities)
-    assert answers.scores == pytest.approx(said.probabilities[:, 0])
+    predictions = ask(tracker, _logged(tracker, model), ROWS).predictions
+    assert predictions.classes == ("no", "yes")
+    assert predictions.probabilities == pytest.approx(model.predict_proba(ROWS))
+    coded = predictions.among(("maybe", "no", "yes"), "no")
+    assert coded.probabilities[:, 1:] == pytest.approx(predictions.probabilities)
+    assert coded.scores == pytest.approx(predictions.probabilities[:, 0])
