@@ -33,7 +33,7 @@ def until_one_waits(database):
 
 
 def at_once(*calls):
-    """What each call gave or raised, all started at one moment."""
+    """Start all calls at one moment, and return what each returned or raised."""
     start = threading.Barrier(len(calls))
 
     def run(call):
@@ -112,7 +112,7 @@ def save(ledger, some_verdict, **how):
 
 
 def deliver(ledger, model=MODEL):
-    """Headlines of all that waits, delivered now."""
+    """Deliver all announcements that wait, and return their headlines."""
     return [announcement.headline for announcement in waiting(ledger, model)]
 
 

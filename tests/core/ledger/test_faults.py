@@ -1,4 +1,4 @@
-"""What is wrong is told when it begins, ever more rarely while it lasts, and when it is over."""
+"""A fault is announced when it begins, ever more rarely while it lasts, and when it is over."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -36,12 +36,12 @@ def since(database: Database) -> Callable[[str], None]:
 def test_what_is_seen_again_is_told_the_first_second_fourth_and_eighth_time(
     ledger: Ledger, since: Callable[[str], None]
 ) -> None:
-    told = []
+    announced = []
     for number in range(1, 9):
         ledger.fail(fault(), key=f"run {number}", announcement=texts.of_fault)
         since("2026-03-08 09:12+00")
-        told.append(headlines(ledger))
-    assert told == [
+        announced.append(headlines(ledger))
+    assert announced == [
         ["letters: task take failed."],
         ["letters: task take failed. (2 times since 2026-03-08 09:12 UTC)"],
         [],

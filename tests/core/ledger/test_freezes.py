@@ -1,4 +1,4 @@
-"""While Production is frozen nothing goes forward into it, whoever asks; and who asks is told."""
+"""While Production is frozen no version goes forward into it; freezes are announced to the team."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -42,9 +42,9 @@ def test_a_freeze_holds_for_its_model_until_it_ends_and_is_told(begun: Ledger) -
     assert found is not None
     assert (found.model, found.until, found.by, found.why) == ("letters", until, "kim", "연말 동결")
     assert begun.freeze_of("reviews") is None
-    (told,) = waiting(begun, "letters")
-    assert told.headline == f"letters: Production is frozen until {until:%Y-%m-%d %H:%M} UTC by kim: 연말 동결."
-    assert told.level is Level.WARNING
+    (announcement,) = waiting(begun, "letters")
+    assert announcement.headline == f"letters: Production is frozen until {until:%Y-%m-%d %H:%M} UTC by kim: 연말 동결."
+    assert announcement.level is Level.WARNING
     assert headlines(begun, "reviews") == []
 
 

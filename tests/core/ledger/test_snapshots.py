@@ -47,9 +47,9 @@ def test_another_split_begins_the_next_split_version_once_and_is_told(begun, spl
     assert (second.number, second.split, second.group) == (2, split, group)
     assert second.salt != first.salt
     assert begun.begin_model(MODEL, split, group, announcement=texts.of_split_version) == second
-    (told,) = waiting(begun, MODEL)
-    assert "no longer by hash (0.2 validation, 0.2 holdout)." in told.headline
-    assert "such rows are left out, and counted, until enough new ones have arrived" in told.act
+    (announcement,) = waiting(begun, MODEL)
+    assert "no longer by hash (0.2 validation, 0.2 holdout)." in announcement.headline
+    assert "such rows are left out, and counted, until enough new ones have arrived" in announcement.act
 
 
 def test_another_group_column_or_gap_begins_the_next_split_version(ledger):

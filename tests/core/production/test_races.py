@@ -1,4 +1,4 @@
-"""Several who change Production at once, or die, stand still or lose their connection while they do."""
+"""Several processes change Production at once, or die, stand still or lose their connection meanwhile."""
 
 import json
 import os

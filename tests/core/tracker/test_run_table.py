@@ -24,12 +24,12 @@ def _runs(*metrics: dict[str, float], **params: Any) -> list[Run]:
 @settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1))
 def test_statistics_are_those_of_pandas(values: list[float]) -> None:
-    found, told = run_table.stats(_runs(*({"f1": value} for value in values)))["f1"], pd.Series(values).describe()
-    assert found.count == told["count"]
+    found, expected = run_table.stats(_runs(*({"f1": value} for value in values)))["f1"], pd.Series(values).describe()
+    assert found.count == expected["count"]
     assert [found.mean, found.min, *found.quartiles, found.max] == pytest.approx(
-        list(told[["mean", "min", "25%", "50%", "75%", "max"]]), abs=1e-9
+        list(expected[["mean", "min", "25%", "50%", "75%", "max"]]), abs=1e-9
     )
-    assert found.standard_deviation == pytest.approx(0.0 if len(values) == 1 else told["std"], abs=1e-6)
+    assert found.standard_deviation == pytest.approx(0.0 if len(values) == 1 else expected["std"], abs=1e-6)
     assert found.best_run == str(values.index(max(values)))
 
 

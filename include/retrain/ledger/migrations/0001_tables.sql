@@ -11,7 +11,7 @@ CREATE TABLE retrain.models (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- One way to split a model's rows, for as long as the spec asks for it. The row of the first is the lock of all.
+-- One way to split a model's rows, for as long as the spec asks for it. The row of version 1 is the lock for all.
 CREATE TABLE retrain.split_versions (
     model text NOT NULL REFERENCES retrain.models,
     number int NOT NULL CHECK (number > 0),
@@ -44,7 +44,7 @@ CREATE TABLE retrain.model_files (
     digest text NOT NULL,
     model text NOT NULL,
     name text NOT NULL,
-    -- NULL: it is not known what it was trained on.
+    -- NULL: its training rows are not known.
     snapshot text,
     run_id text,
     subsets text[] NOT NULL,
@@ -107,7 +107,7 @@ CREATE UNIQUE INDEX ON retrain.promotions (model) WHERE applied_at IS NULL AND s
 -- While one holds, nothing goes forward into Production; a rollback may.
 CREATE TABLE retrain.freezes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    key text NOT NULL UNIQUE, -- of the caller, who may ask twice
+    key text NOT NULL UNIQUE, -- of the call, which may be repeated
     model text, -- NULL: every model
     why text NOT NULL,
     by text NOT NULL,
@@ -117,14 +117,14 @@ CREATE TABLE retrain.freezes (
 );
 CREATE INDEX ON retrain.freezes (until) WHERE ended_at IS NULL;
 
--- What is wrong with a model, from when it was first seen until it is over. The team is told when it begins and when it
--- ends; when it is seen again, ever more rarely.
+-- What is wrong with a model, from when it was first seen until it is over. It is announced when it begins and when it
+-- ends; in between, ever more rarely while it is seen again.
 CREATE TABLE retrain.faults (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model text NOT NULL,
     name text NOT NULL,
     body jsonb NOT NULL, -- the incident as it was last seen
-    last_key text NOT NULL, -- of the caller who saw it last, and may report it twice
+    last_key text NOT NULL, -- of the caller that saw it last: it may report it twice
     times bigint NOT NULL DEFAULT 1,
     announced_times bigint NOT NULL DEFAULT 0, -- how often it had been seen when it was last announced
     since timestamptz NOT NULL DEFAULT now(),
@@ -132,7 +132,7 @@ CREATE TABLE retrain.faults (
 );
 CREATE UNIQUE INDEX ON retrain.faults (model, name) WHERE ended_at IS NULL;
 
--- What the team is to be told. delivered_at: when every channel of the spec was done with it.
+-- Announcements to the team. delivered_at: when every channel of the spec was done with it.
 CREATE TABLE retrain.outbox (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key text NOT NULL UNIQUE,
