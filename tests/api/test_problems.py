@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException, RestException
 from retrain import errors
 from retrain.errors import NoAnswerError, NotFoundError, RetrainError, TrackerError
 from retrain.tracker.client import ExperimentTracker
-from retrain.tracker.transport import answer
+from retrain.tracker.transport import translated_errors
 from retrain_airflow.api import problems
 from tests.api.conftest import serving
 
@@ -158,7 +158,7 @@ SQL = "(psycopg2.errors.NumericValueOutOfRange) bigint out of range [SQL: SELECT
     ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
 )
 def test_what_mlflow_says_is_ours_without_addresses(theirs: Exception, ours: type[TrackerError]) -> None:
-    with pytest.raises(TrackerError) as raised, answer(SERVER, "run 7"):
+    with pytest.raises(TrackerError) as raised, translated_errors(SERVER, "run 7"):
         raise theirs
     assert type(raised.value) is ours
     assert raised.value.message.startswith("run 7: ")
@@ -167,7 +167,7 @@ def test_what_mlflow_says_is_ours_without_addresses(theirs: Exception, ours: typ
 
 
 def test_a_refusal_of_mlflow_in_its_own_words_is_problem_of() -> None:
-    with pytest.raises(TrackerError) as raised, answer(SERVER, "run 7"):
+    with pytest.raises(TrackerError) as raised, translated_errors(SERVER, "run 7"):
         raise _rest("INVALID_PARAMETER_VALUE", "Invalid metric name: 'f1@'")
     assert _problem_of(raised.value)[1]["detail"] == "run 7: INVALID_PARAMETER_VALUE: Invalid metric name: 'f1@'"
 

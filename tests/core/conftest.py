@@ -114,6 +114,7 @@ class World:
 
 Make = Callable[..., World]
 Build = Callable[[Make], World]
+Cast = Callable[[Build], World]
 
 
 @pytest.fixture
@@ -303,7 +304,7 @@ def cast(
     tracker: ExperimentTracker,
     _moulds: tuple[ExitStack, dict[Build, Mould]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[Build], World]]:
+) -> Iterator[Cast]:
     """Return a copy of what a function makes with `world`: tests that begin with the same cycles share them."""
     databases, moulds = _moulds
     with ExitStack() as own:

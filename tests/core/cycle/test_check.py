@@ -144,7 +144,7 @@ def test_a_blocked_cycle_leaves_everything_as_it_was_and_is_told_once(world: Mak
     )
     assert "fallen_rows: 1,000 of the last snapshot's 1,000 rows are gone; at most 50% may be (e.g. key 0, " in headline
     assert "Production stays as it is" in act
-    assert "let checks.resequenced_keys.on_fail and checks.fallen_rows.on_fail be warn for one cycle" in act
+    assert "set checks.resequenced_keys.on_fail and checks.fallen_rows.on_fail to warn for one cycle" in act
     assert results(run_of(model, cycle, snapshot))["fallen_rows"] == "blocked"
     assert model.sense().enough
 

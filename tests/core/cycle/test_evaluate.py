@@ -10,12 +10,12 @@ from retrain.cycle.promote import may_promote
 from retrain.cycle.sense import sense
 from retrain.errors import NoAnswerError
 from retrain.records import Outcome, Subset, Verdict
-from tests.core.conftest import Make
-from tests.core.cycle.looking import uploaded
+from tests.core.conftest import Cast, Make
+from tests.core.cycle.looking import promoted, quick, uploaded
 
 
 def test_a_first_model_below_the_floor_is_held(world: Make) -> None:
-    model = world(gate={"metric": "accuracy", "floor": 0.99})
+    model = quick(world, gate={"metric": "accuracy", "floor": 0.99})
     model.feed(2000)
     _, verdict = model.judge()
     assert verdict.outcome is Outcome.HOLD
@@ -45,7 +45,7 @@ def test_only_the_winner_is_registered_and_it_has_trained_on_validation_rows_too
 
 
 def test_a_dry_run_judges_and_changes_nothing(world: Make) -> None:
-    model = world()
+    model = quick(world)
     model.feed(2000)
     _, verdict = model.judge(dry_run=True)
     assert verdict.outcome is Outcome.PROMOTE
@@ -58,17 +58,15 @@ def test_a_dry_run_judges_and_changes_nothing(world: Make) -> None:
     assert model.promote().to_version == "1"
 
 
-def test_the_same_candidate_on_the_same_snapshot_as_production_is_held(world: Make) -> None:
-    model = world()
-    model.feed(2000)
-    model.promote()
+def test_the_same_candidate_on_the_same_snapshot_as_production_is_held(cast: Cast) -> None:
+    model = cast(promoted)
     _, verdict = model.judge()
     assert verdict.outcome is Outcome.HOLD
     assert "Production is the same candidate on the same snapshot" in verdict.reason
 
 
 def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(world: Make) -> None:
-    model = world()
+    model = quick(world)
     model.feed(2000)
     _, first = model.judge()
     # Somebody registers a file of his own and gives it the alias.
@@ -84,11 +82,9 @@ def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(wo
 
 
 def test_a_verdict_is_on_its_run_as_a_file_with_rows_that_flipped_and_as_a_picture(
-    world: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = world()
-    model.feed(2000)
-    model.promote()
+    model = cast(promoted)
     model.feed(4000, turn=1.2)
     _, verdict = model.judge()
 
@@ -111,7 +107,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(
         raise ZeroDivisionError
 
     monkeypatch.setattr("retrain.reports.verdict_chart.write", broken)
-    model = world()
+    model = quick(world)
     model.feed(2000)
 
     _, verdict = model.judge()
@@ -124,7 +120,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(
 def test_no_verdict_is_saved_before_its_files_are_and_a_retry_uploads_them(
     world: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = world()
+    model = quick(world)
     model.feed(2000)
     cycle, snapshot = model.cycle(), model.take()
     candidates = model.train(cycle, snapshot)

@@ -7,7 +7,8 @@ from retrain.errors import RetrainError, StaleVerdictError
 from retrain.records import Outcome
 from retrain.spec.operation import Mode
 from stack.local import Running
-from tests.core.conftest import Make
+from tests.core.conftest import Cast, Make
+from tests.core.cycle.looking import promoted, quick
 
 
 def test_a_first_model_that_reaches_the_floor_is_promoted(world: Make) -> None:
@@ -24,10 +25,8 @@ def test_a_first_model_that_reaches_the_floor_is_promoted(world: Make) -> None:
     assert model.tracker.stage(model.model, "1") == "Production"
 
 
-def test_a_better_model_replaces_the_first_when_the_world_has_changed(world: Make) -> None:
-    model = world()
-    model.feed(2000)
-    model.promote()
+def test_a_better_model_replaces_the_first_when_the_world_has_changed(cast: Cast) -> None:
+    model = cast(promoted)
     model.feed(4000, turn=1.2)
     cycle, verdict = model.judge()
     assert verdict.outcome is Outcome.PROMOTE, verdict.reason
@@ -40,11 +39,8 @@ def test_a_better_model_replaces_the_first_when_the_world_has_changed(world: Mak
     assert model.tracker.stage(model.model, "2") == "Production"
 
 
-def test_a_model_that_is_no_better_is_held_and_the_team_is_told(world: Make) -> None:
-    model = world()
-    model.feed(2000)
-    model.promote()
-    model.headlines()
+def test_a_model_that_is_no_better_is_held_and_the_team_is_told(cast: Cast) -> None:
+    model = cast(promoted)
     model.feed(600)
     cycle, verdict = model.judge()
     assert verdict.outcome is Outcome.HOLD
@@ -57,7 +53,7 @@ def test_a_model_that_is_no_better_is_held_and_the_team_is_told(world: Make) -> 
 
 
 def test_a_model_that_is_only_observed_is_judged_and_never_promoted(world: Make) -> None:
-    model = world(mode="observe")
+    model = quick(world, mode="observe")
     model.feed(2000)
     cycle, verdict = model.judge()
     assert verdict.outcome is Outcome.PROMOTE
@@ -66,7 +62,7 @@ def test_a_model_that_is_only_observed_is_judged_and_never_promoted(world: Make)
 
 
 def test_a_verdict_made_against_another_production_is_refused(world: Make) -> None:
-    model = world()
+    model = quick(world)
     model.feed(2000)
     one, first = model.judge()
     other, second = model.judge()
@@ -78,16 +74,18 @@ def test_a_verdict_made_against_another_production_is_refused(world: Make) -> No
     assert model.tracker.production(model.model) == "1"
 
 
-def test_a_production_that_cannot_be_loaded_is_replaced_only_by_force(world: Make, mlflow_server: Running) -> None:
-    model = world()
-    model.feed(2000)
-    model.promote()
+def test_a_production_that_cannot_be_loaded_is_replaced_only_by_force(cast: Cast, mlflow_server: Running) -> None:
+    model = cast(promoted)
     file = model.ledger.model_file_of_version(model.model, "1")
     assert file is not None
     (stored,) = mlflow_server.home.artifacts.rglob(f"{file.uri.removeprefix('models:/')}/**/model.skops")
+    content = stored.read_bytes()
     stored.write_bytes(b"not a model")
-    model.feed(600)
-    cycle, verdict = model.judge()
+    try:
+        model.feed(600)
+        cycle, verdict = model.judge()
+    finally:
+        stored.write_bytes(content)  # other tests are cast from the same mould
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "version 1: " in verdict.reason
     assert verdict.score is not None
@@ -99,7 +97,7 @@ def test_a_production_that_cannot_be_loaded_is_replaced_only_by_force(world: Mak
 
 
 def test_what_misses_the_floor_is_not_promoted_by_force_either(world: Make) -> None:
-    model = world(gate={"metric": "accuracy", "floor": 0.99})
+    model = quick(world, gate={"metric": "accuracy", "floor": 0.99})
     model.feed(2000)
     cycle, verdict = model.judge()
     with pytest.raises(RetrainError, match="HOLD in mode enforce promotes nothing"):

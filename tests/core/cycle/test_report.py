@@ -1,6 +1,5 @@
 """The report on a cycle's run: there before the verdict is, and renewed by what follows from it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +18,10 @@ from retrain.messages import texts
 from retrain.records import Outcome, Verdict
 from retrain.spec.operation import Approval, Mode
 from retrain.tracker.client import ExperimentTracker
-from tests.core.conftest import World
+from tests.core.conftest import Cast, Make, World
+from tests.core.cycle.looking import quick
 from tests.mailbox import waiting
 
-Make = Callable[..., World]
 FILES = ["report/drift.png", "report/report.html", "report/report.md", "report/verdict.png"]
 API = "http://airflow.example.org/api/experiments"
 
@@ -55,9 +54,9 @@ def text_of(model: World, cycle: Cycle, verdict: Verdict, folder: Path, name: st
     return model.tracker.download_artifact(run_id, f"report/{name}", folder).read_text("utf-8")
 
 
-def second_version(make: Make, **fields: Any) -> World:
-    """A model with version 1 in Production, and rows that call for another one."""
-    model = make(**fields)
+def second_version(make: Make) -> World:
+    """A model with version 1 in Production, and rows that call for another one; a mould for `cast`."""
+    model = quick(make)
     model.feed(2000)
     model.promote()
     model.headlines()
@@ -65,8 +64,8 @@ def second_version(make: Make, **fields: Any) -> World:
     return model
 
 
-def test_a_cycle_has_a_report_which_says_next_what_will_happen_and_then_what_has(world: Make, tmp_path: Path) -> None:
-    model = second_version(world)
+def test_a_cycle_has_a_report_which_says_next_what_will_happen_and_then_what_has(cast: Cast, tmp_path: Path) -> None:
+    model = cast(second_version)
     cycle, verdict = judge(model)
     assert verdict.outcome is Outcome.PROMOTE
     assert files(model, cycle, verdict) == FILES
@@ -93,7 +92,7 @@ def test_a_cycle_has_a_report_which_says_next_what_will_happen_and_then_what_has
 
 
 def test_a_first_model_has_one_without_drift(world: Make, tmp_path: Path) -> None:
-    model = world()
+    model = quick(world)
     model.feed(1000)
     cycle, verdict = judge(model)
     promote(cycle, verdict)
@@ -105,7 +104,7 @@ def test_a_first_model_has_one_without_drift(world: Make, tmp_path: Path) -> Non
 
 
 def test_the_announcement_leads_to_it(world: Make) -> None:
-    model = world()
+    model = quick(world)
     model.feed(1000)
     cycle, verdict = judge(model)
     (announcement,) = waiting(model.ledger, model.model)
@@ -114,7 +113,7 @@ def test_the_announcement_leads_to_it(world: Make) -> None:
 
 
 def test_without_an_api_the_announcement_leads_to_mlflow(world: Make) -> None:
-    model = world()
+    model = quick(world)
     model.feed(1000)
     cycle, verdict = model.judge()
     (announcement,) = waiting(model.ledger, model.model)
@@ -137,7 +136,7 @@ def test_what_keeps_a_verdict_from_production_is_in_it(
     world: Make, tmp_path: Path, fields: dict[str, Any], how: dict[str, Any], says: str
 ) -> None:
     gate = {"gate": fields["gate"]} if "gate" in fields else {}
-    model = world(**gate)
+    model = quick(world, **gate)
     model.spec = model.spec.model_copy(update={name: value for name, value in fields.items() if name != "gate"})
     model.feed(1000)
     cycle, verdict = judge(model, **how)
@@ -147,7 +146,7 @@ def test_what_keeps_a_verdict_from_production_is_in_it(
 
 
 def test_a_freeze_and_then_a_force_are_in_it(world: Make, tmp_path: Path) -> None:
-    model = world()
+    model = quick(world)
     model.feed(1000)
     until = datetime.now(UTC) + timedelta(days=1)
     model.ledger.freeze("a", model.model, until=until, by="kim", why="연말 동결", announcement=texts.of_freeze)
@@ -155,8 +154,8 @@ def test_a_freeze_and_then_a_force_are_in_it(world: Make, tmp_path: Path) -> Non
     assert "by kim: 연말 동결." in text_of(model, cycle, verdict, tmp_path)
 
 
-def test_run_again_the_report_is_there_once_and_the_same(world: Make, tmp_path: Path) -> None:
-    model = second_version(world)
+def test_run_again_the_report_is_there_once_and_the_same(cast: Cast, tmp_path: Path) -> None:
+    model = cast(second_version)
     cycle, verdict = judge(model)
     made = []
     for _ in range(2):
@@ -167,7 +166,7 @@ def test_run_again_the_report_is_there_once_and_the_same(world: Make, tmp_path: 
 
 
 def test_killed_between_promotion_and_report_the_next_try_makes_it(
-    world: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -175,7 +174,7 @@ def test_killed_between_promotion_and_report_the_next_try_makes_it(
     def kill(*_: object, **__: object) -> None:
         raise Killed
 
-    model = second_version(world)
+    model = cast(second_version)
     cycle, verdict = judge(model)
     with monkeypatch.context() as patch:
         patch.setattr(report, "write", kill)
@@ -190,7 +189,7 @@ def test_killed_between_promotion_and_report_the_next_try_makes_it(
 def test_a_report_that_cannot_be_made_is_a_warning_and_no_link(
     world: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = world()
+    model = quick(world)
     model.feed(1000)
     upload = ExperimentTracker.log_artifact
 
@@ -208,7 +207,7 @@ def test_a_report_that_cannot_be_made_is_a_warning_and_no_link(
 
 
 def test_what_a_person_answered_takes_its_place(world: Make, tmp_path: Path) -> None:
-    model = world()
+    model = quick(world)
     model.feed(1000)
     cycle, verdict = judge(model)
     address = report.write(cycle, verdict, goes_forward=True, answer="version 1 does not go into Production, says kim")
@@ -218,7 +217,7 @@ def test_what_a_person_answered_takes_its_place(world: Make, tmp_path: Path) -> 
 
 
 def test_a_cycle_that_made_no_run_has_no_report(world: Make, caplog: pytest.LogCaptureFixture) -> None:
-    model = world()
+    model = quick(world)
     model.feed(1000)
     _, verdict = judge(model)
     another = model.cycle("another")

@@ -1,15 +1,11 @@
 """What no cycle would notice, with a real PostgreSQL and a real MLflow server."""
 
-from collections.abc import Callable
-
 import pytest
 
 from retrain.cycle.watch import watch
 from stack.local import Running
-from tests.core.conftest import World
-
-Make = Callable[..., World]
-Cast = Callable[[Callable[[Make], World]], World]
+from tests.core.conftest import Cast, Make, World
+from tests.core.cycle.looking import quick
 
 
 def look(model: World) -> list[str]:
@@ -23,7 +19,7 @@ def labelled(model: World, ago: str) -> None:
 
 
 def in_production(world: Make) -> World:
-    model = world(watch={"late": None})
+    model = quick(world, watch={"late": None})
     model.feed(1000)
     model.promote()
     model.headlines()
@@ -70,7 +66,7 @@ def test_an_empty_source_is_silent_only_after_that_time(world: Make) -> None:
 
 
 def test_a_cycle_that_should_have_come_by_itself_is_late_until_it_has(world: Make) -> None:
-    model = world(schedule="@hourly", watch={"late": "6h"})
+    model = quick(world, schedule="@hourly", watch={"late": "6h"})
     assert look(model) == []
     model.feed(600)
     assert look(model) == ["watch/late/first"]

@@ -8,7 +8,8 @@ from retrain.records import Outcome, Subset
 from retrain.spec.parse import parse
 from retrain.spec.source import Split
 from tests.core import toys
-from tests.core.conftest import Make
+from tests.core.conftest import Cast, Make
+from tests.core.cycle.looking import promoted, quick
 
 
 def test_every_step_run_again_gives_the_same_result_once(world: Make) -> None:
@@ -27,7 +28,7 @@ def test_every_step_run_again_gives_the_same_result_once(world: Make) -> None:
 
 
 def test_split_by_time_the_newest_rows_judge(world: Make) -> None:
-    model = world(split={"by": "time", "gap": "1m"})
+    model = quick(world, split={"by": "time", "gap": "1m"})
     model.feed(2000)
     snapshot = model.take()
     # Rows are labelled a second apart.
@@ -44,7 +45,7 @@ def test_split_by_time_the_newest_rows_judge(world: Make) -> None:
 
 def test_split_by_group_each_group_is_one_cluster(world: Make) -> None:
     source = {"table": "rows", "key": "id", "label": "label", "features": ["a", "b"], "group": "applicant"}
-    model = world(source=source, split={"by": "group"})
+    model = quick(world, source=source, split={"by": "group"})
     with model.database.connect() as session:
         session.cursor().execute("ALTER TABLE rows ADD applicant bigint GENERATED ALWAYS AS (id / 2) STORED")
     model.feed(2000)
@@ -53,11 +54,8 @@ def test_split_by_group_each_group_is_one_cluster(world: Make) -> None:
     assert verdict.rows == 2 * verdict.clusters > 0
 
 
-def test_after_a_change_of_the_split_rows_that_production_has_trained_on_do_not_judge(world: Make) -> None:
-    model = world()
-    model.feed(2000)
-    model.promote()
-    model.headlines()
+def test_after_a_change_of_the_split_rows_that_production_has_trained_on_do_not_judge(cast: Cast) -> None:
+    model = cast(promoted)
     model.spec = model.spec.model_copy(update={"split": Split(by="time")})
     _, verdict = model.judge()
     assert verdict.outcome is Outcome.INCONCLUSIVE
