@@ -1,4 +1,4 @@
--- The rating decides: who gives 5 to 8 points neither praises nor damns, and such a review stays without a label.
+-- The rating decides: a review with 5 to 8 points neither praises nor damns, and stays without a label.
 SELECT
     review_id,
     text,

@@ -84,7 +84,7 @@ def interval(values: Floats, share: float = 0.95) -> tuple[float, float] | None:
 
 
 def draws_for(pair: Resampled, alpha: float, least: int = _QUICK_DRAWS) -> int:
-    """Return so many draws that p near alpha errs by a seventh of alpha; for a slow metric, ten draws beyond alpha."""
+    """Return how many draws leave p near alpha an error of alpha / 7; for a slow metric, ten draws beyond alpha."""
     return max(_SLOW_DRAWS, ceil(10 / alpha)) if pair.slow else max(least, ceil(50 / alpha))
 
 

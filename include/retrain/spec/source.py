@@ -96,7 +96,7 @@ class SnapshotSpec(Section):
     window: Duration | None = None
     """Only rows that were labelled within this time; all by default. A row that is too old is never new again."""
     max_rows: int | None = Field(None, ge=1)
-    """At most so many rows, the newest by label time; rows of one moment stay together. All by default."""
+    """Greatest number of rows, the newest by label time; rows of one moment stay together. All by default."""
     keep: int = Field(10, ge=2)
     """How many of the newest snapshots keep their rows. Those of Production, of the rollback's target and of the last
     verdict are kept as well."""
