@@ -77,8 +77,8 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         report.write(cycle, verdict, goes_forward=goes_forward, answer=answer)
 
     def _next_task(self, cycle: "Cycle", verdict: Verdict, *, stale: bool) -> str:
-        from retrain.cycle.promote import goes_on
+        from retrain.cycle.promote import promotes_now
 
         if stale:
             return self.to_judge_again
-        return self.to_promote if self._approved and goes_on(cycle, verdict, force=self.force) else self.to_hold
+        return self.to_promote if self._approved and promotes_now(cycle, verdict, force=self.force) else self.to_hold
