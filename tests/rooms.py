@@ -1,0 +1,197 @@
+"""The rooms of the house: what each package holds, and what it may import. docs/architecture.md prints this table."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+ALL_ABOVE = "all above"
+
+
+@dataclass(frozen=True)
+class Room:
+    name: str
+    """As the table shows it."""
+    holds: str
+    modules: Sequence[str]
+    """Patterns of the modules that are in it."""
+    may_import: str = ""
+    """Names of rooms above, or of one module in one, between commas; `ALL_ABOVE` for every room."""
+    libraries: str = ""
+    """Packages that are not in the standard library, between commas."""
+
+    def may(self) -> set[str]:
+        return set(listed(self.may_import))
+
+    def has(self, module: str) -> bool:
+        return any(fnmatchcase(module, pattern) for pattern in self.modules)
+
+
+def listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def core(name: str, holds: str, may_import: str = "", libraries: str = "") -> Room:
+    return Room(name, holds, (f"retrain.{name}", f"retrain.{name}.*"), may_import, libraries)
+
+
+def guest(name: str, holds: str, may_import: str = "", libraries: str = "") -> Room:
+    """A room of `retrain_airflow`."""
+    module = f"retrain_airflow.{name}"
+    return Room(f"retrain_airflow.{name}", holds, (module, f"{module}.*"), may_import, libraries)
+
+
+# From the ground up. Each may import the rooms that it names, the ground and its own modules, and nothing else.
+GROUND = Room(
+    "errors, records, metrics, text",
+    "the error tree; the records that steps hand to each other; what a gate can measure; how text is shortened",
+    ("retrain", "retrain.errors", "retrain.records", "retrain.metrics", "retrain.text"),
+    libraries="pydantic",
+)
+FILES = "retrain_airflow/*.py"
+ROOMS = (
+    GROUND,
+    core("spec", "one strict, frozen value per YAML file, cut by section", libraries="pydantic, pydantic_core, yaml"),
+    core(
+        "gate",
+        "may this challenger replace Production; `judge` is pure",
+        "spec",
+        "numpy, pandas, pydantic, sklearn",
+    ),
+    core(
+        "source",
+        "reads the user's table, and never writes to it",
+        "spec",
+        "adbc_driver_manager, adbc_driver_postgresql, psycopg2, pyarrow",
+    ),
+    core(
+        "snapshots",
+        "rows as they were: stored, split, compared with those before",
+        "spec, source.columns",
+        "fsspec, numpy, pandas, pyarrow",
+    ),
+    core("quality", "checks of rows before training, and drift", "spec, source.columns", "numpy, pyarrow, scipy"),
+    core(
+        "models",
+        "builds, fits, loads and questions models; knows no tracker and no ledger",
+        "spec, gate",
+        "cloudpickle, numpy, pandas, sklearn, skops, yaml",
+    ),
+    core("tracker", "all of MLflow, and alone imports it", "models.files", "mlflow, numpy, pandas, pydantic, requests"),
+    core("ledger", "our own tables, and alone writes them; no words for people", "spec, snapshots.split", "psycopg2"),
+    core(
+        "messages",
+        "what the team is told, and how it is carried there",
+        "snapshots.split, ledger",
+        "httpx, jinja2",
+    ),
+    core(
+        "production",
+        "changes of Production: applied, asked for, adopted",
+        "snapshots, ledger, tracker, models, messages",
+    ),
+    core(
+        "reports",
+        "pages and pictures of a cycle",
+        "spec, gate, quality, messages",
+        "jinja2, matplotlib, numpy, pylopdf_fonts_ko",
+    ),
+    core(
+        "experiments",
+        "runs side by side: compared, drawn, reported",
+        "tracker, reports",
+        "matplotlib, numpy, optuna, pandas",
+    ),
+    core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pyarrow"),
+    core("cli", "the command line, one file a command", ALL_ABOVE, "psycopg2, typer"),
+    guest(
+        "hooks",
+        "Airflow's connections as what the core works with",
+        "spec, source, snapshots, ledger, tracker, cycle",
+        "airflow, psycopg2",
+    ),
+    guest("metrics", "what monitoring sees, through Airflow's own metrics", "", "airflow"),
+    guest(
+        "triggers",
+        "waits for rows in the triggerer",
+        "spec, cycle, retrain_airflow.hooks, retrain_airflow.metrics",
+        "airflow",
+    ),
+    Room(
+        FILES,
+        "what tasks share: assets, channels, links, approval; and what Airflow and Celery load at their start",
+        tuple(
+            f"retrain_airflow{name}"
+            for name in (
+                *("", ".approval", ".assets", ".celery_worker", ".channels"),
+                *(".links", ".preload", ".provider", ".task_faults"),
+            )
+        ),
+        "spec, messages, cycle, retrain_airflow.hooks, retrain_airflow.triggers",
+        "airflow, apprise",
+    ),
+    guest(
+        "notifiers", "tell the team of failures and recoveries", f"messages, retrain_airflow.hooks, {FILES}", "airflow"
+    ),
+    guest(
+        "operators",
+        "one verb each: hook in, noun out",
+        f"spec, messages, cycle, retrain_airflow.hooks, retrain_airflow.metrics, {FILES}",
+        "airflow",
+    ),
+    guest(
+        "sensors",
+        "the verb `sense`, which waits",
+        "cycle, retrain_airflow.hooks, retrain_airflow.metrics",
+        "airflow",
+    ),
+    guest(
+        "api",
+        "the tracker, the registry and the cycles over HTTP",
+        f"spec, source, snapshots, ledger, tracker, production, cycle, retrain_airflow.hooks, {FILES}",
+        "airflow, fastapi, httpx, pydantic, starlette",
+    ),
+    guest("dashboard", "pages inside Airflow's own; asks the API alone", "", "fastapi, starlette"),
+    guest(
+        "dags",
+        "makes the DAGs of a folder of specs",
+        f"spec, retrain_airflow.notifiers, retrain_airflow.operators, retrain_airflow.sensors, {FILES}",
+        "airflow",
+    ),
+    Room(
+        "dags, plugins",
+        "a few lines that Airflow finds: all DAGs, and the plugin",
+        ("dags.*", "retrain_plugin"),
+        f"spec, retrain_airflow.dags, retrain_airflow.api, retrain_airflow.dashboard, {FILES}",
+        "airflow",
+    ),
+    Room(
+        "estimators",
+        "the functions of the samples; a user's stand anywhere on the path",
+        ("estimators", "estimators.*"),
+        libraries="numpy, pandas, scipy, sklearn",
+    ),
+)
+
+
+def room_of(module: str) -> Room | None:
+    """The room that the module is in; one that is named goes before a pattern."""
+    found = [room for room in ROOMS if room.has(module)]
+    exact = [room for room in found if module in room.modules]
+    return next(iter(exact or found), None)
+
+
+def fault(module: str, imported: str) -> str | None:
+    """Why `module` may not import `imported`; None where it may."""
+    room, target = room_of(module), room_of(imported)
+    if room is None:
+        return f"{module}: is in no room of the table"
+    library = imported.partition(".")[0]
+    if target is None:
+        known = library in sys.stdlib_module_names or library in listed(room.libraries)
+        return None if known else f"{module} ({room.name}): may not import {imported}"
+    if target in (room, GROUND):
+        return None
+    above = ROOMS.index(target) < ROOMS.index(room)
+    named = room.may() & {ALL_ABOVE, target.name, imported.removeprefix("retrain.")}
+    return None if above and named else f"{module} ({room.name}): may not import {imported} ({target.name})"
