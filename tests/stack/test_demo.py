@@ -159,5 +159,5 @@ def test_the_state_of_a_stack_of_ones_own_is_not_touched(home: Path) -> None:
     (home / "stack.lock").touch()
     refused = _demo(home)
     assert refused.returncode == 1
-    assert "holds the state of a stack of yours: `make reset` deletes it" in refused.stderr
+    assert "holds what a stack of yours stored: `make reset` deletes it" in refused.stderr
     assert (home / "stack.lock").exists()
