@@ -24,6 +24,7 @@ from retrain.errors import RetrainError
 from retrain.ledger.ledger import Ledger
 from retrain.production.apply import apply
 from retrain.snapshots.store import SnapshotStore
+from retrain.tracker.entities import LoggedModel
 from tests.conftest import Database
 from tests.core import versions
 from tests.core.racer import Unproven
@@ -54,6 +55,12 @@ class Faulty(FakeTracker):
 
     def transition_model_stage(self, *arguments: Any, **named: Any) -> None:
         self._write("transition_model_stage", partial(super().transition_model_stage, *arguments, **named))
+
+    def log_model(self, run_id: str, *_: Any, key: str, **__: Any) -> LoggedModel:
+        """Log a model without files: nothing here loads them, and to write them takes longer than all else."""
+        made = self._logged.setdefault((self.get_run(run_id).experiment_id, key), f"m-{uuid4().hex}")
+        self._models_of[run_id].add(made)
+        return LoggedModel(f"models:/{made}", "0" * 64)
 
     def _write(self, name: str, write: Callable[[], None]) -> None:
         dies, after = self.dies or ("", False)
