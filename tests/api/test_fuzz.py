@@ -162,7 +162,7 @@ def _excused(case: schemathesis.Case) -> set[str]:
     if data.scenario is CoverageScenario.UNSPECIFIED_HTTP_METHOD and (
         case.path in ("/create", "/health") or case.operation.method.upper() == "PUT"
     ):
-        # GET /create is one of /{experiment_id}, which is no such word; and what is no text is a body of PUT alone.
+        # GET /create is answered by /{experiment_id}, with 422; and only a PUT takes a body that is not text.
         excused.add("unsupported_method")
     if case.method.upper() == "PUT" and data.scenario is CoverageScenario.MISSING_PARAMETER:
         excused.add("negative_data_rejection")  # no body is an empty file

@@ -65,7 +65,7 @@ class Condition(BaseModel):
 
 
 class Order(BaseModel):
-    # As above.
+    # As above: the tracker's order, with bounds.
     model_config = request(kind="metric", name="f1", ascending=False)
 
     kind: filters.Kind
