@@ -65,7 +65,7 @@ def test_a_spec_that_wants_an_approval_has_its_tasks_between_verdict_and_promoti
     toy = model(approval={"users": ["kim", "lee"], "wait": "36h"})
     bag = DagBag(DAG_FILE)
     assert bag.import_errors == {}
-    (dag,) = bag.dags.values()
+    dag = bag.dags["retrain_toy"]
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks[-7:]} == {
         "evaluate": ["answer", "ask", "hold", "promote"],
         "ask": ["answer"],
@@ -159,6 +159,6 @@ def test_what_was_frozen_meanwhile_is_held(toy: Model) -> None:
 
 def test_a_model_without_an_approval_has_none_of_its_tasks(model: Make, tmp_path: Path) -> None:
     model()
-    (dag,) = DagBag(DAG_FILE).dags.values()
+    dag = DagBag(DAG_FILE).dags["retrain_toy"]
     assert {"ask", "answer", "again"}.isdisjoint(dag.task_ids)
     assert dag.get_task("evaluate").to_promote == "promote"
