@@ -164,7 +164,7 @@ def test_while_the_source_is_down_the_rest_of_a_spec_is_told(two: World, backend
     with _serving(two, backend, source=Down()) as address:
         state = as_person("lee", Permission.READ, address=address).get(f"/specs/{two.model}").json()
     assert (state["production"], state["rows_waiting"], state["expected"]) == ("2", None, None)
-    assert state["says"] == "The source does not response: it is not known how many rows wait."
+    assert state["says"] == "The source does not answer: it is not known how many rows wait."
     assert state["may"] == ["read"]
 
 
