@@ -172,7 +172,7 @@ def test_a_deadline_that_is_no_number_of_seconds_is_refused(connect: Connect, de
 
 
 def test_a_ca_bundle_that_is_not_there_is_refused(connect: Connect, tmp_path: Path) -> None:
-    with pytest.raises(TrackerError, match=r"there is no CA bundle .*gone\.pem; name a file"):
+    with pytest.raises(TrackerError, match=r"CA bundle .*gone\.pem is not a file; name a file"):
         connect(extra={"ca_bundle": str(tmp_path / "gone.pem")}).get_conn()
 
 
