@@ -38,7 +38,7 @@ restore: ## replace everything that the containers store with a backup: FROM=fol
 	@exec sh containers/restore.sh "$(FROM)"
 
 test: venv ## run the tests
-	@exec .venv/bin/pytest -n 2 --dist loadscope -m "not soak"
+	@exec .venv/bin/pytest -n 3 --dist loadscope -m "not soak"
 
 soak: venv ## run the tests that take minutes each
 	@exec .venv/bin/pytest -m soak

@@ -26,6 +26,7 @@ from stack.local import Running
 from stack.services import ALL
 
 _WITH_STACK = "tests/e2e/"
+_NICE = 5
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names that nobody guesses
 _ROOM = 4 * 2**30
 """Bytes, of which the tests take a tenth."""
@@ -97,6 +98,13 @@ def _turn(item: pytest.Item) -> int:
     of_a_stack = item.path.parent.name == "stack"  # they take long, and what comes last should not
     turns = (item.nodeid.startswith(_WITH_STACK), "mlflow_server" in wanted, of_a_stack, "postgres" in wanted, True)
     return turns.index(True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the stack go first: its tests wait for each other, and the processes of the others take what it leaves."""
+    in_a_worker = "PYTEST_XDIST_WORKER" in os.environ
+    if in_a_worker and not item.nodeid.startswith(_WITH_STACK) and os.nice(0) < _NICE:
+        os.nice(_NICE - os.nice(0))
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_another_split_begins_the_next_split_version_once_and_is_told(begun, spl
     assert begun.begin_model(MODEL, split, group, announcement=texts.of_split_version) == second
     (announcement,) = waiting(begun, MODEL)
     assert "no longer by hash (0.2 validation, 0.2 holdout)." in announcement.headline
-    assert "such rows are left out, and counted, until enough new ones have arrived" in announcement.act
+    assert "such rows are left out, and counted, until enough new rows have arrived" in announcement.act
 
 
 def test_another_group_column_or_gap_begins_the_next_split_version(ledger):
