@@ -1,6 +1,11 @@
 """Text for people, made to fit where it is shown."""
 
 
+def one_line(text: object) -> str:
+    """Return the text of a value, an error say, with single spaces in place of line breaks and runs of blanks."""
+    return " ".join(str(text).split())
+
+
 def shorten(text: str, most: int, *, keep_end: bool = False, keep_lines: bool = False) -> str:
     """Return at most `most` characters of the text, with an ellipsis where some are left out.
 
@@ -9,7 +14,7 @@ def shorten(text: str, most: int, *, keep_end: bool = False, keep_lines: bool = 
 
     Not `textwrap.shorten`: that one cuts between words, and drops a long text without spaces.
     """
-    text = text if keep_lines else " ".join(text.split())
+    text = text if keep_lines else one_line(text)
     if len(text) <= most:
         return text
     end = most // 3 if keep_end else 0

@@ -21,6 +21,7 @@ from retrain.metrics import described
 from retrain.records import Guard, Matchup, Verdict
 from retrain.spec.gate import Gate
 from retrain.spec.task import Task
+from retrain.text import one_line
 
 _PROBABILITY_PREFIX = "p_"
 _TOLERANCE = 0.01
@@ -129,7 +130,7 @@ class _File:
             else:
                 raise JudgingError(f"{path}: is neither .csv nor .parquet; save it as one of them")
         except (OSError, ValueError) as error:
-            why = " ".join(str(error).split())
+            why = one_line(error)
             raise JudgingError(f"{path}: cannot be read: {why}; save it as CSV in UTF-8, or as Parquet") from None
         if table.empty:
             raise JudgingError(f"{path}: holds no rows; write one for each prediction below a header")

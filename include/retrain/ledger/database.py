@@ -15,6 +15,7 @@ from psycopg2.extensions import connection
 from psycopg2.extras import RealDictCursor
 
 from retrain.errors import LedgerError, NotInLedgerError
+from retrain.text import one_line
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TASK_ROLE = "retrain_task"
@@ -86,7 +87,7 @@ class Database:
                 with connection.cursor(cursor_factory=RealDictCursor) as cursor:
                     yield cursor
         except psycopg2.Error as error:
-            raise LedgerError(f"the ledger: {' '.join(str(error).split())}") from error
+            raise LedgerError(f"the ledger: {one_line(error)}") from error
 
 
 def lock_model(cursor: Any, model: str) -> None:

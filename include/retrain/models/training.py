@@ -22,6 +22,7 @@ from retrain.metrics import described
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate, Measured
 from retrain.spec.task import Task
+from retrain.text import one_line
 
 
 def build(candidate: CandidateSpec) -> Any:
@@ -184,4 +185,4 @@ def _name(estimator: Any) -> str:
 
 def _described(error: BaseException) -> str:
     """Return type and text of an error in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {one_line(error)}"

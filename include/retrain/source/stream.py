@@ -19,6 +19,7 @@ from psycopg2.extensions import connection, make_dsn
 from pyarrow import csv
 
 from retrain.errors import SourceError, SourceMismatchError
+from retrain.text import one_line
 
 # Errors that a retry cannot help, by class of SQLSTATE: a mistake in the query, bad data, missing rights.
 _LASTING_STATES = ("0A", "22", "25", "42")
@@ -52,7 +53,7 @@ def reading(session: connection, name: str) -> Iterator[Any]:
 def source_error(error: psycopg2.Error, name: str) -> SourceError:
     """Translate an error of psycopg2 into one of ours."""
     kind = SourceMismatchError if isinstance(error, _LASTING) else SourceError
-    return kind(f"{name}: {' '.join(str(error).split())}")
+    return kind(f"{name}: {one_line(error)}")
 
 
 @contextmanager

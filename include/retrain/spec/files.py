@@ -11,6 +11,7 @@ import yaml
 from retrain.errors import SpecError
 from retrain.spec.parse import parse
 from retrain.spec.spec import Spec
+from retrain.text import one_line
 
 SHIPPED = Path(__file__).parents[2] / "specs"
 
@@ -56,7 +57,7 @@ def load(path: str | Path) -> SpecFile:
     try:
         data = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from error
+        raise SpecError(f"{path.name}: is not YAML: {one_line(error)}") from error
     spec = parse(data, path.name)
     return SpecFile(path, spec, _query(path, spec.source.query))
 

@@ -20,6 +20,7 @@ from requests import HTTPError, PreparedRequest
 from requests.auth import AuthBase
 
 from retrain.errors import NoAnswerError, NotFoundError, TrackerError
+from retrain.text import one_line
 
 DEADLINE = 60
 """Seconds after which a call without an answer fails. A write that was sent lands within this time or not at all."""
@@ -48,7 +49,7 @@ def translated_errors(server: str, what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        message, where = f"{what}: {' '.join(str(error).split())[:1000]}", server
+        message, where = f"{what}: {one_line(error)[:1000]}", server
         if isinstance(error, OSError) or _CONFIDENTIAL.search(message):
             message, where = f"{what}: {_in_short(error)}", f"{server}: {message}"
         code = error.error_code if isinstance(error, MlflowException) else "INTERNAL_ERROR"
