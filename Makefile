@@ -1,7 +1,7 @@
 # `make` or `make help` lists the targets. Everything runs in .venv, which is made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help backup restore venv have-venv env demo up down reset test soak lint bench openapi lock
+.PHONY: help backup restore venv have-venv env demo up down reset test nightly soak lint bench openapi lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ restore: ## replace everything that the containers store with a backup: FROM=fol
 	@exec sh containers/restore.sh "$(FROM)"
 
 test: venv ## run the tests
+	@exec .venv/bin/pytest -n 3 --dist loadscope -m "not soak and not nightly"
+
+nightly: venv ## run all tests but those of soak: also those that take half a minute
 	@exec .venv/bin/pytest -n 3 --dist loadscope -m "not soak"
 
 soak: venv ## run the tests that take minutes each

@@ -101,6 +101,9 @@ def stack(tap: Tap, users: Path, inbox: Inbox) -> Iterator[Running]:
             # A scheduler that looks less often leaves more of the two cores to the tests beside it.
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+            # What is in no file any longer is forgotten in 20 s instead of two minutes: a test waits for that.
+            "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "15",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
                 [
                     {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}

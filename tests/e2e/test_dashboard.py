@@ -57,6 +57,7 @@ def faults(page: Page) -> list[str]:
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
 
 
+@pytest.mark.nightly  # the tests below have each page, airflow/test_approval.py the answers, api/ what the buttons send
 def test_a_cycle_is_started_watched_approved_and_rolled_back(
     open_page: Open,
     api: AirflowApi,

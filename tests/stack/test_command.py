@@ -40,7 +40,15 @@ def test_up_on_a_taken_port_is_one_line_and_leaves_nothing(command, home, left):
     assert left(home) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.nightly),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.nightly),
+    ],
+    ids=lambda number: number.name,
+)
 def test_up_that_is_interrupted_ends_what_it_started(home, left, eventually, number):
     with subprocess.Popen(_words("up"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_where(home)) as up:
         eventually((home / "supervisord.pid").exists)

@@ -59,7 +59,7 @@ def python(tmp_path):
 
 def test_make_alone_lists_what_there_is(make):
     listed = make().stdout
-    for target in ("venv", "demo", "up", "down", "reset", "test", "soak", "lint", "bench", "lock"):
+    for target in ("venv", "demo", "up", "down", "reset", "test", "nightly", "soak", "lint", "bench", "lock"):
         assert f"make {target} " in listed
 
 
