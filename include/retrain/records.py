@@ -49,6 +49,8 @@ class Snapshot(Record):
     uri: str
     watermark: datetime | None
     """Greatest label time of its rows; None where the source has no label time."""
+    taken_at: datetime | None = None
+    """When its rows were read, by the clock of their database."""
     rows: int
     new_rows: int
     """Rows whose (key, label) the last consumed snapshot did not hold."""

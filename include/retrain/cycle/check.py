@@ -93,10 +93,7 @@ def _run_checks(cycle: Cycle, snapshot: Snapshot, read: Read) -> tuple[Check, ..
         cycle.spec,
         rows,
         before,
-        same_contents=last is not None
-        and last.split_version == snapshot.split_version
-        and before is not None
-        and set(before.column_names) == set(rows.column_names),
+        same_contents=last is not None and last.split_version == snapshot.split_version,
         now=datetime.now(UTC),
     )
 
@@ -104,7 +101,7 @@ def _run_checks(cycle: Cycle, snapshot: Snapshot, read: Read) -> tuple[Check, ..
 def _log_checks(cycle: Cycle, run_id: str, snapshot: Snapshot, results: Sequence[Check]) -> None:
     for each in results:
         level = logging.INFO if each.passed else logging.WARNING
-        log.log(level, "%s %s: %s", each.name, each.result, each.says)
+        log.log(level, "%s %s: %s", each.name, each.result, texts.found(each))
     body = {
         "snapshot": snapshot.id,
         "beside": snapshot.after,

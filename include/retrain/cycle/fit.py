@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from retrain.cycle.context import Cycle
+from retrain.errors import EstimatorError
+from retrain.gate.labels import classes_in
 from retrain.metrics import described
 from retrain.models import training
 from retrain.records import ModelFile, Snapshot, Subset
 from retrain.snapshots.store import Rows
 from retrain.spec.spec import Spec
+from retrain.spec.task import Task
 from retrain.tracker.entities import LoggedModel
 
 log = logging.getLogger(__name__)
@@ -48,10 +51,16 @@ def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...]
         log.info("Fitting %s on %s rows.", name, f"{len(rows):,}")
         labels = training.targets(spec.task, rows.labels)
         estimator = training.fit(training.build(spec.candidate(name)), rows.features, labels)
-        metrics = _metrics("train", estimator, rows, spec)
+        classes = classes_in(labels) if spec.task is Task.CLASSIFICATION else ()
+        metrics = _metrics("train", estimator, rows, spec, classes)
         if Subset.VALIDATION not in subsets:
             validation = cycle.snapshots.read(snapshot, [Subset.VALIDATION])
-            metrics |= _metrics("validation", estimator, validation, spec)
+            if not len(validation):
+                raise EstimatorError(
+                    f"{spec.model}: none of the {snapshot.rows:,} rows is for validation, so candidates cannot be "
+                    "compared; wait for more distinct rows, or enlarge split.validation"
+                )
+            metrics |= _metrics("validation", estimator, validation, spec, classes)
 
         def upload() -> str:
             model = cycle.tracker.log_model(run_id, name, estimator, rows.features.head(), key=key, trust=spec.trust)
@@ -75,8 +84,11 @@ def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...]
     return fitted
 
 
-def _metrics(prefix: str, estimator: Any, rows: Rows, spec: Spec) -> dict[str, float]:
+def _metrics(prefix: str, estimator: Any, rows: Rows, spec: Spec, classes: tuple[str, ...]) -> dict[str, float]:
+    """classes: those that it was trained on; empty in a regression."""
     probabilities = described(spec.gate.metric).needs not in ("labels", "numbers")
     predictions = training.predict(estimator, rows.features, spec.task, probabilities=probabilities)
+    if classes:
+        training.refuse_foreign(type(estimator).__name__, predictions.labels, classes)
     scores = training.scores(spec.gate, spec.task, rows.labels, predictions)
     return {f"{prefix}_{name}": score for name, score in scores.items()}

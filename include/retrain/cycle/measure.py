@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from retrain.cycle.context import Cycle
 from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, SpecError, TrackerError
-from retrain.gate.labels import encode
+from retrain.gate.labels import encode, spell
 from retrain.gate.predictions import Evidence, Predictions, classes_of
 from retrain.gate.scorers import scorers_for
+from retrain.labels import code, spelled
 from retrain.metrics import described
 from retrain.models import training
 from retrain.models.sandbox import Reply, Sandbox
@@ -32,6 +33,8 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
     """
     gate, task = cycle.spec.gate, cycle.spec.task
     holdout = cycle.snapshots.read(snapshot, [Subset.HOLDOUT])
+    if not len(holdout):
+        return _nothing(matchup, snapshot), holdout
     with Sandbox() as sandbox:
         measuring = _Measuring(cycle, holdout, sandbox)
         new = measuring.model("the challenger", challenger)
@@ -88,13 +91,27 @@ def _rolled_back(cycle: Cycle, matchup: Matchup, challenger: ModelFile) -> Itera
         yield f"the same candidate on the same snapshot is version {version}, which was rolled back"
 
 
+def _nothing(matchup: Matchup, snapshot: Snapshot) -> Evidence:
+    """Return the evidence of an empty holdout: no model is asked."""
+    held = ", ".join(f"{rows:,} {subset}" for subset, rows in snapshot.subsets.items())
+    fault = (
+        f"the holdout is empty: of {snapshot.rows:,} rows none judges ({held}); it takes more distinct rows, more "
+        "label times, or a larger split.holdout"
+    )
+    none = np.empty(0, np.int64)
+    return Evidence(matchup, (), none, None, None, none, faults=(fault,))
+
+
 def _in_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
     """Return which rows are in the slice, shape (rows,). Raises SpecError for a range of a column without numbers."""
     column = rows.features[each.column]
+    numbers = column.dtype.kind == "f"
     if each.value is not None:
-        wanted = str(each.value) if column.dtype == object or isinstance(each.value, str) else float(each.value)
-        return np.asarray(column == wanted, np.bool_)
-    if column.dtype.kind != "f":
+        # A column of booleans holds numbers as well: a model gets them so.
+        place = code(each.value, ("0", "1")) if numbers else None
+        wanted = spelled(each.value) if place is None else str(place)
+        return np.asarray(spell(column.to_numpy()) == wanted, np.bool_)
+    if not numbers:
         raise SpecError(
             f"gate.slices: {each} is a range, but column {each.column} does not hold numbers; set value instead"
         )
@@ -153,6 +170,7 @@ class _Measuring:
                     file.digest,
                     rows.features,
                     spec.trust,
+                    also=rows.also,
                     task=spec.task,
                     latency=spec.gate.needs_latency,
                 )

@@ -4,7 +4,7 @@ It takes what it uses by keyword, because a trigger and the API have no run. A t
 module imports neither MLflow nor scikit-learn.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from retrain.cycle.threshold import Sensed
 from retrain.ledger.ledger import Ledger
@@ -19,12 +19,18 @@ def sense(spec: Spec, *, source: Source, ledger: Ledger) -> Sensed:
     Raises SourceError if the table cannot be read.
     """
     last = ledger.last_consumed(spec.model)
-    watermark = None if last is None or spec.source.label_time is None else last.watermark
+    watermark = None if last is None or spec.source.label_time is None else _counted_to(last)
     # Without a label time nothing says which rows are new, so those above the count of the last snapshot are. These are
     # too few if rows were deleted since.
     known = last.rows if last is not None and watermark is None else 0
     labelled = source.count_labelled(after=watermark, at_most=known + spec.threshold.rows)
     return Sensed(max(0, labelled - known), spec.threshold, _waited(spec, source, ledger))
+
+
+def _counted_to(last: Snapshot) -> datetime | None:
+    """Return the time after which rows are counted. A row of the future does not hide those that come before it."""
+    times = [time for time in (last.watermark, last.taken_at) if time is not None]
+    return None if last.watermark is None else min(times)
 
 
 def recount(spec: Spec, snapshot: Snapshot, *, source: Source, ledger: Ledger) -> Sensed:

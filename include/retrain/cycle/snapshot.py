@@ -21,8 +21,16 @@ def take_snapshot(spec: Spec, *, source: Source, snapshots: SnapshotStore, ledge
 
     Raises SourceError if the table cannot be read.
     """
-    split_version = ledger.begin_model(spec.model, spec.split, spec.source.group, announcement=texts.of_split_version)
-    with source.labelled() as rows:
+    hashed = ledger.split_columns(spec.model)
+    split_version = ledger.begin_model(
+        spec.model,
+        spec.split,
+        spec.source.group,
+        columns=spec.source.features,
+        lost={*hashed} - {*spec.source.features} - source.readable(hashed) if hashed else (),
+        announcement=texts.of_split_version,
+    )
+    with source.labelled(also=split_version.columns) as rows:
         snapshot = snapshots.write(
             spec.model,
             rows,

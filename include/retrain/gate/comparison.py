@@ -8,11 +8,12 @@ from statistics import NormalDist
 import numpy as np
 
 from retrain.gate.additive import of_labels, of_losses
-from retrain.gate.labels import Floats, Integers, Values, label_code
+from retrain.gate.labels import Floats, Integers, Values
 from retrain.gate.predictions import Evidence, Predictions, Scorers
 from retrain.gate.ranked import Ranked
 from retrain.gate.scorers import Scored
 from retrain.gate.significance import Resampled, bootstrap_p, draws_for, interval, permutation_p, tie
+from retrain.labels import code
 from retrain.metrics import Needs, described
 from retrain.spec.gate import Gate, Measured
 
@@ -148,7 +149,7 @@ def _pair(
     scorers: Scorers,
 ) -> Resampled | None:
     """Return the pair for this metric; None where a model does not give what it needs, or a value is not finite."""
-    metric, needs, positive = about.metric, described(about.metric).needs, label_code(about.positive, classes)
+    metric, needs, positive = about.metric, described(about.metric).needs, code(about.positive, classes)
     first, second = (_needed(needs, each, positive, classes) for each in (own, theirs))
     if first is None or second is None or not (len(labels) and _finite(labels, first, second)):
         return None

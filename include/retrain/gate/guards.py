@@ -7,8 +7,9 @@ import numpy as np
 
 from retrain.gate.additive import reliability
 from retrain.gate.comparison import holdout_value, loss, probabilities_of
-from retrain.gate.labels import Integers, Values, label_code
+from retrain.gate.labels import Integers, Values
 from retrain.gate.predictions import Evidence, Predictions
+from retrain.labels import code
 from retrain.metrics import described
 from retrain.records import Guard, SliceScore
 from retrain.spec.gate import Gate, Limit
@@ -42,11 +43,11 @@ def before(evidence: Evidence, gate: Gate, clusters: int) -> Iterator[Guard]:
     )
     yield _classes(evidence, gate)
     if described(gate.metric).of_class:
-        positives = len(np.unique(evidence.clusters[evidence.labels == label_code(gate.positive, evidence.classes)]))
+        positives = len(np.unique(evidence.clusters[evidence.labels == code(gate.positive, evidence.classes)]))
         yield _computable(
             "positives",
             positives >= gate.min_positives,
-            f"the holdout has {positives:,} distinct rows of {str(gate.positive)!r} and needs {gate.min_positives:,}",
+            f"the holdout has {positives:,} distinct rows of {gate.positive!r} and needs {gate.min_positives:,}",
         )
     in_round, holdout_round = 1 <= matchup.test <= gate.tests, f"holdout round {matchup.holdout_round}"
     yield _computable(
@@ -66,6 +67,8 @@ def beside(evidence: Evidence, gate: Gate) -> Iterator[Guard]:
         return
     for each in gate.limits:
         yield limit(each, holdout_value(evidence, each, challenger))
+    if production is None:
+        yield from _empty_slices(evidence, gate)
     if evidence.twin:
         yield Guard(name="twin", passed=False, says="Production is the same candidate on the same snapshot")
     if gate.signature == "widened" and production is not None:
@@ -99,6 +102,15 @@ def beside(evidence: Evidence, gate: Gate) -> Iterator[Guard]:
     if gate.max_growth is not None and production is not None:
         ratio = _ratio(challenger.size, production.size)
         yield _at_most("growth", "the size, as a multiple of Production's, is", ratio, gate.max_growth)
+
+
+def _empty_slices(evidence: Evidence, gate: Gate) -> Iterator[Guard]:
+    """Yield each slice without a row, so that a wrong value is told at the first model and not at the second."""
+    for each in gate.slices:
+        rows = evidence.slices.get(str(each))
+        if rows is None or not rows.any():
+            says = f"slice {each} holds no row of the holdout, so it guards nothing: correct its value, or remove it"
+            yield _computable(f"slice {each}", False, says)
 
 
 def limit(each: Limit, value: float | None, name: str | None = None) -> Guard:
@@ -154,9 +166,9 @@ def _classes(evidence: Evidence, gate: Gate) -> Guard:
     # Without a label of its class, a metric of one class is 0 or undefined, whatever a model does.
     absent = sorted(
         {
-            str(each.positive)
+            each.positive
             for each in (gate, *gate.limits)
-            if described(each.metric).of_class and str(each.positive) not in present
+            if each.positive is not None and described(each.metric).of_class and code(each.positive, present) is None
         }
     )
     return _computable(
@@ -224,9 +236,9 @@ def slices(evidence: Evidence, gate: Gate) -> Iterator[tuple[Guard, SliceScore]]
         clusters, measured = len(np.unique(part.clusters)), None
         if clusters < each.min_rows:
             guard = _computable(name, False, f"{name} has {clusters:,} distinct rows and needs {each.min_rows:,}")
-        elif described(gate.metric).of_class and label_code(gate.positive, evidence.classes) not in part.labels:
+        elif described(gate.metric).of_class and code(gate.positive, evidence.classes) not in part.labels:
             # A metric of one class is then 0 or undefined, whatever a model does.
-            guard = _computable(name, False, f"{name} has no label {str(gate.positive)!r}")
+            guard = _computable(name, False, f"{name} has no label {gate.positive!r}")
         elif (measured := loss(part, gate, each.margin, gate.alpha / len(gate.slices))) is None:
             guard = _computable(name, False, f"{described(gate.metric).words} of {name} could not be computed")
         else:

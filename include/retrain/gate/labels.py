@@ -1,7 +1,11 @@
 """Label codes: labels and predictions as the position of each class among all classes; -1 for any other value."""
 
+from collections.abc import Hashable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from retrain.labels import code, spelled
 
 Integers = NDArray[np.int64]
 
@@ -24,26 +28,31 @@ def check_label_codes(labels: NDArray[np.generic], predictions: NDArray[np.gener
 
 
 def classes_in(labels: ArrayLike) -> tuple[str, ...]:
-    """Return the classes that occur, as text, in order: the position of each is its label code."""
-    return tuple(str(each) for each in np.unique(as_text(labels)))
-
-
-def label_code(label: str | int | None, classes: tuple[str, ...]) -> int | None:
-    """Return the code of one class; None where it does not occur."""
-    return classes.index(str(label)) if str(label) in classes and label is not None else None
+    """Return the classes that occur, spelled, in order: the position of each is its label code."""
+    return tuple(sorted({spelled(each) for each in _distinct(labels)[0]}))
 
 
 def encode(values: ArrayLike, classes: tuple[str, ...]) -> Integers:
     """Return the label code of each value, -1 where it is not one of the classes. Shape (n,) to shape (n,)."""
-    known = np.asarray(classes, dtype=np.str_)
-    texts = as_text(values)
-    if not len(known):
-        return np.full(len(texts), -1, np.int64)
-    slot = np.searchsorted(known, texts).clip(max=len(known) - 1)
-    return np.where(known[slot] == texts, slot, -1).astype(np.int64)
+    distinct, place = _distinct(values)
+    codes = [code(each, classes) for each in distinct]
+    return np.array([-1 if each is None else each for each in codes], np.int64)[place]
 
 
-def as_text(values: ArrayLike) -> NDArray[np.str_]:
-    """Return `str()` of each value."""
-    # By way of object: numpy turns a float array into text with fewer digits than str() of each.
-    return np.asarray(values, dtype=object).astype(np.str_)
+def spell(values: ArrayLike) -> NDArray[np.str_]:
+    """Return the spelling of each value, shape (n,)."""
+    distinct, place = _distinct(values)
+    return np.array([spelled(each) for each in distinct], np.str_)[place]
+
+
+def _distinct(values: ArrayLike) -> tuple[list[Hashable], NDArray[np.intp]]:
+    """Return the distinct values, and the position of each value's among them. Shape (n,) to shape (n,)."""
+    array = np.asarray(values)
+    if array.dtype.kind != "O":
+        distinct, place = np.unique(array, return_inverse=True)
+        return distinct.tolist(), place
+    # By type as well: True == 1 == 1.0.
+    known: dict[tuple[type, Hashable], int] = {}
+    places = (known.setdefault((type(each), each), len(known)) for each in array.tolist())
+    place = np.fromiter(places, np.intp, len(array))
+    return [each for _, each in known], place

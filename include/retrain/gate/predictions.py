@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retrain.gate.labels import Floats, Integers, Values, check_label_codes, classes_in, encode, label_code
+from retrain.gate.labels import Floats, Integers, Values, check_label_codes, classes_in, encode
+from retrain.labels import code
 from retrain.records import Matchup
 
 
@@ -15,7 +16,7 @@ class RawPredictions:
     """One model's predictions for n rows, in its own classes."""
 
     labels: NDArray[np.str_] | Floats
-    """Shape (n,): the predicted classes as text; in a regression, numbers."""
+    """Shape (n,): the predicted classes, spelled; in a regression, numbers."""
     classes: tuple[str, ...] = ()
     """The class of each column of `probabilities`."""
     probabilities: Floats | None = None
@@ -23,7 +24,7 @@ class RawPredictions:
     margins: Floats | None = None
     """Shape (n,): how much a row belongs to the second class, from a classifier of two without probabilities."""
 
-    def among(self, classes: tuple[str, ...], positive: str | int | None) -> "Predictions":
+    def among(self, classes: tuple[str, ...], positive: str | None) -> "Predictions":
         """Return the same as label codes of `classes`, with a column for each: 0 where the model does not know it.
 
         Without a positive class, margins are scores of the second of the two.
@@ -34,17 +35,17 @@ class RawPredictions:
         if self.probabilities is not None:
             probabilities = np.zeros((len(self.labels), len(classes)))
             for place, name in enumerate(self.classes):
-                if name in classes:
-                    probabilities[:, classes.index(name)] = self.probabilities[:, place]
+                if (column := code(name, classes)) is not None:
+                    probabilities[:, column] = self.probabilities[:, place]
         if positive is None and self.margins is not None:
             positive = self.classes[1]
-        own = label_code(positive, self.classes)
+        own = code(positive, self.classes)
         scores = None
         if self.probabilities is not None and own is not None:
             scores = self.probabilities[:, own]
         elif self.margins is not None and own is not None:
             scores = self.margins if own == 1 else -self.margins
-        return Predictions(encode(self.labels, classes), probabilities, scores, label_code(positive, classes))
+        return Predictions(encode(self.labels, classes), probabilities, scores, code(positive, classes))
 
 
 def classes_of(labels: ArrayLike, predictions: Iterable[RawPredictions], *, joined: bool) -> tuple[str, ...]:
@@ -53,7 +54,10 @@ def classes_of(labels: ArrayLike, predictions: Iterable[RawPredictions], *, join
     joined: add those that only a model knows, so that no probability is lost.
     """
     known = classes_in(labels)
-    return tuple(sorted({*known, *(name for each in predictions for name in each.classes)})) if joined else known
+    if not joined:
+        return known
+    names = {name for each in predictions for name in each.classes}
+    return tuple(sorted({*known, *(name for name in names if code(name, known) is None)}))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,9 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.metaestimators import available_if
 
 from retrain.errors import EstimatorError
-from retrain.gate.labels import Floats, Values, label_code
+from retrain.gate.labels import Floats, Values
 from retrain.gate.predictions import Predictions, Scorer
+from retrain.labels import code
 from retrain.metrics import SCORER
 from retrain.spec.gate import Measured
 from retrain.spec.task import Task
@@ -21,7 +22,12 @@ from retrain.spec.task import Task
 def scorers_for(wanted: Iterable[Measured], task: Task, classes: tuple[str, ...]) -> dict[str, Scorer]:
     """Return the scorer of each metric that is one of scikit-learn's. Raises EstimatorError for an unknown name."""
     return {
-        each.metric: _scorer(each.metric.removeprefix(SCORER), task, classes, label_code(each.positive, classes))
+        each.metric: _scorer(
+            each.metric.removeprefix(SCORER),
+            task,
+            classes,
+            code(each.positive, classes),
+        )
         for each in wanted
         if each.metric.startswith(SCORER)
     }
@@ -32,15 +38,23 @@ def _scorer(name: str, task: Task, classes: tuple[str, ...], positive: int | Non
         scorer = get_scorer(name)
     except ValueError:
         raise EstimatorError(f"scikit-learn has no scorer {name!r}; get_scorer_names() lists them") from None
-    names = np.array([*classes, ""])  # label code -1 is not a class
+    # Many scorers are about class 1 of two, whatever the classes are called: so the positive one is given to them as 1.
+    of_two = positive is not None and len(classes) == 2
+    order = [1, 0] if of_two and positive == 0 else list(range(len(classes)))
+    names = np.array(
+        [*range(2), 2] if of_two else [*classes, ""]
+    )  # the last is for label code -1, which is not a class
+    places = np.array([*order, -1], np.int64)
     stored = _StoredClassifier if task is Task.CLASSIFICATION else _StoredRegressor
 
+    def named(values: Values) -> Values:
+        return names[places[values.astype(np.int64)]] if classes else values
+
     def score(labels: Values, known: Predictions) -> float:
-        truth = names[labels.astype(np.int64)] if classes else labels
-        predicted = names[known.labels.astype(np.int64)] if classes else known.labels
-        # With two classes, scikit-learn reads margins as those of the second.
-        margins = -known.scores if known.scores is not None and positive == 0 else known.scores
-        estimator = stored(predicted, known.probabilities, margins, names[:-1])
+        truth, table = named(labels), known.probabilities
+        estimator = stored(
+            named(known.labels), table if table is None or not of_two else table[:, order], known.scores, names[:-1]
+        )
         try:
             return float(scorer(estimator, np.arange(len(labels)).reshape(-1, 1), truth))
         except (ValueError, AttributeError):  # undefined on these rows (one class, say), or the model gives too little

@@ -1,7 +1,7 @@
 """Snapshots of each model, and its split versions: the ways in which its rows were split."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,31 +22,44 @@ class Snapshots(Database):
         split: Split,
         group: str | None = None,
         *,
+        columns: Sequence[str] = (),
+        lost: Collection[str] = (),
         announcement: Callable[[str, SplitVersion, SplitVersion], Announcement],
     ) -> SplitVersion:
-        """Return the model's current split version. Begins the next one if the spec's split or group column changed.
+        """Return the model's current split version. Begins the next one if the spec's split or group column changed, or
+        if a column of it is lost.
 
-        announcement: called with the model, the split version before and the new one. What it returns is put into the
-        outbox in the transaction that begins the new one.
+        columns: the spec's features, whose values are a row's content in a new version. lost: columns that cannot be
+        read any more. announcement: called with the model, the split version before and the new one. What it returns is
+        put into the outbox in the transaction that begins the new one.
         """
         with self._transaction() as cursor:
             cursor.execute("INSERT INTO retrain.models (model) VALUES (%s) ON CONFLICT DO NOTHING", (model,))
-            first = SplitVersion(1, secrets.token_bytes(16), split, group, after_round=0)
+            content = tuple(sorted(columns))
+            first = SplitVersion(1, secrets.token_bytes(16), split, group, after_round=0, columns=content)
             _add_split_version(cursor, model, first)
             before = _lock_split_versions(cursor, model) or first
-            if (before.split, before.group) == (split, group):
+            if (before.split, before.group) == (split, group) and not {*lost} & {*before.columns}:
                 return before
             cursor.execute(
                 "SELECT max((body->>'holdout_round')::int) AS holdout_round FROM retrain.snapshots WHERE model = %s",
                 (model,),
             )
             last_round = cursor.fetchone()["holdout_round"] or before.after_round
-            split_version = SplitVersion(before.number + 1, secrets.token_bytes(16), split, group, last_round)
+            salt = secrets.token_bytes(16)
+            split_version = SplitVersion(before.number + 1, salt, split, group, last_round, content)
             _add_split_version(cursor, model, split_version)
             put_announcement(
                 cursor, f"split version/{model}/{split_version.number}", announcement(model, before, split_version)
             )
         return split_version
+
+    def split_columns(self, model: str) -> tuple[str, ...]:
+        """Return the columns of the model's current split version; none before the first."""
+        found = self._value(
+            "SELECT columns FROM retrain.split_versions WHERE model = %s ORDER BY number DESC LIMIT 1", (model,)
+        )
+        return tuple(found or ())
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Save a snapshot. Raises LedgerError if the model's next split version has begun meanwhile.
@@ -154,9 +167,16 @@ class Snapshots(Database):
 def _add_split_version(cursor: Any, model: str, split_version: SplitVersion) -> None:
     split = to_json({**split_version.split.model_dump(mode="json"), "group": split_version.group})
     cursor.execute(
-        "INSERT INTO retrain.split_versions (model, number, salt, split, after_round) VALUES (%s, %s, %s, %s, %s) "
-        "ON CONFLICT DO NOTHING",
-        (model, split_version.number, split_version.salt, split, split_version.after_round),
+        "INSERT INTO retrain.split_versions (model, number, salt, split, after_round, columns) "
+        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (
+            model,
+            split_version.number,
+            split_version.salt,
+            split,
+            split_version.after_round,
+            list(split_version.columns),
+        ),
     )
 
 
@@ -165,7 +185,7 @@ def _lock_split_versions(cursor: Any, model: str) -> SplitVersion | None:
     cursor.execute("SELECT 1 FROM retrain.split_versions WHERE (model, number) = (%s, 1) FOR UPDATE", (model,))
     # A second statement, because it sees what was committed while the first one waited for the lock.
     cursor.execute(
-        "SELECT number, salt, split, after_round FROM retrain.split_versions WHERE model = %s "
+        "SELECT number, salt, split, after_round, columns FROM retrain.split_versions WHERE model = %s "
         "ORDER BY number DESC LIMIT 1",
         (model,),
     )
@@ -174,4 +194,5 @@ def _lock_split_versions(cursor: Any, model: str) -> SplitVersion | None:
         return None
     split = dict(row["split"])
     group = split.pop("group", None)
-    return SplitVersion(row["number"], bytes(row["salt"]), Split.model_validate(split), group, row["after_round"])
+    split_of = Split.model_validate(split)
+    return SplitVersion(row["number"], bytes(row["salt"]), split_of, group, row["after_round"], tuple(row["columns"]))

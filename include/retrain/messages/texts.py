@@ -207,10 +207,11 @@ def blocked(snapshot: Snapshot, by: Sequence[Check], where: str, facts: dict[str
     fields = " and ".join(f"checks.{check.name}.on_fail" for check in by)
     return Incident(
         model=snapshot.model,
-        what=f"the data is blocked in {where}. {' '.join(f'{check.name}: {found(check)}.' for check in by)}",
+        what=f"the data is blocked in {where}. {' '.join(f'{check.name}: {check.says}.' for check in by)}",
         remedy="Nothing was trained, no row counts as used, and Production stays as it is. Correct the source; "
         f"or, where the data is right, set {fields} to warn for one cycle.",
-        facts={"snapshot": snapshot.id, "checks": [check.to_json() for check in by], **facts},
+        # Without keys of rows: they are in the task's log and in the report, where `forget` reaches them.
+        facts={"snapshot": snapshot.id, "checks": [check.to_json() | {"keys": []} for check in by], **facts},
     )
 
 
@@ -225,7 +226,7 @@ def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVe
         Incident(
             model=model,
             level=Level.WARNING,
-            what=f"the spec splits rows {_way(split_version)}, no longer {_way(before)}.",
+            what=_why_new(before, split_version),
             remedy="Older versions may have trained on rows that now judge: such rows are left out, and counted, until "
             "enough new rows have arrived. Until then, verdicts may be INCONCLUSIVE.",
             facts={
@@ -235,6 +236,13 @@ def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVe
             },
         )
     )
+
+
+def _why_new(before: "SplitVersion", split_version: "SplitVersion") -> str:
+    lost = sorted({*before.columns} - {*split_version.columns})
+    if (before.split, before.group) == (split_version.split, split_version.group):
+        return f"rows are split anew, because the source no longer has {', '.join(lost)}."
+    return f"the spec splits rows {_way(split_version)}, no longer {_way(before)}."
 
 
 def _way(split_version: "SplitVersion") -> str:

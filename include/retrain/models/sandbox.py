@@ -79,6 +79,7 @@ class Sandbox:
         features: pd.DataFrame,
         trust: tuple[str, ...] = (),
         *,
+        also: pd.DataFrame | None = None,
         task: Task = Task.CLASSIFICATION,
         latency: bool = False,
         seconds: int = _SECONDS,
@@ -86,8 +87,8 @@ class Sandbox:
         """Return what the model in a folder predicts for each row of `features`, shape (n, columns).
 
         name: what errors call it. model: the folder with its files. digest: what `retrain.models.files.digest` of them
-        must be. latency: whether to measure it as well, which takes a hundred predictions, or two seconds. seconds: how
-        long the model may take.
+        must be. also: further columns, which it may take. latency: whether to measure it as well, which takes a hundred
+        predictions, or two seconds. seconds: how long the model may take.
 
         Raises UntrustedModelError if its files do not match the digest or hold types that are not trusted, and
         EstimatorError if it does not load, or does not give one prediction for each row in time. If the process was
@@ -95,11 +96,13 @@ class Sandbox:
         """
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            features.to_parquet(folder / "rows.parquet")
+            every = features if also is None else pd.concat([features, also], axis="columns")
+            every.to_parquet(folder / "rows.parquet")
             question = {
                 "name": name,
                 "model": str(model),
                 "digest": digest,
+                "features": list(features.columns),
                 "trust": trust,
                 "task": task,
                 "latency": latency,
@@ -189,7 +192,7 @@ def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         why = f"{type(error).__name__}: {error}; {model_files.version_differences(path)}".removesuffix("; ")
         raise EstimatorError(f"{question['name']}: cannot be loaded: {why}") from error
-    features = pd.read_parquet(folder / "rows.parquet")
+    features = _taken(question["name"], path, pd.read_parquet(folder / "rows.parquet"), question["features"])
     predictions = training.predict(model, features, task)
     arrays: dict[str, Any] = {
         "labels": predictions.labels,
@@ -198,6 +201,23 @@ def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
     }
     np.savez(folder / "predictions.npz", **{name: values for name, values in arrays.items() if values is not None})
     return {"classes": predictions.classes, "latency_ms": _latency(model, features) if question["latency"] else None}
+
+
+def _taken(name: str, path: Path, rows: pd.DataFrame, features: list[str]) -> pd.DataFrame:
+    """Return the columns that the model takes, by its signature; the features where it has none.
+
+    Raises EstimatorError where one is missing: an older version may take a feature that the spec has dropped.
+    """
+    wanted = model_files.inputs(path)
+    if wanted is None:
+        return rows[features]
+    missing = [each for each in wanted if each not in rows.columns]
+    if missing:
+        raise EstimatorError(
+            f"{name}: takes {', '.join(missing)}, which the spec does not read; write source.also_read: "
+            f"[{', '.join(missing)}] as long as it is in Production"
+        )
+    return rows[list(wanted)]
 
 
 def _latency(model: Any, features: pd.DataFrame) -> float:

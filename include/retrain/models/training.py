@@ -1,7 +1,7 @@
 """Scikit-learn estimators: built, fitted, asked for predictions and scored."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, cast
@@ -15,10 +15,11 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from retrain.errors import EstimatorError
 from retrain.gate.comparison import metric_value
-from retrain.gate.labels import as_text, encode
+from retrain.gate.labels import encode, spell
 from retrain.gate.predictions import RawPredictions, classes_of
 from retrain.gate.scorers import scorers_for
-from retrain.metrics import described
+from retrain.labels import spelled
+from retrain.metrics import SCORER, described
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate, Measured
 from retrain.spec.task import Task
@@ -55,9 +56,12 @@ def fit(estimator: Any, features: pd.DataFrame, labels: pd.Series) -> Any:
 
 
 def targets(task: Task, labels: pd.Series) -> pd.Series:
-    """Return labels as an estimator learns them. Raises EstimatorError if a regression has a label without a number."""
+    """Return labels as an estimator learns them: classes as text, whole numbers or booleans, or numbers.
+
+    Raises EstimatorError if a regression has a label without a number.
+    """
     if task is Task.CLASSIFICATION:
-        return labels
+        return _classes(labels)
     numbers = pd.to_numeric(labels, errors="coerce").astype(float)
     wrong = labels[~np.isfinite(numbers)]
     if len(wrong):
@@ -67,6 +71,18 @@ def targets(task: Task, labels: pd.Series) -> pd.Series:
     return numbers
 
 
+def _classes(labels: pd.Series) -> pd.Series:
+    if labels.dtype.kind in "biu":
+        return labels
+    if labels.dtype.kind == "f" and (labels == labels.round()).all() and (labels.abs() <= _EXACT).all():
+        return labels.astype(np.int64)  # scikit-learn takes classes for numbers where they are 1.0 and 2.5
+    return pd.Series(spell(labels.to_numpy(object)).astype(object), index=labels.index, name=labels.name)
+
+
+_EXACT = 2.0**53
+"""Up to here a double holds every whole number."""
+
+
 def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bool = True) -> RawPredictions:
     """Return the model's predictions. Raises EstimatorError unless it gives one for each row.
 
@@ -74,14 +90,16 @@ def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bo
     """
     labels = _called(model, "predict", features)
     if labels.shape != (len(features),):
+        remedy = "begin with a ColumnTransformer that names its column"
+        if labels.shape[:1] == (len(features),):
+            remedy = "let its predict return one value a row, of shape (rows,): ravel() it"
         raise EstimatorError(
-            f"{_name(model)} gave predictions of shape {labels.shape} for {len(features):,} rows; "
-            "begin with a ColumnTransformer that names its column"
+            f"{_name(model)} gave predictions of shape {labels.shape} for {len(features):,} rows; {remedy}"
         )
     if task is Task.REGRESSION:
         return RawPredictions(_numbers(model, labels, labels.shape))
-    classes = tuple(str(each) for each in as_text(getattr(model, "classes_", ())))
-    predictions = RawPredictions(as_text(labels), classes)
+    classes = tuple(spelled(each) for each in np.asarray(getattr(model, "classes_", ())).tolist())
+    predictions = RawPredictions(spell(labels), classes)
     if probabilities and hasattr(model, "predict_proba") and classes:
         table = _called(model, "predict_proba", features)
         return replace(predictions, probabilities=_numbers(model, table, (len(features), len(classes))))
@@ -90,6 +108,21 @@ def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bo
             predictions, margins=_numbers(model, _called(model, "decision_function", features), labels.shape)
         )
     return predictions
+
+
+def refuse_foreign(name: str, predictions: NDArray[Any], classes: tuple[str, ...]) -> None:
+    """Raise EstimatorError for a prediction that is not one of the classes that the model was trained on."""
+    foreign = np.flatnonzero(encode(predictions, classes) < 0)
+    if len(foreign):
+        raise EstimatorError(
+            f"{name} predicts {spelled(predictions[foreign[0]])!r} for {len(foreign):,} of {len(predictions):,} rows, "
+            f"and was trained on the classes {listed(classes)}: let its predict return the labels that fit was given"
+        )
+
+
+def listed(classes: Sequence[str]) -> str:
+    """Return the first few classes for a message."""
+    return ", ".join(map(repr, classes[:5])) + (f" and {len(classes) - 5:,} more" if len(classes) > 5 else "")
 
 
 def scores(gate: Gate, task: Task, labels: pd.Series, predictions: RawPredictions) -> dict[str, float]:
@@ -110,9 +143,11 @@ def scores(gate: Gate, task: Task, labels: pd.Series, predictions: RawPrediction
         for each in (*(Measured(metric=name) for name in common), gate)
     }
     if found[gate.metric] is None:
-        raise EstimatorError(
-            f"{gate.metric} is undefined on {len(labels):,} rows of classes {', '.join(classes) or '-'}"
-        )
+        remedy = ""
+        if gate.metric.startswith(SCORER) and len(classes) == 2 and gate.positive is None:
+            remedy = "; if it is about one class, name it as gate.positive"
+        of = f" of classes {listed(classes)}" if classes else ""
+        raise EstimatorError(f"{gate.metric} is undefined on {len(labels):,} rows{of}{remedy}")
     return {name: score for name, score in sorted(found.items()) if score is not None}
 
 

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from retrain.labels import WHITE_SPACE
+from retrain.quality.drift import labels_of
 from retrain.records import Check
 from retrain.source.columns import CONTENT
 from retrain.spec.checks import ShareCheck
@@ -37,7 +39,7 @@ def run(
     """Run every check that the spec's task has, in the order of the spec's fields.
 
     rows: a snapshot. before: the last consumed snapshot; None before the first. same_contents: whether the content keys
-    of the two can be compared, because both have one split version and the same features.
+    of the two can be compared, because both have one split version.
     """
     features = tuple(name for name in spec.source.features if name in rows.column_names)
     data = _Data(rows, before, features, same_contents)
@@ -48,6 +50,9 @@ def _all(spec: Spec, data: "_Data", now: datetime) -> Iterator[Check]:
     limits = spec.checks
     yield _column_types(data, blocks=limits.column_types.on_fail == "block")
     yield _of_columns("null_share", limits.null_share, {name: data.missing(name) for name in data.features}, data)
+    numbers = {name: data.infinite(name) for name in data.features if not _is_text(data.rows[name])}
+    yield _infinite_numbers(limits.infinite_numbers, numbers, data)
+    yield _empty_labels(limits.empty_labels, spec.source.empty_label, data)
     yield _of_columns("empty_texts", limits.empty_texts, {name: data.empty(name) for name in data.texts}, data)
     yield _duplicates(limits.duplicates, data)
     if spec.task is Task.CLASSIFICATION:
@@ -85,6 +90,17 @@ class _Data:
     def empty(self, name: str) -> Mask:
         return _mask(pc.equal(pc.utf8_trim_whitespace(self.rows[name]), ""))
 
+    def infinite(self, name: str) -> Mask:
+        return _mask(pc.is_inf(self.rows[name].cast(pa.float64(), safe=False)))
+
+    @property
+    def unlabelled(self) -> Mask:
+        """Mask of the rows with an empty label."""
+        labels = self.rows["label"]
+        if _is_text(labels):
+            return _mask(pc.equal(pc.utf8_trim(labels, WHITE_SPACE), ""))
+        return _mask(pc.is_nan(labels)) if pa.types.is_floating(labels.type) else np.zeros(len(labels), np.bool_)
+
     @cached_property
     def place(self) -> Integers:
         """Position of each row's key in the last snapshot, -1 where it is not there. Shape (rows,)."""
@@ -95,7 +111,7 @@ class _Data:
     @cached_property
     def labels(self) -> tuple[Integers, Integers, pa.Array]:
         """Label codes here and in the last snapshot, each of shape (rows,), and the labels by code."""
-        return _encode(_as_text(self.rows["label"]), None if self.before is None else _as_text(self.before["label"]))
+        return _encode(labels_of(self.rows["label"]), None if self.before is None else labels_of(self.before["label"]))
 
     @cached_property
     def contents(self) -> tuple[Integers, Integers] | None:
@@ -167,7 +183,24 @@ def _of_columns(name: str, limit: ShareCheck, found: Mapping[str, Mask], data: _
     return _check(name, limit, shares[worst], f"{what} of {data.counted(new)}", at_fault=at_fault, keys=data.keys)
 
 
+def _infinite_numbers(limit: ShareCheck, found: Mapping[str, Mask], data: _Data) -> Check:
+    named = [f"{name} in {mask.sum():,}" for name, mask in found.items() if mask.any()]
+    at_fault = np.any([*found.values()], axis=0) if found else np.zeros(len(data.rows), np.bool_)
+    says = f"infinite numbers are in {', '.join(named)} rows" if named else "every number is finite"
+    return _check("infinite_numbers", limit, _share(at_fault), says, at_fault=at_fault, keys=data.keys)
+
+
 # ── contents and labels
+
+
+def _empty_labels(limit: ShareCheck, means: str | None, data: _Data) -> Check:
+    at_fault = data.unlabelled
+    says = f"{at_fault.sum():,} of {len(at_fault):,} rows have an empty label"
+    if means == "class":
+        limit = limit.model_copy(update={"max": 1.0})
+    elif at_fault.any():
+        says += "; write source.empty_label: unlabelled if these wait for their label, or class if empty is a class"
+    return _check("empty_labels", limit, _share(at_fault), says, at_fault=at_fault, keys=data.keys)
 
 
 def _duplicates(limit: ShareCheck, data: _Data) -> Check:

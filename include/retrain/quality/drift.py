@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+from retrain.labels import spelled
 from retrain.records import Record
 from retrain.spec.task import Task
 
@@ -75,8 +76,18 @@ def drift(reference: pa.Table, rows: pa.Table, features: Sequence[str], task: Ta
     if task is Task.REGRESSION:
         found.append(_of_numbers("label", _floats(was), _floats(now)))
     else:
-        found.append(_of_classes("label", was.cast(pa.string()), now.cast(pa.string())))
+        found.append(_of_classes("label", labels_of(was), labels_of(now)))
     return tuple(found)
+
+
+def labels_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return labels spelled (`retrain.labels`). `large_string`, as their texts may have more than 2 GiB together."""
+    chunks = []
+    for chunk in column.chunks:
+        encoded = chunk.dictionary_encode()
+        names = pa.array([spelled(each) for each in encoded.dictionary.to_pylist()], pa.large_string())
+        chunks.append(names.take(encoded.indices))
+    return pa.chunked_array(chunks, pa.large_string())
 
 
 def sample(rows: pa.Table, seed: str) -> pa.Table:
@@ -202,7 +213,7 @@ def _js_distance(was: pa.StructArray, now: pa.StructArray) -> float | None:
 
 
 def _of_classes(name: str, was: pa.ChunkedArray, now: pa.ChunkedArray) -> Drift:
-    classes = pc.unique(pa.chunked_array([*was.chunks, *now.chunks], pa.string()))
+    classes = pc.unique(pa.chunked_array([*was.chunks, *now.chunks], pa.large_string()))
     counts = []
     for column in (was, now):
         places = pc.index_in(column, classes).to_numpy()

@@ -17,10 +17,11 @@ def content_keys(features: pa.Table | pa.RecordBatch, salt: bytes) -> NDArray[np
     Text is normalised by NFKC, lower case and single spaces, so that "같은  글" and "같은 글" are one content. Columns
     are hashed in the order of their names, so that their order in the spec does not matter.
     """
-    whole = features.combine_chunks().to_batches() if isinstance(features, pa.Table) else [features]
-    if not whole:
-        return np.empty(0, np.int64)
-    first, *others = (_encoded(_normalised(whole[0].column(name))) for name in sorted(features.schema.names))
+    if isinstance(features, pa.Table):
+        # Batch by batch: the texts of a column may have more than 2 GiB together.
+        parts = [content_keys(batch, salt) for batch in features.to_batches()]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+    first, *others = (_encoded(_normalised(features.column(name))) for name in sorted(features.schema.names))
     rows = pc.binary_join_element_wise(first, *others, _BETWEEN) if others else first
     # pandas takes the key as text: in Latin-1 each byte is one character.
     key = blake2b(salt, digest_size=16).digest().decode("latin-1")

@@ -23,7 +23,7 @@ from retrain.snapshots.split import (
     subsets_by_hash,
     subsets_by_time,
 )
-from retrain.source.columns import CONTENT, GROUP, ROUND, SUBSET
+from retrain.source.columns import ALSO, CONTENT, GROUP, ROUND, SUBSET, names_from_bytes
 
 _NO_FEATURES = {"key", "label", "label_time", CONTENT, GROUP, SUBSET, ROUND}
 _Batch = TypeVar("_Batch")
@@ -33,7 +33,13 @@ SUBSET_NAMES = pa.array([subset.value for subset in SUBSETS], pa.string())
 
 def features_of(table: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
     """Return the feature columns."""
-    return table.select([name for name in table.schema.names if name not in _NO_FEATURES])
+    without = {*_NO_FEATURES, *also_in(table.schema)}
+    return table.select([name for name in table.schema.names if name not in without])
+
+
+def also_in(schema: pa.Schema) -> list[str]:
+    """Return the user's columns that are not features."""
+    return names_from_bytes((schema.metadata or {}).get(ALSO))
 
 
 def clusters_of(table: pa.Table | pa.RecordBatch) -> NDArray[np.int64]:
@@ -84,7 +90,7 @@ class Draft:
         """Add a batch of `Source.labelled`."""
         salt, split = self._split_version.salt, self._split_version.split
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        columns[CONTENT] = pa.array(content_keys(features_of(batch), salt))
+        columns[CONTENT] = pa.array(content_keys(self._content_of(batch), salt))
         if split.by == "group":
             columns[GROUP] = pa.array(content_keys(batch.select([GROUP]), salt))
         stored = pa.RecordBatch.from_arrays([columns[name] for name in self._stored.names], schema=self._stored)
@@ -94,6 +100,10 @@ class Draft:
             self._times.append(batch.column("label_time").to_numpy(zero_copy_only=False))
         else:
             self._may_judge.append(in_range(clusters_of(stored), split))
+
+    def _content_of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = self._split_version.columns
+        return batch.select(columns) if columns else features_of(batch)
 
     def divided(self, known: Rounds, round_rows: int) -> Divided:
         """Divide all rows into subsets.

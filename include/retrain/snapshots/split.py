@@ -42,6 +42,9 @@ class SplitVersion:
     """The group column, where split by group."""
     after_round: int
     """The last round of the previous split version, or 0. Rounds count on from it; no number occurs twice."""
+    columns: tuple[str, ...] = ()
+    """The columns whose values are a row's content, in the order of their names: the features when it began, so that a
+    feature that is added later moves no row. Without any: the features of each snapshot."""
 
 
 @dataclass(frozen=True, eq=False)

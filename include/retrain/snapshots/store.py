@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain
@@ -29,10 +29,10 @@ from retrain.errors import SnapshotError
 from retrain.records import Snapshot, Subset
 from retrain.snapshots.content_keys import as_seen, content_keys
 from retrain.snapshots.digest import Digest, digest_of, is_part
-from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, clusters_of, features_of, schema_of
+from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, also_in, clusters_of, features_of, schema_of
 from retrain.snapshots.new_rows import Before, KeyCheck, order_of
 from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, SplitVersion, SubsetCodes, no_rounds
-from retrain.source.columns import CONTENT, GROUP, ROUND, SINCE, SUBSET
+from retrain.source.columns import CONTENT, GROUP, ROUND, SINCE, SUBSET, TAKEN_AT
 
 _DRAFT = ".draft"
 _ABANDONED = timedelta(days=1)
@@ -59,6 +59,8 @@ class Rows:
     clusters: NDArray[np.int64]
     snapshot: Snapshot
     """The snapshot that they were read from."""
+    also: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Columns that are not features, in the same form: an older version may take them."""
 
     def __len__(self) -> int:
         return len(self.content)
@@ -73,6 +75,7 @@ class Rows:
             content=self.content[which],
             clusters=self.clusters[which],
             snapshot=self.snapshot,
+            also=self.also[which].reset_index(drop=True) if len(self.also.columns) else self.also,
         )
 
     def labelled_after(self, time: datetime) -> NDArray[np.bool_]:
@@ -136,7 +139,8 @@ class SnapshotStore:
             rows=int(count.sum()),
             new_rows=new_rows,
             after=None if last is None else last.id,
-            since=_since(rows.schema),
+            since=_time_in(rows.schema, SINCE),
+            taken_at=_time_in(rows.schema, TAKEN_AT),
             subsets=dict(zip(SUBSETS, count.tolist(), strict=True)),
             holdout_round=divided.holdout_round,
             split_version=split_version.number,
@@ -149,16 +153,15 @@ class SnapshotStore:
         Raises SnapshotError where the file is missing or changed.
         """
         table = self._subset(snapshot, wanted)
-        features = features_of(table)
-        as_model_input = pa.table({name: as_seen(features[name]) for name in features.column_names})
         return Rows(
-            features=as_model_input.to_pandas(),
+            features=_as_model_input(features_of(table)),
             labels=table["label"].to_pandas(),
             label_times=table["label_time"],
             keys=table["key"],
             content=table[CONTENT].to_numpy(),
             clusters=clusters_of(table),
             snapshot=snapshot,
+            also=_as_model_input(table.select(also_in(table.schema))),
         )
 
     def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
@@ -203,10 +206,10 @@ class SnapshotStore:
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Subset]) -> NDArray[np.bool_]:
         """Return which of `rows` are in the wanted subsets of `snapshot`, shape (rows,).
 
-        A row is found by its content, or by its key, which it keeps when it is edited or when the spec's features
-        change. Split by group, all rows of a group are found where the group is in these subsets, or one of its rows
-        is there by its key: a snapshot of an older split version does not know the groups. Raises SnapshotError where
-        a file is missing or changed.
+        A row is found by its content, or by its key, which it keeps when it is edited. Of a snapshot of another split
+        version, the content is that of its own features, if they are all here. Split by group, all rows of a group are
+        found where the group is in these subsets, or one of its rows is there by its key: a snapshot of an older split
+        version does not know the groups. Raises SnapshotError where a file is missing or changed.
         """
         there = self._subset(snapshot, wanted)
         same_split_version = snapshot.split_version == rows.snapshot.split_version
@@ -220,7 +223,9 @@ class SnapshotStore:
         if same_split_version:
             found = found | np.isin(now[CONTENT], there[CONTENT])
         else:
-            found = found | np.isin(content_keys(features_of(now), b""), content_keys(features_of(there), b""))
+            known = features_of(there).schema.names
+            if {*known} <= {*now.schema.names}:
+                found = found | np.isin(content_keys(now.select(known), b""), content_keys(there.select(known), b""))
         if GROUP in now.column_names:
             groups = now[GROUP].to_numpy()
             found = found | np.isin(groups, groups[by_key])
@@ -329,6 +334,11 @@ class SnapshotStore:
         return f"{self._root}/{uri.removeprefix(self._uri + '/')}"
 
 
+def _as_model_input(columns: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = pa.table({name: as_seen(columns[name]) for name in columns.column_names}).to_pandas()
+    return frame
+
+
 def _as_datetime(time: np.datetime64) -> datetime:
     naive: datetime = time.astype(datetime)
     return naive.replace(tzinfo=UTC)
@@ -351,9 +361,9 @@ def _subset_codes(batch: pa.RecordBatch) -> SubsetCodes:
     return np.asarray(pc.index_in(batch.column(SUBSET), SUBSET_NAMES).to_numpy(), np.int64)
 
 
-def _since(schema: pa.Schema) -> datetime | None:
-    since = (schema.metadata or {}).get(SINCE)
-    return None if since is None else datetime.fromisoformat(since.decode())
+def _time_in(schema: pa.Schema, name: bytes) -> datetime | None:
+    time = (schema.metadata or {}).get(name)
+    return None if time is None else datetime.fromisoformat(time.decode())
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

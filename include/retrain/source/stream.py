@@ -5,6 +5,7 @@ given one. Where its driver is not installed (it has no wheel for some platforms
 temporary file with COPY, which is slower.
 """
 
+import logging
 import re
 import tempfile
 from collections.abc import Generator, Iterator
@@ -12,48 +13,24 @@ from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-import psycopg2
 import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection, make_dsn
 from pyarrow import csv
 
 from retrain.errors import SourceError, SourceMismatchError
-from retrain.text import one_line
+from retrain.source.session import SETTINGS, is_lasting, reading
 
-# Errors that a retry cannot help, by class of SQLSTATE: a mistake in the query, bad data, missing rights.
-_LASTING_STATES = ("0A", "22", "25", "42")
-_LASTING = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError)
 _BATCH = 8 << 20
 """Approximate size of a batch in bytes; a row larger than this is a batch of its own."""
 _BLOCK = 64 << 20
 """Bytes that the CSV parser reads at once; a row must not be longer."""
-_FIRST_TIME = -210_866_803_200_000_000
-"""The earliest time that PostgreSQL can hold, in microseconds since 1970."""
-_SETTINGS = "SET LOCAL TIME ZONE 'UTC'; SET LOCAL datestyle = ISO"
-"""These make the result independent of the role's own settings."""
+_FIRST, _LAST = -210_866_803_200_000_000, 253_402_300_799_999_999
+"""In microseconds since 1970: the first time that PostgreSQL can hold (where the driver overflows, it is earlier), and
+the last of the year 9999, after which Python knows none."""
+_EXAMPLES = 5
 
-
-@contextmanager
-def reading(session: connection, name: str) -> Iterator[Any]:
-    """Open a psycopg2 cursor in one read-only transaction. name: the table or query file, for error messages.
-
-    Raises SourceMismatchError where a retry cannot help, otherwise SourceError.
-    """
-    try:
-        session.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        with session.cursor() as cursor:
-            cursor.execute(_SETTINGS)
-            yield cursor
-        session.rollback()
-    except psycopg2.Error as error:
-        raise source_error(error, name) from error
-
-
-def source_error(error: psycopg2.Error, name: str) -> SourceError:
-    """Translate an error of psycopg2 into one of ours."""
-    kind = SourceMismatchError if isinstance(error, _LASTING) else SourceError
-    return kind(f"{name}: {one_line(error)}")
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -84,17 +61,36 @@ def _by_adbc(session: connection, statement: str, schema: pa.Schema, name: str) 
     dsn = make_dsn(**{**session.info.dsn_parameters, **secret, "client_encoding": "UTF8"})
     try:
         with dbapi.connect(dsn) as own, own.cursor() as cursor:
-            for setting in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", *_SETTINGS.split("; ")):
+            for setting in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", *SETTINGS):
                 cursor.execute(setting)
             cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(_BATCH)})
             cursor.execute(statement)
             for batch in cursor.fetch_record_batch():
                 yield _as(batch, schema, name)
     except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
-        # While rows are being read, the driver gives no SQLSTATE: such an error counts as one that a retry can help.
-        state = getattr(error, "sqlstate", None) or ""
-        kind = SourceMismatchError if state.startswith(_LASTING_STATES) else SourceError
-        raise kind(f"{name}: {_server_message(error)}") from error
+        if is_lasting(getattr(error, "sqlstate", None)):
+            raise SourceMismatchError(f"{name}: {_server_message(error)}") from error
+        # While rows are being read, the driver gives no SQLSTATE. Another one does, and says what a retry would meet.
+        _require_readable(session, statement, name)
+        raise SourceError(f"{name}: {_server_message(error)}") from error
+
+
+def _require_readable(session: connection, statement: str, name: str) -> None:
+    """Let the server compute every row and send none. Raises SourceMismatchError if it cannot."""
+    try:
+        with reading(session, name) as cursor:
+            cursor.copy_expert(f"COPY ({statement}) TO STDOUT", _Nowhere())
+    except SourceMismatchError:
+        raise
+    except SourceError as error:
+        log.info("Asked again, the source fails like this: %s", error)
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, text: Any) -> int:
+        return len(text)
 
 
 def _server_message(error: Exception) -> str:
@@ -106,18 +102,29 @@ def _server_message(error: Exception) -> str:
 
 def _as(batch: pa.RecordBatch, schema: pa.Schema, name: str) -> pa.RecordBatch:
     columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
-    for column in columns:
-        if pa.types.is_timestamp(column.type):
-            _refuse_overflow(column, name)
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    made = pa.RecordBatch.from_arrays(columns, schema=schema)
+    if "label_time" in schema.names:
+        _refuse_far_times(made, name)
+    return made
 
 
-def _refuse_overflow(times: pa.Array, name: str) -> None:
-    """Raise SourceMismatchError where a time overflowed: the driver counts from 1970 and does not check whether the
-    result fits into 64 bits; one that does not becomes negative.
+def _refuse_far_times(batch: pa.RecordBatch, name: str) -> None:
+    """Raise SourceMismatchError for a time after the year 9999, or an infinite one. The log names the keys; the message
+    does not, as it goes to the team's channels.
     """
-    if times.cast(pa.int64()).fill_null(0).to_numpy().min(initial=0) < _FIRST_TIME:
-        raise SourceMismatchError(f"{name}: a time is infinite or out of range; leave its row out in a query file")
+    # As above.
+    import pyarrow.compute as pc
+
+    times = batch.column("label_time").cast(pa.int64())
+    far = pc.indices_nonzero(pc.or_(pc.less(times, _FIRST), pc.greater(times, _LAST)))
+    if len(far):
+        if "key" in batch.schema.names:
+            keys = batch.column("key").take(far[:_EXAMPLES]).to_pylist()
+            log.error("%s: the label time of the rows with these keys is out of range: %s", name, keys)
+        raise SourceMismatchError(
+            f"{name}: the label time is infinite or out of range (after the year 9999) in {len(far):,} rows or more, "
+            "whose keys are in the task's log; correct them, or leave them out in a query file"
+        )
 
 
 def _by_copy(session: connection, statement: str, schema: pa.Schema, name: str) -> Generator[pa.RecordBatch]:

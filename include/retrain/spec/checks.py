@@ -38,6 +38,10 @@ class Checks(Section):
     """A feature was text and is not any more, or the other way round; or the label has another type."""
     null_share: ShareCheck = ShareCheck(max=0.5, on_fail="warn")
     """Share of the new rows in which a feature is NULL or NaN."""
+    infinite_numbers: ShareCheck = ShareCheck(max=0, on_fail="block")
+    """Share of all rows in which a feature is infinite: most estimators refuse these, and name no row."""
+    empty_labels: ShareCheck = ShareCheck(max=0, on_fail="block")
+    """Share of all rows with an empty label, until `source.empty_label` says what that is."""
     empty_texts: ShareCheck = ShareCheck(max=0.1, on_fail="warn")
     """Share of the new rows in which a text holds nothing but white space."""
     duplicates: ShareCheck = ShareCheck(max=0.5, on_fail="warn")

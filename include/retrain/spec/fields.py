@@ -2,12 +2,14 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
+from unicodedata import normalize
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic_core import PydanticCustomError
 
-Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+Column = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(partial(normalize, "NFC"))]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

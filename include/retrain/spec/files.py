@@ -101,7 +101,7 @@ def _query(spec: Path, name: str | None) -> str | None:
     if name is None:
         return None
     try:
-        sql = (spec.parent / name).read_text(encoding="utf-8").strip().rstrip(";")
+        sql = (spec.parent / name).read_text(encoding="utf-8-sig").strip().rstrip(";")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(
             f"{spec.name}: source.query = {name!r}: cannot be read ({error}); put it beside the spec"

@@ -3,27 +3,22 @@
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from retrain.labels import spelled
 from retrain.metrics import METRICS, SCORER, described
 from retrain.records import Proof
 from retrain.spec.fields import Column, Section
 
 
-def _one_message(value: object, validate: ValidatorFunctionWrapHandler) -> object:
-    """Report one fault: for a union, pydantic would report one for each of its types."""
-    try:
-        return validate(value)
-    except ValidationError:
-        raise PydanticCustomError("class", "input should be text or a whole number") from None
+def _a_class(value: object) -> str | None:
+    """Take a class as YAML writes it: text, a number, true or false."""
+    if value is None:
+        return None
+    if not isinstance(value, str | int | float):
+        raise PydanticCustomError("class", "input should be text, a number, true or false")
+    return spelled(value)
 
 
 def _a_metric(name: str) -> str:
@@ -38,7 +33,8 @@ def _a_metric(name: str) -> str:
 
 MetricName = Annotated[str, AfterValidator(_a_metric)]
 
-Class = Annotated[str | int | None, WrapValidator(_one_message)]
+Class = Annotated[str | None, BeforeValidator(_a_class)]
+"""A class by its spelling (`retrain.labels`)."""
 
 
 class Measured(Section):
@@ -101,7 +97,7 @@ class Slice(Section):
 
     def __str__(self) -> str:
         if self.value is not None:
-            return f"{self.column} = {self.value}"
+            return f"{self.column} = {spelled(self.value)}"
         least = "" if self.least is None else f"{self.least:g} <= "
         return f"{least}{self.column}" + ("" if self.below is None else f" < {self.below:g}")
 

@@ -1,12 +1,22 @@
 """Sections about the rows: where they are, how many start a cycle, how they are split and kept."""
 
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from retrain.spec.fields import Column, Duration, Section, Share, duration_text, unique
+
+
+def _a_zone(name: str) -> str:
+    if name not in available_timezones():
+        close = get_close_matches(name, available_timezones(), n=1)
+        hint = f"did you mean {close[0]}?" if close else "write one of the IANA database, such as Asia/Seoul"
+        raise PydanticCustomError("time_zone", "is not a time zone; {hint}", {"hint": hint})
+    return name
 
 
 class SourceSpec(Section):
@@ -24,11 +34,18 @@ class SourceSpec(Section):
     """Column with the class; empty until the row has been reviewed."""
     label_time: Column | None = None
     """Column with the time when the label was set; with it, the count of new rows is an index scan."""
+    time_zone: Annotated[str, AfterValidator(_a_zone)] | None = None
+    """Time zone of a `label_time` without one, a name of the IANA database such as `Asia/Seoul`; UTC by default."""
+    empty_label: Literal["unlabelled", "class"] | None = None
+    """What an empty label is (a text of nothing but white space, or NaN): a row that is not labelled yet, or a class.
+    Until this says it, the check `empty_labels` blocks a cycle that finds one."""
     group: Column | None = None
     """Column whose value is the same in rows that belong together, for `split.by: group`; rows without a value are one
     group. It is a feature only if `features` lists it, too."""
     features: Annotated[tuple[Column, ...], Field(min_length=1), AfterValidator(unique)]
     """Columns that an estimator receives, in this order."""
+    also_read: Annotated[tuple[Column, ...], Field(strict=False), AfterValidator(unique)] = ()
+    """Further columns that Production still takes, though the candidates do not: it is asked with them."""
 
     @model_validator(mode="after")
     def _can_be_read_and_learnt_from(self) -> Self:
@@ -40,6 +57,11 @@ class SourceSpec(Section):
             for role, column in (("key", self.key), ("label", self.label), ("label_time", self.label_time))
             if column in self.features
         ]
+        faults += [
+            f"also_read holds {name}, which is a feature; remove it" for name in self.also_read if name in self.features
+        ]
+        if self.time_zone is not None and self.label_time is None:
+            faults.append("time_zone needs label_time; name the column, or remove it")
         if faults:
             raise PydanticCustomError("source", "{faults}", {"faults": "; and ".join(faults)})
         return self

@@ -20,7 +20,9 @@ with warnings.catch_warnings():
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
 
 
-def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, about: Model, trust: tuple[str, ...]) -> None:
+def save(
+    name: str, model: Any, path: Path, example: pd.DataFrame, *, about: Model | None = None, trust: tuple[str, ...]
+) -> None:
     """Write the estimator into folder `path`, and its description into `about`.
 
     example: rows of features, for the signature. The requirements are passed on: MLflow would infer them in 4 to 6

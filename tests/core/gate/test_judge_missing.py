@@ -200,10 +200,10 @@ def test_one_and_the_text_of_it_are_one_class(metric):
 
 
 @pytest.mark.parametrize("whose", [0, 1], ids=["the challenger", "Production (version 1)"])
-def test_one_and_1_0_are_two_classes_and_never_promoted(whose):
-    # Trained on a column with gaps, a model predicts 1.0 for 1: it seems to be always wrong, and easy to surpass.
+def test_a_model_of_other_classes_is_never_promoted_and_never_surpassed(whose):
+    # It seems to be always wrong, and easy to surpass.
     names, models = ("0", "1"), [BETTER, WORSE]
-    models[whose] = models[whose].astype(np.float64)
+    models[whose] = np.array(["no", "yes"])[models[whose]]
     judged = [replace(RawPredictions(each).among(names, None), inputs=INPUTS) for each in models]
 
     never(judge(evidence_of(*judged, classes=names), ACCURACY), "no prediction of", "is one of the labels")
@@ -227,3 +227,11 @@ def test_a_prediction_of_none_is_a_wrong_one():
 def test_probabilities_and_scores_that_do_not_fit_are_refused(name, changes):
     with pytest.raises(ValueError, match=f"{name} of shape"):
         evidence_of(replace(as_predictions(BETTER), **changes), WORSE)
+
+
+def test_one_and_1_0_are_one_class():
+    """Trained on a column with gaps, a model predicts 1.0 for 1."""
+    names, models = ("0", "1"), [BETTER, WORSE.astype(np.float64)]
+    judged = [replace(RawPredictions(each).among(names, None), inputs=INPUTS) for each in models]
+
+    assert judge(evidence_of(*judged, classes=names), ACCURACY).production_score == 0.8

@@ -28,8 +28,8 @@ def test_scores_are_those_that_the_labels_define_and_the_gates_own():
 @pytest.mark.parametrize(
     ("gate", "labels", "fault"),
     [
-        (Gate(metric="f1", positive="great"), LABELS, r"^f1 is undefined on 4 rows of classes bad, good$"),
-        (Gate(), LABELS.head(0), r"^f1_macro is undefined on 0 rows of classes -$"),
+        (Gate(metric="f1", positive="great"), LABELS, r"^f1 is undefined on 4 rows of classes 'bad', 'good'$"),
+        (Gate(), LABELS.head(0), r"^f1_macro is undefined on 0 rows$"),
     ],
     ids=["class that does not occur", "no rows"],
 )
@@ -84,5 +84,5 @@ def test_a_scorer_that_scikit_learn_does_not_have_is_refused():
     ids=lambda gate: gate.metric,
 )
 def test_a_metric_that_needs_probabilities_is_undefined_without(gate):
-    with pytest.raises(EstimatorError, match=f"^{gate.metric} is undefined on 4 rows of classes bad, good$"):
+    with pytest.raises(EstimatorError, match=f"^{gate.metric} is undefined on 4 rows of classes 'bad', 'good'"):
         training.scores(gate, Task.CLASSIFICATION, LABELS, RawPredictions(LABELS.to_numpy(str)))

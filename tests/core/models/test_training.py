@@ -32,7 +32,7 @@ def test_a_fitted_estimator_predicts_one_label_for_each_row():
 
 
 @pytest.mark.parametrize(
-    ("labels", "texts"), [([3, 20, 3, 20], ["3", "20"]), ([True, False, True, False], ["True", "False"])]
+    ("labels", "texts"), [([3, 20, 3, 20], ["3", "20"]), ([True, False, True, False], ["true", "false"])]
 )
 def test_predictions_are_the_classes_as_text(labels, texts):
     model = training.fit(build(f"{MODULE}:named", column="text"), TEXTS, pd.Series(labels))
@@ -102,8 +102,24 @@ def test_a_label_that_is_not_a_finite_number_is_refused_in_a_regression(label):
         training.targets(Task.REGRESSION, pd.Series([1.5, label, 2.5, label], dtype=object))
 
 
+@pytest.mark.parametrize(
+    ("labels", "learnt"),
+    [
+        ([True, False], [True, False]),
+        ([3, 4], [3, 4]),
+        ([3.0, 4.0], [3, 4]),
+        ([0.5, 4.0], ["0.5", "4"]),
+        ([1e300, 0.0], [str(int(1e300)), "0"]),
+    ],
+)
+def test_classes_are_learnt_as_booleans_whole_numbers_or_text(labels, learnt):
+    found = training.targets(Task.CLASSIFICATION, pd.Series(labels)).tolist()
+
+    assert (found, [type(each) for each in found]) == (learnt, [type(each) for each in learnt])
+
+
 def test_a_classification_learns_its_labels_as_they_are():
-    assert training.targets(Task.CLASSIFICATION, LABELS) is LABELS
+    assert training.targets(Task.CLASSIFICATION, LABELS).tolist() == LABELS.tolist()
 
 
 # ── predictions and probabilities

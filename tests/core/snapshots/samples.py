@@ -9,7 +9,7 @@ import pyarrow as pa
 from retrain.records import Subset
 from retrain.snapshots.split import SplitVersion
 from retrain.snapshots.store import SnapshotStore
-from retrain.source.table import LABEL_TIME
+from retrain.source.layout import LABEL_TIME
 from retrain.spec.source import Split
 
 MODEL = "letters"

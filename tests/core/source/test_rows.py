@@ -9,7 +9,7 @@ import pytest
 
 from retrain.errors import SourceError
 from retrain.source.columns import KEY_ORDER, NUMBERS, SINCE, TEXT
-from retrain.source.table import LABEL_TIME
+from retrain.source.layout import LABEL_TIME
 from retrain.spec.source import SnapshotSpec
 from tests.core.source.tables import NOON, execute, read, source
 

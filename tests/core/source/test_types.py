@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import make_dsn
 
 from retrain.errors import SourceError, SourceMismatchError
-from retrain.source.table import LABEL_TIME
+from retrain.source.layout import LABEL_TIME
 from tests.core.source.tables import NOON, ONE_WAY, execute, read, source
 
 # ── types
@@ -92,12 +92,12 @@ def test_a_text_column_of_empty_texts_is_not_taken_for_null(schema):
         ("text", "good", "good"),
         ("int", "1", 1),
         ("boolean", "true", True),
-        ("numeric(1)", "1", "1"),
-        ("float8", "0.5", "0.5"),
+        ("numeric(1)", "1", 1.0),
+        ("float8", "0.5", 0.5),
         ("text", "", ""),
     ],
 )
-def test_a_label_is_the_name_of_a_class(schema, type_, value, label):
+def test_a_label_keeps_its_type(schema, type_, value, label):
     execute(schema, f"CREATE TABLE letters (id int, text text, label {type_})")
     execute(schema, "INSERT INTO letters VALUES (1, 'a', %s)", (value,))
 

@@ -33,7 +33,16 @@ def test_a_model_a_source_and_one_candidate_are_enough():
     assert spec().model_dump(mode="json") == {
         "model": "Letters",
         "description": "",
-        "source": {**SOURCE, "connection": "postgres_default", "query": None, "label_time": None, "group": None},
+        "source": {
+            **SOURCE,
+            "connection": "postgres_default",
+            "query": None,
+            "label_time": None,
+            "time_zone": None,
+            "empty_label": None,
+            "group": None,
+            "also_read": [],
+        },
         "threshold": {"rows": 1000, "max_wait": None, "min_rows": 1},
         "split": {"by": "hash", "validation": 0.2, "holdout": 0.2, "gap": "0d"},
         "snapshot": {"window": None, "max_rows": None, "keep": 10},
@@ -41,6 +50,8 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "checks": {
             "column_types": {"on_fail": "block"},
             "null_share": {"max": 0.5, "on_fail": "warn"},
+            "infinite_numbers": {"max": 0, "on_fail": "block"},
+            "empty_labels": {"max": 0, "on_fail": "block"},
             "empty_texts": {"max": 0.1, "on_fail": "warn"},
             "duplicates": {"max": 0.5, "on_fail": "warn"},
             "conflicting_labels": {"max": 0.05, "on_fail": "warn"},

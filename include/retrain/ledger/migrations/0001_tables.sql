@@ -20,6 +20,8 @@ CREATE TABLE retrain.split_versions (
     split jsonb NOT NULL,
     -- Holdout rounds follow on from the last one of the split version before: (model, holdout_round) names one holdout.
     after_round int NOT NULL,
+    -- Their values are a row's content.
+    columns text[] NOT NULL,
     since timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (model, number)
 );
