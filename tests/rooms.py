@@ -43,9 +43,10 @@ def guest(name: str, holds: str, may_import: str = "", libraries: str = "") -> R
 
 # From the ground up. Each may import the rooms that it names, the ground and its own modules, and nothing else.
 GROUND = Room(
-    "errors, records, metrics, text",
-    "the error tree; the records that steps hand to each other; what a gate can measure; how text is shortened",
-    ("retrain", "retrain.errors", "retrain.records", "retrain.metrics", "retrain.text"),
+    "errors, records, metrics, labels, text",
+    "the error tree; the records that steps hand to each other; what a gate can measure; how a class is written; how "
+    "text is shortened",
+    ("retrain", "retrain.errors", "retrain.records", "retrain.metrics", "retrain.labels", "retrain.text"),
     libraries="pydantic",
 )
 FILES = "retrain_airflow/*.py"
@@ -103,6 +104,12 @@ ROOMS = (
         "matplotlib, numpy, optuna, pandas",
     ),
     core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pyarrow"),
+    core(
+        "preflight",
+        "finds before the first run whatever the first run would",
+        ALL_ABOVE,
+        "numpy, pandas",
+    ),
     core("cli", "the command line, one file a command", ALL_ABOVE, "psycopg2, typer"),
     guest(
         "hooks",

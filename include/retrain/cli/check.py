@@ -1,15 +1,17 @@
 """`retrain check`: finds what is wrong with specs before their first run does."""
 
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import psycopg2
 import typer
 
-from retrain.errors import RetrainError
 from retrain.spec import files as spec_files
-from retrain.spec.files import SpecFile, SpecFolder
+from retrain.spec.files import SpecFile
+
+if TYPE_CHECKING:
+    from retrain.preflight.finding import Finding
 
 
 def check(
@@ -27,54 +29,45 @@ def check(
         str | None,
         typer.Option(
             metavar="DSN",
-            help="also look at the tables in this database, and say how new rows are counted there; a libpq connection "
-            "string, '' for libpq's variables",
+            help="also hold each spec to its table in this database, try its candidates on some of its rows, and say "
+            "how new rows are counted there; a libpq connection string, '' for libpq's variables",
         ),
     ] = None,
     connection: Annotated[
         str | None, typer.Option(metavar="ID", help="with --source: only of specs whose source.connection it is")
     ] = None,
 ) -> int:
-    """Read every spec, import its estimators and build them."""
+    """Read every spec, and try its candidates as a cycle would: build, fit, score, save and load them.
+
+    Prints every fault of every spec. Ends with 1 if there is one.
+    """
     found = spec_files.load_folder(folder)
-    faults = _faults(found, folder)
-    if not faults:
-        typer.echo(f"{len(found.files)} specs are good: {', '.join(file.path.name for file in found.files)}")
-    if source is not None:
-        of_connection = (file for file in found.files if connection in (None, file.spec.source.connection))
-        faults += [fault for file in of_connection for fault in _check_source(file, source)]
+    faults = list(found.faults)
+    if not found.files and not faults:
+        faults.append(f"{folder}: holds no *.yaml; write one spec for each model into it")
+    for file in found.files:
+        looked_up = source is not None and connection in (None, file.spec.source.connection)
+        for finding in _findings(file, source if looked_up else None):
+            line = f"{file.path.name}: {finding.text}"
+            if finding.fault:
+                faults.append(line)
+            else:
+                typer.echo(line)
     for fault in faults:
         typer.echo(fault, err=True)
+    if not faults:
+        typer.echo(f"{len(found.files)} specs are good: {', '.join(file.path.name for file in found.files)}")
     return 1 if faults else 0
 
 
-def _faults(found: SpecFolder, folder: Path) -> list[str]:
-    # scikit-learn: two seconds that `migrate` does not need
-    from retrain.gate.scorers import scorers_for
-    from retrain.models.training import build
+def _findings(file: SpecFile, dsn: str | None) -> "Iterator[Finding]":
+    # MLflow and scikit-learn: seconds that `migrate` does not need.
+    from retrain.preflight.source import hold_to_source
+    from retrain.preflight.spec import look
+    from retrain.source.table import Source
 
-    faults = list(found.faults)
-    for file in found.files:
-        gate = file.spec.gate
-        checks = [partial(build, candidate) for candidate in file.spec.candidates]
-        checks.append(partial(scorers_for, (gate, *gate.limits), file.spec.task, ()))
-        for run_check in checks:
-            try:
-                run_check()
-            except RetrainError as error:
-                faults.append(f"{file.path.name}: {error}")
-    if not found.files and not faults:
-        faults.append(f"{folder}: holds no *.yaml; write one spec for each model into it")
-    return faults
-
-
-def _check_source(file: SpecFile, dsn: str) -> list[str]:
-    """Print how new rows are counted; return what cannot be read as the spec says."""
-    from retrain.source.table import Source  # pyarrow, which `migrate` does not need
-
-    try:
-        plan = Source(lambda: psycopg2.connect(dsn), file.spec.source, file.sql, file.spec.snapshot).count_plan()
-    except RetrainError as error:
-        return [f"{file.path.name}: {line}" for line in str(error).splitlines()]
-    typer.echo(f"{file.path.name}: {plan}")
-    return []
+    if dsn is None:
+        yield from look(file.spec)
+    else:
+        source = Source(lambda: psycopg2.connect(dsn), file.spec.source, file.sql, file.spec.snapshot)
+        yield from hold_to_source(file.spec, source)

@@ -112,11 +112,11 @@ def test_the_index_that_the_count_of_new_rows_lacks_is_printed_as_a_statement(le
     after = here("check", tmp_path, "--source", letters.dsn)
 
     assert (before.returncode, before.stderr, after.returncode, after.stderr) == (0, "", 0, "")
-    good = "1 specs are good: letters.yaml\n"
-    assert before.stdout.startswith(f"{good}letters.yaml: new rows are counted by Seq Scan on letters, about ")
-    assert before.stdout.endswith(f" rows; run {statement}\n")
-    assert after.stdout.startswith(f"{good}letters.yaml: new rows are counted by ")
-    assert after.stdout.endswith(" using letters_at_idx on letters\n")
+    assert before.stdout.startswith("letters.yaml: new rows are counted by Seq Scan on letters, about ")
+    assert f" rows; run {statement}\n" in before.stdout
+    assert after.stdout.startswith("letters.yaml: new rows are counted by ")
+    assert " using letters_at_idx on letters\n" in after.stdout
+    assert after.stdout.endswith("\n1 specs are good: letters.yaml\n")
 
 
 def test_the_plan_of_a_query_file_is_printed_and_that_its_index_cannot_be_known(letters, write, tmp_path, here):
@@ -153,7 +153,7 @@ def test_only_the_specs_of_one_connection_are_looked_up_where_it_is_named(letter
     checked = here("check", tmp_path, "--source", letters.dsn, "--connection", "postgres_default")
 
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert [line.split(":")[0] for line in checked.stdout.splitlines()[1:]] == ["here.yaml"]
+    assert [line.split(":")[0] for line in checked.stdout.splitlines()[:-1]] == ["here.yaml"]
 
 
 def test_a_source_that_cannot_be_reached_is_one_line_for_each_spec(write, tmp_path, here):

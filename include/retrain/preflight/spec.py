@@ -1,0 +1,45 @@
+"""A spec before its first run: whatever that would find, found in seconds."""
+
+from collections.abc import Iterator
+
+from retrain.errors import RetrainError
+from retrain.gate.scorers import scorers_for
+from retrain.models import training
+from retrain.models.sandbox import Sandbox
+from retrain.preflight.finding import Finding
+from retrain.preflight.made_rows import made_rows
+from retrain.preflight.trial import run_trial
+from retrain.spec.candidates import CandidateSpec
+from retrain.spec.spec import Spec
+
+
+def look(spec: Spec) -> Iterator[Finding]:
+    """Yield what is wrong with a spec by itself: its candidates are built, and tried on made rows."""
+    try:
+        scorers_for((spec.gate, *spec.gate.limits), spec.task, ())
+    except RetrainError as error:
+        yield Finding(str(error))
+    with Sandbox() as sandbox:
+        for candidate in spec.candidates:
+            try:
+                training.build(candidate)
+            except RetrainError as error:
+                yield Finding(str(error))
+                continue
+            yield from _tried(spec, candidate, sandbox)
+
+
+def _tried(spec: Spec, candidate: CandidateSpec, sandbox: Sandbox) -> Iterator[Finding]:
+    failed: list[str] = []
+    for rows in made_rows(spec):
+        try:
+            run_trial(spec, candidate, rows, sandbox)
+        except RetrainError as error:
+            failed.append(str(error))
+        else:
+            return
+    where = f"candidate {candidate.name!r}, tried on made rows: "
+    if len(set(failed)) == 1:
+        yield Finding(where + failed[0])
+    else:
+        yield Finding(f"{where}it could not be tried, as its columns' types are not known; use --source", fault=False)

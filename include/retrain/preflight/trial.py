@@ -1,0 +1,68 @@
+"""One candidate, tried as a cycle would: fitted, scored, saved, loaded in a fresh process and asked."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from retrain.errors import EstimatorError
+from retrain.gate.labels import classes_in
+from retrain.models import files as model_files
+from retrain.models import training
+from retrain.models.sandbox import Sandbox
+from retrain.spec.candidates import CandidateSpec
+from retrain.spec.spec import Spec
+from retrain.spec.task import Task
+from retrain.tracker import model_writer
+
+MOST_ROWS = 500
+_SECONDS = 120
+_OF_EACH = 20
+
+
+@dataclass(frozen=True, eq=False)
+class TrialRows:
+    """A few hundred labelled rows."""
+
+    features: pd.DataFrame
+    labels: pd.Series
+
+    @staticmethod
+    def of(features: pd.DataFrame, labels: pd.Series) -> "TrialRows":
+        """Take some of the rows: of each class a few, and a few in which each feature is missing."""
+        rng, chosen = np.random.default_rng(0), [np.arange(min(len(labels), MOST_ROWS))]
+        groups = [np.flatnonzero(features[name].isna()) for name in features]
+        if labels.nunique() <= MOST_ROWS // _OF_EACH:
+            groups += [np.flatnonzero(labels == each) for each in labels.unique()]
+        chosen += [rng.permutation(group)[:_OF_EACH] for group in groups]
+        rows = np.unique(np.concatenate(chosen))
+        return TrialRows(features.iloc[rows].reset_index(drop=True), labels.iloc[rows].reset_index(drop=True))
+
+
+def run_trial(spec: Spec, candidate: CandidateSpec, rows: TrialRows, sandbox: Sandbox) -> None:
+    """Raises what the first run would: EstimatorError, or UntrustedModelError where types are not trusted."""
+    labels = training.targets(spec.task, rows.labels)
+    estimator = training.fit(training.build(candidate), rows.features, labels)
+    predictions = training.predict(estimator, rows.features, spec.task)
+    if spec.task is Task.CLASSIFICATION:
+        training.refuse_foreign(candidate.name, predictions.labels, classes_in(labels))
+    training.scores(spec.gate, spec.task, labels, predictions)
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        path = Path(folder) / "model"
+        model_writer.save(candidate.name, estimator, path, rows.features.head(), trust=spec.trust)
+        digest = model_files.digest(path)
+        reply = sandbox.ask(
+            candidate.name, path, digest, rows.features, spec.trust, task=spec.task, seconds=_SECONDS
+        ).predictions
+    same = (
+        np.array_equal(reply.labels, predictions.labels)
+        if spec.task is Task.CLASSIFICATION
+        else np.allclose(reply.labels.astype(float), predictions.labels.astype(float), equal_nan=True)
+    )
+    if not same:
+        raise EstimatorError(
+            f"{candidate.name}: loaded in a fresh process it predicts otherwise than here: something that it needs is "
+            "not in the model; put it into the estimator when it is fitted"
+        )
