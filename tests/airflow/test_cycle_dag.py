@@ -9,7 +9,6 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, RetryAction, TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
-from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 
 from retrain import errors

@@ -1,5 +1,6 @@
 """Sections of operation: when cycles start, who approves, who is told, how much of the workers training takes."""
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
@@ -29,6 +30,23 @@ class Wake(StrEnum):
 CHANNELS = ("webhook", "slack", "email", "apprise")
 
 
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+
+
+def _address(text: str) -> str:
+    if not text.isascii():
+        # Mail servers without SMTPUTF8, which are many, refuse such an address.
+        raise PydanticCustomError(
+            "address", "is not ASCII; write an address in ASCII, with a domain like 한국.kr as xn--3e0b707e.kr"
+        )
+    if not _ADDRESS.fullmatch(text):
+        raise PydanticCustomError("address", "is not an e-mail address; write one, as in team@example.org")
+    return text
+
+
+_Address = Annotated[str, AfterValidator(_address)]
+
+
 class ChannelSpec(Section):
     """Where the team is told: exactly one of the first four, each the id of an Airflow connection."""
 
@@ -40,8 +58,11 @@ class ChannelSpec(Section):
     """A connection of type smtp."""
     apprise: str | None = Field(None, min_length=1)
     """A connection of type apprise: Microsoft Teams, Discord, PagerDuty and a hundred others."""
-    to: tuple[Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$")], ...] = ()
-    """Addresses, for e-mail."""
+    # Not strict: see `trust`.
+    to: Annotated[
+        tuple[Annotated[str, AfterValidator(_address)], ...], Field(strict=False), AfterValidator(unique)
+    ] = ()
+    """Addresses, for e-mail: each gets a mail of its own."""
     least: Level = Level.INFO
     """Announcements of a lower level are not sent there."""
 
