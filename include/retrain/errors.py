@@ -41,6 +41,13 @@ class SettingsError(RetrainError):
     """This installation lacks a setting; the message names it."""
 
 
+def refuse_login(name: str, address: str, remedy: str) -> None:
+    """Raise SettingsError where an address holds a login: addresses appear in errors and logs. name: of the setting."""
+    scheme, _, rest = address.partition("://")
+    if "@" in rest and scheme != "file":
+        raise SettingsError(f"{name}: has a login in its address, or an @ that is not written as %40; {remedy}")
+
+
 class SpecError(RetrainError):
     """A spec file is wrong. The message lists every fault, one a line: file, field, value, remedy."""
 
