@@ -15,6 +15,7 @@ from retrain import errors
 from retrain.spec import files as spec_files
 from retrain_airflow import assets
 from retrain_airflow.notifiers.incident import IncidentNotifier
+from stack.home import SPECS
 from tests.airflow.conftest import CYCLE_TASKS as TASKS
 from tests.airflow.conftest import DAG_FILE, SHIPPED
 
@@ -23,7 +24,7 @@ from tests.airflow.conftest import DAG_FILE, SHIPPED
 def shipped() -> Iterator[DagBag]:
     """The DAGs of the specs that come with Retrain."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("RETRAIN_SPECS", raising=False)
+        environment.setenv("RETRAIN_SPECS", str(SPECS))
         yield DagBag(DAG_FILE)
 
 

@@ -1,15 +1,19 @@
 """Sections of operation: when cycles start, who approves, who is told, how much of the workers training takes."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Self
+from zoneinfo import available_timezones
 
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from retrain.records import Level
 from retrain.spec.fields import Duration, Section, unique
+from retrain.text import one_line
 
 
 class Mode(StrEnum):
@@ -25,6 +29,49 @@ class Wake(StrEnum):
     SCHEDULE = "schedule"
     ON_ARRIVAL = "on_arrival"
     """The schedule, and Airflow's triggerer within seconds after the threshold is reached."""
+
+
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+def _schedule(text: str) -> str:
+    """Return the schedule. What Airflow would not take, or take and then never run, is refused."""
+    if "=" in text:
+        raise PydanticCustomError("schedule", "holds a variable; write its time zone into schedule_time_zone")
+    if text in _PRESETS:
+        return text
+    fields = text.split()
+    # croniter also knows fields for seconds and years, random ones (R) and hashed ones (H): a new time at each parse.
+    if len(fields) != 5 or any(field[0] in "RrHh" for field in fields):
+        raise PydanticCustomError(
+            "schedule",
+            "is not a schedule; write the five fields of cron, as in 0 6 * * 1-5, or one of {presets}",
+            {"presets": ", ".join(_PRESETS)},
+        )
+    try:
+        croniter(text, datetime(2026, 1, 1)).get_next()
+    except CroniterBadDateError:
+        raise PydanticCustomError("schedule", "never comes; name a day that there is") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # croniter raises each of these
+        raise PydanticCustomError(
+            "schedule", "is not a schedule: {why}; write cron fields, as in 0 6 * * 1-5", {"why": one_line(error)[:200]}
+        ) from None
+    return text
+
+
+Schedule = Annotated[str, StringConstraints(max_length=200), AfterValidator(_schedule)]
+
+
+def _time_zone(name: str) -> str:
+    if name in available_timezones():
+        return name
+    close = get_close_matches(name, available_timezones(), n=1)
+    hint = f"did you mean {close[0]}?" if close else "write one, as in Asia/Seoul"
+    raise PydanticCustomError("time_zone", "is not a time zone; {hint}", {"hint": hint})
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+"""A name from the time zone database, such as `Asia/Seoul`."""
 
 
 CHANNELS = ("webhook", "slack", "email", "apprise")
