@@ -16,6 +16,7 @@ COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/retrain/include:/opt/retrain \
     PYTHONUNBUFFERED=1 \
+    RETRAIN_SPECS=/opt/retrain/include/specs \
     AIRFLOW_HOME=/opt/airflow
 WORKDIR /opt/retrain
 COPY pyproject.toml ./

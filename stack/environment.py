@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from stack import ports
-from stack.home import PROJECT, Home
+from stack.home import PROJECT, SPECS, Home
 
 # Settings of the user's own Airflow, MLflow or Postgres would lead this stack to the wrong server.
 _FOREIGN = ("AIRFLOW_", "MLFLOW_", "PG", "SUPERVISOR_")
@@ -31,6 +31,7 @@ def environment(home: Home) -> dict[str, str]:
         ),
         "AIRFLOW_CONN_RETRAIN_STATE": _postgres(home, "retrain"),
         "AIRFLOW_CONN_POSTGRES_DEFAULT": _postgres(home, "source"),
+        "RETRAIN_SPECS": inherited.get("RETRAIN_SPECS") or str(SPECS),
         "RETRAIN_SNAPSHOTS_URI": home.snapshots.as_uri(),
         # The job runner would take ten processes and 2 GB, and nothing here uses it.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

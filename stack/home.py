@@ -13,6 +13,8 @@ from pathlib import Path
 from stack.errors import StackError
 
 PROJECT = Path(__file__).resolve().parent.parent
+SPECS = PROJECT / "include" / "specs"
+"""The specs that come with the repository."""
 
 _ROOM = 1_000_000_000
 _MARK = "stack.lock"

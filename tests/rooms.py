@@ -52,7 +52,11 @@ GROUND = Room(
 FILES = "retrain_airflow/*.py"
 ROOMS = (
     GROUND,
-    core("spec", "one strict, frozen value per YAML file, cut by section", libraries="pydantic, pydantic_core, yaml"),
+    core(
+        "spec",
+        "one strict, frozen value per YAML file, cut by section",
+        libraries="croniter, pydantic, pydantic_core, yaml",
+    ),
     core(
         "gate",
         "may this challenger replace Production; `judge` is pure",

@@ -8,6 +8,7 @@ RetrainError
 │   └── SourceMismatchError  the table is not as the spec says: reading it again gives the same error
 ├── BlockedDataError     a check of the spec blocks training on these rows
 ├── SnapshotError        a stored snapshot is missing, or does not match its digest
+│   └── ErasedRowsError  rows of it were erased while a cycle used it
 ├── LedgerError          Retrain's own tables cannot be reached or are of another version
 │   └── NotInLedgerError     these tables do not hold what was asked for
 ├── TrackerError         MLflow refused, or did not answer in time
@@ -19,6 +20,8 @@ RetrainError
 ├── RollbackError        there is no version to go back to, or not the one asked for
 ├── JudgingError         two files of predictions cannot be judged
 └── ChannelError         an announcement could not be delivered
+
+`RETRIES` says for each kind, and for errors of others, whether a task that it has failed is tried again.
 """
 
 from datetime import timedelta
@@ -36,6 +39,13 @@ class RetrainError(Exception):
 
 class SettingsError(RetrainError):
     """This installation lacks a setting; the message names it."""
+
+
+def refuse_login(name: str, address: str, remedy: str) -> None:
+    """Raise SettingsError where an address holds a login: addresses appear in errors and logs. name: of the setting."""
+    scheme, _, rest = address.partition("://")
+    if "@" in rest and scheme != "file":
+        raise SettingsError(f"{name}: has a login in its address, or an @ that is not written as %40; {remedy}")
 
 
 class SpecError(RetrainError):
@@ -60,6 +70,10 @@ class BlockedDataError(RetrainError):
 
 class SnapshotError(RetrainError):
     """A stored snapshot is missing, or does not match its digest."""
+
+
+class ErasedRowsError(SnapshotError):
+    """Rows of the snapshot were erased after the cycle stored it: only a new run can read what is left."""
 
 
 class LedgerError(RetrainError):
@@ -105,7 +119,86 @@ class JudgingError(RetrainError):
 class ChannelError(RetrainError):
     """An announcement could not be delivered; it stays in the outbox."""
 
-    def __init__(self, message: str = "", *, where: str | None = None, retry_after: timedelta = timedelta(0)) -> None:
-        """retry_after: how long the channel asks to wait before the next try."""
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        where: str | None = None,
+        retry_after: timedelta = timedelta(0),
+        final: bool = False,
+        in_part: bool = False,
+    ) -> None:
+        """retry_after: how long the channel asks to wait before the next try.
+
+        final: it must not be sent there again. in_part: some who read this channel have received it.
+        """
         super().__init__(message, where=where)
         self.retry_after = retry_after
+        self.final = final
+        self.in_part = in_part
+
+
+RETRIES: dict[type[BaseException], bool] = {
+    # A person must correct something first.
+    RetrainError: False,
+    SettingsError: False,
+    SpecError: False,
+    EstimatorError: False,
+    SourceMismatchError: False,
+    BlockedDataError: False,
+    ErasedRowsError: False,
+    NotInLedgerError: False,
+    TrackerError: False,  # MLflow refused; what has not been answered is NoAnswerError
+    NotFoundError: False,
+    UntrustedModelError: False,
+    StaleVerdictError: False,
+    FrozenError: False,
+    RollbackError: False,
+    JudgingError: False,
+    # A server, a disk or a lock of somebody else's may be back in half an hour.
+    SourceError: True,
+    SnapshotError: True,
+    LedgerError: True,
+    NoAnswerError: True,
+    ChannelError: True,
+    # Errors of others: the system's own pass (OSError has the errors of sockets and files among it) ...
+    BaseException: True,
+    OSError: True,
+    MemoryError: True,
+    # ... but not a file or a program that is not there, and not a mistake in code or data.
+    FileNotFoundError: False,
+    NotADirectoryError: False,
+    IsADirectoryError: False,
+    PermissionError: False,
+    ArithmeticError: False,
+    AssertionError: False,
+    AttributeError: False,
+    ImportError: False,
+    LookupError: False,
+    NameError: False,
+    NotImplementedError: False,
+    RecursionError: False,
+    SyntaxError: False,
+    TypeError: False,
+    ValueError: False,
+}
+"""Whether a second try can help, by the kind of an error; its nearest kind counts."""
+
+_RETRIES_BY_NAME = {
+    "AirflowNotFoundException": False,  # a connection is missing
+    "AirflowTaskTimeout": False,  # the task has waited for hours already
+    "DataError": False,  # of a database: the query is at fault, or the rows, or a right
+    "IntegrityError": False,
+    "NotSupportedError": False,
+    "ProgrammingError": False,
+}
+"""The same for errors whose library must not be imported here; `ValidationError` of pydantic is a ValueError."""
+
+
+def can_help(error: BaseException) -> bool:
+    """Return whether to try again what has failed with this error."""
+    for kind in type(error).__mro__:
+        known = RETRIES.get(kind, _RETRIES_BY_NAME.get(kind.__name__))
+        if known is not None:
+            return known
+    return False

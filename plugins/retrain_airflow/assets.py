@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, Context, CronTriggerTimetable
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, Context, CronTriggerTimetable, timezone
 
 from retrain.records import Promotion
 from retrain.spec.operation import Wake
@@ -12,19 +12,18 @@ from retrain_airflow.triggers.new_rows import NewRowsTrigger
 
 
 def schedule(spec: Spec, path: str) -> Any:
-    """Return what starts the DAG of the spec in file `path`: times, rows that arrive, either, or (None) people alone.
-
-    Raises AirflowTimetableInvalid for an invalid cron expression.
-    """
+    """Return what starts the DAG of the spec in file `path`: times, arriving rows, either, or (None) people alone."""
+    times = None if spec.schedule is None else CronTriggerTimetable(spec.schedule, timezone=_zone(spec))
     if spec.wake is Wake.SCHEDULE:
-        return spec.schedule
+        return times
     watcher = AssetWatcher(name="new_rows", trigger=NewRowsTrigger(path))
     rows = Asset(_uri(spec.model, "rows"), watchers=[watcher])
-    if spec.schedule is None:
-        return rows
-    timetable = CronTriggerTimetable(spec.schedule, timezone="UTC")
-    timetable.validate()  # AssetOrTimeSchedule does not
-    return AssetOrTimeSchedule(timetable=timetable, assets=[rows])
+    return rows if times is None else AssetOrTimeSchedule(timetable=times, assets=[rows])
+
+
+def _zone(spec: Spec) -> Any:
+    # The second is Airflow's `default_timezone`, which may be the machine's own.
+    return spec.schedule_time_zone or timezone.datetime(2026, 1, 1).tzinfo  # type: ignore[no-untyped-call]
 
 
 def production(model: str) -> Asset:

@@ -1,5 +1,6 @@
-"""What broke in other hands: one file for each part that it broke in. The fixtures are those of the parts."""
+"""What broke in other hands: a file or more for each letter. What a file needs of one part alone, it imports itself."""
 
+import tests.airflow.conftest  # noqa: F401 - sets the environment that Airflow reads when it is first imported
 from tests.core.conftest import (  # noqa: F401
     _drawn,
     _moulds,

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-import psycopg2
 import typer
 
+from retrain.cli.database import connecting
+from retrain.errors import refuse_login
 from retrain.ledger.ledger import Ledger
 
 
@@ -32,7 +33,8 @@ def forget(
     from retrain.cycle import retention  # pyarrow, which `migrate` does not need
     from retrain.snapshots.store import SnapshotStore
 
-    ledger = Ledger(lambda: psycopg2.connect(dsn))
+    refuse_login("--snapshots", snapshots, "give it to the store's own variables, such as AWS_ACCESS_KEY_ID")
+    ledger = Ledger(connecting(dsn))
     ledger.check()
     forgotten = retention.forget(model, key, snapshots=SnapshotStore(snapshots), ledger=ledger)
     for each in forgotten:

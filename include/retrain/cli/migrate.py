@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-import psycopg2
 import typer
 
+from retrain.cli.database import connecting
 from retrain.ledger.ledger import Ledger
 
 
@@ -20,5 +20,5 @@ def migrate(
     ] = "",
 ) -> None:
     """Bring Retrain's tables up to date."""
-    done = Ledger(lambda: psycopg2.connect(dsn)).migrate()
+    done = Ledger(connecting(dsn)).migrate()
     typer.echo(f"Ran {', '.join(done)}." if done else "Nothing to do.")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from retrain.errors import refuse_login
+
 
 def report(
     *,
@@ -31,4 +33,5 @@ def report(
     from retrain.cycle.report import fetch  # MLflow, which `migrate` does not need
     from retrain.tracker.client import ExperimentTracker
 
+    refuse_login("--mlflow", mlflow, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
     typer.echo(f"Wrote {fetch(ExperimentTracker(mlflow), run, out, markdown=markdown)}.")

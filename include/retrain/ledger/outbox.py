@@ -53,6 +53,12 @@ class Outbox(Database):
             )
             return int(cursor.rowcount)
 
+    def models_waiting(self) -> set[str]:
+        """Return the models that have an announcement which some channel is not done with."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT DISTINCT model FROM retrain.outbox WHERE delivered_at IS NULL")
+            return {row["model"] for row in cursor.fetchall()}
+
     def outbox_age(self, model: str) -> timedelta:
         """Return how long the oldest announcement that waits for a channel has waited; 0 if none waits."""
         waits: timedelta | None = self._value(

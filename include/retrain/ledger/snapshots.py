@@ -114,6 +114,14 @@ class Snapshots(Database):
                 (to_json(snapshot.to_json()), erased, snapshot.model, snapshot.id),
             )
 
+    def was_erased(self, snapshot: Snapshot) -> bool:
+        """Return whether rows were erased from it since `snapshot` was read: its file is another one now."""
+        found = self._value(
+            "SELECT erased_rows > 0 AND body->>'uri' <> %s FROM retrain.snapshots WHERE (model, id) = (%s, %s)",
+            (snapshot.uri, snapshot.model, snapshot.id),
+        )
+        return bool(found)
+
     def erased_files(self, model: str) -> list[str]:
         """Return the URIs of files that are still to be deleted because they hold erased rows."""
         with self._transaction() as cursor:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from retrain.errors import ChannelError
 from retrain.ledger.ledger import Ledger
+from retrain.ledger.outbox import Delivery
 from retrain.messages import texts
 from retrain.records import Announcement, Level
 
@@ -30,15 +31,17 @@ class Channel(Protocol):
         """The channel gets nothing below this level."""
 
     def deliver(self, key: str, announcement: Announcement) -> None:
-        """Send an announcement. key: the same at each attempt. Raises ChannelError where it may not have arrived."""
+        """Send an announcement. key: the same at each attempt. Raises ChannelError where it may not have arrived; the
+        error says whether to send it again.
+        """
 
 
 def send(model: str, channels: Sequence[Channel], *, ledger: Ledger) -> int:
     """Send what waits and is due; return how many announcements every channel is now done with.
 
     A channel that refuses delays only itself: the message is sent there again after a pause that doubles from 30 s to
-    an hour, or is as long as the channel asks for. After a day the message is given up there, and the other channels
-    are told. Where two senders run at once, one of them serves each channel.
+    an hour, or is as long as the channel asks for. After a day, or at once where it must not be sent again, the message
+    is given up there, and the other channels are told. Where two senders run at once, one of them serves each channel.
     """
     for channel in channels:
         while _sent_one(model, channel, ledger):
@@ -58,11 +61,8 @@ def _sent_one(model: str, channel: Channel, ledger: Ledger) -> bool:
         try:
             channel.deliver(delivery.key, announcement)
         except ChannelError as error:
-            if delivery.old and delivery.attempts >= _LEAST_ATTEMPTS:
-                log.error("%s: the announcement is given up there: %s", error, announcement.headline)
-                delivery.end("dead", str(error))
-                lost = texts.of_lost(announcement, channel.name, str(error))
-                delivery.announce(f"lost/{model}/{channel.name}/{datetime.now(UTC).date()}", lost)
+            if error.final or (delivery.old and delivery.attempts >= _LEAST_ATTEMPTS):
+                _give_up(delivery, channel, error)
                 return True
             pause = max(min(_FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 20), _LONGEST_PAUSE), error.retry_after)
             log.warning("%s; again in %d s: %s", error, pause.total_seconds(), announcement.headline)
@@ -70,6 +70,15 @@ def _sent_one(model: str, channel: Channel, ledger: Ledger) -> bool:
             return False
         delivery.end("delivered")
         return True
+
+
+def _give_up(delivery: Delivery, channel: Channel, error: ChannelError) -> None:
+    announcement = delivery.announcement
+    log.error("%s: the announcement is given up there: %s", error, announcement.headline)
+    # In part, it has arrived: the channel must not get it twice.
+    delivery.end("delivered" if error.in_part else "dead", str(error))
+    lost = texts.of_lost(announcement, channel.name, error)
+    delivery.announce(f"lost/{announcement.model}/{channel.name}/{datetime.now(UTC).date()}", lost)
 
 
 def _is_for(channel: Channel, announcement: Announcement) -> bool:

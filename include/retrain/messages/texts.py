@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from retrain.errors import ChannelError
 from retrain.records import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
 
 if TYPE_CHECKING:  # it imports numpy, which would slow down the reading of each DAG file
@@ -189,16 +190,21 @@ def of_freeze(model: str, freeze: Freeze, holds: bool) -> Announcement:
     )
 
 
-def of_lost(announcement: Announcement, channel: str, error: str) -> Announcement:
-    """Announce, to the other channels, that a channel has not taken an announcement for a day."""
+def of_lost(announcement: Announcement, channel: str, error: ChannelError) -> Announcement:
+    """Announce that a channel has not taken an announcement for a day, or never will: to the other channels, and to
+    that one as well where a part of it takes what it is sent.
+    """
+    what = "refused an announcement" if error.final else "has taken no announcement for a day"
     lost = of_incident(
         Incident(
             model=announcement.model,
-            what=f"{channel} has taken no announcement for a day ({error}). Given up there: {announcement.headline}",
-            remedy="Look at the connection of that channel. Later announcements are tried there as before; one such "
-            "message a day says that more were given up.",
+            what=f"{channel} {what} ({error}). Given up there: {announcement.headline}",
+            remedy="Look at that channel in the spec, and at its connection. Later announcements are tried there as "
+            "before; one such message a day says that more were given up.",
         )
     )
+    if error.in_part:
+        return lost
     return lost.model_copy(update={"facts": lost.facts | {"lost_by": channel}})
 
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
-from retrain.errors import SnapshotError
+from retrain.errors import ErasedRowsError, SnapshotError
 from retrain.records import Snapshot, Subset
 from retrain.snapshots.content_keys import as_seen, content_keys
 from retrain.snapshots.digest import Digest, digest_of, is_part
@@ -87,7 +87,9 @@ class Rows:
 class SnapshotStore:
     """Parquet files below one URI: `file://`, `s3://`, or another that Arrow or fsspec knows. A file never changes."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, erased: Callable[[Snapshot], bool] | None = None) -> None:
+        """erased: returns whether rows of a snapshot were erased since it was read from the ledger."""
+        self._erased = erased
         self._uri = uri.rstrip("/")
         try:
             self._files, self._root = _file_system(self._uri)
@@ -273,15 +275,18 @@ class SnapshotStore:
                     part = batch if columns is None else batch.select(columns)
                     yield part.replace_schema_metadata(schema.metadata)
         except (OSError, pa.ArrowException) as error:
-            raise SnapshotError(f"{snapshot.uri}: cannot be read: {error}; put the file back") from error
+            raise self._lost(snapshot, f"cannot be read: {error}") from error
         found = digest.seal()
         whole = found == seal if columns is None else is_part(found, seal)
         if digest_of(seal) != (snapshot.content or snapshot.id) or not whole:
-            raise SnapshotError(
-                f"{snapshot.uri}: has changed since it was stored: its digest differs; put the file back"
-            )
+            raise self._lost(snapshot, "has changed since it was stored: its digest differs")
         if empty:
             yield pa.RecordBatch.from_pylist([], schema)
+
+    def _lost(self, snapshot: Snapshot, why: str) -> SnapshotError:
+        if self._erased is not None and self._erased(snapshot):
+            return ErasedRowsError(f"snapshot {snapshot.id}: rows were erased meanwhile; start a new run")
+        return SnapshotError(f"{snapshot.uri}: {why}; put the file back")
 
     def _put(
         self, model: str, schema: pa.Schema, rows: Iterator[tuple[pa.RecordBatch, SubsetCodes]]

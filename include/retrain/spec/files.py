@@ -42,9 +42,10 @@ class SpecFolder:
     faults: tuple[str, ...]
 
 
-def folder() -> Path:
-    """Return the folder of the specs: `RETRAIN_SPECS`, or `specs/` beside the core."""
-    return Path(os.environ.get("RETRAIN_SPECS") or SHIPPED)
+def folder() -> Path | None:
+    """Return the folder of the specs, which `RETRAIN_SPECS` names; None where it names none."""
+    named = os.environ.get("RETRAIN_SPECS")
+    return Path(named) if named else None
 
 
 def load(path: str | Path) -> SpecFile:
@@ -62,8 +63,10 @@ def load(path: str | Path) -> SpecFile:
     return SpecFile(path, spec, _query(path, spec.source.query))
 
 
-def load_folder(path: Path) -> SpecFolder:
-    """Read every `*.yaml` in `path`; a broken one does not take the others down."""
+def load_folder(path: Path | None) -> SpecFolder:
+    """Read every `*.yaml` in `path`; a broken one does not take the others down. None: no folder is named."""
+    if path is None:
+        return SpecFolder((), ("RETRAIN_SPECS is not set; set it to the folder that holds your specs",))
     if not path.is_dir():
         return SpecFolder((), (f"{path}: is not a folder; set RETRAIN_SPECS to the one that holds your specs",))
     files: dict[str, SpecFile] = {}

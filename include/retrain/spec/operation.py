@@ -1,14 +1,19 @@
 """Sections of operation: when cycles start, who approves, who is told, how much of the workers training takes."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Self
+from zoneinfo import available_timezones
 
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from retrain.records import Level
 from retrain.spec.fields import Duration, Section, unique
+from retrain.text import one_line
 
 
 class Mode(StrEnum):
@@ -26,7 +31,67 @@ class Wake(StrEnum):
     """The schedule, and Airflow's triggerer within seconds after the threshold is reached."""
 
 
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+def _schedule(text: str) -> str:
+    """Return the schedule. What Airflow would not take, or take and then never run, is refused."""
+    if "=" in text:
+        raise PydanticCustomError("schedule", "holds a variable; write its time zone into schedule_time_zone")
+    if text in _PRESETS:
+        return text
+    fields = text.split()
+    # croniter also knows fields for seconds and years, random ones (R) and hashed ones (H): a new time at each parse.
+    if len(fields) != 5 or any(field[0] in "RrHh" for field in fields):
+        raise PydanticCustomError(
+            "schedule",
+            "is not a schedule; write the five fields of cron, as in 0 6 * * 1-5, or one of {presets}",
+            {"presets": ", ".join(_PRESETS)},
+        )
+    try:
+        croniter(text, datetime(2026, 1, 1)).get_next()
+    except CroniterBadDateError:
+        raise PydanticCustomError("schedule", "never comes; name a day that there is") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # croniter raises each of these
+        raise PydanticCustomError(
+            "schedule", "is not a schedule: {why}; write cron fields, as in 0 6 * * 1-5", {"why": one_line(error)[:200]}
+        ) from None
+    return text
+
+
+Schedule = Annotated[str, StringConstraints(max_length=200), AfterValidator(_schedule)]
+
+
+def _time_zone(name: str) -> str:
+    if name in available_timezones():
+        return name
+    close = get_close_matches(name, available_timezones(), n=1)
+    hint = f"did you mean {close[0]}?" if close else "write one, as in Asia/Seoul"
+    raise PydanticCustomError("time_zone", "is not a time zone; {hint}", {"hint": hint})
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+"""A name from the time zone database, such as `Asia/Seoul`."""
+
+
 CHANNELS = ("webhook", "slack", "email", "apprise")
+
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+
+
+def _address(text: str) -> str:
+    if not text.isascii():
+        # Mail servers without SMTPUTF8, which are many, refuse such an address.
+        raise PydanticCustomError(
+            "address", "is not ASCII; write an address in ASCII, with a domain like 한국.kr as xn--3e0b707e.kr"
+        )
+    if not _ADDRESS.fullmatch(text):
+        raise PydanticCustomError("address", "is not an e-mail address; write one, as in team@example.org")
+    return text
+
+
+_Address = Annotated[str, AfterValidator(_address)]
 
 
 class ChannelSpec(Section):
@@ -40,8 +105,11 @@ class ChannelSpec(Section):
     """A connection of type smtp."""
     apprise: str | None = Field(None, min_length=1)
     """A connection of type apprise: Microsoft Teams, Discord, PagerDuty and a hundred others."""
-    to: tuple[Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$")], ...] = ()
-    """Addresses, for e-mail."""
+    # Not strict: see `trust`.
+    to: Annotated[
+        tuple[Annotated[str, AfterValidator(_address)], ...], Field(strict=False), AfterValidator(unique)
+    ] = ()
+    """Addresses, for e-mail: each gets a mail of its own."""
     least: Level = Level.INFO
     """Announcements of a lower level are not sent there."""
 

@@ -11,7 +11,7 @@ from retrain.spec.candidates import Candidates, CandidateSpec
 from retrain.spec.checks import Checks
 from retrain.spec.fields import Section
 from retrain.spec.gate import Gate
-from retrain.spec.operation import Channels, MaybeApproval, Mode, Wake, Watch, Workers
+from retrain.spec.operation import Channels, MaybeApproval, Mode, Schedule, TimeZone, Wake, Watch, Workers
 from retrain.spec.source import SnapshotSpec, SourceSpec, Split, Threshold
 from retrain.spec.task import Task
 
@@ -41,8 +41,10 @@ class Spec(Section):
     mode: Mode = Mode.ENFORCE
     approval: MaybeApproval = None
     """`person`: nothing goes into Production before a person has approved it."""
-    schedule: str | None = None
+    schedule: Schedule | None = None
     """Cron expression or preset (`@hourly`); without it, only a person or `wake` starts a run."""
+    schedule_time_zone: TimeZone | None = None
+    """Time zone of the schedule, such as `Asia/Seoul`; default: Airflow's `default_timezone`."""
     wake: Wake = Wake.SCHEDULE
     """`on_arrival` needs no schedule; with one as well, a cycle starts even if an event was lost."""
     workers: Workers = Workers()
@@ -103,6 +105,12 @@ class Spec(Section):
         ]
         if faults:
             raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_its_zone_is_of(self) -> Self:
+        if self.schedule_time_zone is not None and self.schedule is None:
+            raise PydanticCustomError("zone", "schedule_time_zone needs schedule; write one, or remove it")
         return self
 
     def candidate(self, name: str) -> CandidateSpec:

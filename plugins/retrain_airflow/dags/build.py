@@ -5,7 +5,6 @@ from itertools import product
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
-from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
@@ -20,8 +19,9 @@ _OF_EACH_SPEC = {"retrain": cycle_dag, "rollback": rollback_dag, "watch": watch_
 """By what the DAG's id begins with; the name of the spec file follows."""
 
 
-def build(folder: Path) -> dict[str, DAG]:
-    """Return the DAGs of the specs in `folder`, and those that are there once for all specs, by id.
+def build(folder: Path | None) -> dict[str, DAG]:
+    """Return the DAGs of the specs in `folder` (None: it is not named), and those that are there once for all,
+    by id.
 
     A broken spec does not take the others down: its faults are in the DAG `retrain-refused-specs`. Where Airflow parses
     in order to run a task, only the DAG of that task is needed: with fifty specs that saves 0.6 s of CPU a task.
@@ -41,18 +41,11 @@ def _of_specs(files: Sequence[SpecFile], only: str | None) -> tuple[list[DAG], l
     for file, (prefix, make) in product(files, _OF_EACH_SPEC.items()):
         if only not in (None, REFUSED, f"{prefix}_{file.path.stem}"):
             continue
-        # Each by itself: a schedule that is not valid leaves the rollback as it is.
+        # Each by itself: what one of them cannot be leaves the others as they are.
         try:
             dag = make(file)
             dag.validate()  # type: ignore[no-untyped-call]
             dags.append(dag)
         except Exception as error:
-            faults.setdefault(file.path.name, _fault(file, error))
+            faults.setdefault(file.path.name, f"{file.path.name}: {error}")
     return dags, list(faults.values())
-
-
-def _fault(file: SpecFile, error: Exception) -> str:
-    if isinstance(error, AirflowTimetableInvalid):
-        schedule = file.spec.schedule
-        return f"{file.path.name}: schedule = {schedule!r}: {error}; write a cron expression, or e.g. @hourly"
-    return f"{file.path.name}: {error}"

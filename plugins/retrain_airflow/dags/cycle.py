@@ -23,9 +23,7 @@ from retrain_airflow.sensors.new_rows import NewRowsSensor
 
 
 def cycle_dag(file: SpecFile) -> DAG:
-    """Return the DAG of a spec. Raises AirflowTimetableInvalid for a schedule that is not valid, and another error of
-    Airflow's where the file's name makes no DAG id.
-    """
+    """Return the DAG of a spec. Raises an error of Airflow's where the file's name makes no DAG id."""
     spec, path = file.spec, str(file.path)
     names = [candidate.name for candidate in spec.candidates]
     with DAG(

@@ -9,8 +9,8 @@ from retrain_airflow.dags import task_docs
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
 
 
-def outbox_dag(folder: Path) -> DAG:
-    """Return the DAG. folder: of the spec files."""
+def outbox_dag(folder: Path | None) -> DAG:
+    """Return the DAG. folder: of the spec files; None if it is not named."""
     with DAG(
         "retrain-outbox",  # a hyphen: no spec can make a DAG of this name
         description="Sends announcements again that a channel has not accepted",
@@ -26,5 +26,7 @@ def outbox_dag(folder: Path) -> DAG:
         tags=["retrain"],
     ) as dag:
         # No retries: the next run is a minute away.
-        SendOutboxOperator(task_id="send", doc_md=task_docs.OUTBOX_SEND, specs=str(folder), retries=0)
+        SendOutboxOperator(
+            task_id="send", doc_md=task_docs.OUTBOX_SEND, specs=None if folder is None else str(folder), retries=0
+        )
     return dag

@@ -3,23 +3,27 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import Context, RetryDecision, RetryPolicy
 
+from retrain.errors import can_help
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 
-_NOT_WORTH_A_RETRY = (
-    "SettingsError",
-    "SpecError",
-    "SourceMismatchError",
-    "BlockedDataError",
-    "EstimatorError",
-    "UntrustedModelError",
-    "NotInLedgerError",
-    "StaleVerdictError",
-    "FrozenError",
-    "RollbackError",
-)
+
+class OnlyWhereItHelps(RetryPolicy):
+    """Fails a task at once where `retrain.errors.RETRIES` says that another try cannot help."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,  # noqa: ARG002 - Airflow's signature
+        max_tries: int,  # noqa: ARG002
+        context: Context | None = None,  # noqa: ARG002
+    ) -> RetryDecision:
+        if can_help(exception):
+            return RetryDecision.default()
+        return RetryDecision.fail(f"{type(exception).__name__}: another try cannot help")
+
 
 # Waits of 30 s, 1, 2, 4 and five times 5 minutes: a task outlasts an outage of half an hour, and never waits more than
 # five minutes to try again.
@@ -28,9 +32,7 @@ RETRIES: dict[str, Any] = {
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=5),
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[RetryRule([f"retrain.errors.{name}" for name in _NOT_WORTH_A_RETRY], RetryAction.FAIL)]
-    ),
+    "retry_policy": OnlyWhereItHelps(),
 }
 
 

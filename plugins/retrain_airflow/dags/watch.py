@@ -21,11 +21,12 @@ def watch_dag(file: SpecFile) -> DAG:
         schedule=CronTriggerTimetable("5-59/10 * * * *", timezone="UTC", run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
-        # Paused, it would notice nothing, and nobody would notice that.
+        # Paused, it would notice nothing, and nobody would notice that. While the model's own DAG is paused, it does
+        # nothing.
         is_paused_upon_creation=False,
         auto_register=False,
         tags=["retrain", spec.model[:100]],
         default_args=task_defaults.of_model(path),
     ) as dag:
-        WatchOperator(task_id="watch", doc_md=task_docs.WATCH, spec=path)
+        WatchOperator(task_id="watch", doc_md=task_docs.WATCH, spec=path, cycle_dag_id=file.dag_id)
     return dag

@@ -1,20 +1,64 @@
-from typing import Any, cast
+from typing import Any
 
 import psycopg2
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from psycopg2.extensions import connection
+from psycopg2.extensions import connection, make_dsn
+
+from retrain.errors import SettingsError
+from retrain_airflow.hooks.connections import extra_of, get
 
 _SECONDS = 60
 
 
 class Psycopg2Hook(PostgresHook):
-    """Airflow's hook with the driver that the core uses: by default it uses psycopg 3 wherever that is installed."""
+    """Airflow's hook with the driver that the core uses: by default it uses psycopg 3 wherever that is installed.
+
+    Of the connection's extra, each keyword of libpq is honoured. What is for others, like Airflow's `cursor`, is left
+    alone: the core names the class of each cursor, so that its rows are the same whatever a connection asks for.
+    """
 
     def get_conn(self) -> connection:
-        return cast(connection, super().get_conn())
-
-    def _create_connection(self, conn_args: dict[str, Any]) -> connection:
-        # By default psycopg2 waits for ever: for a server that does not answer, and for one that has vanished.
-        limits = {"connect_timeout": _SECONDS, "tcp_user_timeout": _SECONDS * 1000}
-        opened: connection = psycopg2.connect(**{**limits, **conn_args})
+        given = get(self.get_conn_id())
+        extra = extra_of(given)
+        login, password, port = given.login, given.password, given.port
+        if extra.get("iam"):
+            login, password, port = self.get_iam_token(given)
+        arguments: dict[str, Any] = {
+            # By default psycopg2 waits for ever: for a server that does not answer, and for one that has vanished.
+            "connect_timeout": _SECONDS,
+            "tcp_user_timeout": _SECONDS * 1000,
+            "host": given.host,
+            "user": login,
+            "password": password,
+            "dbname": given.schema,
+            "port": port,
+        }
+        opened: connection = psycopg2.connect(**arguments | self._of_libpq(extra))
         return opened
+
+    def _of_libpq(self, extra: dict[str, Any]) -> dict[str, str]:
+        """Return the keywords of libpq in a connection's extra. Raises SettingsError where a value is not one."""
+        keywords = {name: value for name, value in extra.items() if _is_keyword(name)}
+        for name, value in keywords.items():
+            if not isinstance(value, str | int | float):
+                raise SettingsError(
+                    f"connection {self.get_conn_id()}: extra.{name} is neither text nor number; write what libpq takes"
+                )
+        if others := sorted(extra.keys() - keywords.keys() - self.ignored_extra_options):
+            self.log.info(
+                "Connection %s: extra.%s is not a keyword of libpq, and is left alone",
+                self.get_conn_id(),
+                ", extra.".join(others),
+            )
+        return {name: str(int(value) if isinstance(value, bool) else value) for name, value in keywords.items()}
+
+
+def _is_keyword(name: str) -> bool:
+    """Return whether libpq has a keyword of that name, in the version that is installed."""
+    if name == "database":
+        return False  # a word of psycopg2's for dbname
+    try:
+        make_dsn(**{name: "1"})
+    except (psycopg2.ProgrammingError, TypeError):
+        return False
+    return True

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 
-from retrain.errors import SettingsError
+from retrain.errors import SettingsError, refuse_login
 from retrain.spec import files as spec_files
 from retrain_airflow.hooks.tracker import TrackerHook
 
@@ -76,7 +76,8 @@ class RetrainHook(BaseHook):
         uri = os.environ.get("RETRAIN_SNAPSHOTS_URI")
         if not uri:
             raise SettingsError("RETRAIN_SNAPSHOTS_URI is not set; set it to e.g. file:///var/retrain/snapshots")
-        return SnapshotStore(uri)
+        refuse_login("RETRAIN_SNAPSHOTS_URI", uri, "give it to the store's own variables, such as AWS_ACCESS_KEY_ID")
+        return SnapshotStore(uri, erased=self.ledger.was_erased)
 
     @cached_property
     def tracker(self) -> "ExperimentTracker":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from retrain.errors import RetrainError, SettingsError
-from retrain_airflow.hooks.connections import url
+from retrain_airflow.hooks.connections import extra_of, get, url
 
 if TYPE_CHECKING:
     from retrain.tracker.client import ExperimentTracker
@@ -36,10 +36,10 @@ class TrackerHook(BaseHook):
         from retrain.tracker.client import ExperimentTracker
         from retrain.tracker.transport import DEADLINE
 
-        connection = self.get_connection(self.tracker_conn_id)
-        extra = self._extra(connection.extra_dejson)
+        connection = get(self.tracker_conn_id)
+        extra = extra_of(connection, texts=_TEXTS)
         return ExperimentTracker(
-            url(connection),
+            url(connection, ours=(*_TEXTS, "deadline")),
             username=connection.login,
             password=connection.password,
             name=f"connection {self.tracker_conn_id}",
@@ -57,16 +57,6 @@ class TrackerHook(BaseHook):
         except RetrainError as error:
             return False, str(error)
         return True, "MLflow answers"
-
-    def _extra(self, extra: Any) -> dict[str, Any]:
-        """Return the extra without the fields that the form left empty."""
-        here = f"connection {self.tracker_conn_id}: extra"
-        if not isinstance(extra, dict):
-            raise SettingsError(f"{here} holds no fields; write them as a JSON object")
-        for name in _TEXTS:
-            if not isinstance(extra.get(name, ""), str | None):
-                raise SettingsError(f"{here}.{name} is not a text; put it in quotes")
-        return {name: value for name, value in extra.items() if value not in (None, "")}
 
     def _seconds(self, value: Any) -> float:
         try:

@@ -1,33 +1,60 @@
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
+from retrain.errors import RetrainError
 from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
 from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import ledger_of
+from retrain_airflow.paused import is_paused
+
+if TYPE_CHECKING:
+    from retrain.ledger.ledger import Ledger
 
 
 class SendOutboxOperator(BaseOperator):
-    """Sends what waits in the outbox of each model. Returns how many messages all channels have received by that."""
+    """Sends what waits in the outbox of each model. Returns how many messages all channels have received by that.
+
+    Where no message waits, no channel is looked up. Skipped while there is no ledger yet, and no model's DAG is on.
+    """
 
     template_fields: Sequence[str] = ("specs",)
 
-    def __init__(self, *, specs: str, ledger_conn_id: str = "retrain_state", **kwargs: Any) -> None:
-        """specs: the folder of the spec files."""
+    def __init__(self, *, specs: str | None, ledger_conn_id: str = "retrain_state", **kwargs: Any) -> None:
+        """specs: the folder of the spec files; None if it is not named."""
         super().__init__(**kwargs)
         self.specs = specs
         self.ledger_conn_id = ledger_conn_id
 
-    def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> int:
         from retrain.messages import outbox
         from retrain_airflow.channels import channels
 
-        ledger = ledger_of(self.ledger_conn_id)
+        # A broken spec, or none, is reported by the DAG `retrain-refused-specs`.
+        files = spec_files.load_folder(None if self.specs is None else Path(self.specs)).files
+        if not files:
+            return 0
+        ledger = self._ledger(context, files)
+        waiting = ledger.models_waiting()
         sent = 0
-        # A broken spec is reported by the DAG `retrain-refused-specs`.
-        for file in spec_files.load_folder(Path(self.specs)).files:
-            sent += outbox.send(file.spec.model, channels(file.spec), ledger=ledger)
-            metrics.message_age(str(file.path), ledger.outbox_age(file.spec.model))
+        for file in files:
+            model, age = file.spec.model, timedelta(0)
+            if model in waiting:
+                sent += outbox.send(model, channels(file.spec), ledger=ledger)
+                age = ledger.outbox_age(model)
+            metrics.message_age(str(file.path), age)
         return sent
+
+    def _ledger(self, context: Context, files: Sequence[SpecFile]) -> "Ledger":
+        try:
+            return ledger_of(self.ledger_conn_id)
+        except (RetrainError, AirflowNotFoundException) as error:
+            # A new installation is not red each minute before somebody has set it up and switched a model on.
+            if all(is_paused(context, file.dag_id) for file in files):
+                raise AirflowSkipException(f"Every model's DAG is paused, and there is no ledger: {error}") from None
+            raise

@@ -1,8 +1,10 @@
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from retrain_airflow.operators.spec import SpecOperator
+from retrain_airflow.paused import is_paused
 
 
 class WatchOperator(SpecOperator):
@@ -11,9 +13,16 @@ class WatchOperator(SpecOperator):
     Returns what is wrong now.
     """
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
+    def __init__(self, *, cycle_dag_id: str = "", **kwargs: Any) -> None:
+        """cycle_dag_id: the DAG of the model's cycles; while it is paused, nothing is looked at."""
+        super().__init__(**kwargs)
+        self.cycle_dag_id = cycle_dag_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         from retrain.cycle.watch import watch
 
+        if self.cycle_dag_id and is_paused(context, self.cycle_dag_id):
+            raise AirflowSkipException(f"{self.cycle_dag_id} is paused: there is nothing to watch")
         hook = self.hook
         faults = watch(hook.spec, source=hook.source, ledger=hook.ledger, tracker=hook.tracker)
         for fault in faults:

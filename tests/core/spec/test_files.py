@@ -10,7 +10,8 @@ from retrain.errors import SpecError
 from retrain.models import training
 from retrain.source.table import Source
 from retrain.spec import files as spec_files
-from retrain.spec.files import SHIPPED, load, load_folder
+from retrain.spec.files import load, load_folder
+from stack.home import SPECS
 from tests.core.source.tables import read
 
 SPEC = """\
@@ -180,19 +181,19 @@ def test_a_folder_that_is_not_there_is_a_fault(tmp_path):
     assert load_folder(missing) == spec_files.SpecFolder((), (remedy,))
 
 
-def test_the_folder_is_the_one_that_the_variable_names_or_ours(monkeypatch, tmp_path):
+def test_the_folder_is_the_one_that_the_variable_names_or_none(monkeypatch, tmp_path):
     monkeypatch.setenv("RETRAIN_SPECS", str(tmp_path))
     assert spec_files.folder() == tmp_path
     for unset in (lambda: monkeypatch.setenv("RETRAIN_SPECS", ""), lambda: monkeypatch.delenv("RETRAIN_SPECS")):
         unset()
-        assert spec_files.folder() == SHIPPED
+        assert spec_files.folder() is None
 
 
 # ── those that come with Retrain
 
 
 def test_every_spec_that_comes_with_retrain_is_good():
-    shipped = load_folder(SHIPPED)
+    shipped = load_folder(SPECS)
 
     assert shipped.faults == ()
     assert [file.dag_id for file in shipped.files] == [
@@ -206,12 +207,12 @@ def test_every_spec_that_comes_with_retrain_is_good():
     ("name", "candidate"),
     [
         pytest.param(file.path.name, candidate.name, id=f"{file.path.stem} {candidate.name}")
-        for file in load_folder(SHIPPED).files
+        for file in load_folder(SPECS).files
         for candidate in file.spec.candidates
     ],
 )
 def test_every_candidate_that_comes_with_retrain_learns_from_a_few_rows(name, candidate):
-    spec = load(SHIPPED / name).spec
+    spec = load(SPECS / name).spec
     labels = pd.Series([spec.gate.positive or "positive", "negative"] * 30)
     texts = labels.map({"negative": "지루하고 아쉬운 이야기였다"}).fillna("정말 감동적인 최고의 작품입니다")
     numbers = (labels == "negative") + np.random.default_rng(0).normal(scale=0.1, size=len(labels))
@@ -243,7 +244,7 @@ def test_the_query_that_comes_with_retrain_labels_a_review_by_its_rating(databas
                 (8, None, "h"),
             ],
         )
-    file = load(SHIPPED / "reviews.yaml")
+    file = load(SPECS / "reviews.yaml")
 
     rows = read(Source(database.connect, file.spec.source, file.sql)).sort_by("key")
 
