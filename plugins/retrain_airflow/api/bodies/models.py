@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from retrain.records import Promotion, Verdict
+from retrain.spec.spec import model_name
 from retrain.tracker.entities import RegisteredModel, Stage
 from retrain_airflow.api.bodies.values import (
     EXAMPLE_RUN,
@@ -25,7 +26,7 @@ class NewVersion(BaseModel):
     model_config = request(run_id=EXAMPLE_RUN, model_name="CoverLetterClassifier", why="the first one")
 
     run_id: RunId
-    model_name: ModelName
+    model_name: Annotated[ModelName, AfterValidator(model_name)]
     model_uri: Annotated[str, StringConstraints(pattern=r"^models:/m-[0-9a-f]{32}$")] | None = None
     """Which of the run's models; None if it has only one."""
     why: Annotated[str, StringConstraints(max_length=LONGEST_REASON, pattern=NO_NUL)] = ""
