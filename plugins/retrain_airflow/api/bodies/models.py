@@ -13,6 +13,7 @@ from retrain_airflow.api.bodies.values import (
     EXAMPLE_RUN,
     LONGEST_REASON,
     NO_NUL,
+    Body,
     ModelName,
     Page,
     RunId,
@@ -22,7 +23,7 @@ from retrain_airflow.api.bodies.values import (
 )
 
 
-class NewVersion(BaseModel):
+class NewVersion(Body):
     model_config = request(run_id=EXAMPLE_RUN, model_name="CoverLetterClassifier", why="the first one")
 
     run_id: RunId
@@ -32,7 +33,7 @@ class NewVersion(BaseModel):
     why: Annotated[str, StringConstraints(max_length=LONGEST_REASON, pattern=NO_NUL)] = ""
 
 
-class Transition(BaseModel):
+class Transition(Body):
     """A change of stage. For Production, `expects` is the version that is there now, None if there is none."""
 
     model_config = request(
@@ -47,7 +48,7 @@ class Transition(BaseModel):
     why: Why
 
 
-class Rollback(BaseModel):
+class Rollback(Body):
     model_config = request(expects="3", why="customers complain")
 
     expects: Version
