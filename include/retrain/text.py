@@ -6,6 +6,13 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def printable(text: str) -> str:
+    """Return the text with escapes in place of what is not printed as it is: line breaks, half a surrogate pair."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def shorten(text: str, most: int, *, keep_end: bool = False, keep_lines: bool = False) -> str:
     """Return at most `most` characters of the text, with an ellipsis where some are left out.
 

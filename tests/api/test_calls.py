@@ -31,7 +31,7 @@ def results(call: Callable[[], str], how_often: int, **how: float) -> list[tuple
     """Send all calls at once to one thread; return the result of each, and after how many seconds it came."""
 
     async def all_at_once() -> list[tuple[str, float]]:
-        calls = Calls("test", at_once=1, **{"wait": 0.3, "wait_in_all": 5, "seconds": 1, **how})
+        calls = Calls("test", at_once=1, **{"wait": 0.3, "in_all": 5, "seconds": 1, **how})
         begun = time.monotonic()
 
         async def one() -> tuple[str, float]:
@@ -54,7 +54,7 @@ def test_a_slow_server_is_waited_for_as_long_as_it_answers_others() -> None:
 
 
 def test_nobody_waits_longer_for_a_thread_than_all_may() -> None:
-    found = results(answered_after(0.15), 12, wait_in_all=0.6)
+    found = results(answered_after(0.15), 12, in_all=0.6)
 
     assert {result for result, _ in found} == {"answered", "BusyError"}
     assert max(seconds for result, seconds in found if result == "BusyError") < 1

@@ -206,11 +206,10 @@ def _example(operation: Operation) -> Any:
     return schema.get("examples", [{}])[0]
 
 
-def test_the_document_and_its_page_are_for_all(address: str) -> None:
+def test_the_document_is_for_all(address: str) -> None:
     assert httpx.get(f"{address}/openapi.json", trust_env=False).json()["paths"].keys() == DOCUMENT["paths"].keys()
-    assert httpx.get(f"{address}/docs", trust_env=False).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/redoc", "/models", "/runs/start/", "/docs/oauth2-redirect", "/없는/것"])
+@pytest.mark.parametrize("path", ["/redoc", "/docs", "/models", "/runs/start/", "/docs/oauth2-redirect", "/없는/것"])
 def test_nothing_answers_beside_what_is_announced(path: str, address: str) -> None:
     assert httpx.get(address + path, trust_env=False).status_code in (401, 404)

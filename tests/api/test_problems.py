@@ -50,6 +50,7 @@ STATUSES = {
     "ChannelError": 409,
     "BusyError": 503,
     "TooLargeError": 413,
+    "SlowBodyError": 408,
     "UnprocessableError": 422,
 }
 

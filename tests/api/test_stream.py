@@ -125,9 +125,7 @@ def test_a_run_that_is_not_there_is_no_stream(api: httpx.Client) -> None:
 def test_no_more_streams_are_open_than_the_server_can_serve(
     api: httpx.Client, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import asyncio
-
-    monkeypatch.setattr(stream, "_open", asyncio.Semaphore(1))
+    monkeypatch.setattr(stream, "_AT_ONCE", 1)
     with api.stream("GET", f"/runs/{run}/stream") as response:
         assert response.status_code == 200
         refused = api.get(f"/runs/{run}/stream")

@@ -1,19 +1,21 @@
 """The spec files of a folder: found and read."""
 
 import os
-from collections.abc import Hashable
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from retrain.errors import SpecError
 from retrain.spec.parse import parse
 from retrain.spec.spec import Spec
-from retrain.text import one_line
+from retrain.spec.yaml_text import data_in
+from retrain.text import printable, shorten
 
 SHIPPED = Path(__file__).parents[2] / "specs"
+LARGEST = 128 << 10
+"""Bytes of a spec, and of its query."""
+_NAME = re.compile(r"[\w.-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,34 @@ def folder() -> Path | None:
 
 
 def load(path: str | Path) -> SpecFile:
-    """Read one spec file. Raises SpecError with every fault in it."""
+    """Read one spec file. Raises SpecError with every fault in it, whatever the file is and whatever is in it."""
     path = Path(path)
+    name = printable(path.name)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path.name}: cannot be read: {error}") from error
+        return _load(path, name)
+    except SpecError:
+        raise
+    except Exception as error:
+        # No file takes the others down, and no reader of one, even if nobody has thought of what is wrong with it.
+        raise SpecError(
+            f"{name}: cannot be read: {type(error).__name__}: {printable(shorten(str(error), 500))}"
+        ) from error
+
+
+def _load(path: Path, name: str) -> SpecFile:
+    if not _NAME.fullmatch(path.stem):
+        raise SpecError(
+            f"{name}: the name becomes the id of a DAG: rename the file to at most 200 letters, digits, -, _ and ."
+        )
     try:
-        data = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecError(f"{path.name}: is not YAML: {one_line(error)}") from error
-    spec = parse(data, path.name)
+        text = _read(path)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise SpecError(f"{name}: cannot be read: {_reason(error)}") from error
+    try:
+        data = data_in(text)
+    except ValueError as error:
+        raise SpecError(f"{name}: {error}") from error
+    spec = parse(data, name)
     return SpecFile(path, spec, _query(path, spec.source.query))
 
 
@@ -67,48 +86,60 @@ def load_folder(path: Path | None) -> SpecFolder:
     """Read every `*.yaml` in `path`; a broken one does not take the others down. None: no folder is named."""
     if path is None:
         return SpecFolder((), ("RETRAIN_SPECS is not set; set it to the folder that holds your specs",))
-    if not path.is_dir():
-        return SpecFolder((), (f"{path}: is not a folder; set RETRAIN_SPECS to the one that holds your specs",))
+    try:
+        names = sorted(file.name for file in path.iterdir() if file.suffix == ".yaml")
+    except (OSError, ValueError):
+        shown = printable(str(path))
+        return SpecFolder((), (f"{shown}: is not a folder; set RETRAIN_SPECS to the one that holds your specs",))
     files: dict[str, SpecFile] = {}
     faults: list[str] = []
-    for file in sorted(path.glob("*.yaml")):
+    for name in names:
         try:
-            loaded = load(file)
+            loaded = load(path / name)
         except SpecError as error:
             faults.append(str(error))
             continue
         twin = files.get(loaded.spec.model)
         if twin is not None:
             faults.append(
-                f"{file.name}: model = {loaded.spec.model!r}: {twin.path.name} keeps this model already; rename one"
+                f"{name}: model = {loaded.spec.model!r}: {twin.path.name} keeps this model already; rename one"
             )
             continue
         files[loaded.spec.model] = loaded
     return SpecFolder(tuple(files.values()), tuple(faults))
 
 
-class _Loader(yaml.CSafeLoader):
-    """A loader that refuses a field that is written twice: YAML would keep the last and lose the first."""
+def _read(path: Path) -> str:
+    """Return the text of a file. Raises OSError, UnicodeDecodeError, or ValueError for what is not a small file.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        names = [key.value for key, _ in node.value]
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"names {', '.join(twice)} more than once", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
+    Nothing waits here: a FIFO has no end before somebody writes to it, and a device may have none at all.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("is not a regular file; put one in its place")
+    # Not to wait for a FIFO either that has just taken the file's place.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"is larger than {LARGEST:,} bytes; make it smaller")
+    return data.decode("utf-8-sig")
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file cannot be read, without its path: readers of the API see this."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _query(spec: Path, name: str | None) -> str | None:
     if name is None:
         return None
     try:
-        sql = (spec.parent / name).read_text(encoding="utf-8-sig").strip().rstrip(";")
-    except (OSError, UnicodeDecodeError) as error:
+        sql = _read(spec.parent / name).strip().rstrip(";")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         raise SpecError(
-            f"{spec.name}: source.query = {name!r}: cannot be read ({error}); put it beside the spec"
+            f"{spec.name}: source.query = {name!r}: cannot be read ({_reason(error)}); put it beside the spec"
         ) from error
+    if "\0" in sql:
+        raise SpecError(f"{spec.name}: source.query = {name!r}: holds \\u0000, which SQL cannot hold; remove it")
     if not sql:
         raise SpecError(f"{spec.name}: source.query = {name!r}: is empty; write one SELECT into it")
     return sql

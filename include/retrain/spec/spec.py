@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from retrain.errors import SpecError
@@ -20,10 +20,19 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def model_name(name: str) -> str:
+    """Return the name. Raises PydanticCustomError for one that a path or a line of text cannot hold as it is."""
+    if name in (".", "..") or not name.isprintable() or name != name.strip():
+        raise PydanticCustomError(
+            "model_name", "is not a name for a model; use printable characters, no blank at its ends, and not . or .."
+        )
+    return name
+
+
 class Spec(Section):
     """One model and how to keep it good. A model, a source and one candidate are enough; the rest has defaults."""
 
-    model: str = Field(pattern=r"^[^/:\s][^/:]{0,199}$")
+    model: Annotated[str, Field(pattern=r"^[^/:\s][^/:]{0,199}$"), AfterValidator(model_name)]
     """Name in the registry."""
     description: str = ""
     source: SourceSpec

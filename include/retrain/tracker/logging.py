@@ -2,18 +2,19 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlflow.entities as theirs
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from retrain.errors import NotFoundError, TrackerError
+from retrain.errors import NoAnswerError, NotFoundError, TrackerError
 from retrain.records import Snapshot
 from retrain.tracker import validation
-from retrain.tracker.entities import Artifact, MetricPoint
+from retrain.tracker.entities import Artifact, MetricPoint, RunStatus
 from retrain.tracker.runs import Runs
 from retrain.tracker.server import METRICS_AT_ONCE, TEXTS_AT_ONCE, number, parts, time_of
 
@@ -72,7 +73,16 @@ class Logging(Runs):
         """Return each point that was logged, by step."""
         with self._translated_errors(f"metric {name!r} of run {run_id}"):
             points = self._client.get_metric_history(run_id, name)
-        return sorted(MetricPoint(point.step, number(point.value), time_of(point.timestamp)) for point in points)
+        return sorted(_point(point) for point in points)
+
+    def last_points(self, run_id: str) -> tuple[RunStatus, dict[str, MetricPoint]]:
+        """Return a run's status, and the last point of each metric: of those with the greatest step the latest.
+
+        One request, however many metrics there are. MLflow has none for the histories of all metrics of a run.
+        """
+        with self._translated_errors(f"metrics of run {run_id}"):
+            run = self._client.get_run(run_id)
+        return cast(RunStatus, run.info.status), {each.key: _point(each) for each in run.data._metric_objs}
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run; tags with other names stay."""
@@ -82,14 +92,14 @@ class Logging(Runs):
 
     def list_artifacts(self, run_id: str, folder: str | None = None) -> list[Artifact]:
         """Return what is in a folder of the run's artifacts, by name; an empty list if there is no such folder."""
-        with self._translated_errors(f"artifacts of run {run_id}"):
+        with self._errors_of_files(f"artifacts of run {run_id}"):
             found = self._client.list_artifacts(run_id, folder)
         # MLflow leaves out the size of an empty file.
         return [Artifact(each.path, each.is_dir, None if each.is_dir else each.file_size or 0) for each in found]
 
     def download_artifact(self, run_id: str, path: str, folder: Path) -> Path:
         """Download a file of the run's artifacts; returns its path below `folder`. Raises NotFoundError if missing."""
-        with self._translated_errors(f"artifact {path} of run {run_id}"):
+        with self._errors_of_files(f"artifact {path} of run {run_id}"):
             # Not by the run's id: MLflow would fetch the run at each call, and look for the file among its models.
             files = get_artifact_repository(self._client.get_run(run_id).info.artifact_uri, self._uri)
             # Listed first: the download of a missing file fails like one from a server that is down.
@@ -103,6 +113,20 @@ class Logging(Runs):
         with self._translated_errors(f"artifact {path.name} of run {run_id}"):
             self._client.log_artifact(run_id, str(path), folder)
 
+    @contextmanager
+    def _errors_of_files(self, what: str) -> Iterator[None]:
+        """Say what it is if MLflow's server fails at a folder, which trying again does not help."""
+        try:
+            with self._translated_errors(what):
+                yield
+        except NoAnswerError as error:
+            if not all(part in str(error) for part in ("mlflow-artifacts", "500 error responses")):
+                raise
+            raise TrackerError(
+                f"{what}: MLflow's server cannot read the folder, as with a link in it that leads nowhere; see its log",
+                where=self._server,
+            ) from error
+
     def log_dataset(self, run_id: str, snapshot: Snapshot) -> None:
         """Log the snapshot as the run's data set, with Retrain's digest: MLflow's own reads only the first rows."""
         dataset = theirs.Dataset(
@@ -115,6 +139,10 @@ class Logging(Runs):
         context = theirs.InputTag("mlflow.data.context", "training")
         with self._translated_errors(f"data set of run {run_id}"):
             self._client.log_inputs(run_id, [theirs.DatasetInput(dataset, [context])])
+
+
+def _point(metric: theirs.Metric) -> MetricPoint:
+    return MetricPoint(metric.step, number(metric.value), time_of(metric.timestamp))
 
 
 def _tags(tags: Mapping[str, str] | None) -> list[theirs.RunTag]:

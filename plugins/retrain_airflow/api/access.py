@@ -1,18 +1,19 @@
 """The caller of a request, and the caller's permissions. `create_app` is given the function that identifies callers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 _bearer = HTTPBearer(
     auto_error=False, description="A token of Airflow's `POST /auth/token`; a session's cookie will do."
 )
 
-_STATE = "retrain_caller"
-"""The name under which a request's state holds the caller; Airflow holds its own values there."""
+_STATE, _PERMITTED = "retrain_caller", "retrain_permitted"
+"""The names under which a request's state holds the caller and what is permitted; Airflow has its own names there."""
 
 
 class Permission(StrEnum):
@@ -70,11 +71,26 @@ Who = Annotated[Caller, Depends(_caller)]
 def needs(permission: Permission) -> Any:
     """Return a dependency that refuses a caller without this permission."""
 
-    # Not async: an auth manager may query its database.
-    def check(caller: Who) -> None:
-        allow(caller, permission)
+    async def check(request: Request, _: Who) -> None:
+        await permit(request, permission)
 
+    check.permission = permission  # type: ignore[attr-defined]
     return Depends(check)
+
+
+def needed(dependencies: Sequence[Any]) -> list[Permission]:
+    """Return the permissions that these dependencies of a route ask for."""
+    return [each.dependency.permission for each in dependencies if hasattr(each.dependency, "permission")]
+
+
+async def permit(request: Request, permission: Permission) -> None:
+    """Refuse a caller without this permission; asked once in a request. Raises NotAllowedError."""
+    who = await caller(request)
+    known: frozenset[Permission] = getattr(request.state, _PERMITTED, frozenset())
+    if permission not in known:
+        # In a thread: an auth manager may query its database.
+        await run_in_threadpool(allow, who, permission)
+        setattr(request.state, _PERMITTED, known | {permission})
 
 
 def allow(caller: Caller, permission: Permission, dag_id: str | None = None) -> None:

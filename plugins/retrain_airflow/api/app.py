@@ -12,12 +12,15 @@ from retrain_airflow.api import artifacts, cycles, experiments, models, problems
 from retrain_airflow.api.access import Identify
 from retrain_airflow.api.backend import Backend, Using
 from retrain_airflow.api.calls import Calls
-from retrain_airflow.api.limits import Limits
+from retrain_airflow.api.headers import NotStored
 
 PREFIX = "/api/experiments"
 DEADLINE = 7
 """Seconds that the API's tracker waits for one reply. With the wait for a thread, a client learns within ten that a
 server is dead."""
+
+_IN_ALL = 9.5
+"""Seconds for a request, its wait for a thread included."""
 
 _HEAVY = ("retrain.production.registry", "retrain.cycle.sense")
 _VERSION = "1.0"
@@ -41,19 +44,23 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
         lifespan=partial(_lifespan, (*_HEAVY, *also_import)),
         # Only paths that the document names are served.
         redirect_slashes=False,
+        # FastAPI's pages run scripts of other hosts at Airflow's address, and are blank without the internet.
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
     )
     app.state.identify = identify
     app.state.using = Using(
         backend,
-        quick=Calls("quick", at_once=16, wait=1.5, wait_in_all=15, seconds=8),
-        slow=Calls("slow", at_once=4, wait=1.5, wait_in_all=15, seconds=60),
+        quick=Calls("quick", at_once=16, wait=1.5, seconds=8, in_all=_IN_ALL),
+        slow=Calls("slow", at_once=4, wait=1.5, seconds=60, in_all=70),
+        streams=Calls("streams", at_once=4, wait=5, seconds=8, in_all=15),
+        own=Calls("own", at_once=8, wait=1.5, seconds=8, in_all=_IN_ALL),
+        source=Calls("source", at_once=4, wait=1.5, seconds=8, in_all=_IN_ALL),
     )
     # The order matters: `health` or `runs` in a path is not the id of an experiment.
     for each in (specs, cycles, models, stream, artifacts, runs, experiments):
         app.include_router(each.router)
-    app.add_middleware(Limits)
+    app.add_middleware(NotStored)
     problems.handle(app)
     _document_problems(app)
     return app
@@ -76,6 +83,7 @@ def _document_problems(app: FastAPI) -> None:
             for path in made()["paths"].values():
                 for operation in path.values():
                     if "requestBody" in operation:
+                        operation["responses"]["408"] = {"description": "Too slow"}
                         operation["responses"]["413"] = {"description": "Too large"}
                     for status, response in operation["responses"].items():
                         if status >= "400":

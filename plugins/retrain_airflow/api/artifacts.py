@@ -12,17 +12,18 @@ from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, StringConstraints
 
 from retrain.tracker.entities import Artifact
-from retrain_airflow.api import paging
+from retrain_airflow.api import limits, paging
 from retrain_airflow.api.access import Permission, Who, logged_by, needs
 from retrain_airflow.api.backend import Use
 from retrain_airflow.api.bodies.runs import Artifacts
 from retrain_airflow.api.bodies.values import PageToken, RunInPath, Size
+from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.problems import TooLargeError, UnprocessableError, responses
 
 if TYPE_CHECKING:
     from retrain.tracker.client import ExperimentTracker
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=BoundedRoute)
 
 LARGEST_FILE = 64 << 20
 """Bytes."""
@@ -115,7 +116,7 @@ async def log_artifact(
     with tempfile.TemporaryDirectory(prefix="retrain-") as place:
         file, size = Path(place) / name, 0
         with file.open("wb") as stream:
-            async for chunk in request.stream():
+            async for chunk in limits.chunks(request):
                 size += len(chunk)
                 if size > LARGEST_FILE:
                     raise TooLargeError(f"a file has at most {LARGEST_FILE:,} bytes")

@@ -98,7 +98,13 @@ class Using:
     quick: Calls
     """For one or two requests to MLflow."""
     slow: Calls
-    """For long work: many pages, files, the proof of a version."""
+    """For long work with MLflow: many pages, files, the proof of a version."""
+    streams: Calls
+    """For the metrics of runs that clients follow: however many they are, MLflow is asked by a few at once."""
+    own: Calls
+    """For what needs no MLflow: the ledger and the specs. These routes answer while MLflow is dead."""
+    source: Calls
+    """For the users' tables, which may be slow, and are not to make the ledger slow."""
 
     @property
     def tracker(self) -> "Callable[[], ExperimentTracker]":

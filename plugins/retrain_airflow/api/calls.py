@@ -17,17 +17,18 @@ _Result = TypeVar("_Result")
 class Calls:
     """Threads of our own: Airflow's routes share another pool, which a dead tracker must not fill."""
 
-    def __init__(self, name: str, *, at_once: int, wait: float, wait_in_all: float, seconds: float) -> None:
+    def __init__(self, name: str, *, at_once: int, wait: float, seconds: float, in_all: float) -> None:
         """Make `at_once` threads.
 
-        wait: seconds that a call waits for a free thread; they start again whenever another call gets a reply, up to
-        `wait_in_all`. So a slow server is waited for, and a dead one is not. seconds: for the call itself.
+        wait: seconds that a call waits for a free thread; they start again whenever another call gets a reply. So a
+        slow server is waited for, and a dead one is not. seconds: for the call itself. in_all: for both;
+        at most half of it for the wait.
 
         A call that is given up continues in its thread and occupies it until the tracker's own deadline.
         """
         self._free = asyncio.Semaphore(at_once)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=f"retrain-api-{name}")
-        self._wait, self._wait_in_all, self._seconds = wait, wait_in_all, seconds
+        self._wait, self._seconds, self._in_all = wait, seconds, in_all
         self._waiting: dict[asyncio.Timeout, float] = {}
         """The latest time until which each may wait."""
 
@@ -36,17 +37,18 @@ class Calls:
     ) -> _Result:
         """Run the call in a thread. Raises BusyError if there was no thread or no reply in time."""
         loop = asyncio.get_running_loop()
-        await self._thread(loop)
+        latest = loop.time() + self._in_all
+        await self._thread(loop.time() + self._in_all / 2)
         future = self._threads.submit(partial(call, *args, **kwargs))
         future.add_done_callback(partial(self._notify, loop))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
+            return await asyncio.wait_for(asyncio.wrap_future(future), min(self._seconds, latest - loop.time()))
         except TimeoutError as error:
             raise BusyError("there was no reply in time; the request may or may not have been carried out") from error
 
-    async def _thread(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _thread(self, latest: float) -> None:
         limit = asyncio.timeout(self._wait)
-        self._waiting[limit] = loop.time() + self._wait_in_all
+        self._waiting[limit] = latest
         try:
             async with limit:
                 await self._free.acquire()

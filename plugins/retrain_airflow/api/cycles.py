@@ -9,10 +9,11 @@ from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Backend, Use
 from retrain_airflow.api.bodies.cycles import Answer, Answered, Cycle, CycleState, JudgedCycle, NewCycle
 from retrain_airflow.api.bodies.values import DagRunInPath, ModelInPath
+from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
-router = APIRouter(prefix="/specs/{model_name}/cycles", tags=["specs"])
+router = APIRouter(prefix="/specs/{model_name}/cycles", tags=["specs"], route_class=BoundedRoute)
 
 _MOST_RUNS = 1_000
 
@@ -35,7 +36,7 @@ async def start_cycle(
         # The claim is the id of the run: a request that is sent twice starts one run.
         return file, once(use.backend.ledger, caller, key, body, lambda claim: claim or "") or None
 
-    file, run_id = await use.quick(claim)
+    file, run_id = await use.own(claim)
     conf = body.model_dump(exclude_none=True)
     started = await use.backend.scheduler.start(request, file.dag_id, run_id and f"api__{run_id[:32]}", conf)
     return Cycle(dag_id=file.dag_id, dag_run_id=started)
@@ -66,7 +67,7 @@ async def answer_cycle(
         allow(caller, Permission.PROMOTE, file.dag_id)
         return file.dag_id
 
-    await use.backend.scheduler.answer(request, await use.quick(dag_id), dag_run_id, approve=body.approve)
+    await use.backend.scheduler.answer(request, await use.own(dag_id), dag_run_id, approve=body.approve)
     return Answered(dag_run_id=dag_run_id, approved=body.approve)
 
 

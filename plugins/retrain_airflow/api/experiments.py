@@ -10,10 +10,11 @@ from retrain_airflow.api.access import Permission, Who, needs
 from retrain_airflow.api.backend import Use
 from retrain_airflow.api.bodies.experiments import Experiments, Health, NewExperiment, Stats
 from retrain_airflow.api.bodies.values import ExperimentInPath, PageToken, Size, WhyInQuery
+from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
-router = APIRouter(tags=["experiments"])
+router = APIRouter(tags=["experiments"], route_class=BoundedRoute)
 
 
 @router.get("/health", dependencies=[needs(Permission.READ)])

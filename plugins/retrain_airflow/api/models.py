@@ -19,10 +19,11 @@ from retrain_airflow.api.bodies.models import (
     Transitioned,
 )
 from retrain_airflow.api.bodies.values import ModelInPath, PageToken, Size, VersionInPath
+from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=BoundedRoute)
 
 
 @router.post("/register", status_code=201, dependencies=[needs(Permission.LOG)], responses=responses(404, 409))
@@ -126,10 +127,8 @@ async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Us
 async def history(model_name: ModelInPath, use: Use, max_results: Size = 100, page_token: PageToken = None) -> History:
     """Every change of Production, when and why, the oldest first."""
 
-    def changes() -> History:
-        use.tracker().get_model(model_name)
-        found = use.backend.ledger().history(model_name)
-        page, after = paging.part(found, lambda each: each.seq, max_results, page_token, model_name)
-        return History(promotions=page, next_page_token=after)
-
-    return await use.quick(changes)
+    found = await use.own(lambda: use.backend.ledger().history(model_name))
+    if not found:
+        await use.quick(lambda: use.tracker().get_model(model_name))  # raises NotFoundError if there is no such model
+    page, after = paging.part(found, lambda each: each.seq, max_results, page_token, model_name)
+    return History(promotions=page, next_page_token=after)

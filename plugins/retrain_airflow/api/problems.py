@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 
 from retrain import errors
 from retrain_airflow.api.access import NotAllowedError
+from retrain_airflow.api.headers import NOT_STORED
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ class BusyError(errors.RetrainError):
 
 class TooLargeError(errors.RetrainError):
     """The body is larger than the limit."""
+
+
+class SlowBodyError(errors.RetrainError):
+    """The body does not come, or comes too slowly."""
 
 
 class UnprocessableError(errors.RetrainError):
@@ -105,6 +110,7 @@ _TABLE = (
     _Row(errors.SettingsError, 503, "Retrain is not set up", "see the server's log"),
     _Row(BusyError, 503, "Too many requests at once"),
     _Row(TooLargeError, 413, "Too large"),
+    _Row(SlowBodyError, 408, "Too slow"),
     _Row(UnprocessableError, 422, "This cannot be done"),
     _Row(errors.RetrainError, 409, "This cannot be done now"),
 )
@@ -166,7 +172,7 @@ def _problem(
     status: int, title: str, detail: str, faults: Sequence[Fault] | None = None, headers: Any = None
 ) -> Response:
     problem = Problem(title=title, status=status, detail=detail, errors=None if faults is None else list(faults))
-    also = dict(headers or {})
+    also = {**NOT_STORED, **(headers or {})}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         also["Retry-After"] = str(_RETRY_AFTER)
     if status == HTTPStatus.UNAUTHORIZED:

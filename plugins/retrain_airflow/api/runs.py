@@ -27,10 +27,11 @@ from retrain_airflow.api.bodies.runs import (
     Table,
 )
 from retrain_airflow.api.bodies.values import ExperimentInPath, Name, PageToken, RunInPath, Size, WhyInQuery
+from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=BoundedRoute)
 
 
 # ── without a run in the path

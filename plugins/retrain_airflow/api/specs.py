@@ -12,9 +12,10 @@ from retrain_airflow.api.backend import Backend, Use
 from retrain_airflow.api.bodies.cycles import JudgedCycle, JudgedCycles
 from retrain_airflow.api.bodies.specs import LastCycle, RunningCycle, SpecName, Specs, SpecState
 from retrain_airflow.api.bodies.values import ModelInPath, PageToken, Size
+from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.problems import responses
 
-router = APIRouter(prefix="/specs", tags=["specs"])
+router = APIRouter(prefix="/specs", tags=["specs"], route_class=BoundedRoute)
 
 _MOST_VERSIONS = 20
 """Listed to choose from for a rollback; others can be named by their number."""
@@ -29,13 +30,13 @@ async def list_specs(use: Use, max_results: Size = 100, page_token: PageToken = 
         page, after = paging.part_by_place(folder.files, max_results, page_token, "specs")
         return Specs(specs=[_name(file) for file in page], faults=list(folder.faults), next_page_token=after)
 
-    return await use.quick(listed)
+    return await use.own(listed)
 
 
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404, 409))
 async def get_spec(model_name: ModelInPath, request: Request, caller: Who, use: Use) -> SpecState:
     """What is in Production, how many rows wait, and what runs. It needs no MLflow, which may be down."""
-    found = await use.slow(_state, use.backend, caller, model_name)
+    found = await use.source(_state, use.backend, caller, model_name)
     scheduler = use.backend.scheduler
     schedule = await scheduler.schedule(request, found.dag_id)
     if schedule is None:
@@ -69,7 +70,7 @@ async def list_verdicts(
         after = paging.token(str(found[max_results - 1][0]), "verdicts", model_name) if more else None
         return JudgedCycles(verdicts=page, next_page_token=after)
 
-    return await use.quick(judged)
+    return await use.own(judged)
 
 
 def _state(backend: Backend, caller: Caller, model: str) -> SpecState:

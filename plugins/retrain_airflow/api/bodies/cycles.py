@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from retrain.records import Promotion, Verdict
 from retrain.tracker.entities import Run
-from retrain_airflow.api.bodies.values import NO_NUL, Name, Page, request
+from retrain_airflow.api.bodies.values import NO_NUL, Body, Name, Page, request
 
 
 class JudgedCycle(BaseModel):
@@ -32,7 +32,7 @@ class CycleState(BaseModel):
     judged: JudgedCycle | None
 
 
-class Answer(BaseModel):
+class Answer(Body):
     model_config = request(approve=True)
 
     approve: bool
@@ -43,7 +43,7 @@ class Answered(BaseModel):
     approved: bool
 
 
-class NewCycle(BaseModel):
+class NewCycle(Body):
     """What the trigger form of the DAG asks for."""
 
     model_config = request(dry_run=True, note="표를 고친 뒤")

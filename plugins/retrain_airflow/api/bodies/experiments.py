@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from retrain.tracker.entities import Experiment, MetricStats
-from retrain_airflow.api.bodies.values import Name, Page, Tags, request
+from retrain_airflow.api.bodies.values import Body, Name, Page, Tags, request
 
 
-class NewExperiment(BaseModel):
+class NewExperiment(Body):
     model_config = request(name="자소서 분류", tags={"팀": "채용"})
 
     name: Annotated[Name, Field(examples=["자소서 분류"])]
-    tags: Tags = {}
+    tags: Tags = Field({})
 
 
 class Experiments(Page):

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from retrain.records import Promotion, Verdict
+from retrain.spec.spec import model_name
 from retrain.tracker.entities import RegisteredModel, Stage
 from retrain_airflow.api.bodies.values import (
     EXAMPLE_RUN,
     LONGEST_REASON,
     NO_NUL,
+    Body,
     ModelName,
     Page,
     RunId,
@@ -21,17 +23,17 @@ from retrain_airflow.api.bodies.values import (
 )
 
 
-class NewVersion(BaseModel):
+class NewVersion(Body):
     model_config = request(run_id=EXAMPLE_RUN, model_name="CoverLetterClassifier", why="the first one")
 
     run_id: RunId
-    model_name: ModelName
+    model_name: Annotated[ModelName, AfterValidator(model_name)]
     model_uri: Annotated[str, StringConstraints(pattern=r"^models:/m-[0-9a-f]{32}$")] | None = None
     """Which of the run's models; None if it has only one."""
     why: Annotated[str, StringConstraints(max_length=LONGEST_REASON, pattern=NO_NUL)] = ""
 
 
-class Transition(BaseModel):
+class Transition(Body):
     """A change of stage. For Production, `expects` is the version that is there now, None if there is none."""
 
     model_config = request(
@@ -46,7 +48,7 @@ class Transition(BaseModel):
     why: Why
 
 
-class Rollback(BaseModel):
+class Rollback(Body):
     model_config = request(expects="3", why="customers complain")
 
     expects: Version

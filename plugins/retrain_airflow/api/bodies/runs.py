@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from retrain.tracker import filters
 from retrain.tracker.entities import Artifact, MetricPoint, Number, Run, RunStatus
@@ -12,6 +12,7 @@ from retrain_airflow.api.bodies.values import (
     LONGEST_TEXT,
     NO_NUL,
     OTHER_EXAMPLE_RUN,
+    Body,
     ExperimentId,
     Name,
     Page,
@@ -27,24 +28,24 @@ Value = Annotated[float, Field(strict=True)] | Literal["NaN"]
 Step = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
 
 
-class NewRun(BaseModel):
+class NewRun(Body):
     model_config = request(experiment_id="7", run_name="로지스틱 C=1", tags={"팀": "채용"})
 
     experiment_id: ExperimentId
     run_name: Annotated[Name, Field(examples=["로지스틱 C=1"])]
-    tags: Tags = {}
+    tags: Tags = Field({})
     parent_run_id: RunId | None = None
     note: Annotated[str, StringConstraints(max_length=LONGEST_TEXT, pattern=NO_NUL)] = ""
     """MLflow's page shows it as the description."""
 
 
-class RunEnd(BaseModel):
+class RunEnd(Body):
     model_config = request(status="FINISHED")
 
     status: RunStatus = "FINISHED"
 
 
-class RunTags(BaseModel):
+class RunTags(Body):
     model_config = request(tags={"검토": "끝"})
 
     tags: Tags
@@ -54,7 +55,7 @@ class Runs(Page):
     runs: list[Run]
 
 
-class Condition(BaseModel):
+class Condition(Body):
     # The tracker's condition, but with bounds on what a caller sends.
     model_config = request(kind="metric", name="f1", comparison=">", value=0.8)
 
@@ -64,7 +65,7 @@ class Condition(BaseModel):
     value: Annotated[float, Field(strict=True)] | Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 
 
-class Order(BaseModel):
+class Order(Body):
     # As above: the tracker's order, with bounds.
     model_config = request(kind="metric", name="f1", ascending=False)
 
@@ -73,7 +74,7 @@ class Order(BaseModel):
     ascending: bool = True
 
 
-class Search(BaseModel):
+class Search(Body):
     """The runs that meet all conditions; without an order, the oldest first."""
 
     model_config = request(
@@ -87,13 +88,13 @@ class Search(BaseModel):
     )
 
     experiment_ids: Annotated[list[ExperimentId], Field(min_length=1, max_length=100)]
-    filter: Annotated[list[Condition], Field(max_length=20)] = []
-    order_by: Annotated[list[Order], Field(max_length=5)] = []
+    filter: Annotated[list[Condition], Field(max_length=20)] = Field([])
+    order_by: Annotated[list[Order], Field(max_length=5)] = Field([])
     max_results: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 100
     page_token: Annotated[str, StringConstraints(max_length=2_000)] | None = None
 
 
-class Params(BaseModel):
+class Params(Body):
     model_config = request(run_id=EXAMPLE_RUN, params={"C": 1.0, "ngram": [1, 2], "classes": ["합격", "불합격"]})
 
     run_id: RunId
@@ -103,7 +104,7 @@ class Params(BaseModel):
     """A value that is not text is stored as JSON."""
 
 
-class Metrics(BaseModel):
+class Metrics(Body):
     model_config = request(run_id=EXAMPLE_RUN, metrics={"f1": 0.81, "손실": [0.5, 0.4, "NaN"]}, step=10)
 
     run_id: RunId
@@ -113,6 +114,16 @@ class Metrics(BaseModel):
     ]
     """A list holds the values of `step`, `step + 1`, …"""
     step: Step = 0
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _are_numbers(cls, metrics: Any) -> Any:
+        """Refuse at the first wrong value: the two types that each may have would be two faults of each."""
+        for name, value in metrics.items() if isinstance(metrics, dict) else ():
+            for each in value if isinstance(value, list) else [value]:
+                if type(each) not in (int, float) and each != "NaN":
+                    raise ValueError(f"{name[:100]!r} holds {each!r:.100}; send numbers, or the text NaN")
+        return metrics
 
     @property
     def points(self) -> int:
@@ -145,7 +156,7 @@ class Artifacts(Page):
     artifacts: list[Artifact]
 
 
-class Comparison(BaseModel):
+class Comparison(Body):
     model_config = request(run_ids=[EXAMPLE_RUN, OTHER_EXAMPLE_RUN], metric_keys=["f1"])
 
     run_ids: Annotated[list[RunId], Field(min_length=1, max_length=100)]

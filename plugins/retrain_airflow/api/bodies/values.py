@@ -1,13 +1,24 @@
 """Types of single values, and what all bodies have in common."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 LONGEST_LIST, LONGEST_TEXT = 1_000, 8_000
 """Items of a list, characters of a tag or a note."""
 _LONGEST_NAME, LONGEST_REASON = 250, 1_000
+_MOST_FAULTS = 100
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL does not store NUL, and MLflow's server fails on it."""
 
@@ -57,6 +68,30 @@ PageToken = Annotated[
 def request(**example: Any) -> ConfigDict:
     """Return the configuration of a request's body: strict about fields, and shown with this example."""
     return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [example]})
+
+
+class Body(BaseModel):
+    """What a caller sends. Of more than a hundred faults only the number is told: to describe each takes longer than to
+    find it.
+    """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _few_faults(cls, data: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(data, dict):
+            unknown = [name for name in data if name not in cls.model_fields]
+            if len(unknown) > _MOST_FAULTS:
+                raise PydanticCustomError(
+                    "unknown", "{name} and {more} others are not fields", {"name": unknown[0], "more": len(unknown) - 1}
+                )
+        try:
+            return validate(data)
+        except ValidationError as error:
+            if error.error_count() > _MOST_FAULTS:
+                raise PydanticCustomError(
+                    "many", "{count} values are wrong; send a few of them to read why", {"count": error.error_count()}
+                ) from None
+            raise
 
 
 class Page(BaseModel):
