@@ -1,8 +1,9 @@
 """The whole spec: one strict, frozen value per file. `retrain.spec.parse` makes it from plain data."""
 
+import json
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from retrain.errors import SpecError
@@ -20,10 +21,23 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _searchable(name: str) -> str:
+    """Return the name. Raises PydanticCustomError where MLflow could not search for it, or nobody could read it."""
+    found = [character for character in name if character == "\\" or not character.isprintable()]
+    if found or ("'" in name and '"' in name):
+        what = json.dumps(found[0]) if found else "both kinds of quotes"
+        raise PydanticCustomError(
+            "model_name", "holds {what}, which MLflow cannot search for; remove it", {"what": what}
+        )
+    if name == "." or name.startswith("..") or name != name.rstrip():
+        raise PydanticCustomError("model_name", "begins with two dots, or ends with a blank; remove them")
+    return name
+
+
 class Spec(Section):
     """One model and how to keep it good. A model, a source and one candidate are enough; the rest has defaults."""
 
-    model: str = Field(pattern=r"^[^/:\s][^/:]{0,199}$")
+    model: Annotated[str, Field(pattern=r"^[^/:\s][^/:]{0,199}$"), AfterValidator(_searchable)]
     """Name in the registry."""
     description: str = ""
     source: SourceSpec
