@@ -117,7 +117,7 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     """C12."""
     value: list[object] = []
     value.append(value)
-    with pytest.raises(TrackerError, match="parameter 'a': .* cannot be written as JSON"):
+    with pytest.raises(TrackerError, match=r"parameter 'a': .* cannot be written as JSON"):
         validation.params({"a": value})
 
 
