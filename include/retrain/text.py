@@ -1,9 +1,26 @@
 """Text for people, made to fit where it is shown."""
 
+import re
+
+LONGEST_ERROR = 1_000
+"""Characters of the text of an error that Retrain quotes."""
+_NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
 
 def one_line(text: object) -> str:
-    """Return the text of a value, an error say, with single spaces in place of line breaks and runs of blanks."""
-    return " ".join(str(text).split())
+    """Return the text of a value with single spaces in place of line breaks and runs of blanks.
+
+    The text of an exception enters Retrain here: others write it, so it is shortened, and made storable.
+    """
+    line = " ".join(str(text).split())
+    if not isinstance(text, BaseException):
+        return line
+    return shorten(storable(line), LONGEST_ERROR, keep_end=True, keep_lines=True)
+
+
+def storable(text: str) -> str:
+    """Return the text with a replacement sign for what PostgreSQL cannot store or UTF-8 cannot encode."""
+    return _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def printable(text: str) -> str:

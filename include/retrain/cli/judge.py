@@ -62,8 +62,8 @@ def judge(
     the second?
 
     Each file, CSV or Parquet, has the label, a prediction, for metrics of ranking a score (greater: more of the
-    positive class), and for metrics of probabilities one column p_<class> for each class. The columns have the same
-    names in both files. Rows are paired by --key, or else by their position.
+    positive class) or p_<positive>, and for metrics of probabilities one column p_<class> for each class. The columns
+    have the same names in both files. Rows are paired by --key, or else by their position.
 
     Exit status: 0 PROMOTE, 1 HOLD, 2 INCONCLUSIVE, 64 the files or options are at fault.
     """

@@ -27,6 +27,7 @@ from retrain.quality.drift import Drift, drift, new_or_all, sample
 from retrain.records import Check, Fault, ModelFile, Snapshot
 from retrain.reports import drift_chart
 from retrain.source.columns import SUBSET
+from retrain.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ def _measure_drift(cycle: Cycle, snapshot: Snapshot, read: Read) -> _MeasuredDri
         return _compare(cycle, snapshot, read, trained_on=trained_on, file=file, version=version)
     except Exception as error:  # any error: a cycle does not depend on its drift
         log.warning("%s: drift could not be measured.", cycle, exc_info=True)
-        return _MeasuredDrift(f"could not be measured: {error}"[:1000])
+        return _MeasuredDrift(f"could not be measured: {one_line(error)}")
 
 
 def _compare(

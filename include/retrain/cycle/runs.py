@@ -1,15 +1,28 @@
 """A cycle's runs in MLflow: one for the cycle, and below it one for each candidate. Each is made once."""
 
+import hashlib
+import json
+import logging
+import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 from retrain.cycle.context import Cycle
-from retrain.errors import TrackerError
+from retrain.errors import RetrainError, TrackerError
 from retrain.records import Snapshot
+from retrain.text import one_line, shorten, storable
+from retrain.tracker import validation
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import Run
 from retrain.tracker.filters import Condition
 
+log = logging.getLogger(__name__)
+
+ERROR = "retrain.error"
+"""Tag of a run that has failed: why, without what it quotes of rows. The file `error.txt` has all of it."""
 _CANDIDATE = "retrain.candidate"
 
 
@@ -48,23 +61,70 @@ def candidates(tracker: ExperimentTracker, run: Run) -> dict[str, Run]:
 
 
 def retrain_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags with Retrain's prefix."""
-    return {f"retrain.{name}": text for name, text in tags.items()}
+    """Return the tags with Retrain's prefix, each cut to what MLflow stores."""
+    fitting = {name: shorten(storable(text), validation.LONGEST_TAG, keep_lines=True) for name, text in tags.items()}
+    return {f"retrain.{name}": text for name, text in fitting.items()}
+
+
+def log_params(tracker: ExperimentTracker, run_id: str, params: Mapping[str, Any]) -> None:
+    """Log parameters that a spec may hold, whatever they are: training does not fail because one is too long.
+
+    Where MLflow cannot store one, its digest stands there, and the file `params.json` holds them all.
+    """
+    texts, whole = dict[str, str](), True
+    for name, value in params.items():
+        try:
+            texts |= validation.params({name: value})
+        except TrackerError as error:
+            log.info("%s; the file params.json of run %s has it.", error, run_id)
+            whole = False
+            with suppress(TrackerError):  # MLflow may not take the name either
+                texts |= validation.params({name: _digest(value)})
+    tracker.log_params(run_id, texts)
+    if not whole:
+        _log_text(tracker, run_id, "params.json", json.dumps(params, ensure_ascii=False, indent=2))
 
 
 @contextmanager
 def recorded(tracker: ExperimentTracker, *runs: str) -> Iterator[None]:
-    """Keep the status of the runs RUNNING while the block runs, even after an earlier failure; FAILED if it raises."""
+    """Keep the status of the runs RUNNING while the block runs, even after an earlier failure; FAILED if it raises.
+
+    A run that has failed says why: see `ERROR`.
+    """
     for run_id in runs:
-        if tracker.get_run(run_id).status != "RUNNING":
+        run = tracker.get_run(run_id)
+        if run.status != "RUNNING":
             tracker.end_run(run_id, "RUNNING")
+        if run.tags.get(ERROR):
+            tracker.set_tags(run_id, {ERROR: ""})
     try:
         yield
-    except Exception:
+    except Exception as error:
         for run_id in runs:
             with suppress(TrackerError):
                 tracker.end_run(run_id, "FAILED")
+                tracker.set_tags(run_id, retrain_tags({"error": _why(error)}))
+                _log_text(tracker, run_id, "error.txt", "".join(traceback.format_exception(error)))
         raise
+
+
+def _why(error: Exception) -> str:
+    """Return why a run has failed without the text of the library that raised first: it may quote values of rows."""
+    if not isinstance(error, RetrainError):
+        return type(error).__name__
+    text, quoted = one_line(error.message), one_line(error.__cause__) if error.__cause__ else ""
+    return text.replace(quoted, "…") if quoted else text
+
+
+def _digest(value: object) -> str:
+    return f"sha256:{hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()}"
+
+
+def _log_text(tracker: ExperimentTracker, run_id: str, name: str, text: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        file = Path(folder) / name
+        file.write_text(text, encoding="utf-8", errors="replace")
+        tracker.log_artifact(run_id, file)
 
 
 def _key_of_cycle(cycle: Cycle, snapshot_id: str) -> str:

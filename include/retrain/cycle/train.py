@@ -11,18 +11,18 @@ from retrain.records import Candidate, Snapshot, Subset
 def train(cycle: Cycle, snapshot: Snapshot, name: str) -> Candidate:
     """Fit one candidate on the training rows and score it on the validation rows, in a run below the cycle's run.
 
-    Raises SpecError if the candidate is unknown and EstimatorError if it cannot be built, both before it makes
-    anything; EstimatorError also if it cannot be fitted or scored.
+    Raises SpecError if the candidate is unknown, before it makes anything, and EstimatorError if it cannot be built,
+    fitted or scored: its run then says why.
     """
     spec, tracker = cycle.spec, cycle.tracker
-    made = runs.made_of_cycle(cycle, snapshot.id)
-    with recorded(tracker, *([made] if made else [])):
-        candidate = spec.candidate(name)
-        training.build(candidate)
+    candidate = spec.candidate(name)
+    if runs.made_of_cycle(cycle, snapshot.id) is None:
+        training.build(candidate)  # otherwise a cycle without any run would get one that has failed
     parent = runs.of_cycle(cycle, snapshot)
     run_id = runs.of_candidate(cycle, snapshot, name, parent)
     with recorded(tracker, run_id, parent):
-        tracker.log_params(run_id, {"estimator": candidate.estimator, **candidate.params})
+        runs.log_params(tracker, run_id, {"estimator": candidate.estimator, **candidate.params})
+        training.build(candidate)
         tracker.log_dataset(run_id, snapshot)
         fitted = fit(cycle, snapshot, name, (Subset.TRAIN,), run_id)
         logged = tracker.get_run(run_id).metrics

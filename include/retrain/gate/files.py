@@ -63,7 +63,7 @@ def judge_files(challenger: Path, production: Path, columns: Columns, gate: Gate
     theirs = theirs.ordered(_positions(ours, theirs, columns.key))
     files = (ours, theirs)
     labels = _labels(ours, theirs, columns, task)
-    raw = [_raw_predictions(file, columns, gate, task) for file in files]
+    raw = [_raw_predictions(file, columns, gate, task, labels) for file in files]
     classes: tuple[str, ...] = ()
     if task is Task.CLASSIFICATION:
         joined = described(gate.metric).needs == "probabilities"
@@ -170,17 +170,32 @@ class _File:
             )
         return numbers
 
-    def classes(self) -> dict[str, str]:
-        """Return the class of each column of probabilities, by the name of the column."""
-        return {
+    def classes(self, known: tuple[str, ...]) -> dict[str, str]:
+        """Return the class of each column of probabilities, by the name of the column; none where no class has one.
+
+        known: the classes of labels and predictions. `p_value` is not the probability of a class "value", unless a row
+        adds up to 1 only with it: a model may know a class that occurs nowhere else.
+        """
+        named = {
             str(name): _plain(str(name).removeprefix(_PROBABILITY_PREFIX))
             for name in self.table
             if str(name).startswith(_PROBABILITY_PREFIX)
         }
+        own = {name: class_ for name, class_ in named.items() if encode([class_], known)[0] >= 0}
+        return named if own and not self.adds_up(own) and self.adds_up(named) else own
 
-    def probabilities(self) -> Floats:
-        """Return the probabilities, shape (rows, k), in the order of `classes`. Raises JudgingError for others."""
-        names = list(self.classes())
+    def probability_of(self, class_: str) -> str | None:
+        """Return the name of the column with the probability of this class; None where there is none."""
+        names = [name for name, each in self.classes((class_,)).items() if encode([each], (class_,))[0] >= 0]
+        return names[0] if names else None
+
+    def adds_up(self, names: Iterable[str]) -> bool:
+        """Return whether these columns hold all probabilities of each row."""
+        table = np.column_stack([pd.to_numeric(self.table[name], errors="coerce") for name in names])
+        return not len(_not_one(table))
+
+    def probabilities(self, names: Iterable[str]) -> Floats:
+        """Return the probabilities in these columns, shape (rows, k). Raises JudgingError for others."""
         table = np.column_stack([self.numbers(name) for name in names])
         for position, name in enumerate(names):
             wrong = np.flatnonzero((table[:, position] < 0) | (table[:, position] > 1))
@@ -189,13 +204,18 @@ class _File:
                     f"{self.path}: {name} = {table[wrong[0], position]:g}: is not a probability (row {wrong[0] + 1}); "
                     "write one from 0 to 1"
                 )
-        wrong = np.flatnonzero(np.abs(table.sum(axis=1) - 1) > _TOLERANCE)
+        wrong = _not_one(table)
         if len(wrong):
             raise JudgingError(
                 f"{self.path}: {' + '.join(names)} = {table[wrong[0]].sum():g}: is not 1 (row {wrong[0] + 1}); write a "
                 f"column {_PROBABILITY_PREFIX}<class> for each class"
             )
         return table
+
+
+def _not_one(table: Floats) -> NDArray[np.intp]:
+    """Return the positions of the rows that do not add up to 1."""
+    return np.flatnonzero(~(np.abs(table.sum(axis=1) - 1) <= _TOLERANCE))
 
 
 def _positions(ours: _File, theirs: _File, key: str | None) -> NDArray[np.intp]:
@@ -244,28 +264,44 @@ def _labels(ours: _File, theirs: _File, columns: Columns, task: Task) -> NDArray
     return one
 
 
-def _raw_predictions(file: _File, columns: Columns, gate: Gate, task: Task) -> RawPredictions:
+def _raw_predictions(file: _File, columns: Columns, gate: Gate, task: Task, labels: NDArray[Any]) -> RawPredictions:
     if task is Task.REGRESSION:
         return RawPredictions(file.numbers(columns.prediction))
-    labels, needs, classes = file.texts(columns.prediction), described(gate.metric).needs, file.classes()
-    if needs == "labels" or not classes:
-        if needs == "probabilities":
-            raise JudgingError(
-                f"{file.path}: has no column of probabilities, which {gate.metric} needs; write a column "
-                f"{_PROBABILITY_PREFIX}<class> for each class"
-            )
-        return RawPredictions(labels)
-    return RawPredictions(labels, tuple(classes.values()), file.probabilities())
+    predicted, needs = file.texts(columns.prediction), described(gate.metric).needs
+    if needs in ("labels", "scores"):
+        return RawPredictions(predicted)
+    classes = file.classes(classes_in(np.concatenate([labels, predicted])))
+    if needs == "probabilities" and not classes:
+        raise JudgingError(
+            f"{file.path}: has no column of probabilities, which {gate.metric} needs; write a column "
+            f"{_PROBABILITY_PREFIX}<class> for each class"
+        )
+    ranked = needs == "anything" and _score_column(file, columns, gate) is not None
+    if not classes or (ranked and not file.adds_up(classes)):
+        return RawPredictions(predicted)
+    return RawPredictions(predicted, tuple(classes.values()), file.probabilities(list(classes)))
 
 
 def _predictions(
     file: _File, columns: Columns, gate: Gate, raw: RawPredictions, classes: tuple[str, ...]
 ) -> Predictions:
     predictions, needs = raw.among(classes, gate.positive), described(gate.metric).needs
-    of_class = gate.positive is not None and needs in ("scores", "anything")
-    if of_class and (columns.score in file.table or (needs == "scores" and predictions.scores is None)):
-        return replace(predictions, scores=file.numbers(columns.score))
+    name = _score_column(file, columns, gate) if needs in ("scores", "anything") else None
+    if name is not None and (name == columns.score or predictions.probabilities is None):
+        return replace(predictions, scores=file.numbers(name))
+    if needs == "scores":
+        raise JudgingError(
+            f"{file.path}: has neither a column {columns.score} nor {_PROBABILITY_PREFIX}{gate.positive}, and "
+            f"{gate.metric} needs one; write how much each row is {gate.positive!r}"
+        )
     return predictions
+
+
+def _score_column(file: _File, columns: Columns, gate: Gate) -> str | None:
+    """Return the column that ranks the rows by the positive class: a score, or that class's probability."""
+    if gate.positive is None or columns.score in file.table:
+        return None if gate.positive is None else columns.score
+    return file.probability_of(_plain(str(gate.positive)))
 
 
 def _require_known_labels(file: _File, name: str, raw: RawPredictions, classes: tuple[str, ...]) -> None:

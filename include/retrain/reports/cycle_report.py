@@ -26,6 +26,8 @@ class Trained:
     train_score: float | None
     validation_score: float | None
     params: Mapping[str, str]
+    error: str = ""
+    """Why it has failed, if it has."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,10 @@ def _candidates(facts: Facts) -> Iterator[Part]:
     if rows:
         yield "The best one on validation rows is fitted again, on training and validation rows, and judged."
         yield Table(rows, ["candidate", f"{metric}, validation", f"{metric}, training", "judged", "parameters"])
+    failed = [(each.name, each.error) for each in facts.candidates if each.error]
+    if failed:
+        yield "A candidate that has failed could not win."
+        yield Table(failed, ["candidate", "failed because"])
 
 
 def _verdict(facts: Facts) -> Iterator[Part]:

@@ -1,5 +1,6 @@
 """The whole spec: one strict, frozen value per file. `retrain.spec.parse` makes it from plain data."""
 
+import json
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -21,10 +22,15 @@ def _one_or_more(value: object) -> object:
 
 
 def model_name(name: str) -> str:
-    """Return the name. Raises PydanticCustomError for one that a path or a line of text cannot hold as it is."""
-    if name in (".", "..") or not name.isprintable() or name != name.strip():
+    """Return the name. Raises PydanticCustomError for one that a path, a line or a search in MLflow cannot hold."""
+    if "\" in name or ("'" in name and '"' in name):
+        what = "a backslash" if "\" in name else "both kinds of quotes"
         raise PydanticCustomError(
-            "model_name", "is not a name for a model; use printable characters, no blank at its ends, and not . or .."
+            "model_name", "holds {what}, which MLflow cannot search for; remove it", {"what": what}
+        )
+    if name == "." or name.startswith("..") or not name.isprintable() or name != name.strip():
+        raise PydanticCustomError(
+            "model_name", "is not a name for a model; use printable characters, no blank at its ends, and no dots first"
         )
     return name
 

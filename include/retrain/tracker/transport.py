@@ -49,7 +49,7 @@ def translated_errors(server: str, what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        message, where = f"{what}: {one_line(error)[:1000]}", server
+        message, where = f"{what}: {one_line(error)}", server
         if isinstance(error, OSError) or _CONFIDENTIAL.search(message):
             message, where = f"{what}: {_in_short(error)}", f"{server}: {message}"
         code = error.error_code if isinstance(error, MlflowException) else "INTERNAL_ERROR"

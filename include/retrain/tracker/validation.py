@@ -10,7 +10,8 @@ from typing import Any, get_args
 from retrain.errors import TrackerError
 from retrain.tracker.entities import Stage
 
-_LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6_000, 8_000, 250
+LONGEST_TAG = 8_000
+_LONGEST_PARAM, _LONGEST_NAME = 6_000, 250
 _NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
 _NOT_IN_A_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 """Characters that PostgreSQL cannot store or UTF-8 cannot encode: MLflow's server breaks on them."""
@@ -30,7 +31,7 @@ def tags(given: Mapping[str, str]) -> dict[str, str]:
     """Return the tags. Raises TrackerError for what MLflow would refuse or cut off."""
     for name, value in given.items():
         _check_name("tag", name)
-        _text(f"tag {name!r}", value, _LONGEST_TAG)
+        _text(f"tag {name!r}", value, LONGEST_TAG)
     return dict(given)
 
 
@@ -58,11 +59,25 @@ def metrics(given: Mapping[str, float | Sequence[float]]) -> list[tuple[str, int
     Raises TrackerError for infinity, for what is not a number and for names that MLflow refuses. Takes NaN.
     """
     points = []
-    for name, values in given.items():
+    for name, given_values in given.items():
         _check_name("metric", name)
+        values = _unboxed(given_values)
         for place, value in enumerate(values if isinstance(values, Iterable) else [values]):
-            points.append((name, place, _number(name, value)))
+            points.append((name, place, _number(name, _unboxed(value))))
     return points
+
+
+def _unboxed(value: Any) -> Any:
+    """Return a scalar or an array of numpy's, or of a library that does as numpy does, as a number or a list."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _unboxed_in(value: Any) -> Any:
+    """Return the same at any depth."""
+    value = _unboxed(value)
+    if isinstance(value, Mapping):
+        return {_unboxed(name): _unboxed_in(each) for name, each in value.items()}
+    return [_unboxed_in(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _number(name: str, value: object) -> float:
@@ -102,6 +117,6 @@ def _check_name(what: str, name: str) -> None:
 
 def _json(name: str, value: Any) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
+        return json.dumps(_unboxed_in(value), ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
         raise TrackerError(f"parameter {name!r}: {value!r} cannot be written as JSON: {error}") from error
