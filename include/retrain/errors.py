@@ -6,7 +6,10 @@ RetrainError
 ├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
 ├── SourceError          the user's table cannot be read
 │   └── SourceMismatchError  the table is not as the spec says: reading it again gives the same error
-├── BlockedDataError     a check of the spec blocks training on these rows
+├── ToldError            the team has been told before it is raised
+│   ├── BlockedDataError     a check of the spec blocks training on these rows
+│   ├── ForeignProductionError   what looks like Production was put there by somebody else
+│   └── OtherVersionError    a version's number stands for another version than the one in the ledger
 ├── SnapshotError        a stored snapshot is missing, or does not match its digest
 ├── LedgerError          Retrain's own tables cannot be reached or are of another version
 │   └── NotInLedgerError     these tables do not hold what was asked for
@@ -54,8 +57,20 @@ class SourceMismatchError(SourceError):
     """The user's table is not as the spec says: reading it again gives the same error."""
 
 
-class BlockedDataError(RetrainError):
-    """A check of the spec blocks training on these rows. The team has been told before this is raised."""
+class ToldError(RetrainError):
+    """Something that a person must decide. The team has been told, once, before it is raised."""
+
+
+class BlockedDataError(ToldError):
+    """A check of the spec blocks training on these rows."""
+
+
+class ForeignProductionError(ToldError):
+    """A version that Retrain did not put there looks like Production, and no version owns the spec's alias."""
+
+
+class OtherVersionError(ToldError):
+    """A version's number stands for another version in MLflow than in the ledger: it was registered anew."""
 
 
 class SnapshotError(RetrainError):

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from retrain.errors import SpecError
 from retrain.metrics import described
+from retrain.spec.aliases import Aliases
 from retrain.spec.candidates import Candidates, CandidateSpec
 from retrain.spec.checks import Checks
 from retrain.spec.fields import Section
@@ -25,6 +26,8 @@ class Spec(Section):
 
     model: str = Field(pattern=r"^[^/:\s][^/:]{0,199}$")
     """Name in the registry."""
+    aliases: Aliases = Aliases()
+    """Of its versions in the registry."""
     description: str = ""
     source: SourceSpec
     threshold: Threshold = Threshold()

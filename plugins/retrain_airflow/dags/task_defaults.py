@@ -13,6 +13,8 @@ _NOT_WORTH_A_RETRY = (
     "SpecError",
     "SourceMismatchError",
     "BlockedDataError",
+    "ForeignProductionError",
+    "OtherVersionError",
     "EstimatorError",
     "UntrustedModelError",
     "NotInLedgerError",
