@@ -6,10 +6,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import pandas as pd
@@ -44,9 +45,9 @@ class _Model:
 class FakeTracker(FakeRuns):
     """Has the methods of ExperimentTracker, and keeps what they promise. folder: where it puts model files."""
 
-    def __init__(self, folder: Path, production_alias: str = "production", staging_alias: str = "staging") -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._production, self._staging = production_alias, staging_alias
+        self._production, self._staging = "production", "staging"
         self._history: dict[tuple[str, str], list[MetricPoint]] = defaultdict(list)
         self._artifacts: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._logged: dict[tuple[str, str], str] = {}
@@ -55,6 +56,14 @@ class FakeTracker(FakeRuns):
 
     def check(self) -> None:
         pass
+
+    def with_aliases(self, production: str, staging: str) -> Self:
+        other = copy(self)
+        other._production, other._staging = production, staging
+        return other
+
+    def alias(self, stage: str) -> str:
+        return {"Production": self._production, "Staging": self._staging}[stage]
 
     def log_params(self, run_id: str, params: Mapping[str, Any], *, tags: Mapping[str, str] | None = None) -> None:
         texts, run = validation.params(params), self._open(run_id)
@@ -210,7 +219,7 @@ class FakeTracker(FakeRuns):
 
     def get_model(self, model_name: str) -> RegisteredModel:
         aliases = known(self._models, model_name, "model").aliases
-        return RegisteredModel(model_name, aliases.get(self._production), aliases.get(self._staging), {})
+        return RegisteredModel(model_name, aliases.get(self._production), aliases.get(self._staging), dict(aliases), {})
 
     def set_version_tags(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
         found = self.get_model_version(model_name, version)
@@ -238,13 +247,17 @@ class FakeTracker(FakeRuns):
     def production(self, model_name: str) -> str | None:
         return self._models.get(model_name, _Model()).aliases.get(self._production)
 
+    def in_production(self, model_name: str) -> ModelVersion | None:
+        owner = self.production(model_name)
+        return None if owner is None else self.get_model_version(model_name, owner)
+
     def set_production(self, model_name: str, version: str) -> None:
         self.get_model_version(model_name, version)
         self._models[model_name].aliases[self._production] = version
 
     def transition_model_stage(
         self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
-    ) -> None:
+    ) -> bool:
         validation.stage(stage, archive_existing_versions)
         self.get_model_version(model_name, version)
         model = self._models[model_name]
@@ -257,6 +270,7 @@ class FakeTracker(FakeRuns):
             model.aliases[self._staging] = version
         elif model.aliases.get(self._staging) == version:
             del model.aliases[self._staging]
+        return True
 
     def stage(self, model_name: str, version: str) -> Stage:
         return self.get_model_version(model_name, version).stage

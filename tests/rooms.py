@@ -153,7 +153,7 @@ ROOMS = (
     guest(
         "sensors",
         "the verb `sense`, which waits",
-        "cycle, retrain_airflow.hooks, retrain_airflow.metrics",
+        "production, cycle, retrain_airflow.hooks, retrain_airflow.metrics",
         "airflow",
     ),
     guest(

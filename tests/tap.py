@@ -1,9 +1,10 @@
-"""A proxy between clients and an HTTP server. It holds or cuts a request, before or after the server carries it out."""
+"""A proxy between clients and an HTTP server. It holds, cuts or answers a request, before the server or after it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
@@ -14,6 +15,7 @@ from typing import Self
 import psutil
 
 _SECONDS = 300
+_NO_SUCH_CALL = b'{"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found for this path"}'
 _NOT_FORWARDED = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -65,6 +67,7 @@ class Tap:
         self.upstream: int | None = None
         """Port of the server; set it before the first request."""
         self._rule: _Rule | None = None
+        self._missing: str | None = None
         self._speaks = threading.Event()
         self._speaks.set()
         self._lock = threading.Lock()
@@ -122,6 +125,15 @@ class Tap:
             yield
 
     @contextmanager
+    def without(self, path: str) -> Iterator[None]:
+        """Answer requests with this text in their path as a server that has no such call, until the block ends."""
+        self._missing = path
+        try:
+            yield
+        finally:
+            self._missing = None
+
+    @contextmanager
     def silence(self) -> Iterator[None]:
         """Send no response until the block ends, like a server that hangs."""
         self._speaks.clear()
@@ -155,6 +167,9 @@ class Tap:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         self._speaks.wait(_SECONDS)
         self._catch(request, body, after=False)
+        if self._missing is not None and self._missing in request.path:
+            _answer(request, 404, {"Content-Type": "application/json"}, _NO_SUCH_CALL)
+            return
         server = HTTPConnection("127.0.0.1", self.upstream, timeout=_SECONDS)
         try:
             headers = {name: text for name, text in request.headers.items() if name.lower() not in _NOT_FORWARDED}
@@ -164,10 +179,14 @@ class Tap:
         finally:
             server.close()
         self._catch(request, body, after=True)
-        request.send_response(response.status)
-        for name, text in response.headers.items():
-            if name.lower() not in _NOT_FORWARDED:
-                request.send_header(name, text)
-        request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        request.wfile.write(content)
+        _answer(request, response.status, response.headers, content)
+
+
+def _answer(request: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str] | Message, content: bytes) -> None:
+    request.send_response(status)
+    for name, text in headers.items():
+        if name.lower() not in _NOT_FORWARDED:
+            request.send_header(name, text)
+    request.send_header("Content-Length", str(len(content)))
+    request.end_headers()
+    request.wfile.write(content)

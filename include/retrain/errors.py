@@ -4,9 +4,13 @@ RetrainError
 ├── SettingsError        this installation lacks a setting
 ├── SpecError            a spec file is wrong; says file, field, value, remedy
 ├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
+├── EndedError           the process that a model was asked in was ended from outside
 ├── SourceError          the user's table cannot be read
 │   └── SourceMismatchError  the table is not as the spec says: reading it again gives the same error
-├── BlockedDataError     a check of the spec blocks training on these rows
+├── ToldError            the team has been told before it is raised
+│   ├── BlockedDataError     a check of the spec blocks training on these rows
+│   ├── ForeignProductionError   what looks like Production was put there by somebody else
+│   └── OtherVersionError    a version's number stands for another version than the one in the ledger
 ├── SnapshotError        a stored snapshot is missing, or does not match its digest
 │   └── ErasedRowsError  rows of it were erased while a cycle used it
 ├── LedgerError          Retrain's own tables cannot be reached or are of another version
@@ -56,6 +60,10 @@ class EstimatorError(RetrainError):
     """A candidate's function cannot be imported or built, or what it returned cannot be fitted or scored."""
 
 
+class EndedError(RetrainError):
+    """The process that a model was asked in was ended from outside: nothing is known about the model."""
+
+
 class SourceError(RetrainError):
     """The user's table cannot be read."""
 
@@ -64,8 +72,20 @@ class SourceMismatchError(SourceError):
     """The user's table is not as the spec says: reading it again gives the same error."""
 
 
-class BlockedDataError(RetrainError):
-    """A check of the spec blocks training on these rows. The team has been told before this is raised."""
+class ToldError(RetrainError):
+    """Something that a person must decide. The team has been told, once, before it is raised."""
+
+
+class BlockedDataError(ToldError):
+    """A check of the spec blocks training on these rows."""
+
+
+class ForeignProductionError(ToldError):
+    """A version that Retrain did not put there looks like Production, and no version owns the spec's alias."""
+
+
+class OtherVersionError(ToldError):
+    """A version's number stands for another version in MLflow than in the ledger: it was registered anew."""
 
 
 class SnapshotError(RetrainError):
@@ -151,6 +171,9 @@ RETRIES: dict[type[BaseException], bool] = {
     TrackerError: False,  # MLflow refused; what has not been answered is NoAnswerError
     NotFoundError: False,
     UntrustedModelError: False,
+    ToldError: False,
+    ForeignProductionError: False,
+    OtherVersionError: False,
     StaleVerdictError: False,
     FrozenError: False,
     RollbackError: False,
@@ -161,6 +184,7 @@ RETRIES: dict[type[BaseException], bool] = {
     LedgerError: True,
     NoAnswerError: True,
     ChannelError: True,
+    EndedError: True,
     # Errors of others: the system's own pass (OSError has the errors of sockets and files among it) ...
     BaseException: True,
     OSError: True,

@@ -8,7 +8,7 @@ Each is a frozen value. Only these cross a task boundary, as JSON; nothing large
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -124,6 +124,12 @@ class ModelFile:
     """Set for an adopted one: it was made by then, so it was not trained on rows that were labelled later."""
     recipe: str | None = None
     """Recipe of the candidate, if known."""
+    identity: str = ""
+    """What a version that is made of it is known by, beside its number: see `tracker.entities.ModelVersion`."""
+
+    def __post_init__(self) -> None:
+        if not self.identity:  # a logged model, whose id is its URI
+            object.__setattr__(self, "identity", self.uri.removeprefix("models:/"))
 
 
 class Outcome(StrEnum):
@@ -149,8 +155,11 @@ class Matchup(Record):
     run_id: str
     version: str | None
     """The registered version; None in a dry run, which registers nothing."""
+    identity: str | None = None
+    """What the version is known by beside its number, which can be given anew."""
     production: str | None
     """The version that it is judged against; None where there was no Production."""
+    production_identity: str | None = None
     anchor: str | None = None
     """The last version that won by superiority, if that is not Production: in a chain of versions, each hardly worse
     than the one before, the losses must not add up."""
@@ -218,6 +227,14 @@ class Verdict(Record):
     slices: tuple[SliceScore, ...] = ()
 
 
+class VersionId(NamedTuple):
+    """What names a version: MLflow gives the numbers of a deleted model anew, so a number alone does not."""
+
+    number: str
+    identity: str | None
+    """See `tracker.entities.ModelVersion`."""
+
+
 class Move(StrEnum):
     """What kind of change of Production a promotion is."""
 
@@ -236,6 +253,9 @@ class Promotion(Record):
     from_version: str | None
     to_version: str | None
     """None where a person removed Production."""
+    from_identity: str | None = None
+    to_identity: str | None = None
+    """What the two versions are known by beside their numbers: MLflow gives numbers anew when a model is deleted."""
     verdict: str | None
     """Id of the verdict; None for a change made by a person."""
     by: str
@@ -243,6 +263,14 @@ class Promotion(Record):
     at: datetime
     applied_at: datetime | None = None
     superseded_at: datetime | None = None
+
+    @property
+    def went(self) -> VersionId | None:
+        return None if self.from_version is None else VersionId(self.from_version, self.from_identity)
+
+    @property
+    def came(self) -> VersionId | None:
+        return None if self.to_version is None else VersionId(self.to_version, self.to_identity)
 
 
 class Freeze(Record):

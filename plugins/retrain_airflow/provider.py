@@ -24,8 +24,6 @@ def get_provider_info() -> dict[str, Any]:
                         "CA bundle", "File with the certificates that the server's certificate is checked against."
                     ),
                     "deadline": _field("Deadline", "Seconds without an answer after which a call fails.", "number"),
-                    "production_alias": _field("Alias of Production", "Default: production."),
-                    "staging_alias": _field("Alias of Staging", "Default: staging."),
                 },
             }
         ],

@@ -73,8 +73,6 @@ def test_the_form_shows_each_field(form: ConnectionHookMetaData) -> None:
         "registry_uri": "Registry URI",
         "ca_bundle": "CA bundle",
         "deadline": "Deadline",
-        "production_alias": "Alias of Production",
-        "staging_alias": "Alias of Staging",
     }
     for field in fields.values():
         assert field["description"].endswith(".")

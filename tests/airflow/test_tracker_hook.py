@@ -95,12 +95,12 @@ def test_a_variable_may_hold_an_address_with_its_login(
     assert listener.logins == [basic("me", "correct-horse")]
 
 
-def test_production_and_staging_are_under_the_aliases_that_the_connection_names(
+def test_production_and_staging_are_under_the_aliases_that_the_spec_names(
     mlflow_server: Running, connect: Connect
 ) -> None:
     server = mlflow_server.mlflow_url
-    ours = connect("ours", host=server, extra={"production_alias": "champion", "staging_alias": "challenger"}).tracker
     default = connect(host=server).tracker
+    ours = default.with_aliases("champion", "challenger")
     model = f"hooks-{uuid4().hex}"
     first, second = (version_of(mlflow_server, model) for _ in range(2))
     ours.set_production(model, first)

@@ -141,7 +141,7 @@ def test_announces_each_error_as_a_problem(operation: Operation) -> None:
         assert says["content"] == {"application/problem+json": problem}, status
 
 
-_SHORT = {"aliases", "candidates", "may", "running", "runs", "were_in_production"}
+_SHORT = {"aliases", "candidates", "cannot_go_back", "may", "running", "runs", "were_in_production"}
 """Lists of a spec, a version or a cycle without pages: they are short, or cut."""
 
 

@@ -250,8 +250,9 @@ def _world(database: Database, ledger: Ledger, tracker: ExperimentTracker, folde
     }
     with database.connect() as session:
         toys.create(session, "rows")
-    snapshots = SnapshotStore((folder / "snapshots").as_uri())
-    return World(parse({**data, **fields}, "toy.yaml"), database, snapshots, ledger, tracker)
+    snapshots, spec = SnapshotStore((folder / "snapshots").as_uri()), parse({**data, **fields}, "toy.yaml")
+    of_model = tracker.with_aliases(spec.aliases.production, spec.aliases.staging)
+    return World(spec, database, snapshots, ledger, of_model)
 
 
 @dataclass(frozen=True)

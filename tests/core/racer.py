@@ -19,12 +19,13 @@ from retrain.ledger.ledger import Ledger
 from retrain.production.registry import Registry
 from retrain.snapshots.store import SnapshotStore
 from retrain.tracker.client import ExperimentTracker
+from retrain.tracker.entities import ModelVersion
 
 
 class Unproven(Registry):
     """A registry without the proof, which takes seconds and would keep racers apart. test_registry.py tests it."""
 
-    def prove(self, model: str, version: str) -> None:
+    def prove(self, version: ModelVersion) -> None:
         pass
 
 

@@ -91,7 +91,7 @@ def test_yes_no_no_answer_and_a_yes_that_comes_too_late(
     assert (tasks["promote"], tasks["hold"], tasks["again"]) == ("skipped", "skipped", "success")
     follow(files["late"].dag_id, f"again__{runs['late']}")
     (only,) = ledger.history(models["late"])
-    assert only.why == "version 1 was found to own the alias of Production"
+    assert only.why == "version 1 was found to own alias production"
     assert tracker.production(models["late"]) == "1"
 
     ended("hasty")

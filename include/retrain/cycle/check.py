@@ -126,12 +126,14 @@ class _MeasuredDrift:
 def _measure_drift(cycle: Cycle, snapshot: Snapshot, read: Read) -> _MeasuredDrift:
     model = cycle.spec.model
     # Stored with the claim: one run must not hold the drift of two versions.
-    version = cycle.ledger.once(
-        cycle.key("drift", snapshot.id), find=lambda: None, create=lambda: cycle.tracker.production(model) or ""
+    claimed = cycle.ledger.once(
+        cycle.key("drift", snapshot.id), find=lambda: None, create=lambda: " ".join(_production(cycle))
     )
+    version, _, identity = claimed.partition(" ")
     if not version:
         return _MeasuredDrift("nothing is in Production yet")
-    file = cycle.ledger.model_file_of_version(model, version)
+    files = cycle.ledger.model_files_of_version(model, version)
+    file = next((each for each in files if each.identity == identity), None)
     if file is None or file.snapshot is None:
         return _MeasuredDrift(f"the rows that version {version} was trained on are not known")
     trained_on = cycle.ledger.snapshot(model, file.snapshot)
@@ -140,6 +142,12 @@ def _measure_drift(cycle: Cycle, snapshot: Snapshot, read: Read) -> _MeasuredDri
     except Exception as error:  # any error: a cycle does not depend on its drift
         log.warning("%s: drift could not be measured.", cycle, exc_info=True)
         return _MeasuredDrift(f"could not be measured: {one_line(error)}")
+
+
+def _production(cycle: Cycle) -> tuple[str, ...]:
+    """Return number and identity of the version in Production; nothing if none is."""
+    found = cycle.tracker.in_production(cycle.spec.model)
+    return () if found is None else (found.version, found.identity)
 
 
 def _compare(

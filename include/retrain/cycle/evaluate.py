@@ -12,14 +12,15 @@ from retrain.cycle.fit import fit
 from retrain.cycle.measure import measure
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
-from retrain.errors import EstimatorError
+from retrain.errors import EstimatorError, StaleVerdictError
 from retrain.gate.judge import judge
 from retrain.gate.predictions import Evidence
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
 from retrain.metrics import described
 from retrain.production.apply import apply
-from retrain.records import Candidate, Matchup, Proof, Snapshot, Subset, Verdict
+from retrain.production.known import is_there, refuse_unknown
+from retrain.records import Candidate, Matchup, Proof, Snapshot, Subset, Verdict, VersionId
 from retrain.reports import verdict_chart
 from retrain.snapshots.store import Rows
 from retrain.spec.spec import Spec
@@ -44,7 +45,8 @@ def evaluate(
     version is judged. One transaction saves the verdict, consumes the snapshot and queues the announcement. force: the
     reason that `promote` will get; the report shows it.
 
-    Raises EstimatorError without a candidate, NoAnswerError where MLflow does not answer.
+    Raises EstimatorError without a candidate, NoAnswerError where MLflow does not answer, ToldError where what looks
+    like Production is not known.
     """
     best = _best(cycle.spec, candidates)
     verdict_id = cycle.key("verdict", snapshot.id)
@@ -71,17 +73,22 @@ def _judge(
     cycle: Cycle, verdict_id: str, snapshot: Snapshot, best: Candidate, *, dry_run: bool, force: str | None
 ) -> Verdict:
     spec, ledger = cycle.spec, cycle.ledger
-    production = apply(spec.model, ledger, cycle.tracker)
+    apply(spec.model, ledger, cycle.tracker)
+    refuse_unknown(spec.model, ledger, cycle.tracker)
+    production = ledger.production(spec.model)
     fitted = fit(cycle, snapshot, best.name, (Subset.TRAIN, Subset.VALIDATION), best.run_id)
+    version = None if dry_run else _register(cycle, best.run_id, fitted.model.uri, snapshot)
     matchup = Matchup(
         id=verdict_id,
         model=spec.model,
         candidate=best.name,
         snapshot=snapshot.id,
         run_id=best.run_id,
-        version=None if dry_run else _register(cycle, best.run_id, fitted.model.uri, snapshot),
-        production=production,
-        anchor=_anchor(spec, ledger, production),
+        version=version.number if version else None,
+        identity=version.identity if version else None,
+        production=production.number if production else None,
+        production_identity=production.identity if production else None,
+        anchor=_anchor(spec, ledger, production.number if production else None),
         holdout_round=snapshot.holdout_round,
         test=ledger.tests_spent(spec.model, snapshot.holdout_round) + 1,
         dry_run=dry_run,
@@ -123,12 +130,17 @@ def _anchor(spec: Spec, ledger: Ledger, production: str | None) -> str | None:
     return None if anchor == production else anchor
 
 
-def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> str:
-    model, key = cycle.spec.model, cycle.key("version", snapshot.id)
-    version = cycle.ledger.once(
+def _register(cycle: Cycle, run_id: str, uri: str, snapshot: Snapshot) -> VersionId:
+    model, key, ledger = cycle.spec.model, cycle.key("version", snapshot.id), cycle.ledger
+    number = ledger.once(
         key, find=lambda: None, create=lambda: cycle.tracker.register_model(run_id, model, uri, key=key)
     )
-    cycle.ledger.save_version(uri, version)
+    version = VersionId(number, ledger.model_file(uri).identity)
+    if not is_there(model, version, cycle.tracker):
+        raise StaleVerdictError(
+            f"{model}: version {number}, which this run registered, is no longer in MLflow; start a new run"
+        )
+    ledger.save_version(uri, number)
     return version
 
 

@@ -4,6 +4,7 @@ from retrain.cycle import report
 from retrain.cycle.context import Cycle
 from retrain.errors import RetrainError
 from retrain.production.apply import apply
+from retrain.production.known import refuse_foreign
 from retrain.records import Outcome, Promotion, Verdict
 from retrain.spec.operation import Mode
 from retrain.spec.spec import Spec
@@ -28,7 +29,9 @@ def promotes_now(cycle: Cycle, verdict: Verdict, *, force: str | None = None) ->
 
 def is_stale(cycle: Cycle, verdict: Verdict) -> bool:
     """Return whether Production has changed since the verdict was made."""
-    return apply(cycle.spec.model, cycle.ledger, cycle.tracker) != verdict.matchup.production
+    apply(cycle.spec.model, cycle.ledger, cycle.tracker)
+    now, matchup = cycle.ledger.production(cycle.spec.model), verdict.matchup
+    return (now or (None, None)) != (matchup.production, matchup.production_identity)
 
 
 def promote(
@@ -42,8 +45,8 @@ def promote(
     """Put the judged version into Production, through the ledger (DESIGN rule 1).
 
     force: see `may_promote`; by: the person who forces it. approved_by: the person who approved it. Raises RetrainError
-    if the verdict may not change Production, FrozenError if Production is frozen, and StaleVerdictError if Production
-    has changed since the verdict was made.
+    if the verdict may not change Production, FrozenError if Production is frozen, StaleVerdictError if Production has
+    changed since the verdict was made, and ForeignProductionError if somebody else has put a first one there.
     """
     model, ledger = cycle.spec.model, cycle.ledger
     if not may_promote(cycle.spec, verdict, force=force):
@@ -53,6 +56,8 @@ def promote(
     if approved_by:
         why = f"approved by {approved_by}; {why}"
     apply(model, ledger, cycle.tracker)
+    if verdict.matchup.production is None:
+        refuse_foreign(model, ledger, cycle.tracker)
     ledger.open_promotion(verdict, by=cycle.by(by) if forced else str(cycle), why=why)
     apply(model, ledger, cycle.tracker)
     promotion = ledger.promotion_of(verdict)

@@ -4,7 +4,6 @@ import logging
 
 from retrain.cycle.context import Cycle
 from retrain.errors import RollbackError
-from retrain.ledger.promotions import were_in_production
 from retrain.production.apply import apply
 from retrain.production.registry import Registry
 from retrain.records import Promotion
@@ -13,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = None) -> Promotion:
-    """Put the previous version, or the version `to`, back into Production. Run again, it takes back nothing more.
+    """Put the version before, or the version `to`, back into Production. Run again, it takes back nothing more.
 
     Raises RollbackError if nothing is in Production, if there is no version to go back to, or if `to` was never there.
     """
@@ -27,10 +26,6 @@ def rollback(cycle: Cycle, *, to: str | None = None, why: str, by: str | None = 
 
     # The version to take back is the one that was there at the first try.
     expects = ledger.once(cycle.key("rollback"), find=lambda: None, create=in_production)
-    earlier = were_in_production(ledger.history(model), but=expects)
-    choice = ", ".join(earlier) or "none"
-    log.info("%s: version %s is taken back; the others that were in Production: %s.", model, expects, choice)
-    if to is not None and to not in earlier:
-        raise RollbackError(f"{model}: version {to} cannot go back into Production; choose from {choice}")
     registry = Registry(ledger, cycle.tracker, cycle.snapshots, cycle.spec.trust)
+    log.info("%s: version %s is taken back; %s.", model, expects, registry.choice(model, but=expects))
     return registry.rollback(model, expects=expects, to=to, by=cycle.by(by), why=why)

@@ -7,6 +7,7 @@ from retrain.cycle.sense import sense
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
 from retrain.production.apply import apply
+from retrain.production.known import file_of
 from retrain.records import Fault, Incident
 from retrain.source.table import Source
 from retrain.spec.fields import duration_text
@@ -33,10 +34,11 @@ def watch(spec: Spec, *, source: Source, ledger: Ledger, tracker: ExperimentTrac
 def _of_production(model: str, ledger: Ledger, tracker: ExperimentTracker) -> Iterator[Fault]:
     if not ledger.history(model):
         return  # Retrain has put nothing there yet, and MLflow may not know the model
-    version = apply(model, ledger, tracker)
-    if version is None:
+    apply(model, ledger, tracker)
+    found = tracker.in_production(model)
+    if found is None:
         return
-    file = ledger.model_file_of_version(model, version)
+    version, file = found.version, file_of(found, ledger)
     if not tracker.has_files(file.uri if file else f"models:/{model}/{version}"):
         yield Fault(
             name=f"{_WATCHED}files/{version}",

@@ -1,10 +1,13 @@
 """Model files that Retrain logged or a person adopted, each with the digest that proves it."""
 
-from typing import Any
+from itertools import groupby
 
 from retrain.errors import NotInLedgerError
 from retrain.ledger.database import Database
-from retrain.records import ModelFile, Subset
+from retrain.ledger.promotions import before
+from retrain.records import ModelFile, Promotion, Subset, VersionId
+
+_COLUMNS = "uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe, identity"
 
 
 class ModelFiles(Database):
@@ -23,39 +26,66 @@ class ModelFiles(Database):
     ) -> None:
         with self._transaction() as cursor:
             cursor.execute(
-                "INSERT INTO retrain.model_files (uri, digest, model, name, snapshot, run_id, subsets, made_at, "
-                "recipe, version, adopted_by, adopted_why) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
-                "ON CONFLICT DO NOTHING",
+                f"INSERT INTO retrain.model_files ({_COLUMNS}, version, adopted_by, adopted_why) "  # noqa: S608 - ours
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 (
                     *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.subsets)),
-                    *(file.made_at, file.recipe, version, by, why),
+                    *(file.made_at, file.recipe, file.identity, version, by, why),
                 ),
             )
 
     def model_file(self, uri: str) -> ModelFile:
-        """Return the file at this URI. Raises NotInLedgerError if it is not in the ledger."""
-        file = self._model_file("uri = %s", (uri,))
+        """Return the file that Retrain logged at this URI. Raises NotInLedgerError if it is not in the ledger."""
+        file = next(iter(self._model_files("uri = %s", (uri,))), None)
         if file is None:
             raise NotInLedgerError(f"{uri}: is not in the ledger")
         return file
 
     def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
-        """Return the file of this version; None if it was neither logged by Retrain nor adopted."""
-        return self._model_file("model = %s AND version = %s", (model, version))
+        """Return the file of this version; None if it was neither logged by Retrain nor adopted.
 
-    def model_files_in_use(self) -> list[ModelFile]:
-        """Return the files in Production and those that a rollback would put there, of all models (DESIGN rule 11)."""
+        Of several with this number, the one that was in Production last; if none was, the newest. Whether it is what
+        MLflow has under this number now, `production.known` says.
+        """
+        return next(iter(self.model_files_of_version(model, version)), None)
+
+    def model_files_of_version(self, model: str, version: str) -> list[ModelFile]:
+        """Return the files of all versions that ever had this number, in the order of `model_file_of_version`."""
+        return self._model_files(
+            "model = %s AND version = %s ORDER BY identity = (SELECT to_identity FROM retrain.promotions p "
+            "WHERE (p.model, p.to_version) = (f.model, f.version) AND applied_at IS NOT NULL ORDER BY seq DESC LIMIT 1)"
+            " DESC NULLS LAST, logged_at DESC",
+            (model, version),
+        )
+
+    def known_versions(self, model: str) -> set[VersionId]:
+        """Return the versions of this model that Retrain logged or a person adopted."""
         with self._transaction() as cursor:
             cursor.execute(
-                "WITH head AS (SELECT DISTINCT ON (model) model, to_version AS version FROM retrain.promotions "
-                "WHERE applied_at IS NOT NULL ORDER BY model, seq DESC), "
-                "target AS (SELECT DISTINCT ON (p.model) p.model, p.from_version AS version FROM retrain.promotions p "
-                "JOIN head ON (head.model, head.version) = (p.model, p.to_version) "
-                "WHERE p.applied_at IS NOT NULL AND p.kind <> 'rollback' ORDER BY p.model, p.seq DESC) "
-                "SELECT uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe FROM retrain.model_files "
-                "WHERE (model, version) IN (SELECT * FROM head UNION SELECT * FROM target) ORDER BY model, version"
+                "SELECT version, identity FROM retrain.model_files WHERE model = %s AND version IS NOT NULL", (model,)
             )
-            return [_model_file(row) for row in cursor.fetchall()]
+            return {VersionId(row["version"], row["identity"]) for row in cursor.fetchall()}
+
+    def model_files_in_use(self) -> list[ModelFile]:
+        """Return the files in Production and those that a rollback would put there, of all models (DESIGN rule 11).
+
+        A rollback takes the nearest version before that the ledger has a file of.
+        """
+        with self._transaction() as cursor:
+            cursor.execute("SELECT * FROM retrain.promotions WHERE applied_at IS NOT NULL ORDER BY model, seq")
+            rows = [Promotion(**row) for row in cursor.fetchall()]
+        used = list[ModelFile]()
+        for model, changes in groupby(rows, key=lambda row: row.model):
+            history = [*changes]
+            head = history[-1].came
+            if head is not None:
+                targets = (self._file_of(model, each) for each in before(history, head))
+                used += [file for file in (self._file_of(model, head), next(filter(None, targets), None)) if file]
+        return used
+
+    def _file_of(self, model: str, version: VersionId) -> ModelFile | None:
+        files = self.model_files_of_version(model, version.number)
+        return next((file for file in files if version.identity in (None, file.identity)), None)
 
     def save_version(self, uri: str, version: str) -> None:
         """Record which version a file is. Raises NotInLedgerError if the file is not in the ledger."""
@@ -64,12 +94,13 @@ class ModelFiles(Database):
             if cursor.rowcount == 0:
                 raise NotInLedgerError(f"{uri}: is not in the ledger, so it cannot be version {version}")
 
-    def link_version(self, uri: str, version: str, model: str) -> None:
-        """Record which version a file is, if the ledger has it for this model and knows no version of it yet."""
+    def link_version(self, uri: str, version: str, model: str, *, instead_of: str | None = None) -> None:
+        """Record which version a file is, if the ledger has it for this model as `instead_of`, or as no version."""
         with self._transaction() as cursor:
             cursor.execute(
-                "UPDATE retrain.model_files SET version = %s WHERE uri = %s AND model = %s AND version IS NULL",
-                (version, uri, model),
+                "UPDATE retrain.model_files SET version = %s WHERE uri = %s AND model = %s "
+                "AND version IS NOT DISTINCT FROM %s",
+                (version, uri, model, instead_of),
             )
 
     def version_of(self, uri: str, model: str) -> str | None:
@@ -79,16 +110,8 @@ class ModelFiles(Database):
         )
         return found
 
-    def _model_file(self, condition: str, values: tuple[str, ...]) -> ModelFile | None:
+    def _model_files(self, condition: str, values: tuple[str, ...]) -> list[ModelFile]:
         with self._transaction() as cursor:
-            cursor.execute(
-                "SELECT uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe "  # noqa: S608 - our conditions
-                f"FROM retrain.model_files WHERE {condition}",
-                values,
-            )
-            row = cursor.fetchone()
-        return None if row is None else _model_file(row)
-
-
-def _model_file(row: dict[str, Any]) -> ModelFile:
-    return ModelFile(**{**row, "subsets": tuple(Subset(subset) for subset in row["subsets"])})
+            cursor.execute(f"SELECT {_COLUMNS} FROM retrain.model_files f WHERE {condition}", values)  # noqa: S608 - ours
+            rows = cursor.fetchall()
+        return [ModelFile(**{**row, "subsets": tuple(Subset(subset) for subset in row["subsets"])}) for row in rows]

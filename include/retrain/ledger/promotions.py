@@ -9,7 +9,7 @@ from retrain.errors import FrozenError, NotInLedgerError, StaleVerdictError
 from retrain.ledger.database import Database, lock_model
 from retrain.ledger.freezes import freeze_of
 from retrain.ledger.outbox import put_announcement
-from retrain.records import Announcement, Move, Promotion, Verdict
+from retrain.records import Announcement, Move, Promotion, Verdict, VersionId
 
 
 class Promotions(Database):
@@ -30,12 +30,15 @@ class Promotions(Database):
                 raise StaleVerdictError(
                     f"{matchup.model}: another promotion is under way; run again when it is applied"
                 )
-            if production.head() != matchup.production:
+            last, against = production.last(), _id(matchup.production, matchup.production_identity)
+            head = None if last is None else last.came
+            if head != against:
                 raise StaleVerdictError(
-                    f"{matchup.model}: Production is {_version(production.head())}, but the verdict was made against "
-                    f"{_version(matchup.production)}; the next cycle judges against what is there"
+                    f"{matchup.model}: Production is {_version(head)}, but the verdict was made against "
+                    f"{_version(against)}; the next cycle judges against what is there"
                 )
-            return production.append(matchup.production, matchup.version, verdict=matchup.id, by=by, why=why)
+            target = _id(matchup.version, matchup.identity)
+            return production.append(against, target, verdict=matchup.id, by=by, why=why)
 
     def promotion_of(self, verdict: Verdict) -> Promotion:
         """Return the row of this verdict's promotion. Raises NotInLedgerError if the verdict has promoted nothing."""
@@ -50,6 +53,12 @@ class Promotions(Database):
         with self._transaction() as cursor:
             cursor.execute("SELECT * FROM retrain.promotions WHERE model = %s ORDER BY seq", (model,))
             return [Promotion(**row) for row in cursor.fetchall()]
+
+    def production(self, model: str) -> VersionId | None:
+        """Return the version in Production, as the ledger knows it: after `apply`, as it is."""
+        with self._transaction() as cursor:
+            last = LockedProduction(cursor, model).last()
+        return None if last is None else last.came
 
     def production_at(self, model: str, time: datetime) -> str | None:
         """Return the version that was in Production at that time; None if none was."""
@@ -74,8 +83,8 @@ class Promotions(Database):
     def rolled_back(self, model: str, recipe: str, snapshot: str) -> str | None:
         """Return the version of this recipe on this snapshot that was rolled back; None if none was."""
         found: str | None = self._value(
-            "SELECT c.version FROM retrain.promotions p JOIN retrain.model_files c "
-            "ON (c.model, c.version) = (p.model, p.from_version) "
+            "SELECT c.version FROM retrain.promotions p JOIN retrain.model_files c ON "
+            "(c.model, c.version) = (p.model, p.from_version) "
             "WHERE p.model = %s AND p.kind = 'rollback' AND p.superseded_at IS NULL "
             "AND c.recipe = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
             (model, recipe, snapshot),
@@ -123,31 +132,28 @@ class LockedProduction:
         """Return the promotion that was applied last."""
         return self._one("applied_at IS NOT NULL ORDER BY seq DESC LIMIT 1")
 
-    def forward_to(self, version: str) -> Promotion | None:
-        """Return the last promotion, rollbacks excluded, that put this version into Production."""
-        return self._one(
-            "applied_at IS NOT NULL AND kind <> 'rollback' AND to_version = %s ORDER BY seq DESC LIMIT 1", version
-        )
-
     def append(
         self,
-        from_version: str | None,
-        to_version: str | None,
+        went: VersionId | None,
+        came: VersionId | None,
         *,
         kind: Move = Move.FORWARD,
         verdict: str | None,
         by: str,
         why: str,
     ) -> Promotion:
-        """Write a promotion, not applied yet. Raises FrozenError if it goes forward while Production is frozen."""
+        """Write a promotion from one version to another, not applied yet.
+
+        Raises FrozenError if it goes forward while Production is frozen.
+        """
         freeze = freeze_of(self._cursor, self._model) if kind is Move.FORWARD else None
         if freeze is not None:
             raise FrozenError(f"{self._model}: {freeze}; end the freeze, or wait")
         self._cursor.execute(
-            "INSERT INTO retrain.promotions (model, seq, kind, from_version, to_version, verdict, by, why) "
-            "SELECT %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s, %s FROM retrain.promotions WHERE model = %s "
-            "RETURNING *",
-            (self._model, kind, from_version, to_version, verdict, by, why, self._model),
+            "INSERT INTO retrain.promotions (model, seq, kind, from_version, from_identity, to_version, to_identity, "
+            "verdict, by, why) SELECT %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s, %s, %s, %s "
+            "FROM retrain.promotions WHERE model = %s RETURNING *",
+            (self._model, kind, *(went or (None, None)), *(came or (None, None)), verdict, by, why, self._model),
         )
         return Promotion(**self._cursor.fetchone())
 
@@ -173,11 +179,42 @@ class LockedProduction:
         return None if row is None else Promotion(**row)
 
 
-def were_in_production(history: Sequence[Promotion], but: str | None) -> list[str]:
-    """Return the versions that have been in Production, the newest first; without `but`."""
-    were = {each.to_version for each in history if each.applied_at and each.to_version}
-    return sorted(were - {but}, key=int, reverse=True)
+def were_in_production(history: Sequence[Promotion], but: str | None) -> list[VersionId]:
+    """Return the versions that have been in Production, the greatest number first; without `but`.
+
+    Of several with one number, only the last counts: the others are gone.
+    """
+    were = {each.to_version: each.came for each in history if each.applied_at}
+    return sorted((each for each in were.values() if each and each.number != but), key=_number, reverse=True)
 
 
-def _version(version: str | None) -> str:
-    return "empty" if version is None else f"version {version}"
+def before(history: Sequence[Promotion], version: VersionId) -> list[VersionId]:
+    """Return the versions that a rollback of this one may put back, the nearest first.
+
+    Each was replaced by the one that is listed before it. A version that was rolled back is not among them.
+    """
+    forward = [each for each in history if each.applied_at and each.kind is not Move.ROLLBACK]
+    found, current = list[VersionId](), version
+    for row in reversed(forward):
+        if row.came != current:
+            continue
+        if row.went is None:
+            break
+        if row.went not in (version, *found):
+            found.append(row.went)
+        current = row.went
+    return found
+
+
+def _number(version: VersionId) -> int:
+    return int(version.number)
+
+
+def _id(number: str | None, identity: str | None) -> VersionId | None:
+    return None if number is None else VersionId(number, identity)
+
+
+def _version(version: VersionId | None) -> str:
+    if version is None:
+        return "empty"
+    return f"version {version.number}" + (f" ({version.identity})" if version.identity else "")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from retrain.errors import ChannelError
 from retrain.records import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
@@ -224,6 +224,35 @@ def blocked(snapshot: Snapshot, by: Sequence[Check], where: str, facts: dict[str
 def found(check: Check) -> str:
     """Return what a check found, with some of the keys."""
     return f"{check.says} (e.g. key {', '.join(check.keys)})" if check.keys else check.says
+
+
+class Standing(Protocol):
+    """A registered version, and what says that it is in use."""
+
+    @property
+    def standing(self) -> str: ...
+    @property
+    def aliases(self) -> Sequence[str]: ...
+
+
+def foreign_production(model: str, production: str, staging: str, versions: Sequence[Standing]) -> Incident:
+    """Return the incident of versions that look like Production, and that Retrain did not put there.
+
+    production, staging: the aliases of the spec, of which no version owns the first.
+    """
+    names = " and ".join(each.standing for each in versions)
+    aliases = sorted({alias for each in versions for alias in each.aliases} - {staging})
+    write = f", or write `aliases: {{production: {aliases[0]}}}` into the spec" if aliases else ""
+    gone = " and ".join(["move it to stage Archived", *([f"delete alias {', '.join(aliases)}"] if aliases else [])])
+    return Incident(
+        model=model,
+        what=f"{names} of the registered model may be Production, and no version owns alias {production}. Retrain "
+        "does not replace what it did not put there.",
+        remedy=f"If it is Production, give it alias {production} in MLflow{write}; then adopt it (Registry.adopt), so "
+        f"that it can be judged and go back there. If it is not, {gone}. Until then no cycle trains or promotes, and "
+        "no row counts as used.",
+        facts={"versions": [each.standing for each in versions], "alias": production},
+    )
 
 
 def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVersion") -> Announcement:

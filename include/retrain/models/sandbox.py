@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from retrain import errors
-from retrain.errors import EstimatorError, RetrainError
+from retrain.errors import EndedError, EstimatorError, RetrainError
 from retrain.gate.predictions import RawPredictions
 from retrain.models import files as model_files
 from retrain.models import training
@@ -92,7 +92,7 @@ class Sandbox:
 
         Raises UntrustedModelError if its files do not match the digest or hold types that are not trusted, and
         EstimatorError if it does not load, or does not give one prediction for each row in time. If the process was
-        ended from outside, nothing is known about the model: RetrainError, ask again.
+        ended from outside, nothing is known about the model: EndedError, ask again.
         """
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -113,7 +113,7 @@ class Sandbox:
             if ended == str(-signal.SIGALRM):
                 raise EstimatorError(f"{name}: has not answered within {seconds} s in a fresh process")
             if ended in _FROM_OUTSIDE:
-                raise RetrainError(f"{name}: the fresh process was ended before the model had answered; ask again")
+                raise EndedError(f"{name}: the fresh process was ended before the model had answered; ask again")
             if ended != "0":
                 printed = folder / "printed.txt"
                 text = printed.read_text(encoding="utf-8", errors="replace") if printed.exists() else ""

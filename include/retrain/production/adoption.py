@@ -8,9 +8,11 @@ from retrain.errors import RetrainError
 from retrain.ledger.ledger import Ledger
 from retrain.models import files as model_files
 from retrain.models.sandbox import Sandbox
+from retrain.production import known
 from retrain.records import ModelFile, Subset
 from retrain.snapshots.store import SnapshotStore
 from retrain.tracker.client import ExperimentTracker
+from retrain.tracker.entities import ModelVersion
 
 _ROWS = 100
 """Rows that a version must score before it goes into Production again."""
@@ -26,13 +28,11 @@ class Adoption:
     trust: tuple[str, ...] = ()
     """Types that a model file may hold beyond Retrain's own list: the spec's `trust`."""
 
-    def prove(self, model: str, version: str) -> None:
+    def prove(self, version: ModelVersion) -> None:
         """Raises RetrainError unless the version's files are those in the ledger and score rows in a fresh process."""
-        file = self.ledger.model_file_of_version(model, version)
+        file = known.file_of(version, self.ledger)
         if file is None:
-            raise RetrainError(
-                f"{model}: version {version} was not logged by Retrain, so nothing proves what it is: adopt it"
-            )
+            raise RetrainError(f"{version.model}: {known.why_unknown(version, self.ledger)}")
         self._prove(file)
 
     def adopt(self, model: str, version: str, *, by: str, why: str, trained_on: str | None = None) -> ModelFile:
@@ -40,12 +40,13 @@ class Adoption:
 
         by: the person who answers for it. trained_on: id of the snapshot on whose training and validation rows it was
         fitted; without one it is judged only on rows that were labelled after it was made. Raises RetrainError if it
-        does not load or does not score rows. A version that is in the ledger already is returned as it is.
+        does not load or does not score rows. A version that is in the ledger already is returned as it is; one that
+        was registered anew under a number that the ledger knows is another, and is adopted beside it.
         """
-        adopted = self.ledger.model_file_of_version(model, version)
+        found, uri = self.tracker.get_model_version(model, version), f"models:/{model}/{version}"
+        adopted = known.file_of(found, self.ledger)
         if adopted is not None:
             return adopted
-        found, uri = self.tracker.get_model_version(model, version), f"models:/{model}/{version}"
         with tempfile.TemporaryDirectory() as folder:
             digest = model_files.digest(self.tracker.download_model(uri, Path(folder)))
         file = ModelFile(
@@ -57,6 +58,7 @@ class Adoption:
             run_id=found.run_id,
             subsets=(Subset.TRAIN, Subset.VALIDATION) if trained_on else (),
             made_at=found.registered_at,
+            identity=found.identity,
         )
         self._prove(file)
         self.ledger.adopt(file, version, by=by, why=why)

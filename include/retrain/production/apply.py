@@ -12,7 +12,8 @@ from retrain.errors import LedgerError, NoAnswerError, TrackerError
 from retrain.ledger.ledger import Ledger
 from retrain.ledger.promotions import LockedProduction
 from retrain.messages import texts
-from retrain.records import Move, Promotion
+from retrain.production.known import is_there
+from retrain.records import Move, Promotion, VersionId
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.transport import DEADLINE
 
@@ -30,43 +31,59 @@ def apply(model: str, ledger: Ledger, tracker: ExperimentTracker) -> str | None:
     pending = None
     try:
         with ledger.lock_production(model) as production:
-            owner = tracker.production(model)
+            owner = _owner(model, tracker)
             pending = production.pending()
-            if pending is not None and owner in (pending.from_version, pending.to_version):
+            if pending is not None and _can_go_on(pending, owner, tracker):
                 _carry_out(pending, owner, production, tracker)
                 production.close(pending, applied=True, announcement=texts.of_promotion)
                 log.info("Version %s of %s is in Production.", pending.to_version, model)
                 return pending.to_version
             if pending is not None:
                 production.close(pending, applied=False, announcement=texts.of_promotion)
-            if owner != production.head():
-                _record_by_hand(production, owner)
-            return owner
+            last = production.last()
+            if owner != (last.came if last else None):
+                _record_by_hand(production, last.came if last else None, owner, tracker.alias("Production"))
+            return owner.number if owner else None
     except LedgerError:
         if pending is not None:
             _repair(pending, ledger, tracker)
         raise
 
 
+def _owner(model: str, tracker: ExperimentTracker) -> VersionId | None:
+    found = tracker.in_production(model)
+    return None if found is None else VersionId(found.version, found.identity)
+
+
+def _can_go_on(pending: Promotion, owner: VersionId | None, tracker: ExperimentTracker) -> bool:
+    """Return whether Production is as it was decided for, and MLflow still has the version that was decided."""
+    if pending.came is None:
+        raise TrackerError(f"{pending.model}: promotion {pending.seq} names no version")
+    if owner == pending.came:
+        return True
+    return owner == pending.went and is_there(pending.model, pending.came, tracker)
+
+
 def _carry_out(
-    promotion: Promotion, owner: str | None, production: LockedProduction, tracker: ExperimentTracker
+    promotion: Promotion, owner: VersionId | None, production: LockedProduction, tracker: ExperimentTracker
 ) -> None:
-    model, target = promotion.model, promotion.to_version
-    if target is None:
-        raise TrackerError(f"{model}: promotion {promotion.seq} names no version")
-    if owner != target:
+    model, target = promotion.model, promotion.to_version or ""
+    if owner != promotion.came:
         production.confirm()
         try:
             tracker.set_production(model, target)
         except NoAnswerError:
             _wait_for_late_write(model, target, tracker)
+    has_stages = True
     if tracker.stage(model, target) != "Production":
         production.confirm()
-        tracker.transition_model_stage(model, target, "Production")
-    owner, stage = tracker.production(model), tracker.stage(model, target)
-    if owner != target or stage != "Production":
+        has_stages = tracker.transition_model_stage(model, target, "Production")
+        if not has_stages:
+            log.info("The registry has no stages: the alias alone says that version %s is in Production.", target)
+    found, stage = tracker.production(model), tracker.stage(model, target)
+    if found != target or (has_stages and stage != "Production"):
         raise TrackerError(
-            f"{model}: version {target} was put into Production, but MLflow says that version {owner} is there and "
+            f"{model}: version {target} was put into Production, but MLflow says that version {found} is there and "
             f"that version {target} is in {stage}; somebody changes it at the same time"
         )
 
@@ -95,21 +112,22 @@ def _repair(promotion: Promotion, ledger: Ledger, tracker: ExperimentTracker) ->
         last = production.last()
         if late is None or last is None or last.seq <= promotion.seq or last.to_version in (None, late):
             return
-        if tracker.production(model) == late:
+        if tracker.production(model) == late and last.came and is_there(model, last.came, tracker):
             tracker.set_production(model, last.to_version)
         if tracker.stage(model, late) == "Production":
             tracker.transition_model_stage(model, last.to_version, "Production")
         log.warning("A late write had put version %s of %s into Production; it was undone.", late, model)
 
 
-def _record_by_hand(production: LockedProduction, owner: str | None) -> None:
-    found = f"version {owner}" if owner else "no version"
-    row = production.append(
-        production.head(),
-        owner,
-        kind=Move.BY_HAND,
-        verdict=None,
-        by=_BY_HAND,
-        why=f"{found} was found to own the alias of Production",
-    )
+def _record_by_hand(
+    production: LockedProduction, before: VersionId | None, owner: VersionId | None, alias: str
+) -> None:
+    found = f"version {owner.number}" if owner else "no version"
+    why = f"{found} was found to own alias {alias}"
+    if before and owner and before.number == owner.number:
+        why += (
+            f"; it is made of {owner.identity}, and the version {before.number} before it of {before.identity}: the "
+            "registered model was deleted, and its numbers began again"
+        )
+    row = production.append(before, owner, kind=Move.BY_HAND, verdict=None, by=_BY_HAND, why=why)
     production.close(row, applied=True, announcement=texts.of_promotion)

@@ -1,12 +1,26 @@
 """Changes that people make to Production, through the ledger (DESIGN rule 1): put a version there, or roll back."""
 
-from retrain.errors import RetrainError, RollbackError, StaleVerdictError, TrackerError
-from retrain.ledger.promotions import LockedProduction
+from retrain.errors import (
+    LedgerError,
+    NoAnswerError,
+    NotFoundError,
+    RetrainError,
+    RollbackError,
+    StaleVerdictError,
+    TrackerError,
+)
+from retrain.ledger.promotions import before, were_in_production
 from retrain.production.adoption import Adoption
 from retrain.production.apply import apply
-from retrain.records import Move, Promotion
+from retrain.production.known import is_there, refuse_foreign
+from retrain.records import Move, Promotion, VersionId
+from retrain.text import shorten
 from retrain.tracker import validation
-from retrain.tracker.entities import Stage
+from retrain.tracker.entities import ModelVersion, Stage
+from retrain.tracker.server import model_id
+
+_LONGEST = 300
+"""Characters of an error that a row of the ledger repeats."""
 
 
 class Registry(Adoption):
@@ -27,7 +41,7 @@ class Registry(Adoption):
 
         expects: the version in Production as the caller knows it; None if it is empty. by, why: the person, and the
         reason. Raises StaleVerdictError if another version is in Production, and TrackerError if Production would be
-        left empty.
+        left empty, or if the registry has no such stage.
         """
         validation.stage(stage, archive_existing_versions)
         if stage == "Production":
@@ -35,17 +49,31 @@ class Registry(Adoption):
         if self.tracker.production(model) == version:
             raise TrackerError(f"{model}: version {version} is in Production; put another one there, or roll back")
         self.tracker.set_version_tags(model, version, _person_tags("stage_", by, why))
-        self.tracker.transition_model_stage(model, version, stage, archive_existing_versions)
+        has_stages = self.tracker.transition_model_stage(model, version, stage, archive_existing_versions)
+        if not has_stages and stage != "Staging":
+            raise TrackerError(
+                f"{model}: this registry has no stages, so version {version} cannot be {stage}; it has no alias of "
+                "Retrain's now"
+            )
         return None
 
     def rollback(self, model: str, *, expects: str, by: str, why: str, to: str | None = None) -> Promotion:
         """Put the version before, or version `to`, back into Production. Returns the ledger's row.
 
+        The version before is the nearest that loads and scores rows; why others were passed over is added to `why`.
         expects: the version to be taken back. Raises StaleVerdictError if another version is in Production,
-        RollbackError if there is no version to go back to, and RetrainError if the target does not load or does not
-        score rows. A second call returns the row of the first.
+        RollbackError if there is no version to go back to, or not `to`, and RetrainError if `to` does not load or does
+        not score rows. A second call returns the row of the first.
         """
         return self._move(model, Move.ROLLBACK, to, expects=expects, by=by, why=why)
+
+    def choice(self, model: str, but: str | None) -> str:
+        """Return which versions may go back into Production, and why others that were there may not, as a clause."""
+        ours, were = self.ledger.known_versions(model), were_in_production(self.ledger.history(model), but=but)
+        possible = ", ".join(each.number for each in were if each in ours) or "none"
+        others = [each.number for each in were if each not in ours]
+        not_ours = f"; not {', '.join(others)}: not logged by Retrain, and not adopted" if others else ""
+        return f"choose from {possible}{not_ours}"
 
     def register_model(
         self, run_id: str, model: str, uri: str | None = None, *, key: str | None = None, by: str, why: str = ""
@@ -56,9 +84,11 @@ class Registry(Adoption):
         the ledger records that it is this version, so that it can be put into Production.
         """
         uri = uri or self.tracker.model_of_run(run_id)
-        version = self.ledger.version_of(uri, model) or self.tracker.register_model(run_id, model, uri, key=key)
+        known = version = self.ledger.version_of(uri, model)
+        if version is None or not is_there(model, VersionId(version, model_id(uri)), self.tracker):
+            version = self.tracker.register_model(run_id, model, uri, key=key)
         self.tracker.set_version_tags(model, version, _person_tags("", by, why))
-        self.ledger.link_version(uri, version, model)
+        self.ledger.link_version(uri, version, model, instead_of=known)
         return version
 
     def delete_run(self, run_id: str, *, by: str, why: str) -> None:
@@ -92,32 +122,77 @@ class Registry(Adoption):
         apply(model, self.ledger, self.tracker)
         with self.ledger.lock_production(model) as production:
             last = production.last()
-            if last and (last.kind, last.from_version) == (kind, expects) and wanted in (None, last.to_version):
-                return last  # this is a repeated call
-            head = last.to_version if last else None
-            if head != expects:
-                raise StaleVerdictError(
-                    f"{model}: version {head or 'none'} is in Production, not {expects or 'none'}: look again"
-                )
-            version = wanted or _before(production, model, expects)
-        if version == expects:
-            raise RetrainError(f"{model}: version {version} is in Production already")
-        self.prove(model, version)
+        if last and (last.kind, last.from_version) == (kind, expects) and wanted in (None, last.to_version):
+            return last  # this is a repeated call
+        head = last.came if last else None
+        if (head.number if head else None) != expects:
+            raise StaleVerdictError(
+                f"{model}: version {head.number if head else 'none'} is in Production, not {expects or 'none'}: look "
+                "again"
+            )
+        if wanted == expects:
+            raise RetrainError(f"{model}: version {wanted} is in Production already")
+        if kind is Move.ROLLBACK:
+            target, why = self._back(model, head, wanted, why)
+        else:
+            if head is None:
+                refuse_foreign(model, self.ledger, self.tracker, but=wanted)
+            target = self._proved(self.tracker.get_model_version(model, wanted))
         with self.ledger.lock_production(model) as production:
-            if production.pending() is not None or production.head() != expects:
+            now = production.last()
+            if production.pending() is not None or (now.came if now else None) != head:
                 raise StaleVerdictError(f"{model}: Production was changed meanwhile: look again")
-            row = production.append(expects, version, kind=kind, verdict=None, by=by, why=why)
+            row = production.append(head, target, kind=kind, verdict=None, by=by, why=why)
         apply(model, self.ledger, self.tracker)
         return next(each for each in self.ledger.history(model) if each.seq == row.seq)
+
+    def _proved(self, version: ModelVersion) -> VersionId:
+        self.prove(version)
+        return VersionId(version.version, version.identity)
+
+    def _back(self, model: str, head: VersionId | None, wanted: str | None, why: str) -> tuple[VersionId, str]:
+        """Return the version that goes back into Production, and why it is that one."""
+        history = self.ledger.history(model)
+        if wanted is not None:
+            but = head.number if head else None
+            target = next((each for each in were_in_production(history, but) if each.number == wanted), None)
+            if target is None:
+                raise RollbackError(
+                    f"{model}: version {wanted} cannot go back into Production; {self.choice(model, but)}"
+                )
+            return self._proved(self._as_it_was(model, target)), why
+        passed = list[str]()
+        for each in before(history, head) if head else ():
+            try:
+                target = self._proved(self._as_it_was(model, each))
+            except (NoAnswerError, LedgerError):
+                raise  # says nothing about the version
+            except RetrainError as error:
+                passed.append(f"version {each.number}: {shorten(error.message, _LONGEST)}")
+            else:
+                return target, f"{why} (passed over: {'; '.join(passed)})" if passed else why
+        number = head.number if head else "none"
+        if not passed:
+            raise RollbackError(
+                f"{model}: nothing was in Production before version {number}; name the one to go back to"
+            )
+        raise RollbackError(f"{model}: no version before {number} can go back into Production: {'; '.join(passed)}")
+
+    def _as_it_was(self, model: str, wanted: VersionId) -> ModelVersion:
+        """Return this version as MLflow has it. Raises RollbackError if it is gone, or if another has its number."""
+        try:
+            found = self.tracker.get_model_version(model, wanted.number)
+        except NotFoundError:
+            raise RollbackError(f"{model}: version {wanted.number} was deleted in MLflow") from None
+        if found.identity != wanted.identity:
+            raise RollbackError(
+                f"{model}: version {wanted.number} is not the one that was in Production: it is made of "
+                f"{found.identity}, and that one was made of {wanted.identity}. The registered model was deleted in "
+                "MLflow, and its numbers began again; name another version, or let a cycle judge this one"
+            )
+        return found
 
 
 def _person_tags(prefix: str, by: str, why: str) -> dict[str, str]:
     """Return the tags that record who has made a change, and why."""
     return {f"retrain.{prefix}by": by, f"retrain.{prefix}why": why}
-
-
-def _before(production: LockedProduction, model: str, version: str | None) -> str:
-    forward = production.forward_to(version) if version else None
-    if forward is None or forward.from_version is None:
-        raise RollbackError(f"{model}: nothing was in Production before version {version}; name the one to go back to")
-    return forward.from_version

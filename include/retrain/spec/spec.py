@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from retrain.errors import SpecError
 from retrain.metrics import described
+from retrain.spec.aliases import Aliases
 from retrain.spec.candidates import Candidates, CandidateSpec
 from retrain.spec.checks import Checks
 from retrain.spec.fields import Section
@@ -22,16 +23,15 @@ def _one_or_more(value: object) -> object:
 
 
 def model_name(name: str) -> str:
-    """Return the name. Raises PydanticCustomError for one that a path, a line or a search in MLflow cannot hold."""
-    if "\" in name or ("'" in name and '"' in name):
-        what = "a backslash" if "\" in name else "both kinds of quotes"
+    """Return the name. Raises PydanticCustomError where MLflow could not search for it, or a path could not hold it."""
+    found = [character for character in name if character == "\\" or not character.isprintable()]
+    if found or ("'" in name and '"' in name):
+        what = json.dumps(found[0]) if found else "both kinds of quotes"
         raise PydanticCustomError(
             "model_name", "holds {what}, which MLflow cannot search for; remove it", {"what": what}
         )
-    if name == "." or name.startswith("..") or not name.isprintable() or name != name.strip():
-        raise PydanticCustomError(
-            "model_name", "is not a name for a model; use printable characters, no blank at its ends, and no dots first"
-        )
+    if name == "." or name.startswith("..") or name != name.strip():
+        raise PydanticCustomError("model_name", "begins with two dots, or ends with a blank; remove them")
     return name
 
 
@@ -40,6 +40,8 @@ class Spec(Section):
 
     model: Annotated[str, Field(pattern=r"^[^/:\s][^/:]{0,199}$"), AfterValidator(model_name)]
     """Name in the registry."""
+    aliases: Aliases = Aliases()
+    """Of its versions in the registry."""
     description: str = ""
     source: SourceSpec
     threshold: Threshold = Threshold()

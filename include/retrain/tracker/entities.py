@@ -3,7 +3,9 @@
 Comments stand in place of class docstrings, which would become descriptions in the API's document.
 """
 
+import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,7 +87,9 @@ class RegisteredModel:
     name: str
     production: str | None
     staging: str | None
-    """`production` and `staging`: the versions that own these aliases."""
+    """`production` and `staging`: the versions that own the aliases of these names, or those that its spec names."""
+    aliases: Mapping[str, str]
+    """All aliases, each with the version that owns it."""
     tags: Mapping[str, str]
 
 
@@ -99,6 +103,21 @@ class ModelVersion:
     source: str
     tags: Mapping[str, str]
     registered_at: datetime
+
+    @property
+    def identity(self) -> str:
+        """What it is made of: the id of its logged model, or else a digest of where its files are.
+
+        A number alone names no version: when a registered model is deleted, MLflow gives its numbers anew.
+        """
+        logged = re.search(r"(?:^|/)(m-[0-9a-f]{32})(?:/|$)", self.source)
+        return logged[1] if logged else hashlib.sha256(self.source.encode()).hexdigest()[:32]
+
+    @property
+    def standing(self) -> str:
+        """Its number, with its stage and its aliases, as a part of a sentence."""
+        owned = [f"alias {alias}" for alias in self.aliases]
+        return f"version {self.version} ({', '.join([f'stage {self.stage}', *owned])})"
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from typing import cast
 import mlflow.entities as theirs
 from mlflow.entities.model_registry import ModelVersion as TheirVersion
 from mlflow.entities.model_registry import RegisteredModel as TheirModel
+from mlflow.exceptions import MlflowException
 
 from retrain.errors import NotFoundError, TrackerError
 from retrain.tracker import filters, validation
 from retrain.tracker.entities import ModelVersion, Page, RegisteredModel, Stage
 from retrain.tracker.server import AT_MOST, KEY, Server, model_id, tagged, time_of
-from retrain.tracker.transport import AlreadyExistsError
+from retrain.tracker.transport import AlreadyExistsError, is_missing
 
 
 class Registry(Server):
@@ -88,7 +89,7 @@ class Registry(Server):
     def _model(self, found: TheirModel) -> RegisteredModel:
         owners = {alias: str(version) for alias, version in found.aliases.items()}
         production, staging = (owners.get(self._aliases[stage]) for stage in ("Production", "Staging"))
-        return RegisteredModel(found.name, production, staging, dict(found.tags))
+        return RegisteredModel(found.name, production, staging, owners, dict(found.tags))
 
     def set_version_tags(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
         """Set tags of a version; tags with other names stay."""
@@ -119,13 +120,18 @@ class Registry(Server):
         return owned
 
     def production(self, model_name: str) -> str | None:
+        """Return the number of the version that `in_production` returns."""
+        found = self.in_production(model_name)
+        return None if found is None else found.version
+
+    def in_production(self, model_name: str) -> ModelVersion | None:
         """Return the version that owns the alias of Production; None if none does, or if there is no such model."""
         return self._owner(model_name, self._aliases["Production"])
 
-    def _owner(self, model_name: str, alias: str) -> str | None:
+    def _owner(self, model_name: str, alias: str) -> ModelVersion | None:
         try:
             with self._translated_errors(f"model {model_name!r}"):
-                return str(self._client.get_model_version_by_alias(model_name, alias).version)
+                return _version(self._client.get_model_version_by_alias(model_name, alias))
         except NotFoundError:
             return None
         except TrackerError as error:
@@ -141,23 +147,30 @@ class Registry(Server):
 
     def transition_model_stage(
         self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
-    ) -> None:
-        """Set a version's stage. Raises TrackerError if two versions would be in Production.
+    ) -> bool:
+        """Set a version's stage. Returns whether the registry has stages: some have aliases alone.
 
-        The alias of Staging moves with its stage; only `set_production` moves that of Production.
+        The alias of Staging moves with its stage; only `set_production` moves that of Production. Raises TrackerError
+        if two versions would be in Production.
         """
         validation.stage(stage, archive_existing_versions)
         # MLflow archives existing versions of Staging and Production, and refuses to do so for other stages.
         archive = archive_existing_versions and stage in ("Staging", "Production")
-        staging = self._aliases["Staging"]
+        staging, has_stages = self._aliases["Staging"], True
         with self._translated_errors(f"stage of {model_name!r} version {version}"), warnings.catch_warnings():
             # MLflow warns that stages will be removed; as long as they exist, they agree with the aliases.
             warnings.simplefilter("ignore", FutureWarning)
-            self._client.transition_model_version_stage(model_name, version, stage, archive)
+            try:
+                self._client.transition_model_version_stage(model_name, version, stage, archive)
+            except MlflowException as error:
+                if not is_missing(error):
+                    raise
+                has_stages = False
             if stage == "Staging":
                 self._client.set_registered_model_alias(model_name, staging, version)
-            elif self._owner(model_name, staging) == version:
+            elif (owner := self._owner(model_name, staging)) is not None and owner.version == version:
                 self._client.delete_registered_model_alias(model_name, staging)
+        return has_stages
 
     def stage(self, model_name: str, version: str) -> Stage:
         """Return a version's stage. Raises NotFoundError if there is no such version."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from copy import copy
 from datetime import UTC, datetime
 from math import copysign, inf
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from mlflow import MlflowClient
 
@@ -39,20 +40,27 @@ class Server:
         ca_bundle: str | None = None,
         name: str | None = None,
         deadline: float = DEADLINE,
-        production_alias: str = "production",
-        staging_alias: str = "staging",
     ) -> None:
         """uri: of the tracking server. name: what errors call it, such as the id of its connection.
 
         ca_bundle: file with the certificates that the server's is checked against. deadline: seconds for each call.
-        production_alias, staging_alias: the aliases that the versions in these stages own.
         """
         transport.set_up(uri, deadline, ca_bundle)
         transport.log_in(uri, username, password, token)
         self._uri = uri
         self._server = uri if name is None else f"{name}, {uri}"
-        self._aliases: dict[str, str] = {"Production": production_alias, "Staging": staging_alias}
+        self._aliases: dict[str, str] = {"Production": "production", "Staging": "staging"}
         self._client = MlflowClient(tracking_uri=uri, registry_uri=registry_uri)
+
+    def with_aliases(self, production: str, staging: str) -> Self:
+        """Return this tracker for a model whose versions in Production and in Staging own these aliases."""
+        other = copy(self)
+        other._aliases = {"Production": production, "Staging": staging}
+        return other
+
+    def alias(self, stage: str) -> str:
+        """Return the alias of Production or of Staging."""
+        return self._aliases[stage]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._server})"

@@ -35,6 +35,7 @@ _FILE_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permis
 _NO_ANSWER = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 """Error codes of MLflow that a retry can help with. The second one means that its database is down, or that another
 transaction was faster."""
+_NO_SUCH_CALL = ("ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED")
 _CONFIDENTIAL = re.compile(r"\[SQL|psycopg2|sqlite3|://|host=")
 """Signs of an address, or of an error of MLflow's database, which MLflow passes on with the SQL statement."""
 
@@ -60,6 +61,11 @@ def translated_errors(server: str, what: str) -> Iterator[None]:
         if code not in _NO_ANSWER or 0 < _status(error) < 500 or isinstance(error, _FILE_ERRORS):
             raise TrackerError(message, where=where) from error
         raise NoAnswerError(message, where=where) from error
+
+
+def is_missing(error: MlflowException) -> bool:
+    """Return whether the server has no such call: an older or newer one, or a registry of another kind."""
+    return error.error_code in _NO_SUCH_CALL or "is unsupported for models in" in str(error)
 
 
 def _status(error: MlflowException | OSError) -> int:

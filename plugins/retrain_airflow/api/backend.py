@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from fastapi import Depends, Request
 
 from retrain.errors import NotFoundError
+from retrain.spec.aliases import Aliases
 from retrain.spec.files import SpecFile, SpecFolder
 from retrain_airflow.api.calls import Calls
 
@@ -80,11 +81,13 @@ class Backend:
         return None if found is None else found.dag_id
 
     def registry(self, model: str | None = None) -> "Registry":
-        """Return the registry; model: the one whose spec says which types are trusted."""
+        """Return the registry; model: the one whose spec says which types are trusted, and names its aliases."""
         from retrain.production.registry import Registry
 
         found = None if model is None else self._spec(model)
-        return Registry(self.ledger(), self.tracker(), self.snapshots(), found.spec.trust if found else ())
+        aliases = found.spec.aliases if found else Aliases()
+        tracker = self.tracker().with_aliases(aliases.production, aliases.staging)
+        return Registry(self.ledger(), tracker, self.snapshots(), found.spec.trust if found else ())
 
     def _spec(self, model: str) -> SpecFile | None:
         return next((file for file in self.specs().files if file.spec.model == model), None)

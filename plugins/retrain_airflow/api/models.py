@@ -1,12 +1,15 @@
 """Routes about the registry: versions, changes of Production, and its history."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter
 
 from retrain.records import Promotion
+from retrain.spec.aliases import Aliases
 from retrain.tracker.entities import RegisteredModel
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Permission, Who, allow, needs
-from retrain_airflow.api.backend import Use
+from retrain_airflow.api.backend import Use, Using
 from retrain_airflow.api.bodies.models import (
     History,
     JudgedVersion,
@@ -31,7 +34,7 @@ async def register_model(body: NewVersion, caller: Who, use: Use, key: Idempoten
     """Register a model of a run as a version, once."""
 
     def make(claim: str | None) -> str:
-        return use.backend.registry().register_model(
+        return use.backend.registry(body.model_name).register_model(
             body.run_id, body.model_name, body.model_uri, key=claim, by=caller.name, why=body.why
         )
 
@@ -68,17 +71,32 @@ async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitio
 async def list_models(use: Use, max_results: Size = 100, page_token: PageToken = None) -> RegisteredModels:
     """All registered models, by name."""
     after = paging.place(page_token, "models", max_results)
-    page = await use.quick(lambda: use.tracker().page_of_models(max_results, after))
-    return RegisteredModels(
-        models=list(page.items),
-        next_page_token=paging.token(page.next, "models", max_results),
-    )
+
+    def listed() -> RegisteredModels:
+        page, named = use.tracker().page_of_models(max_results, after), _aliases(use)
+        return RegisteredModels(
+            models=[_by_its_aliases(each, named) for each in page.items],
+            next_page_token=paging.token(page.next, "models", max_results),
+        )
+
+    return await use.quick(listed)
 
 
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_model(model_name: ModelInPath, use: Use) -> RegisteredModel:
     """One model, with its versions in Production and in Staging."""
-    return await use.quick(lambda: use.tracker().get_model(model_name))
+    return await use.quick(lambda: _by_its_aliases(use.tracker().get_model(model_name), _aliases(use)))
+
+
+def _aliases(use: Using) -> dict[str, Aliases]:
+    """Return the aliases that the specs name, by model."""
+    return {file.spec.model: file.spec.aliases for file in use.backend.specs().files}
+
+
+def _by_its_aliases(model: RegisteredModel, named: dict[str, Aliases]) -> RegisteredModel:
+    """Return the model with the versions that own the aliases of its spec."""
+    names, owners = named.get(model.name, Aliases()), model.aliases
+    return replace(model, production=owners.get(names.production), staging=owners.get(names.staging))
 
 
 @router.get("/{model_name}/versions", dependencies=[needs(Permission.READ)], responses=responses(404))
@@ -101,7 +119,7 @@ async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use)
 
     def judged() -> JudgedVersion:
         found = ModelVersion.model_validate(use.tracker().get_model_version(model_name, version))
-        verdict, at = use.backend.ledger().verdict_of_version(model_name, version) or (None, None)
+        verdict, at = use.backend.ledger().verdict_of_version(model_name, version, found.identity) or (None, None)
         return JudgedVersion(**found.model_dump(), verdict=verdict, judged_at=at)
 
     return await use.quick(judged)

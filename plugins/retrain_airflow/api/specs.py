@@ -82,11 +82,13 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
     last = ledger.last_verdict(model)
     history = [each for each in ledger.history(model) if each.applied_at]
     production = history[-1].to_version if history else None
+    were, known = were_in_production(history, but=production)[:_MOST_VERSIONS], ledger.known_versions(model)
     return SpecState(
         **_name(file).model_dump(),
         production=production,
         promotion=history[-1] if history else None,
-        were_in_production=were_in_production(history, but=production)[:_MOST_VERSIONS],
+        were_in_production=[each.number for each in were if each in known],
+        cannot_go_back=[each.number for each in were if each not in known],
         freeze=ledger.freeze_of(model),
         mode=spec.mode,
         approval=spec.approval is not None,

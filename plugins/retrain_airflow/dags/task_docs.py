@@ -8,8 +8,12 @@ spec's thresholds lets the cycle go on: `rows`, or `min_rows` after `max_wait`.
 
 **Skipped**: not enough yet. The next run looks again; *ignore the threshold* in the trigger form goes on regardless.
 
-**Red**: the source or Retrain's own database does not answer, or the spec names a column that is not there. The last
-line of the log says which of these it is. Nothing was started.
+**Red with "no version owns alias"** or **"the ledger knows"**: what looks like Production in MLflow is not Retrain's.
+The message, which the team has as well, names the version and what to do. Nothing was started, and no row counts as
+used.
+
+**Red otherwise**: the source, MLflow or Retrain's own database does not answer, or the spec names a column that is not
+there. The last line of the log says which of these it is. Nothing was started.
 """
 
 SNAPSHOT = """
@@ -124,10 +128,12 @@ rollback works as always. *Trigger* asks for the model, the number of days, and 
 """
 
 ROLLBACK = """
-Puts the previous version, or the chosen one, back into Production; first, that version must load and score rows in a
-fresh process. It is one row in the ledger, with the reason and the name of the user who started the run.
+Puts the version before, or the chosen one, back into Production; first, that version must load and score rows in a
+fresh process. If none is chosen, versions that cannot are passed over. It is one row in the ledger, with the reason
+and the name of the user who started the run.
 
-**Red with "choose from"**: the message lists the versions that can go back. Nothing was changed.
+**Red with "choose from"** or **"can go back"**: the message lists the versions that can go back, and why others cannot.
+Nothing was changed.
 
 **Red with "look again"**: somebody changed Production first. Look at what is there now before you try again.
 

@@ -81,7 +81,8 @@ class RetrainHook(BaseHook):
 
     @cached_property
     def tracker(self) -> "ExperimentTracker":
-        return TrackerHook(self._tracker_conn_id).tracker
+        aliases = self.spec.aliases
+        return TrackerHook(self._tracker_conn_id).tracker.with_aliases(aliases.production, aliases.staging)
 
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
         """Return the cycle of the DAG run that `context` belongs to. note: shown on the runs in MLflow."""

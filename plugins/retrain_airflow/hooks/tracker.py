@@ -10,7 +10,7 @@ from retrain_airflow.hooks.connections import extra_of, get, url
 if TYPE_CHECKING:
     from retrain.tracker.client import ExperimentTracker
 
-_TEXTS = ("registry_uri", "token", "ca_bundle", "production_alias", "staging_alias")
+_TEXTS = ("registry_uri", "token", "ca_bundle")
 
 
 class TrackerHook(BaseHook):

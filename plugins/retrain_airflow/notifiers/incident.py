@@ -3,7 +3,7 @@ from typing import Any
 
 from airflow.sdk import BaseNotifier, Context
 
-from retrain.errors import BlockedDataError
+from retrain.errors import ToldError
 from retrain.records import Fault, Incident
 from retrain_airflow import task_faults
 from retrain_airflow.hooks.retrain import RetrainHook
@@ -34,8 +34,8 @@ class IncidentNotifier(BaseNotifier):
         if error is None and ("reason" in context or "deadline" in context):
             key, incident = _of_run(model, dict(context))
             hook.ledger.announce(key, texts.of_incident(incident))
-        # The core has announced blocked data already, once for the same rows: it only has to be delivered.
-        elif not isinstance(error, BlockedDataError):
+        # The core has announced it already, once for the same rows or the same version: it only has to be delivered.
+        elif not isinstance(error, ToldError):
             fault = Fault(name=task_faults.name(context["ti"], error), incident=_of_task(model, context))
             hook.ledger.fail(fault, key=task_faults.key(context["ti"]), announcement=texts.of_fault)
         outbox.send(model, channels(hook.spec), ledger=hook.ledger)

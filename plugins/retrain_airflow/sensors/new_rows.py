@@ -4,6 +4,7 @@ from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
 from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.hooks.tracker import TrackerHook
 
 
 class NewRowsSensor(BaseSensorOperator):
@@ -19,6 +20,7 @@ class NewRowsSensor(BaseSensorOperator):
         *,
         spec: str,
         ignore_threshold: Any = False,
+        tracker_conn_id: str = TrackerHook.default_conn_name,
         ledger_conn_id: str = "retrain_state",
         timeout: float = 0,
         soft_fail: bool = True,
@@ -28,19 +30,34 @@ class NewRowsSensor(BaseSensorOperator):
         super().__init__(timeout=timeout, soft_fail=soft_fail, **kwargs)
         self.spec = spec
         self.ignore_threshold = ignore_threshold
+        self.tracker_conn_id = tracker_conn_id
         self.ledger_conn_id = ledger_conn_id
         self._hinted = False
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
-        """Return whether the cycle goes on, and what was counted: a `retrain.cycle.threshold.Sensed` as JSON."""
+        """Return whether the cycle goes on, and what was counted: a `retrain.cycle.threshold.Sensed` as JSON.
+
+        Raises ToldError, before anything is read or trained, where what looks like Production is not known.
+        """
         from retrain.cycle.sense import sense
 
-        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
+        hook = RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)
         sensed = sense(hook.spec, source=hook.source, ledger=hook.ledger)
         self.log.info("%s", sensed)
         metrics.rows_waiting(self.spec, sensed.new_rows)
         self._hint(hook)
-        return PokeReturnValue(sensed.enough or bool(self.ignore_threshold), sensed.to_json())
+        goes_on = sensed.enough or bool(self.ignore_threshold)
+        if goes_on:
+            self._refuse_unknown(hook)
+        return PokeReturnValue(goes_on, sensed.to_json())
+
+    @staticmethod
+    def _refuse_unknown(hook: RetrainHook) -> None:
+        from retrain.production.known import (
+            refuse_unknown,  # it imports MLflow, which a run that is skipped never needs
+        )
+
+        refuse_unknown(hook.spec.model, hook.ledger, hook.tracker)
 
     def _hint(self, hook: RetrainHook) -> None:
         """Log why counting is slow, once however often the sensor looks."""

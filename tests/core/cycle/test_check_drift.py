@@ -9,6 +9,7 @@ import pytest
 from retrain.cycle.check import _metric_name, check
 from retrain.records import ModelFile, Subset
 from retrain.tracker.client import ExperimentTracker
+from retrain.tracker.entities import ModelVersion
 from tests.core.conftest import Make, World
 from tests.core.cycle.looking import quick, read, run_of, uploaded
 
@@ -16,10 +17,12 @@ from tests.core.cycle.looking import quick, read, run_of, uploaded
 def produce(model: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Version 1 in Production, without its training."""
     subsets = (Subset.TRAIN, Subset.VALIDATION)
-    uri = f"models:/{uuid4().hex}"
+    uri = f"models:/m-{uuid4().hex}"
     model.ledger.save_model_file(ModelFile(uri, "digest", model.model, "whole", model.take().id, "run", subsets))
     model.ledger.save_version(uri, "1")
-    monkeypatch.setattr(ExperimentTracker, "production", lambda *_: "1")
+    source = uri.removeprefix("models:/")
+    owner = ModelVersion(model.model, "1", "Production", ("production",), "run", source, {}, datetime.now(UTC))
+    monkeypatch.setattr(ExperimentTracker, "in_production", lambda *_: owner)
 
 
 def test_the_rows_that_production_was_trained_on_have_next_to_no_drift(
@@ -97,7 +100,8 @@ def test_of_a_production_whose_training_rows_nobody_knows_there_is_no_drift(
 ) -> None:
     model = quick(world)
     model.feed(300)
-    monkeypatch.setattr(ExperimentTracker, "production", lambda *_: "1")
+    owner = ModelVersion(model.model, "1", "Production", ("production",), "run", "s3://b/m", {}, datetime.now(UTC))
+    monkeypatch.setattr(ExperimentTracker, "in_production", lambda *_: owner)
     cycle, snapshot = model.cycle(), model.take()
     check(cycle, snapshot)
     adopted = ModelFile(uuid4().hex, "digest", model.model, "theirs", None, None, (), made_at=datetime.now(UTC))

@@ -8,6 +8,7 @@ import pytest
 from retrain.errors import LedgerError, StaleVerdictError
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
+from retrain.records import VersionId
 from retrain.spec.source import Split
 from tests.core.ledger.rows import MODEL, apply, at_once, deliver, head, save, snapshot, until_one_waits, verdict
 
@@ -89,26 +90,26 @@ def test_a_superseded_promotion_changes_no_head_and_is_told(judged):
 
 
 def test_a_change_by_hand_is_a_row_without_a_verdict(judged):
-    for version in ("7", None):
+    for went, came in ((None, VersionId("7", "m-7")), (VersionId("7", "m-7"), None)):
         with judged.lock_production(MODEL) as production:
-            row = production.append(production.head(), version, verdict=None, by="a person", why="a demonstration")
+            row = production.append(went, came, verdict=None, by="a person", why="a demonstration")
             production.close(row, applied=True, announcement=texts.of_promotion)
 
     assert head(judged) is None
-    assert (row.seq, row.from_version, row.to_version, row.verdict) == (2, "7", None, None)
+    assert (row.seq, row.went, row.came, row.verdict) == (2, VersionId("7", "m-7"), None, None)
 
 
 def test_the_database_itself_refuses_a_second_promotion_under_way(judged):
     judged.open_promotion(verdict("v1"), "dag", "better")
 
     with pytest.raises(LedgerError, match="unique"), judged.lock_production(MODEL) as production:
-        production.append(None, "2", verdict=None, by="a person", why="haste")
+        production.append(None, VersionId("2", None), verdict=None, by="a person", why="haste")
 
 
 def test_a_ledger_block_that_fails_leaves_nothing_behind(judged):
     def fail():
         with judged.lock_production(MODEL) as production:
-            row = production.append(None, "1", verdict=None, by="a person", why="a test")
+            row = production.append(None, VersionId("1", None), verdict=None, by="a person", why="a test")
             production.close(row, applied=True, announcement=texts.of_promotion)
             raise KeyError
 
@@ -123,7 +124,7 @@ def test_a_ledger_block_that_fails_leaves_nothing_behind(judged):
 def test_whoever_comes_second_to_the_ledger_waits_and_sees_what_the_first_wrote(judged, database):
     with ThreadPoolExecutor(1) as pool:
         with judged.lock_production(MODEL) as production:
-            row = production.append(None, "1", verdict=None, by="the first", why="a test")
+            row = production.append(None, VersionId("1", None), verdict=None, by="the first", why="a test")
             second = pool.submit(head, judged)
             until_one_waits(database)
             production.close(row, applied=True, announcement=texts.of_promotion)
@@ -136,7 +137,7 @@ def test_the_ledgers_of_two_models_are_apart(judged, database):
     other = Ledger(lambda: psycopg2.connect(database.dsn, options="-c lock_timeout=2s"))
 
     with judged.lock_production(MODEL) as production:
-        production.append(None, "1", verdict=None, by="a person", why="a test")
+        production.append(None, VersionId("1", None), verdict=None, by="a person", why="a test")
 
         assert head(other, "other") is None
     with other.lock_production("other") as production:

@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from retrain.errors import EstimatorError, RetrainError, UntrustedModelError
+from retrain.errors import EndedError, EstimatorError, UntrustedModelError
 from retrain.models.sandbox import Reply, Sandbox
 from retrain.records import ModelFile, Subset
 from retrain.tracker import model_writer
@@ -107,7 +107,7 @@ def test_a_process_that_is_ended_from_outside_says_nothing_about_the_model(track
             while not (forks := manager.children()) or "printed.txt" not in str(forks[0].open_files()):
                 time.sleep(0.05)
             [manager, *forks][of_the_two].terminate()
-            with pytest.raises(RetrainError, match=f"^{file.uri}: the fresh process was ended") as refused:
+            with pytest.raises(EndedError, match=f"^{file.uri}: the fresh process was ended") as refused:
                 waiting.result()
             assert not isinstance(refused.value, EstimatorError)
             assert psutil.wait_procs(forks, timeout=10)[1] == []

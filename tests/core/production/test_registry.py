@@ -79,7 +79,7 @@ def test_a_target_whose_files_were_changed_is_not_put_back(world: Make, mlflow_s
     (stored,) = mlflow_server.home.artifacts.rglob(f"{file.uri.removeprefix('models:/')}/**/model.skops")
     stored.write_bytes(stored.read_bytes() + b" ")
     with pytest.raises(UntrustedModelError, match="its files are not the ones that were logged"):
-        two.registry.rollback(two.model, expects="2", **PERSON)
+        two.registry.rollback(two.model, expects="2", to="1", **PERSON)
     assert two.tracker.production(two.model) == "2"
     assert len(two.ledger.history(two.model)) == 2
 
@@ -160,13 +160,15 @@ def test_a_file_that_retrain_logged_is_registered_once_and_can_be_put_into_produ
 
 
 def test_the_verdict_behind_a_version_and_the_last_one_are_found(two: World) -> None:
-    behind = two.ledger.verdict_of_version(two.model, "2")
+    identity = two.tracker.get_model_version(two.model, "2").identity
+    behind = two.ledger.verdict_of_version(two.model, "2", identity)
     last = two.ledger.last_verdict(two.model)
     assert behind is not None
     assert last is not None
     assert behind[0].matchup.version == "2"
     assert behind == last
-    assert two.ledger.verdict_of_version(two.model, "9") is None
+    assert two.ledger.verdict_of_version(two.model, "9", identity) is None
+    assert two.ledger.verdict_of_version(two.model, "2", "m-of another") is None
     assert two.ledger.last_verdict("none") is None
 
 

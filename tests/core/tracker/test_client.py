@@ -171,11 +171,11 @@ def test_types_beyond_the_list_are_refused_until_a_spec_trusts_them(
 
 
 def test_the_alias_of_production_can_have_another_name(
-    mlflow_server: Running, tracker: ExperimentTracker, run: str, key: str, logged: LoggedModel
+    tracker: ExperimentTracker, run: str, key: str, logged: LoggedModel
 ) -> None:
     name = f"toy-{key}"
     tracker.register_model(run, name, logged.uri, key=key)
-    champion = ExperimentTracker(mlflow_server.mlflow_url, production_alias="champion")
+    champion = tracker.with_aliases("champion", "staging")
     champion.set_production(name, "1")
     assert champion.production(name) == "1"
     assert tracker.production(name) is None

@@ -42,7 +42,9 @@ CREATE TABLE retrain.snapshots (
 
 -- One row for each model file that we logged, or that a person adopted: the digest that it must have when it is loaded.
 CREATE TABLE retrain.model_files (
-    uri text PRIMARY KEY,
+    uri text NOT NULL,
+    -- What its version is known by beside the number: MLflow gives the numbers of a deleted model anew.
+    identity text NOT NULL,
     digest text NOT NULL,
     model text NOT NULL,
     name text NOT NULL,
@@ -57,7 +59,8 @@ CREATE TABLE retrain.model_files (
     recipe text,
     adopted_by text,
     adopted_why text,
-    UNIQUE (model, version),
+    PRIMARY KEY (uri, identity),
+    UNIQUE (model, version, identity),
     FOREIGN KEY (model, snapshot) REFERENCES retrain.snapshots,
     CHECK (adopted_by IS NOT NULL OR (snapshot IS NOT NULL AND run_id IS NOT NULL)),
     CHECK (snapshot IS NOT NULL OR made_at IS NOT NULL)
@@ -91,7 +94,9 @@ CREATE TABLE retrain.promotions (
     model text NOT NULL REFERENCES retrain.models,
     seq int NOT NULL CHECK (seq > 0),
     from_version text,
+    from_identity text,
     to_version text,
+    to_identity text,
     -- A rollback undoes the forward row that put a version into Production.
     kind text NOT NULL CHECK (kind IN ('forward', 'rollback', 'by_hand')),
     verdict text UNIQUE REFERENCES retrain.verdicts (id),

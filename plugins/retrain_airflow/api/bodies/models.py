@@ -68,6 +68,8 @@ class ModelVersion(BaseModel):
 
     model: str
     version: str
+    identity: str
+    """What it is made of: if a model is deleted, MLflow gives the numbers of its versions anew."""
     stage: Stage
     aliases: tuple[str, ...]
     run_id: str | None

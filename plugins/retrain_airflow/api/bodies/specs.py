@@ -44,7 +44,9 @@ class SpecState(SpecName):
     promotion: Promotion | None
     """The change that put it there."""
     were_in_production: list[str]
-    """The other versions that were in Production, which a rollback may put back: the newest 20, the newest first."""
+    """The other versions that were in Production, which a rollback may put back: of the newest 20, the newest first."""
+    cannot_go_back: list[str]
+    """Those of the 20 that no rollback puts back: Retrain did not log them, and nobody adopted them."""
     freeze: Freeze | None
     """The freeze that keeps Production as it is."""
     mode: Mode

@@ -41,13 +41,18 @@ function RollBack({ look, spec }) {
     does:
       `Version ${spec.production} leaves Production at once, and the version that you choose goes back there, after a check ` +
       `that it loads and scores rows. The team is told, with your reason. A version that was taken back must win again, on ` +
-      `later rows.`,
+      `later rows.${others(spec)}`,
     fields,
     look,
     name: "Roll back",
     run: ({ to, why }) => post(`${path("models", spec.model)}/rollback`, { expects: spec.production, to, why }),
     variant: "outline",
   });
+}
+
+function others({ cannot_go_back }) {
+  if (cannot_go_back.length === 0) return "";
+  return ` Not to choose from: version ${cannot_go_back.join(", ")}, which Retrain did not log and nobody adopted.`;
 }
 
 function rows({ candidates, rows_needed, rows_waiting }) {
