@@ -1,5 +1,7 @@
 """Where imports happen ahead of need: in the processes whose forks run tasks or read DAG files, and in no other."""
 
+import pytest
+
 from tests.airflow.conftest import PROJECT, python
 
 IMPORTS = """
@@ -57,6 +59,7 @@ def test_a_process_that_forks_tasks_imports_what_they_need() -> None:
     assert _in_turn(*commands) == ["imports"] * 4
 
 
+@pytest.mark.nightly  # one more import of everything, as in the first test
 def test_a_celery_worker_which_loads_no_plugin_imports_through_celerys_own_setting() -> None:
     assert python(IMPORTED).splitlines()[-1:] == ["imports"]
 
@@ -71,6 +74,7 @@ def test_a_fork_that_reads_our_dag_files_imports_nothing_of_ours_and_nothing_hea
     assert printed.splitlines()[-2:] == ["[]", "[]"]
 
 
+@pytest.mark.nightly  # the same again, through Airflow; tests/e2e has it in each of its processes
 def test_airflow_loads_the_plugin_and_takes_no_file_beside_it_for_one() -> None:
     printed = python(LOADS, "scheduler", AIRFLOW__CORE__PLUGINS_FOLDER=str(PROJECT / "plugins"))
     assert printed.splitlines()[-3:] == [

@@ -24,6 +24,7 @@ SECRET = "sentinel-5f1c9e"
 FORMS = (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="))
 
 
+@pytest.mark.nightly  # three cycles more; airflow/test_notifier.py has each kind without a scheduler
 def test_each_kind_of_task_that_fails_is_told_once_within_a_minute(
     stack: Running, api: AirflowApi, add_model: Callable[..., SpecFile], follow: Follow, inbox: Inbox
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_python_without_venv_is_refused_with_a_remedy(make, python):
     assert "apt-get install python3-venv" in make("venv", PYTHON=bare).stderr
 
 
+@pytest.mark.nightly  # pip waits for an index that does not answer
 def test_without_a_network_it_is_said_what_is_wrong_and_nothing_counts_as_installed(make, project):
     refused = make("venv", PYTHON=sys.executable)
     assert refused.returncode != 0

@@ -82,6 +82,7 @@ def test_a_killed_postgresql_comes_back(pid, healthy, eventually):
     eventually(lambda: pid("postgres") != victim and healthy())
 
 
+@pytest.mark.nightly  # the test before has a service that comes back
 def test_a_killed_mlflow_comes_back_though_its_child_still_has_the_port(part, pid, healthy, eventually):
     victim = psutil.Process(pid("mlflow"))
     (server,) = victim.children()
