@@ -152,7 +152,7 @@ def test_a_candidate_that_cannot_be_built_fails_at_once_and_the_team_is_told(
     assert ledger.last_consumed(file.spec.model) is None
 
 
-@pytest.mark.nightly  # waits until Airflow forgets a DAG; airflow/test_build.py has refusals, test_channels.py web hooks
+@pytest.mark.nightly  # waits until Airflow forgets a DAG; airflow/test_build.py has refusals, test_channels.py hooks
 def test_a_spec_that_breaks_turns_a_dag_red_and_another_goes_on_and_its_verdicts_reach_a_web_hook(
     api: AirflowApi,
     follow: Follow,

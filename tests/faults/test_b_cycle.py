@@ -4,12 +4,17 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+import psycopg2
 import pytest
 
 from retrain.cycle.check import check
 from retrain.errors import BlockedDataError
+from retrain.ledger.ledger import Ledger
+from retrain.messages import texts
 from retrain.records import Outcome
 from retrain.spec.parse import parse
+from retrain.spec.source import Split
+from tests.conftest import Database
 from tests.core.conftest import Make, World
 from tests.core.cycle.looking import quick
 
@@ -165,3 +170,13 @@ def _source(*features: str) -> dict[str, Any]:
 
 def _candidate(*columns: str) -> dict[str, Any]:
     return {"name": "it", "estimator": "tests.core.toys:logistic", "params": {"columns": list(columns)}}
+
+
+def test_a_ledger_whose_role_has_another_encoding_takes_names_in_korean(database: Database) -> None:
+    """B8."""
+    ledger = Ledger(lambda: psycopg2.connect(database.dsn, client_encoding="LATIN1"))
+    ledger.migrate()
+
+    made = ledger.begin_model("자소서", Split(), columns=["글"], announcement=texts.of_split_version)
+
+    assert ledger.split_columns("자소서") == made.columns == ("글",)

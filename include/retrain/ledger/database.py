@@ -83,7 +83,9 @@ class Database:
     def _transaction(self) -> Iterator[Any]:
         """Give a cursor whose rows are dictionaries. Commits when the block ends without an error."""
         try:
-            with closing(self._connect()) as connection, connection:  # noqa: SIM117 - commits before it closes
+            with closing(self._connect()) as connection, connection:
+                if connection.encoding != "UTF8":  # a setting of the role or the database
+                    connection.set_client_encoding("UTF8")
                 with connection.cursor(cursor_factory=RealDictCursor) as cursor:
                     yield cursor
         except psycopg2.Error as error:

@@ -45,7 +45,8 @@ def reading(session: connection, name: str) -> Iterator[Any]:
     """
     try:
         # Names of columns may hold letters that the encoding of the role does not have.
-        session.set_client_encoding("UTF8")
+        if session.encoding != "UTF8":
+            session.set_client_encoding("UTF8")
         session.set_session(isolation_level="REPEATABLE READ", readonly=True)
         # The plain class, whatever the connection's extra asks for: rows are tuples here.
         with session.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
