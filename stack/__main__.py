@@ -2,12 +2,10 @@
 
 import argparse
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Never
 
-from stack import local, ports
+from stack import local, ports, signals
 from stack.environment import environment
 from stack.errors import StackError
 from stack.home import Home
@@ -28,22 +26,9 @@ def main() -> int:
     run = commands.add_parser("run", help="run a command in its environment, e.g. `run airflow dags list`")
     run.add_argument("words", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
-    # SIGTERM, or a terminal that is closed, must not leave half a stack behind.
     try:
-        signal.signal(signal.SIGTERM, interrupt)
-        signal.signal(signal.SIGHUP, interrupt)
-        home = Home.at()
-        match arguments.command:
-            case "up":
-                _up(home)
-            case "down":
-                print("The stack has ended." if local.down(home) else "No stack is running.")
-            case "reset":
-                print(f"Removed {home.path}." if local.reset(home) else "There is nothing to remove.")
-            case "status":
-                _status(home)
-            case "run":
-                _run(home, arguments.words)
+        with signals.as_interrupts():
+            _do(arguments.command, Home.at(), arguments)
     except (StackError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,6 +36,20 @@ def main() -> int:
         print("Interrupted: what was started has been ended.", file=sys.stderr)
         return 130
     return 0
+
+
+def _do(command: str, home: Home, arguments: argparse.Namespace) -> None:
+    match command:
+        case "up":
+            _up(home)
+        case "down":
+            print("The stack has ended." if local.down(home) else "No stack is running.")
+        case "reset":
+            print(f"Removed {home.path}." if local.reset(home) else "There is nothing to remove.")
+        case "status":
+            _status(home)
+        case "run":
+            _run(home, arguments.words)
 
 
 def _up(home: Home) -> None:
@@ -85,10 +84,6 @@ def _run(home: Home, words: list[str]) -> Never:
         os.execvpe(words[0], words, variables)  # noqa: S606 - the caller's own command
     except OSError as error:
         raise StackError(f"{words[0]} cannot be run: {error.strerror}") from error
-
-
-def interrupt(_number: int, _frame: FrameType | None) -> Never:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

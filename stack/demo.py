@@ -7,7 +7,6 @@ rows come from your own file, in batches by date.
 import argparse
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -22,8 +21,7 @@ from retrain.errors import RetrainError
 from retrain.records import Candidate, Promotion, Snapshot, Verdict
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
-from stack import demo_words, feed, local, ports
-from stack.__main__ import interrupt
+from stack import demo_words, feed, local, ports, signals
 from stack.airflow_api import ENDED, AirflowApi
 from stack.demo_words import Judged
 from stack.errors import StackError
@@ -48,9 +46,8 @@ def main() -> int:
     # Progress is printed at once, into a pipe as well.
     cast(TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
     try:
-        signal.signal(signal.SIGTERM, interrupt)
-        signal.signal(signal.SIGHUP, interrupt)
-        return _own(arguments.data, arguments.spec) if arguments.data else _sample()
+        with signals.as_interrupts():
+            return _own(arguments.data, arguments.spec) if arguments.data else _sample()
     except (RetrainError, OSError) as error:
         print(f"The demo has failed: {error}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from stack import airflow_config, credentials, leftovers, postgres
+from stack import airflow_config, credentials, leftovers, postgres, signals
 from stack import ports as port_numbers
 from stack.credentials import USER
 from stack.environment import environment
@@ -166,13 +166,14 @@ def running(
     services: some of `stack.services.ALL`. ports: free ones by default. Raises StackError if a stack runs there.
     """
     place = Home.at(home)
-    stack, already = up(place, names=services, ports=ports or port_numbers.free(), env=env, fill=fill, say=say)
-    if already:
-        raise StackError(f"a stack runs in {place.path} already: end it with `make down`, or set RETRAIN_HOME")
-    try:
-        yield stack
-    finally:
-        down(place)
+    with signals.as_interrupts():
+        stack, already = up(place, names=services, ports=ports or port_numbers.free(), env=env, fill=fill, say=say)
+        if already:
+            raise StackError(f"a stack runs in {place.path} already: end it with `make down`, or set RETRAIN_HOME")
+        try:
+            yield stack
+        finally:
+            down(place)
 
 
 def _states(home: Home) -> dict[str, State]:
@@ -280,7 +281,7 @@ def _undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {which: signal.signal(which, signal.SIG_IGN) for which in (signal.SIGINT, signal.SIGTERM)}
+    before = {which: signal.signal(which, signal.SIG_IGN) for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

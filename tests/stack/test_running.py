@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from contextlib import closing
 from http.client import HTTPConnection
 
@@ -12,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from stack import local, ports
 from stack.errors import StackError
-from stack.home import Home
+from stack.home import PROJECT, Home
 from tests.conftest import short_lived
 
 PART = ("postgres", "mlflow")
@@ -102,6 +104,19 @@ def test_down_ends_everything_and_what_was_stored_stays(home, left):
     with local.running(home, services=["postgres"], say=printed.append) as again:
         _execute(again, "SELECT * FROM kept")
     assert printed == ["Starting PostgreSQL …"]  # and nothing of an earlier stack
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_program_that_is_ended_ends_its_stack(home, left, eventually, number):
+    """As a benchmark is ended by whoever has lost patience."""
+    code = (
+        "import sys, time; from stack import local\n"
+        "with local.running(sys.argv[1], services=['postgres']): time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(home)], cwd=PROJECT, stderr=subprocess.DEVNULL) as program:
+        eventually(lambda: any("postgres" in line for line in left(home)))
+        program.send_signal(number)
+    assert left(home) == []
 
 
 def test_reset_leaves_neither_processes_nor_files(home, left):
