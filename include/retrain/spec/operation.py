@@ -134,10 +134,10 @@ class ChannelSpec(Section):
         return str(getattr(self, self.kind))
 
 
-def _more_than_nothing(wait: timedelta) -> timedelta:
-    if not wait:
-        raise PydanticCustomError("wait", "gives nobody time to answer; write more")
-    return wait
+def _some_time(length: timedelta) -> timedelta:
+    if not length:
+        raise PydanticCustomError("time", "leaves no time; write more, as in 3d")
+    return length
 
 
 class Approval(Section):
@@ -148,7 +148,7 @@ class Approval(Section):
         tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False), AfterValidator(unique)
     ] = ()
     """Ids, in Airflow's auth manager, of the people who may answer; empty: everybody who may edit the DAG's runs."""
-    wait: Annotated[Duration, AfterValidator(_more_than_nothing)] = timedelta(days=3)
+    wait: Annotated[Duration, AfterValidator(_some_time)] = timedelta(days=3)
     """Without an answer by then, Production stays as it is."""
 
 
@@ -181,6 +181,8 @@ class Workers(Section):
 
     at_once: int = Field(4, ge=1)
     """Greatest number of candidates trained at the same time, over all runs of the model's DAG."""
+    longest: Annotated[Duration, AfterValidator(_some_time)] = timedelta(days=1)
+    """Greatest time of one task that reads rows, trains or judges; after it the task ends, and the team is told."""
     pool: str = Field("default_pool", min_length=1, max_length=256)
     """Airflow pool for training; with one that does not exist, no task starts."""
 

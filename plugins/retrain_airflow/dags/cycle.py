@@ -50,6 +50,7 @@ def cycle_dag(file: SpecFile) -> DAG:
             doc_md=task_docs.SENSE,
             spec=path,
             ignore_threshold=dag.param("ignore_threshold"),
+            execution_timeout=task_defaults.LOOKING,
             # Too few rows are not a failure: the sensor could look.
             on_skipped_callback=RecoveryNotifier(spec=path),
         )
@@ -58,15 +59,22 @@ def cycle_dag(file: SpecFile) -> DAG:
             doc_md=task_docs.SNAPSHOT,
             spec=path,
             ignore_threshold=dag.param("ignore_threshold"),
+            execution_timeout=spec.workers.longest,
         )
         check = CheckDataOperator(
-            task_id="check", doc_md=task_docs.CHECK, spec=path, snapshot=snapshot.output, note=dag.param("note")
+            task_id="check",
+            doc_md=task_docs.CHECK,
+            spec=path,
+            snapshot=snapshot.output,
+            note=dag.param("note"),
+            execution_timeout=spec.workers.longest,
         )
         train = TrainCandidateOperator.partial(
             task_id="train",
             doc_md=task_docs.TRAIN,
             pool=spec.workers.pool,
             max_active_tis_per_dag=spec.workers.at_once,
+            execution_timeout=spec.workers.longest,
             spec=path,
             snapshot=snapshot.output,
             # As templates: a DagParam in here is serialised with its address, and each parse would be a new version.
@@ -81,6 +89,7 @@ def cycle_dag(file: SpecFile) -> DAG:
             snapshot=snapshot.output,
             candidates=train.output,
             judge_only=dag.param("dry_run"),
+            execution_timeout=spec.workers.longest,
             note=dag.param("note"),
             force=dag.param("force"),
             to_promote=approval.ASK if spec.approval else "promote",
@@ -160,6 +169,7 @@ def _approval_tasks(file: SpecFile, settings: Approval, evaluate: EvaluateOperat
         verdict=evaluate.output,
         users=settings.users,
         wait=settings.wait,
+        execution_timeout=None,  # its operator has a time of its own for the person
     )
     answer = AnswerOperator(
         task_id="answer",

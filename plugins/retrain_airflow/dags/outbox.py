@@ -27,6 +27,10 @@ def outbox_dag(folder: Path | None) -> DAG:
     ) as dag:
         # No retries: the next run is a minute away.
         SendOutboxOperator(
-            task_id="send", doc_md=task_docs.OUTBOX_SEND, specs=None if folder is None else str(folder), retries=0
+            task_id="send",
+            doc_md=task_docs.OUTBOX_SEND,
+            specs=None if folder is None else str(folder),
+            retries=0,
+            execution_timeout=timedelta(minutes=30),
         )
     return dag

@@ -27,11 +27,15 @@ class OnlyWhereItHelps(RetryPolicy):
 
 # Waits of 30 s, 1, 2, 4 and five times 5 minutes: a task outlasts an outage of half an hour, and never waits more than
 # five minutes to try again.
+LOOKING = timedelta(minutes=15)
+"""The longest time that a task may take which only looks: the next one comes soon."""
+
 RETRIES: dict[str, Any] = {
     "retries": 9,
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=5),
+    "execution_timeout": timedelta(hours=1),
     "retry_policy": OnlyWhereItHelps(),
 }
 

@@ -28,5 +28,11 @@ def watch_dag(file: SpecFile) -> DAG:
         tags=["retrain", spec.model[:100]],
         default_args=task_defaults.of_model(path),
     ) as dag:
-        WatchOperator(task_id="watch", doc_md=task_docs.WATCH, spec=path, cycle_dag_id=file.dag_id)
+        WatchOperator(
+            task_id="watch",
+            doc_md=task_docs.WATCH,
+            spec=path,
+            cycle_dag_id=file.dag_id,
+            execution_timeout=task_defaults.LOOKING,
+        )
     return dag

@@ -1,3 +1,6 @@
+import signal
+from contextlib import suppress
+from threading import Timer
 from typing import Any
 
 import psycopg2
@@ -8,6 +11,32 @@ from retrain.errors import SettingsError
 from retrain_airflow.hooks.connections import extra_of, get
 
 _SECONDS = 60
+
+
+class _Cancelled(connection):
+    """A connection whose query is cancelled when the task's time is over.
+
+    Airflow ends a task by a signal. Python handles it when the call has returned, and one that waits for the server,
+    for a lock say, does not return before the server answers.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._timer: Timer | None = None
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        if left:
+            self._timer = Timer(left + 1, self._give_up)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
+
+    def _give_up(self) -> None:
+        with suppress(psycopg2.Error):  # it may be closed by now
+            self.cancel()
 
 
 class Psycopg2Hook(PostgresHook):
@@ -33,7 +62,7 @@ class Psycopg2Hook(PostgresHook):
             "dbname": given.schema,
             "port": port,
         }
-        opened: connection = psycopg2.connect(**arguments | self._of_libpq(extra))
+        opened: connection = psycopg2.connect(**arguments | self._of_libpq(extra), connection_factory=_Cancelled)
         return opened
 
     def _of_libpq(self, extra: dict[str, Any]) -> dict[str, str]:

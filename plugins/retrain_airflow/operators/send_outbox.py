@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
@@ -11,10 +11,7 @@ from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
 from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import ledger_of
-from retrain_airflow.paused import is_paused
-
-if TYPE_CHECKING:
-    from retrain.ledger.ledger import Ledger
+from retrain_airflow.operators.paused import is_paused
 
 
 class SendOutboxOperator(BaseOperator):
@@ -50,7 +47,7 @@ class SendOutboxOperator(BaseOperator):
             metrics.message_age(str(file.path), age)
         return sent
 
-    def _ledger(self, context: Context, files: Sequence[SpecFile]) -> "Ledger":
+    def _ledger(self, context: Context, files: Sequence[SpecFile]) -> Any:
         try:
             return ledger_of(self.ledger_conn_id)
         except (RetrainError, AirflowNotFoundException) as error:

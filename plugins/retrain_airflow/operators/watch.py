@@ -3,8 +3,8 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from retrain_airflow.operators.paused import is_paused
 from retrain_airflow.operators.spec import SpecOperator
-from retrain_airflow.paused import is_paused
 
 
 class WatchOperator(SpecOperator):

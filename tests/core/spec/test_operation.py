@@ -54,7 +54,7 @@ def test_an_approval_is_by_a_person_or_not_needed():
             {"approval": "persons"},
             'approval = "persons": is neither person nor none; write one of them, or the fields users and wait',
         ),
-        ({"approval": {"wait": "0d"}}, 'approval.wait = "0d": gives nobody time to answer; write more'),
+        ({"approval": {"wait": "0d"}}, 'approval.wait = "0d": leaves no time; write more, as in 3d'),
         ({"approval": {"user": ["kim"]}}, 'approval.user = ["kim"]: is not a field; did you mean users?'),
         ({"approval": {"users": ["kim", "kim"]}}, 'approval.users = ["kim", "kim"]: names kim more than once'),
         ({"watch": {"silence": "3d"}}, "silence needs source.label_time; name the column, or remove it"),

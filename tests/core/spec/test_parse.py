@@ -36,7 +36,8 @@ from tests.core.spec.specs import LINEAR, SMALLEST, SOURCE, refusal
         (
             {"owner": "hr"},
             'owner = "hr": is not a field; remove it, or use one of model, description, source, threshold, split, '
-            "snapshot, task, candidates, checks, gate, trust, mode, approval, schedule, wake, workers, watch, channels",
+            "snapshot, task, candidates, checks, gate, trust, mode, approval, schedule, "
+            "schedule_time_zone, wake, workers, watch, channels",
         ),
     ],
 )

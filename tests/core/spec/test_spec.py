@@ -92,8 +92,9 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "mode": "enforce",
         "approval": None,
         "schedule": None,
+        "schedule_time_zone": None,
         "wake": "schedule",
-        "workers": {"at_once": 4, "pool": "default_pool"},
+        "workers": {"at_once": 4, "longest": "1d", "pool": "default_pool"},
         "watch": {"silence": None, "late": "1d"},
         "channels": [],
     }
