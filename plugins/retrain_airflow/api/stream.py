@@ -61,9 +61,9 @@ async def _follow(
 async def stream(follower: Annotated[Follower, Depends(_follow)], use: Use) -> AsyncIterator[ServerSentEvent]:
     """`metrics` events while points are logged, and an `end` event with the run's status when the run has ended.
 
-    A stream ends by itself a minute and a half after it has caught up, as a proxy would end it: `EventSource` reconnects
-    with `Last-Event-ID` and continues from there. Each point comes at least once; after a reconnect, points come again only
-    if others were logged with an earlier time.
+    A stream ends by itself a minute and a half after it has caught up, as a proxy would end it: `EventSource`
+    reconnects with `Last-Event-ID` and continues from there. Each point comes at least once; after a reconnect, points
+    come again only if others were logged with an earlier time.
     """
     until = time.monotonic() + _SECONDS
     yield ServerSentEvent(comment=follower.run_id, retry=1000)
