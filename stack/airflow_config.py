@@ -69,12 +69,17 @@ def write(home: Home, ports: Ports, credentials: Credentials) -> None:
         "scheduler": {"scheduler_idle_sleep_time": 0.2},
         "logging": {
             "base_log_folder": home.airflow / "logs",
-            "worker_log_server_port": ports.worker_log,
-            "trigger_log_server_port": ports.trigger_log,
+            # There are no log servers, and nobody is to be asked in their place for the log of a task that runs.
+            "worker_log_server_port": 0,
+            "trigger_log_server_port": 0,
         },
     }
     for section, values in EVERYWHERE.items():
         settings[section] = settings.get(section, {}) | values
+    # That it asked in vain is a traceback in the API server's log, each second that somebody watches a task.
+    settings["logging"]["namespace_levels"] = (
+        f"{settings['logging']['namespace_levels']} airflow.utils.log.file_task_handler=CRITICAL"
+    )
     parser = configparser.RawConfigParser()
     # Airflow interpolates: a single percent sign, as in an escaped URL, would begin a reference.
     parser.read_dict(

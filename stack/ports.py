@@ -14,8 +14,6 @@ from stack.home import Home
 VARIABLES = {
     "airflow": "RETRAIN_AIRFLOW_PORT",
     "mlflow": "RETRAIN_MLFLOW_PORT",
-    "worker_log": "RETRAIN_WORKER_LOG_PORT",
-    "trigger_log": "RETRAIN_TRIGGER_LOG_PORT",
 }
 
 
@@ -23,8 +21,6 @@ VARIABLES = {
 class Ports:
     airflow: int = 8080
     mlflow: int = 5000
-    worker_log: int = 8793
-    trigger_log: int = 8794
 
 
 def from_variables(variables: Mapping[str, str]) -> Ports:
@@ -78,7 +74,7 @@ def recall(home: Home) -> Ports:
 
 
 def _is_taken(port: int) -> bool:
-    # Airflow's log servers listen on every address: a listener on any address blocks them.
+    # A listener on every address blocks a server on loopback, and not on each system the other way round.
     for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - bound and released at once
         with socket.socket() as probe:
             # As servers do: a connection in TIME_WAIT does not take the port.

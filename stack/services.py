@@ -99,19 +99,19 @@ def _all(home: Home, ports: Ports) -> Iterable[Service]:
         why_not_ready=lambda _: health.api_server(ports),
         port="airflow",
     )
-    for name, label, port in (
-        ("scheduler", "Airflow's scheduler", "worker_log"),
-        ("dag-processor", "Airflow's DAG processor", None),
-        ("triggerer", "Airflow's triggerer", "trigger_log"),
+    for name, label, options in (
+        ("scheduler", "Airflow's scheduler", ["--skip-serve-logs"]),
+        ("dag-processor", "Airflow's DAG processor", []),
+        ("triggerer", "Airflow's triggerer", ["--skip-serve-logs"]),
     ):
         yield Service(
             name,
             label,
-            _alone("airflow", name),
+            # Airflow's log servers listen on every address, which no setting changes. The API server reads the files.
+            _alone("airflow", name, *options),
             # They start without the API server, but their health is asked through it.
             after=("airflow-migrate", "retrain-migrate"),
             why_not_ready=partial(health.airflow_job, name.replace("-", "_"), ports),
-            port=port,
         )
 
 

@@ -38,7 +38,7 @@ def test_a_body_that_is_too_deep_is_refused(api: httpx.Client, run: str) -> None
 
     assert post_text(api, "/runs/log-params", nested(32)).status_code == 200
     assert "32 deep" in refused(post_text(api, "/runs/log-params", nested(33)))
-    assert "32 deep" in refused(post_text(api, "/runs/log-params", nested(100_000)))
+    assert "32 deep" in refused(post_text(api, "/runs/log-params", nested(5_000)))
 
 
 def test_brackets_in_a_text_do_not_count_as_depth(api: httpx.Client, run: str) -> None:

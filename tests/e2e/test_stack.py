@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
+import psutil
 import pytest
 
 from stack import services
@@ -58,3 +60,16 @@ def test_the_token_of_the_stack_opens_airflow_and_nothing_else_does(stack: Runni
 def test_run_finds_the_stacks_own_airflow(command: Command, stack: Running) -> None:
     shown = command("run", "airflow", "config", "get-value", "core", "executor")
     assert shown.stdout.strip().splitlines()[-1] == "LocalExecutor"
+
+
+def test_every_process_listens_on_loopback_alone(stack: Running) -> None:
+    """E7: Airflow's log servers listened on every address."""
+    listening = dict[tuple[str, int], str]()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has just ended
+            if process.environ().get("RETRAIN_STACK") == str(stack.home.path):
+                for each in process.net_connections("tcp"):
+                    if each.status == psutil.CONN_LISTEN:
+                        listening[each.laddr] = process.name()
+    assert {port for _, port in listening} >= {stack.ports.airflow, stack.ports.mlflow}
+    assert {address for address, _ in listening} == {"127.0.0.1"}, listening

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -44,27 +45,18 @@ def test_a_body_is_looked_through_in_linear_time(kind: str) -> None:
     body = HOSTILE[kind][:LARGEST]
     begun = time.process_time()
     for _ in range(3):
-        try:
+        with suppress(UnprocessableError):
             refuse_unbounded(body)
-        except UnprocessableError:
-            pass
     assert (time.process_time() - begun) / 3 < 0.3, "it is a hundredth of a second on an idle core"
 
 
-@pytest.mark.parametrize(
-    ("path", "body"), [("/create", "{}"), ("/runs/log-metrics", "{}"), ("/models/a/rollback", "{}")]
-)
-def test_the_permission_is_checked_before_the_body_is_read(path: str, body: str, as_person: As) -> None:
+@pytest.mark.parametrize("path", ["/create", "/runs/log-metrics", "/models/a/rollback"])
+def test_the_permission_is_checked_before_the_body_is_read(path: str, as_person: As) -> None:
     """E1."""
     viewer = as_person("lee", Permission.READ)
     assert viewer.post(path, content=b"[" * (LARGEST + 1)).status_code == 403
-
-    def never() -> Any:
-        yield b"["
-        raise AssertionError("nobody reads on")
-
-    assert viewer.post(path, content=b"[" * LARGEST).status_code == 403
-    assert viewer.post(path, content=body).status_code == 403
+    assert viewer.post(path, content=HOSTILE["a quote and then escaped ones"][:LARGEST]).status_code == 403
+    assert viewer.post(path, content=b"{}").status_code == 403
 
 
 def test_a_route_without_a_permission_does_not_exist(api: httpx.Client, address: str) -> None:
@@ -87,8 +79,8 @@ def test_a_route_without_a_permission_does_not_exist(api: httpx.Client, address:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({"run_id": RUN, "metrics": {f"k{number}": "x" for number in range(100_000)}}, "at most 12,000 values"),
-        ({f"key number {number}": "x" for number in range(50_000)}, "at most 12,000 values"),
+        ({"run_id": RUN, "metrics": {f"k{number}": "" for number in range(60_000)}}, "at most 12,000 values"),
+        ({f"key number {number}": "" for number in range(40_000)}, "at most 12,000 values"),
         ({f"k{number}": "x" for number in range(11_000)}, "k0 and 10999 others are not fields"),
         ({"run_id": RUN, "metrics": {f"k{number}": "x" for number in range(11_000)}}, "'k0' holds 'x'; send numbers"),
         ({"run_id": RUN, "metrics": {"a": [1] * 9_000 + [None]}}, "'a' holds None; send numbers"),
@@ -145,21 +137,17 @@ def test_a_body_that_comes_too_slowly_is_refused(
         yield b"}"
 
     begun = time.monotonic()
-    try:
+    with suppress(httpx.WriteError):  # the server may have closed the connection before the rest was sent
         assert "s" in refused(api.request(verb, path.format(run=run), content=slow()), 408)
-    except httpx.WriteError:
-        pass  # the server has closed the connection before the rest was sent
     assert time.monotonic() - begun < 6
 
 
 @pytest.mark.parametrize("path", ["/health", "/", "/runs/{run}", "/specs/", "/models/", "/nothing/here/at/all"])
 def test_private_answers_are_not_stored(path: str, api: httpx.Client, run: str) -> None:
     """E8."""
-    assert api.get(path.format(run=run)).headers["cache-control"] == "no-store"
-    assert (
-        httpx.get(f"{api.base_url}".rstrip("/") + path.format(run=run), trust_env=False).headers["cache-control"]
-        == "no-store"
-    )
+    for login in (api.headers["Authorization"], "Bearer nobody"):
+        answer = api.get(path.format(run=run), headers={"Authorization": login})
+        assert answer.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("name", [".", "..", "a\u2028b", "a "])
@@ -181,6 +169,6 @@ def test_a_link_among_artifacts_is_told_as_what_it_is(
 
 def test_no_page_brings_a_script_from_another_host(api: httpx.Client) -> None:
     """E6."""
-    for path in ("/docs", "/redoc"):
-        assert api.get(path).status_code == 404
+    for path in ("/docs", "/redoc", "/docs/oauth2-redirect"):
+        assert "<" not in refused(api.get(path), 404 if "/" in path[1:] else 422)
     assert api.get("/openapi.json").json()["info"]["title"] == "Retrain"

@@ -19,7 +19,7 @@ def listener():
 
 
 def test_without_variables_the_usual_ports_are_taken():
-    assert ports.from_variables({}) == Ports(airflow=8080, mlflow=5000, worker_log=8793, trigger_log=8794)
+    assert ports.from_variables({}) == Ports(airflow=8080, mlflow=5000)
 
 
 def test_a_variable_overrides_its_port_and_no_other():
@@ -39,7 +39,7 @@ def test_two_services_on_one_port_are_refused():
 
 def test_free_ports_differ_and_nobody_listens_on_them():
     chosen = ports.from_variables({"RETRAIN_PORTS": "free"})
-    assert len(set(astuple(chosen))) == 4
+    assert len(set(astuple(chosen))) == 2
     ports.refuse_taken(chosen, list(ports.VARIABLES))
 
 

@@ -7,11 +7,13 @@ What is done here is done on the event loop, where Airflow's own pages wait for 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive
 
@@ -32,6 +34,12 @@ class BoundedRoute(APIRoute):
         permissions = access.needed(self.dependencies)
 
         async def bounded(request: Request) -> Response:
+            try:
+                return await checked(request)
+            except ClientDisconnect:
+                return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
+
+        async def checked(request: Request) -> Response:
             for permission in permissions:
                 await access.permit(request, permission)
             _refuse_names_twice(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))

@@ -61,9 +61,9 @@ async def _follow(
 async def stream(follower: Annotated[Follower, Depends(_follow)], use: Use) -> AsyncIterator[ServerSentEvent]:
     """`metrics` events while points are logged, and an `end` event with the run's status when the run has ended.
 
-    A stream ends by itself after a minute and a half, as a proxy would end it: `EventSource` reconnects with
-    `Last-Event-ID` and continues from there. Each point comes at least once; after a reconnect, points come again only
-    if others were logged with an earlier time.
+    A stream ends by itself a minute and a half after it has caught up, as a proxy would end it: `EventSource`
+    reconnects with `Last-Event-ID` and continues from there. Each point comes at least once; after a reconnect, points
+    come again only if others were logged with an earlier time.
     """
     until = time.monotonic() + _SECONDS
     yield ServerSentEvent(comment=follower.run_id, retry=1000)
@@ -74,6 +74,8 @@ async def stream(follower: Annotated[Follower, Depends(_follow)], use: Use) -> A
             yield ServerSentEvent(comment="no answer")
             await asyncio.sleep(_EVERY)
             continue
+        if not look.finished:
+            until = time.monotonic() + _SECONDS  # a client that comes back begins to read again
         if new := follower.take(look):
             yield ServerSentEvent(event="metrics", id=follower.place, data=[_shown(point) for point in new])
         if follower.is_all(look):
