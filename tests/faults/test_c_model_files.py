@@ -30,6 +30,7 @@ from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier
 from retrain.cycle.train import train
 from retrain.errors import EstimatorError, RetrainError, UntrustedModelError
 from retrain.models import files as model_files
+from retrain.models.known_types import KNOWN
 from retrain.spec.files import load_folder
 from retrain.tracker import model_writer
 from tests.core.conftest import Make
@@ -119,8 +120,8 @@ def test_a_type_of_the_users_own_is_not_known(save: Save) -> None:
 
 def test_no_prefix_is_trusted() -> None:
     """C2. A new name in a known package is not known before somebody has looked at it."""
-    assert all(each.rpartition(".")[2].isidentifier() for each in model_files.KNOWN)
-    assert len(set(model_files.KNOWN)) == len(model_files.KNOWN)
+    assert all(each.rpartition(".")[2].isidentifier() for each in KNOWN)
+    assert len(set(KNOWN)) == len(KNOWN)
 
 
 def test_the_samples_need_no_trust(tmp_path: Path) -> None:

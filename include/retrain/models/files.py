@@ -52,7 +52,12 @@ def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
     foreign = _foreign(skops().get_untrusted_types(file=file_), trust)
     if foreign and PICKLE not in trust:
         raise UntrustedModelError(f"{name}: holds {', '.join(foreign)}, which the spec does not trust")
-    return skops().load(file_, trusted=[*KNOWN, *(foreign if PICKLE in trust else trust)])
+    return skops().load(file_, trusted=trusted(tuple(foreign) if PICKLE in trust else trust))
+
+
+def trusted(trust: tuple[str, ...]) -> list[str]:
+    """Return all types that skops may load beside its own: those that are known, and those that the spec trusts."""
+    return [*KNOWN, *trust]
 
 
 def digest(folder: Path) -> str:

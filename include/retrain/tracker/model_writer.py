@@ -13,8 +13,7 @@ from mlflow.models import Model, ModelSignature, infer_signature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
 from retrain.errors import EstimatorError
-from retrain.models.files import COLUMNS, PICKLE, refuse_foreign_types, refuse_unwritable
-from retrain.models.known_types import KNOWN
+from retrain.models.files import COLUMNS, PICKLE, refuse_foreign_types, refuse_unwritable, trusted
 from retrain.text import one_line
 
 with warnings.catch_warnings():
@@ -45,7 +44,7 @@ def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, about: Mod
             metadata={COLUMNS: columns},
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
             serialization_format="cloudpickle" if pickled else "skops",
-            skops_trusted_types=None if pickled else [*KNOWN, *trust],
+            skops_trusted_types=None if pickled else trusted(trust),
         )
     except Exception as error:  # what the estimator's own code raises among them
         cause = error.__cause__ or error.__context__ or error
