@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from retrain.cycle.check import check
@@ -9,7 +11,42 @@ from retrain.cycle.evaluate import evaluate
 from retrain.cycle.runs import made_of_candidate, made_of_cycle
 from retrain.cycle.train import train
 from retrain.errors import EstimatorError
+from retrain.models import training
+from retrain.spec.candidates import CandidateSpec
+from retrain.spec.task import Task
 from tests.core.conftest import Make
+
+# ── C4
+
+
+@pytest.mark.parametrize(
+    ("function", "params"),
+    [("stack", {}), ("stack", {"in_pipeline": True}), ("chosen", {}), ("late", {})],
+    ids=["stack", "at the end of a pipeline", "searched", "fits itself"],
+)
+def test_an_estimator_that_predicts_once_it_is_fitted_is_a_candidate(function: str, params: dict[str, bool]) -> None:
+    """C4."""
+    candidate = CandidateSpec(name="late", estimator=f"tests.faults.estimators:{function}", params=params)
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=["a", "b"])
+    labels = pd.Series(np.where(rows.a + rows.b > 0, "yes", "no"))
+    fitted = training.fit(training.build(candidate), rows, labels)
+    predictions = training.predict(fitted, rows, Task.CLASSIFICATION)
+    assert (predictions.labels == labels.to_numpy(str)).mean() > 0.9
+
+
+def test_a_stack_goes_through_a_whole_cycle(world: Make) -> None:
+    """C4."""
+    model = world(candidates=[{"name": "stack", "estimator": "tests.faults.estimators:stack"}])
+    model.feed(2000)
+    assert model.promote().to_version == "1"
+
+
+@pytest.mark.parametrize("function", ["stack_without", "Scaled"])
+def test_what_does_not_predict_is_still_refused_before_it_is_fitted(function: str) -> None:
+    """C4."""
+    with pytest.raises(EstimatorError, match="which is not a scikit-learn estimator that predicts"):
+        training.build(CandidateSpec(name="none", estimator=f"tests.faults.estimators:{function}"))
+
 
 # ── C14
 

@@ -122,8 +122,13 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
 
 def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:
     for name, each in runs.candidates(cycle.tracker, run).items():
-        scores = (each.metrics.get(f"{subset}_{metric}") for subset in ("train", "validation"))
-        yield Trained(name, *scores, each.params, each.tags.get(runs.ERROR, ""))
+        yield Trained(
+            name,
+            each.metrics.get(f"train_{metric}"),
+            each.metrics.get(f"validation_{metric}"),
+            each.params,
+            error=each.tags.get(runs.ERROR, ""),
+        )
 
 
 def _links(cycle: Cycle, run: Run, judged_run: str) -> Iterator[tuple[str, str]]:

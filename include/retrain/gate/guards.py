@@ -184,13 +184,28 @@ def _signature(challenger: Predictions, production: Predictions) -> Guard:
         return Guard(name="signature", passed=True, says="Production has no signature to compare with")
     if challenger.inputs is None:
         return _computable("signature", False, "the challenger has no signature")
-    lost = [f"{name} ({type_})" for name, type_ in production.inputs.items() if challenger.inputs.get(name) != type_]
+    inputs = challenger.inputs
+    lost = [
+        f"{name} ({type_}{f', now {inputs[name]}' if name in inputs else ''})"
+        for name, type_ in production.inputs.items()
+        if name not in inputs or not _takes(inputs[name], type_)
+    ]
     says = (
-        f"it no longer takes {', '.join(lost)} of Production's columns"
+        f"it no longer takes {', '.join(lost)} of Production's columns; put them back, or set gate.signature to any"
         if lost
         else "it takes all that Production takes"
     )
     return Guard(name="signature", passed=not lost, says=says)
+
+
+_NUMBERS = {"boolean", "integer", "long", "float", "double"}
+_UNKNOWN = "any"
+"""What MLflow calls a column that held nothing but nulls where it looked."""
+
+
+def _takes(own: str, theirs: str) -> bool:
+    """Return whether a model that takes `own` takes what clients send as `theirs`: any number goes for another."""
+    return own == theirs or _UNKNOWN in (own, theirs) or _NUMBERS.issuperset((own, theirs))
 
 
 def _at_least(name: str, value: float | None, bound: float, words: str) -> Guard:

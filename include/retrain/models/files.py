@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
@@ -13,13 +14,15 @@ from typing import Any
 import cloudpickle
 import yaml
 
-from retrain.errors import UntrustedModelError
+from retrain.errors import EstimatorError, UntrustedModelError
+from retrain.models.known_types import KNOWN
 
 PICKLE = "pickle"
 """A spec that trusts this accepts any type, in files that can run any code when they are loaded."""
-HARMLESS = ("numpy.dtype",)
-"""Types that skops does not trust by itself, although they run nothing when they are loaded."""
+COLUMNS = "retrain.columns"
+"""In the description of a model: the type of each column that it takes, `double` or `string`."""
 _SKOPS_FILE, _PICKLE_FILE = "model.skops", "model.pkl"
+_MOST_NAMED = 5
 
 
 @cache
@@ -49,7 +52,12 @@ def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
     foreign = _foreign(skops().get_untrusted_types(file=file_), trust)
     if foreign and PICKLE not in trust:
         raise UntrustedModelError(f"{name}: holds {', '.join(foreign)}, which the spec does not trust")
-    return skops().load(file_, trusted=[*HARMLESS, *(foreign if PICKLE in trust else trust)])
+    return skops().load(file_, trusted=trusted(tuple(foreign) if PICKLE in trust else trust))
+
+
+def trusted(trust: tuple[str, ...]) -> list[str]:
+    """Return all types that skops may load beside its own: those that are known, and those that the spec trusts."""
+    return [*KNOWN, *trust]
 
 
 def digest(folder: Path) -> str:
@@ -62,10 +70,16 @@ def digest(folder: Path) -> str:
 
 
 def inputs(folder: Path) -> dict[str, str] | None:
-    """Return the type of each column that the model takes, from its signature; None if it has no signature."""
+    """Return the type of each column that the model takes, from its description or else from its signature.
+
+    None if neither names them. The type `any` is one that nobody knows.
+    """
     about = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    columns = (about.get("metadata") or {}).get(COLUMNS)
+    if columns:
+        return dict(columns)
     text = (about.get("signature") or {}).get("inputs")
-    return {each["name"]: each["type"] for each in json.loads(text) if "name" in each} if text else None
+    return {each["name"]: each["type"] for each in json.loads(text) if "name" in each} or None if text else None
 
 
 def version_differences(folder: Path) -> str:
@@ -98,9 +112,52 @@ def refuse_foreign_types(name: str, model: Any, trust: tuple[str, ...]) -> None:
         )
 
 
+def refuse_unwritable(name: str, model: Any) -> None:
+    """Raise EstimatorError for an estimator that holds what skops cannot write, or cannot read back."""
+    found = sorted({f"{where} ({_kind(value)})" for where, value in _unwritable(model, type(model).__name__)})
+    if found:
+        raise EstimatorError(
+            f"{name}: the model cannot be written, because of {', '.join(found[:_MOST_NAMED])}; use a function or a "
+            f"class that a module defines by name, and arrays of numpy, or write `trust: {PICKLE}` in the spec"
+        )
+
+
+def _unwritable(value: Any, where: str, above: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield the smallest parts that cannot be written, each with the attribute that holds it."""
+    if id(value) in above or _is_writable(value):
+        return
+    smaller = [each for place, part in _parts(value, where) for each in _unwritable(part, place, (*above, id(value)))]
+    yield from smaller or [(where, value)]
+
+
+def _is_writable(value: Any) -> bool:
+    try:
+        data = skops().dumps(value)
+        skops().loads(data, trusted=skops().get_untrusted_types(data=data))
+    except Exception:  # any error: what others have written decides how it fails
+        return False
+    return True
+
+
+def _parts(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from ((where, each) for each in value.values())
+    elif isinstance(value, list | tuple | set):
+        yield from ((where, each) for each in value)
+    elif type(value).__module__.partition(".")[0] not in ("builtins", "pandas"):
+        yield from ((f"{type(value).__name__}.{name}", each) for name, each in getattr(value, "__dict__", {}).items())
+
+
+def _kind(value: Any) -> str:
+    name = getattr(value, "__qualname__", "")
+    if name.endswith("<lambda>"):
+        return "a lambda"
+    return f"{name}, made inside a function" if "<locals>" in name else f"of type {type(value).__name__}"
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _foreign(found: list[str], trust: tuple[str, ...]) -> list[str]:
-    return sorted(set(found) - set(trust) - set(HARMLESS))
+    return sorted(set(found) - set(trust) - set(KNOWN))

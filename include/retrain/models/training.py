@@ -201,7 +201,7 @@ def _refuse_unfit_params(candidate: CandidateSpec, function: Callable[..., Any])
 
 def _refuse_unfit(candidate: CandidateSpec, estimator: Any) -> None:
     where = f"candidate {candidate.name!r}: {candidate.estimator} returned"
-    if not isinstance(estimator, BaseEstimator) or not all(hasattr(estimator, verb) for verb in ("fit", "predict")):
+    if not isinstance(estimator, BaseEstimator) or not all(_has(estimator, verb) for verb in ("fit", "predict")):
         raise EstimatorError(f"{where} {type(estimator).__name__}, which is not a scikit-learn estimator that predicts")
     first = estimator
     while isinstance(first, Pipeline | FeatureUnion):
@@ -212,6 +212,13 @@ def _refuse_unfit(candidate: CandidateSpec, estimator: Any) -> None:
             f"{where} a pipeline that begins with a bare {type(first).__name__}; "
             "put it into a ColumnTransformer that names its column"
         )
+
+
+def _has(estimator: Any, method: str) -> bool:
+    """Return whether an estimator has a method, or will have it once it is fitted: until then its class knows."""
+    if isinstance(estimator, Pipeline):  # its class has every method; its last step decides
+        return bool(estimator.steps) and _has(estimator.steps[-1][1], method)
+    return hasattr(type(estimator), method) or hasattr(estimator, method)
 
 
 def _name(estimator: Any) -> str:

@@ -1,6 +1,7 @@
 """Writes a fitted estimator as MLflow's scikit-learn flavour."""
 
 import warnings
+from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import mlflow.sklearn
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, infer_signature
+from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
-from retrain.models.files import HARMLESS, PICKLE, refuse_foreign_types
+from retrain.errors import EstimatorError
+from retrain.models.files import COLUMNS, PICKLE, refuse_foreign_types, refuse_unwritable, trusted
+from retrain.text import one_line
 
 with warnings.catch_warnings():
     # On import it looks at its own type hints, and warns about them.
@@ -18,6 +22,7 @@ with warnings.catch_warnings():
     import mlflow.pyfunc
 
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
+_BOOSTERS = {"lightgbm", "xgboost"}
 
 
 def save(
@@ -25,27 +30,63 @@ def save(
 ) -> None:
     """Write the estimator into folder `path`, and its description into `about`.
 
-    example: rows of features, for the signature. The requirements are passed on: MLflow would infer them in 4 to 6
-    seconds. Raises UntrustedModelError if the estimator holds types that neither skops, Retrain nor the spec trusts.
+    example: rows of features; the types of their columns count, not the values. The requirements are passed on: MLflow
+    would infer them in 4 to 6 seconds. Raises UntrustedModelError if the estimator holds types that neither skops,
+    Retrain nor the spec trusts, and EstimatorError if it cannot be written.
     """
-    with warnings.catch_warnings():
-        # MLflow warns that a missing value would turn columns of integers into floats.
-        warnings.simplefilter("ignore", UserWarning)
-        signature = infer_signature(example, model.predict(example))
     pickled = PICKLE in trust
-    packages = (*_REQUIREMENTS, "cloudpickle" if pickled else "skops")
+    columns = {str(column): _type(example[column]) for column in example}
     try:
+        packages = (*_REQUIREMENTS, "cloudpickle" if pickled else "skops", *_packages(model))
         mlflow.sklearn.save_model(
             model,
             str(path),
             mlflow_model=about,
-            signature=signature,
+            signature=_signature(columns, model.predict(example)),
+            metadata={COLUMNS: columns},
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
             serialization_format="cloudpickle" if pickled else "skops",
-            skops_trusted_types=None if pickled else [*HARMLESS, *trust],
+            skops_trusted_types=None if pickled else trusted(trust),
         )
-    except MlflowException:
-        # MLflow has read the file back and refused some types. Only now they are looked for: that takes long.
+    except Exception as error:  # what the estimator's own code raises among them
+        cause = error.__cause__ or error.__context__ or error
+        if isinstance(cause, OSError | MemoryError):
+            raise
+        # MLflow has written the file and read it back. Only now what it refused is looked for: that takes long.
         if not pickled:
+            refuse_unwritable(name, model)
             refuse_foreign_types(name, model, trust)
-        raise
+        if isinstance(cause, MlflowException):
+            raise
+        raise EstimatorError(
+            f"{name}: the model cannot be written: {type(cause).__name__}: {one_line(cause)}; leave out of the "
+            "estimator what the error names"
+        ) from error
+
+
+def _type(column: "pd.Series[Any]") -> str:
+    return "double" if column.dtype.kind in "biuf" else "string"
+
+
+def _signature(columns: dict[str, str], predictions: Any) -> ModelSignature:
+    """Return what clients may send. The types of the columns decide: the first rows may hold nothing but nulls.
+
+    A number is of type `any`: as `double`, MLflow would refuse a client's booleans and whole numbers, although the
+    model takes them.
+    """
+    number = AnyType()  # type: ignore[no-untyped-call]
+    inputs = Schema(
+        [ColSpec(DataType.string if type_ == "string" else number, name) for name, type_ in columns.items()]
+    )
+    with warnings.catch_warnings():
+        # MLflow warns that a missing value would turn integers into floats.
+        warnings.simplefilter("ignore", UserWarning)
+        outputs = infer_signature(model_output=predictions).outputs
+    return ModelSignature(inputs, outputs)
+
+
+def _packages(model: Any) -> list[str]:
+    """Return the boosters' packages, if the estimator or one inside it is theirs: who loads it needs them, too."""
+    parts = [model, *(model.get_params().values() if hasattr(model, "get_params") else ())]
+    found = {type(part).__module__.partition(".")[0] for part in parts} & _BOOSTERS
+    return sorted(packages_distributions()[module][0] for module in found)  # XGBoost comes in several packages

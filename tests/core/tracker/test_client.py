@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pandas as pd
 import pytest
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
 from retrain.errors import NoAnswerError, TrackerError, UntrustedModelError
@@ -160,11 +159,11 @@ def test_an_upload_that_was_begun_is_gone_on_with_under_the_same_id(
 def test_types_beyond_the_list_are_refused_until_a_spec_trusts_them(
     tracker: ExperimentTracker, run: str, key: str
 ) -> None:
-    forest = RandomForestClassifier(n_estimators=2, random_state=0).fit(ROWS, LABELS)
+    odd = toys.odd().fit(ROWS, LABELS)
     with pytest.raises(UntrustedModelError, match="add what you trust") as raised:
-        tracker.log_model(run, "forest", forest, ROWS, key=key)
+        tracker.log_model(run, "odd", odd, ROWS, key=key)
     named = tuple(str(raised.value).split("holds ")[1].split(";")[0].split(", "))
-    logged = tracker.log_model(run, "forest", forest, ROWS, key=key, trust=named)
+    logged = tracker.log_model(run, "odd", odd, ROWS, key=key, trust=named)
     with pytest.raises(UntrustedModelError, match="does not trust"):
         tracker.load_model(logged.uri, logged.digest)
     assert len(tracker.load_model(logged.uri, logged.digest, trust=named).predict(ROWS)) == len(ROWS)
