@@ -10,6 +10,7 @@ from retrain.errors import RetrainError, SpecError
 from retrain.records import Outcome
 from retrain.spec.aliases import Aliases
 from retrain.spec.parse import parse
+from retrain.tracker.entities import Stage
 from tests.airflow.conftest import toy_spec
 from tests.core.conftest import Make, World
 from tests.core.cycle.looking import quick
@@ -32,7 +33,7 @@ def stages(model: World) -> dict[str, str]:
     ],
 )
 def test_a_model_that_owns_another_alias_or_the_stage_is_refused_with_the_remedies(
-    world: Make, stage: str, aliases: tuple[str, ...], named: str
+    world: Make, stage: Stage, aliases: tuple[str, ...], named: str
 ) -> None:
     """A1."""
     model = quick(world)
@@ -96,7 +97,7 @@ def test_each_remedy_lets_the_model_go_on(world: Make, remedy: str) -> None:
         model.registry.adopt(model.model, theirs, trained_on=snapshot.id, **PERSON)
         model.registry.transition_model_stage(model.model, theirs, "Production", expects=None, **PERSON)
     else:
-        client.transition_model_version_stage(model.model, theirs, "Archived")
+        model.tracker.transition_model_stage(model.model, theirs, "Archived")
         client.delete_registered_model_alias(model.model, "champion")
     del cycle
     _, verdict = model.judge()
