@@ -1,12 +1,13 @@
 """`retrain check`: finds what is wrong with specs before their first run does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import psycopg2
 import typer
+from psycopg2.extensions import connection as connection_
 
+from retrain.cli.database import connecting
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 def check(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="FOLDER",
             default_factory=spec_files.folder,
-            show_default=f"RETRAIN_SPECS, or else {spec_files.SHIPPED}",
+            show_default="RETRAIN_SPECS",
             help="where the specs are",
         ),
     ],
@@ -41,13 +42,14 @@ def check(
 
     Prints every fault of every spec. Ends with 1 if there is one.
     """
+    connect = None if source is None else connecting(source, "--source")
     found = spec_files.load_folder(folder)
     faults = list(found.faults)
     if not found.files and not faults:
         faults.append(f"{folder}: holds no *.yaml; write one spec for each model into it")
     for file in found.files:
-        looked_up = source is not None and connection in (None, file.spec.source.connection)
-        for finding in _findings(file, source if looked_up else None):
+        of_connection = connection in (None, file.spec.source.connection)
+        for finding in _findings(file, connect if of_connection else None):
             line = f"{file.path.name}: {finding.text}"
             if finding.fault:
                 faults.append(line)
@@ -60,14 +62,13 @@ def check(
     return 1 if faults else 0
 
 
-def _findings(file: SpecFile, dsn: str | None) -> "Iterator[Finding]":
+def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Iterator[Finding]":
     # MLflow and scikit-learn: seconds that `migrate` does not need.
     from retrain.preflight.source import hold_to_source
     from retrain.preflight.spec import look
     from retrain.source.table import Source
 
-    if dsn is None:
+    if connect is None:
         yield from look(file.spec)
     else:
-        source = Source(lambda: psycopg2.connect(dsn), file.spec.source, file.sql, file.spec.snapshot)
-        yield from hold_to_source(file.spec, source)
+        yield from hold_to_source(file.spec, Source(connect, file.spec.source, file.sql, file.spec.snapshot))

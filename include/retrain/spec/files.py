@@ -12,7 +12,6 @@ from retrain.spec.spec import Spec
 from retrain.spec.yaml_text import data_in
 from retrain.text import printable, shorten
 
-SHIPPED = Path(__file__).parents[2] / "specs"
 LARGEST = 128 << 10
 """Bytes of a spec, and of its query."""
 _NAME = re.compile(r"[\w.-]{1,200}")
