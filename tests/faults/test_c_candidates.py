@@ -12,6 +12,7 @@ from retrain.cycle.runs import made_of_candidate, made_of_cycle
 from retrain.cycle.train import train
 from retrain.errors import EstimatorError
 from retrain.models import training
+from retrain.records import Subset
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.task import Task
 from tests.core.conftest import Make
@@ -77,7 +78,7 @@ def test_a_candidate_that_failed_says_why_on_its_run_and_in_the_report(world: Ma
 
     # The value of a row stays out of tags: `forget` does not reach them.
     why = {
-        "quoting": "Quoting cannot be fitted on 1,185 rows: ValueError: …",
+        "quoting": f"Quoting cannot be fitted on {snapshot.subsets[Subset.TRAIN]:,} rows: ValueError: …",
         "unbuilt": "candidate 'unbuilt': estimator = 'tests.faults.estimators:nothing': tests.faults.estimators has no "
         "function nothing",
     }
