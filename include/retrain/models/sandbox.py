@@ -26,6 +26,7 @@ from retrain.gate.predictions import RawPredictions
 from retrain.models import files as model_files
 from retrain.models import training
 from retrain.spec.task import Task
+from retrain.text import LONGEST_ERROR, one_line, shorten
 
 _SECONDS = 600
 _GONE = ""
@@ -117,7 +118,7 @@ class Sandbox:
             if ended != "0":
                 printed = folder / "printed.txt"
                 text = printed.read_text(encoding="utf-8", errors="replace") if printed.exists() else ""
-                last = text.strip().rpartition("\n")[2]
+                last = shorten(text.strip().rpartition("\n")[2], LONGEST_ERROR)
                 raise EstimatorError(f"{name}: a fresh process ended with {ended} before it had answered: {last}")
             reply = json.loads((folder / "reply.json").read_text(encoding="utf-8"))
             if "error" in reply:
@@ -190,7 +191,7 @@ def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
     except RetrainError:
         raise
     except Exception as error:
-        why = f"{type(error).__name__}: {error}; {model_files.version_differences(path)}".removesuffix("; ")
+        why = f"{type(error).__name__}: {one_line(error)}; {model_files.version_differences(path)}".removesuffix("; ")
         raise EstimatorError(f"{question['name']}: cannot be loaded: {why}") from error
     features = _taken(question["name"], path, pd.read_parquet(folder / "rows.parquet"), question["features"])
     predictions = training.predict(model, features, task)

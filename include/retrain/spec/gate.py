@@ -142,7 +142,7 @@ class Gate(Measured):
     min_train_share: float = Field(0.5, ge=0)
     """Fewest rows that it may be trained on, as a share of Production's."""
     signature: Literal["widened", "any"] = "widened"
-    """Widened: it takes every column that Production takes, as the same type."""
+    """Widened: it takes every column that Production takes, as a number or as text as that does."""
 
     @property
     def threshold(self) -> float:
