@@ -1,4 +1,4 @@
-"""The sensor, against a real PostgreSQL."""
+"""The sensor, against a real PostgreSQL and a real MLflow server."""
 
 import json
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from retrain_airflow.sensors.new_rows import NewRowsSensor
 from tests.airflow.conftest import Model, connection_to
 
 Make = Callable[..., Model]
+# Before a cycle goes on, the sensor asks what is in Production.
+pytestmark = pytest.mark.usefixtures("tracker")
 
 
 def sensor(model: Model, **how: object) -> NewRowsSensor:
