@@ -53,7 +53,7 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
         backend,
         quick=Calls("quick", at_once=16, wait=1.5, seconds=8, in_all=_IN_ALL),
         slow=Calls("slow", at_once=4, wait=1.5, seconds=60, in_all=70),
-        streams=Calls("streams", at_once=4, wait=5, seconds=8, in_all=15),
+        streams=Calls("streams", at_once=2, wait=10, seconds=8, in_all=28),
         own=Calls("own", at_once=8, wait=1.5, seconds=8, in_all=_IN_ALL),
         source=Calls("source", at_once=4, wait=1.5, seconds=8, in_all=_IN_ALL),
     )
