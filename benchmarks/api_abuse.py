@@ -2,15 +2,8 @@
 
 Twenty kinds of hostile request are generated: quadratic texts, deep nesting, long numbers, many keys, many wrong
 values, many streams, slow bodies. A viewer sends each for some seconds, one request after the other, each of at most
-<<<<<<< HEAD
-1 MiB.
-
-Meanwhile another client asks in turn for health and for a run. Before each kind it asks for as long while nothing is
-sent. Its p99 with each kind is compared with its p99 of all the quiet times.
-=======
 1 MiB. Meanwhile another client asks in turn for health and for a run. Before each kind it asks for as long while
 nothing is sent. Its p99 with each kind is compared with its p99 of all the quiet times.
->>>>>>> w-e
 
 The API runs in a process of its own under uvicorn, as in `api.py`, with a real MLflow server behind it. The clients,
 both servers and PostgreSQL share the machine's cores.
