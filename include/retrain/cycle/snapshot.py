@@ -39,7 +39,8 @@ def take_snapshot(spec: Spec, *, source: Source, snapshots: SnapshotStore, ledge
             last=ledger.last_consumed(spec.model),
             inherits=ledger.last_consumed(spec.model, split_version.number),
         )
-    ledger.save_snapshot(snapshot)
+    # Taken again by a step that runs again, it is the same one.
+    snapshot = snapshot.model_copy(update={"taken_at": ledger.save_snapshot(snapshot).taken_at})
     for old in retention.drop_old(spec, snapshots=snapshots, ledger=ledger):
         log.info(
             "%s: the rows of snapshot %s were deleted; snapshot.keep is %s.", spec.model, old.id, spec.snapshot.keep

@@ -61,8 +61,10 @@ class Snapshots(Database):
         )
         return tuple(found or ())
 
-    def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Save a snapshot. Raises LedgerError if the model's next split version has begun meanwhile.
+    def save_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Save a snapshot, and return what is saved under its id: the same rows may have been taken before.
+
+        Raises LedgerError if the model's next split version has begun meanwhile.
 
         Rounds of a split version follow on from those that were saved before it began: with one more snapshot of the
         version before, two rounds could have the same number.
@@ -80,6 +82,10 @@ class Snapshots(Database):
                 "WHERE snapshots.dropped_at IS NOT NULL OR snapshots.body->>'content' IS NOT NULL",
                 (snapshot.model, snapshot.id, to_json(snapshot.to_json())),
             )
+            cursor.execute(
+                "SELECT body FROM retrain.snapshots WHERE (model, id) = (%s, %s)", (snapshot.model, snapshot.id)
+            )
+            return Snapshot.from_json(cursor.fetchone()["body"])
 
     def snapshot(self, model: str, snapshot_id: str) -> Snapshot:
         """Return a snapshot by its id. Raises NotInLedgerError if it is not in the ledger."""
