@@ -81,10 +81,10 @@ def test_a_route_without_a_permission_does_not_exist(api: httpx.Client, address:
     [
         ({"run_id": RUN, "metrics": {f"k{number}": "" for number in range(60_000)}}, "at most 12,000 values"),
         ({f"key number {number}": "" for number in range(40_000)}, "at most 12,000 values"),
-        ({f"k{number}": "x" for number in range(11_000)}, "k0 and 10999 others are not fields"),
+        ({f"k{number}": "x" for number in range(11_000)}, "'k0' and 10999 others are not fields"),
         ({"run_id": RUN, "metrics": {f"k{number}": "x" for number in range(11_000)}}, "'k0' holds 'x'; send numbers"),
         ({"run_id": RUN, "metrics": {"a": [1] * 9_000 + [None]}}, "'a' holds None; send numbers"),
-        ({"run_id": RUN, "metrics": {f"k\0{number}": 1 for number in range(5_000)}}, "values are wrong"),
+        ({"run_id": RUN, "metrics": {f"k\0{number}": 1 for number in range(5_000)}}, "5,000 faults; send less"),
     ],
 )
 def test_values_are_counted_before_they_are_validated(body: Any, says: str, api: httpx.Client) -> None:

@@ -13,7 +13,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 LONGEST_LIST, LONGEST_TEXT = 1_000, 8_000
 """Items of a list, characters of a tag or a note."""
@@ -81,16 +80,12 @@ class Body(BaseModel):
         if isinstance(data, dict):
             unknown = [name for name in data if name not in cls.model_fields]
             if len(unknown) > _MOST_FAULTS:
-                raise PydanticCustomError(
-                    "unknown", "{name} and {more} others are not fields", {"name": unknown[0], "more": len(unknown) - 1}
-                )
+                raise ValueError(f"{unknown[0][:100]!r} and {len(unknown) - 1} others are not fields")
         try:
             return validate(data)
         except ValidationError as error:
             if error.error_count() > _MOST_FAULTS:
-                raise PydanticCustomError(
-                    "many", "{count} values are wrong; send a few of them to read why", {"count": error.error_count()}
-                ) from None
+                raise ValueError(f"{error.error_count():,} faults; send less of it to read which") from None
             raise
 
 
