@@ -57,7 +57,7 @@ def served(mlflow_server: Running) -> Iterator[tuple[str, psutil.Process]]:
                 time.sleep(0.2)
             yield address, psutil.Process(process.pid)
         finally:
-            process.terminate()
+            process.kill()  # a server that is busy does not heed SIGTERM
 
 
 def test_hostile_bodies_leave_nothing_behind(served: tuple[str, psutil.Process]) -> None:
