@@ -29,6 +29,7 @@ from retrain.tracker.entities import (
     Page,
     RegisteredModel,
     Run,
+    RunStatus,
     Stage,
 )
 from retrain.tracker.filters import Condition, Order
@@ -97,6 +98,15 @@ class FakeTracker(FakeRuns):
 
     def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
         return sorted(self._history.get((run_id, name), []))
+
+    def last_points(self, run_id: str) -> tuple[RunStatus, dict[str, MetricPoint]]:
+        run = self.get_run(run_id)
+        last = {
+            name: max(points, key=lambda point: (point.step, point.at))
+            for (of, name), points in self._history.items()
+            if of == run_id and points
+        }
+        return run.status, last
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         given, run = validation.tags(tags), self._open(run_id)

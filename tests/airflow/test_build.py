@@ -235,7 +235,7 @@ def test_a_schedule_that_is_none_is_told_likewise(read: Read, schedule: str, wak
 def test_a_file_name_that_makes_no_dag_id_is_told_likewise(read: Read) -> None:
     dags, faults = read(**{"good": toy_spec(), "my model": toy_spec()})
     assert sorted(dags) == ["retrain_good"]
-    assert "my model.yaml: The key 'retrain_my model' has to be made of alphanumeric characters" in faults
+    assert "my model.yaml: the name becomes the id of a DAG: rename the file to at most 200 letters" in faults
 
 
 def test_two_specs_of_one_model_make_one_dag_and_the_other_is_told(read: Read) -> None:

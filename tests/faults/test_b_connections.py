@@ -16,7 +16,7 @@ from retrain_airflow.channels import channels
 from retrain_airflow.hooks.postgres import Psycopg2Hook
 from retrain_airflow.operators.snapshot import SnapshotOperator
 from retrain_airflow.sensors.new_rows import NewRowsSensor
-from tests.airflow.conftest import connection_to, model, toy_spec  # noqa: F401 - a fixture
+from tests.airflow.conftest import connection_to, model, toy_spec, tracker  # noqa: F401 - fixtures
 from tests.conftest import Database
 from tests.core.messages.test_formats import KINDS
 from tests.inbox import Inbox
@@ -26,6 +26,7 @@ def _connection(database: Database, **extra: Any) -> str:
     return json.dumps({**json.loads(connection_to(database)), "extra": json.dumps(extra)})
 
 
+@pytest.mark.usefixtures("tracker")  # before a cycle goes on, the sensor asks what is in Production
 @pytest.mark.parametrize("cursor", ["dictcursor", "realdictcursor", "namedtuplecursor", "anycursor"])
 def test_a_cursor_that_airflow_documents_is_left_alone_and_a_cycle_begins(
     cursor: str,

@@ -110,7 +110,8 @@ def test_down_ends_everything_and_what_was_stored_stays(home, left):
 def test_a_program_that_is_ended_ends_its_stack(home, left, eventually, number):
     """As a benchmark is ended by whoever has lost patience."""
     code = (
-        "import sys, time; from stack import local\n"
+        "import signal, sys, time; from stack import local\n"
+        f"signal.signal({number}, signal.SIG_DFL)  # `nohup` would have it ignored\n"
         "with local.running(sys.argv[1], services=['postgres']): time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(home)], cwd=PROJECT, stderr=subprocess.DEVNULL) as program:

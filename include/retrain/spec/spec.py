@@ -1,6 +1,5 @@
 """The whole spec: one strict, frozen value per file. `retrain.spec.parse` makes it from plain data."""
 
-import json
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -24,14 +23,16 @@ def _one_or_more(value: object) -> object:
 
 def model_name(name: str) -> str:
     """Return the name. Raises PydanticCustomError where MLflow could not search for it, or a path could not hold it."""
-    found = [character for character in name if character == "\\" or not character.isprintable()]
-    if found or ("'" in name and '"' in name):
-        what = json.dumps(found[0]) if found else "both kinds of quotes"
+    if "\\" in name or ("'" in name and '"' in name):
+        what = "a backslash" if "\\" in name else "both kinds of quotes"
         raise PydanticCustomError(
             "model_name", "holds {what}, which MLflow cannot search for; remove it", {"what": what}
         )
-    if name == "." or name.startswith("..") or name != name.strip():
-        raise PydanticCustomError("model_name", "begins with two dots, or ends with a blank; remove them")
+    if name == "." or name.startswith("..") or not name.isprintable() or name != name.strip():
+        raise PydanticCustomError(
+            "model_name",
+            "is not a name for a model; use printable characters, without a blank at its ends or two dots first",
+        )
     return name
 
 

@@ -32,6 +32,7 @@ def test_a_fault_is_refused_with_file_field_value_and_remedy(fields, message):
 def test_a_model_a_source_and_one_candidate_are_enough():
     assert spec().model_dump(mode="json") == {
         "model": "Letters",
+        "aliases": {"production": "production", "staging": "staging"},
         "description": "",
         "source": {
             **SOURCE,
