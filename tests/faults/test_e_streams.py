@@ -21,6 +21,7 @@ from retrain_airflow.api import follower, stream
 from retrain_airflow.api.app import DEADLINE, PREFIX
 from retrain_airflow.api.backend import Backend
 from retrain_airflow.api.follower import Follower
+from tests.airflow.conftest import first_tracker  # noqa: F401 - a fixture
 from tests.api.conftest import As, mounted, serving
 from tests.api.requests import refused
 from tests.core.spec.specs import SMALLEST
@@ -186,6 +187,7 @@ class NoRows:
         raise SourceError("there is no source here")
 
 
+@pytest.mark.usefixtures("first_tracker")  # the first of a process sets the deadline of all, as in an API server
 def test_with_mlflow_dead_every_answer_comes_and_what_needs_none_is_right(
     backend: Backend, dead: str, ledger: Ledger, tmp_path: Any
 ) -> None:
