@@ -70,7 +70,7 @@ def digest(folder: Path) -> str:
 
 
 def inputs(folder: Path) -> dict[str, str] | None:
-    """Return the type of each column that the model takes, from its description or else from its signature.
+    """Return the type of each column that the model takes, in its order, from its description or else its signature.
 
     None if neither names them. The type `any` is one that nobody knows.
     """

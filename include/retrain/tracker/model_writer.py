@@ -43,7 +43,7 @@ def save(
             str(path),
             mlflow_model=about,
             signature=_signature(columns, model.predict(example)),
-            metadata={COLUMNS: columns},
+            metadata={COLUMNS: [*map(list, columns.items())]},  # as a list: YAML sorts the names of a mapping
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
             serialization_format="cloudpickle" if pickled else "skops",
             skops_trusted_types=None if pickled else trusted(trust),

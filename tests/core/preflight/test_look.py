@@ -104,6 +104,10 @@ def test_a_candidate_that_works_has_no_fault(function: str) -> None:
     assert looked(spec_of(function, **fields)) == Found([], [])
 
 
+def test_columns_come_in_the_order_in_which_it_was_fitted() -> None:
+    assert looked(spec_of(features=["b", "c", "a"])) == Found([], [])
+
+
 def test_types_are_tried_until_the_candidate_takes_them() -> None:
     params = {"text": "b", "number": "a"}
     assert looked(spec_of("mixed", params=params)) == Found([], [])
