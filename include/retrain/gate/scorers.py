@@ -22,12 +22,7 @@ from retrain.spec.task import Task
 def scorers_for(wanted: Iterable[Measured], task: Task, classes: tuple[str, ...]) -> dict[str, Scorer]:
     """Return the scorer of each metric that is one of scikit-learn's. Raises EstimatorError for an unknown name."""
     return {
-        each.metric: _scorer(
-            each.metric.removeprefix(SCORER),
-            task,
-            classes,
-            code(each.positive, classes),
-        )
+        each.metric: _scorer(each.metric.removeprefix(SCORER), task, classes, code(each.positive, classes))
         for each in wanted
         if each.metric.startswith(SCORER)
     }
@@ -41,9 +36,8 @@ def _scorer(name: str, task: Task, classes: tuple[str, ...], positive: int | Non
     # Many scorers are about class 1 of two, whatever the classes are called: so the positive one is given to them as 1.
     of_two = positive is not None and len(classes) == 2
     order = [1, 0] if of_two and positive == 0 else list(range(len(classes)))
-    names = np.array(
-        [*range(2), 2] if of_two else [*classes, ""]
-    )  # the last is for label code -1, which is not a class
+    # The last is for label code -1, which is not a class.
+    names = np.array([0, 1, 2] if of_two else [*classes, ""])
     places = np.array([*order, -1], np.int64)
     stored = _StoredClassifier if task is Task.CLASSIFICATION else _StoredRegressor
 

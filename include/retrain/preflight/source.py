@@ -8,6 +8,7 @@ from pathlib import Path
 from retrain.errors import RetrainError
 from retrain.gate.labels import classes_in
 from retrain.labels import code, spelled
+from retrain.messages import texts
 from retrain.models import training
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.finding import Finding
@@ -62,8 +63,7 @@ def _sampled(spec: Spec, source: Source, store: SnapshotStore) -> Snapshot:
 def _of_rows(spec: Spec, source: Source, store: SnapshotStore, snapshot: Snapshot) -> Iterator[Finding]:
     for each in checks.run(spec, store.table(snapshot), None, same_contents=False, now=datetime.now(UTC)):
         if not each.passed:
-            keys = f" (keys: {', '.join(each.keys)})" if each.keys else ""
-            yield Finding(f"check {each.name}: {each.says}{keys}", fault=each.blocks)
+            yield Finding(f"check {each.name}: {texts.found(each)}", fault=each.blocks)
     rows = store.read(snapshot, Subset)
     if spec.task is Task.CLASSIFICATION:
         yield from _of_classes(spec, source, classes_in(rows.labels))
