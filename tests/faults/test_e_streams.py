@@ -92,7 +92,7 @@ def test_one_person_has_a_few_streams_and_others_have_theirs(
         assert "you have 2 streams open" in refused(kim.get(f"/runs/{run}/stream"), 503)
         with lee.stream("GET", f"/runs/{run}/stream") as third:
             assert third.status_code == 200
-    eventually(lambda: not stream._open)
+    eventually(lambda: not stream._callers)
 
 
 class Broken(ExperimentTracker):

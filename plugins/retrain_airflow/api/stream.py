@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
@@ -23,9 +24,41 @@ _EVERY, _SECONDS = 1.0, 90.0
 """Seconds between looks; seconds until a stream ends by itself and the client reconnects."""
 _AT_ONCE, _OF_ONE = 32, 8
 """Streams of one process; of one caller among them."""
+_TURN = 9.5
+"""Seconds that a stream waits for its caller's others."""
 
-_open: Counter[str] = Counter()
-"""Open streams of each caller."""
+
+@dataclass
+class Caller:
+    """What one caller has open."""
+
+    streams: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One at a time: however many streams a caller has, MLflow answers the others meanwhile.
+
+        Raises BusyError.
+        """
+        try:
+            await asyncio.wait_for(self._turn.acquire(), _TURN)
+        except TimeoutError as error:
+            raise BusyError("your other streams are not read yet; try again") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+_callers = dict[str, Caller]()
+"""Those with open streams."""
+
+
+@dataclass(frozen=True)
+class Following:
+    caller: Caller
+    follower: Follower
 
 
 async def _follow(
@@ -33,23 +66,26 @@ async def _follow(
     caller: Who,
     use: Use,
     last_event_id: Annotated[str | None, Header(max_length=100, pattern=r"^[0-9]*-?[0-9]*$")] = None,
-) -> AsyncIterator[Follower]:
-    """Yield the follower. It runs before the stream begins, so that a run that is not there is a 404."""
-    if _open[caller.name] >= _OF_ONE:
+) -> AsyncIterator[Following]:
+    """Yield what follows the run. It runs before the stream begins, so that a run that is not there is a 404."""
+    this = _callers.get(caller.name) or Caller()
+    if this.streams >= _OF_ONE:
         raise BusyError(f"you have {_OF_ONE} streams open; close one, or try again")
-    if _open.total() >= _AT_ONCE:
+    if sum(each.streams for each in _callers.values()) >= _AT_ONCE:
         raise BusyError(f"{_AT_ONCE} streams are open; try again")
     follower = Follower(run_id)
-    _open[caller.name] += 1
+    _callers[caller.name] = this
+    this.streams += 1
     try:
-        await use.quick(lambda: use.tracker().get_run(run_id))
+        async with this.turn():
+            await use.quick(lambda: use.tracker().get_run(run_id))
         if last_event_id:
             follower.resume(last_event_id)
-        yield follower
+        yield Following(this, follower)
     finally:
-        _open[caller.name] -= 1
-        if not _open[caller.name]:
-            del _open[caller.name]
+        this.streams -= 1
+        if not this.streams:
+            del _callers[caller.name]
 
 
 @router.get(
@@ -58,18 +94,20 @@ async def _follow(
     dependencies=[needs(Permission.READ)],
     responses=responses(404),
 )
-async def stream(follower: Annotated[Follower, Depends(_follow)], use: Use) -> AsyncIterator[ServerSentEvent]:
+async def stream(following: Annotated[Following, Depends(_follow)], use: Use) -> AsyncIterator[ServerSentEvent]:
     """`metrics` events while points are logged, and an `end` event with the run's status when the run has ended.
 
     A stream ends by itself a minute and a half after it has caught up, as a proxy would end it: `EventSource`
     reconnects with `Last-Event-ID` and continues from there. Each point comes at least once; after a reconnect, points
     come again only if others were logged with an earlier time.
     """
+    follower = following.follower
     until = time.monotonic() + _SECONDS
     yield ServerSentEvent(comment=follower.run_id, retry=1000)
     while time.monotonic() < until:
         try:
-            look = await use.streams(lambda: follower.look(use.tracker()))
+            async with following.caller.turn():
+                look = await use.streams(lambda: follower.look(use.tracker()))
         except (NoAnswerError, BusyError):
             yield ServerSentEvent(comment="no answer")
             await asyncio.sleep(_EVERY)
