@@ -62,5 +62,7 @@ if ! same_lock; then
     uv_install || pip_install --require-hashes -r requirements.lock
 fi
 pip_install --no-deps --no-build-isolation -e .
+# What is of the repository and not of the distribution: the stack, the containers, the sample's estimators.
+printf '%s\n' "$PWD" "$PWD/include" > "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/retrain-repository.pth"
 itself > .venv/itself
 made_from > .venv/built-from # last, so that an interrupted install does not count as done

@@ -43,10 +43,10 @@ def guest(name: str, holds: str, may_import: str = "", libraries: str = "") -> R
 
 # From the ground up. Each may import the rooms that it names, the ground and its own modules, and nothing else.
 GROUND = Room(
-    "errors, records, metrics, labels, text",
+    "errors, records, metrics, labels, text, extras",
     "the error tree; the records that steps hand to each other; what a gate can measure; how a class is written; how "
-    "text is shortened",
-    ("retrain", "retrain.errors", "retrain.records", "retrain.metrics", "retrain.labels", "retrain.text"),
+    "text is shortened; which extras are installed",
+    tuple(f"retrain{name}" for name in ("", ".errors", ".records", ".metrics", ".labels", ".text", ".extras")),
     libraries="pydantic",
 )
 FILES = "retrain_airflow/*.py"
@@ -115,13 +115,14 @@ ROOMS = (
         "numpy, pandas",
     ),
     core("cli", "the command line, one file a command", ALL_ABOVE, "psycopg2, typer"),
+    guest("compat", "what differs between the versions of Airflow", "", "airflow"),
     guest(
         "hooks",
         "Airflow's connections as what the core works with",
-        "spec, source, snapshots, ledger, tracker, cycle",
+        "spec, source, snapshots, ledger, tracker, cycle, retrain_airflow.compat",
         "airflow, psycopg2",
     ),
-    guest("metrics", "what monitoring sees, through Airflow's own metrics", "", "airflow"),
+    guest("metrics", "what monitoring sees, through Airflow's own metrics", "retrain_airflow.compat", "airflow"),
     guest(
         "triggers",
         "waits for rows in the triggerer",
@@ -138,22 +139,25 @@ ROOMS = (
                 *(".links", ".preload", ".provider", ".task_faults"),
             )
         ),
-        "spec, messages, cycle, retrain_airflow.hooks, retrain_airflow.triggers",
+        "spec, messages, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.triggers",
         "airflow, apprise",
     ),
     guest(
-        "notifiers", "tell the team of failures and recoveries", f"messages, retrain_airflow.hooks, {FILES}", "airflow"
+        "notifiers",
+        "tell the team of failures and recoveries",
+        f"messages, retrain_airflow.compat, retrain_airflow.hooks, {FILES}",
+        "airflow",
     ),
     guest(
         "operators",
         "one verb each: hook in, noun out",
-        f"spec, messages, cycle, retrain_airflow.hooks, retrain_airflow.metrics, {FILES}",
+        f"spec, messages, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics, {FILES}",
         "airflow",
     ),
     guest(
         "sensors",
         "the verb `sense`, which waits",
-        "production, cycle, retrain_airflow.hooks, retrain_airflow.metrics",
+        "production, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics",
         "airflow",
     ),
     guest(
@@ -166,14 +170,14 @@ ROOMS = (
     guest(
         "dags",
         "makes the DAGs of a folder of specs",
-        f"spec, retrain_airflow.notifiers, retrain_airflow.operators, retrain_airflow.sensors, {FILES}",
+        f"spec, retrain_airflow.compat, retrain_airflow.notifiers, retrain_airflow.operators, retrain_airflow.sensors, {FILES}",
         "airflow",
     ),
     Room(
-        "dags, plugins",
+        "dags, plugin",
         "a few lines that Airflow finds: all DAGs, and the plugin",
-        ("dags.*", "retrain_plugin"),
-        f"spec, retrain_airflow.dags, retrain_airflow.api, retrain_airflow.dashboard, {FILES}",
+        ("dags.*", "retrain_airflow.plugin"),
+        f"spec, retrain_airflow.compat, retrain_airflow.dags, retrain_airflow.api, retrain_airflow.dashboard, {FILES}",
         "airflow",
     ),
     Room(

@@ -2,6 +2,7 @@
 
 RetrainError
 ├── SettingsError        this installation lacks a setting
+├── MissingExtraError    a package is not installed that an extra of the distribution brings
 ├── SpecError            a spec file is wrong; says file, field, value, remedy
 ├── EstimatorError       a candidate's function cannot be imported, built, fitted or scored
 ├── EndedError           the process that a model was asked in was ended from outside
@@ -50,6 +51,10 @@ def refuse_login(name: str, address: str, remedy: str) -> None:
     scheme, _, rest = address.partition("://")
     if "@" in rest and scheme != "file":
         raise SettingsError(f"{name}: has a login in its address, or an @ that is not written as %40; {remedy}")
+
+
+class MissingExtraError(RetrainError):
+    """A package is not installed that an extra of the distribution brings."""
 
 
 class SpecError(RetrainError):
@@ -162,6 +167,7 @@ RETRIES: dict[type[BaseException], bool] = {
     # A person must correct something first.
     RetrainError: False,
     SettingsError: False,
+    MissingExtraError: False,
     SpecError: False,
     EstimatorError: False,
     SourceMismatchError: False,

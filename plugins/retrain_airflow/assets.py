@@ -3,11 +3,12 @@
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, Context, CronTriggerTimetable, timezone
+from airflow.sdk import Asset, AssetWatcher, Context, timezone
 
 from retrain.records import Promotion
 from retrain.spec.operation import Wake
 from retrain.spec.spec import Spec
+from retrain_airflow.compat import AssetOrTimeSchedule, CronTriggerTimetable
 from retrain_airflow.triggers.new_rows import NewRowsTrigger
 
 

@@ -12,12 +12,7 @@ from email.mime.text import MIMEText
 from email.utils import formatdate
 from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPResponseException
 
-from airflow.providers.apprise.hooks.apprise import AppriseHook
-from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
-from airflow.providers.smtp.hooks.smtp import SmtpHook
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
-from apprise import Apprise, NotifyFormat, NotifyType
-
+from retrain import extras
 from retrain.errors import ChannelError, RetrainError
 from retrain.messages import formats
 from retrain.messages.outbox import Channel
@@ -25,10 +20,12 @@ from retrain.messages.webhook import Log, Webhook, retry_after
 from retrain.records import Announcement, Level
 from retrain.spec.operation import ChannelSpec
 from retrain.spec.spec import Spec
+from retrain_airflow.compat import AirflowException, AirflowNotFoundException
 from retrain_airflow.hooks.connections import extra_of, get, url
 
 _SECONDS = 20
-_TYPES = {Level.INFO: NotifyType.INFO, Level.WARNING: NotifyType.WARNING, Level.ERROR: NotifyType.FAILURE}
+_TYPES = {Level.INFO: "info", Level.WARNING: "warning", Level.ERROR: "failure"}
+"""Apprise's names."""
 
 
 def channels(spec: Spec) -> list[Channel]:
@@ -74,6 +71,9 @@ def _webhook(spec: ChannelSpec, key: str, announcement: Announcement) -> None:
 
 
 def _slack(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
+    extras.require("slack")
+    from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+
     hook = SlackWebhookHook(slack_webhook_conn_id=spec.connection, timeout=_SECONDS, retry_handlers=[])
     response = hook.client.send(**formats.slack(announcement))
     if response.status_code != 200:
@@ -82,6 +82,9 @@ def _slack(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
 
 
 def _email(spec: ChannelSpec, address: str, key: str, announcement: Announcement) -> None:
+    extras.require("smtp")
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
     get(spec.connection)  # the hook does not say that the connection is missing
     hook = SmtpHook(spec.connection)
     # Not as a context manager: the hook leaves its socket open where the login is refused.
@@ -112,6 +115,10 @@ def _mail(sender: str, to: Sequence[str], key: str, announcement: Announcement) 
 
 
 def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
+    extras.require("apprise")
+    from airflow.providers.apprise.hooks.apprise import AppriseHook
+    from apprise import Apprise, NotifyFormat, NotifyType
+
     # Not the hook's `notify`: it does not say whether a service accepted the message.
     services = Apprise()
     hook = AppriseHook(spec.connection)
@@ -121,7 +128,7 @@ def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
     result = services.notify(
         body=formats.quiet_text(announcement),
         title=formats.quiet_subject(announcement),
-        notify_type=_TYPES[announcement.level],
+        notify_type=NotifyType(_TYPES[announcement.level]),
         body_format=NotifyFormat.TEXT,
     )
     if result:

@@ -5,10 +5,10 @@ turns on. Each has a tag `spec`, the name of the spec file.
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from airflow.sdk.observability import stats
 from airflow.sdk.timezone import utcnow
 
 from retrain.records import Outcome
+from retrain_airflow.compat import stats
 
 
 def rows_waiting(spec: str, rows: int) -> None:

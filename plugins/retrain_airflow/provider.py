@@ -5,7 +5,7 @@ from typing import Any
 
 def get_provider_info() -> dict[str, Any]:
     return {
-        "package-name": "retrain",
+        "package-name": "airflow-provider-retrain",
         "name": "Retrain",
         "description": "Keeps a model in Production good as its data grows.",
         "connection-types": [

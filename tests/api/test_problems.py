@@ -31,6 +31,7 @@ OURS = [
 STATUSES = {
     "RetrainError": 409,
     "SettingsError": 503,
+    "MissingExtraError": 503,
     "SpecError": 409,
     "EstimatorError": 409,
     "EndedError": 503,

@@ -38,6 +38,7 @@ HELPS = {
     errors.RetrainError: False,
     errors.RollbackError: False,
     errors.SettingsError: False,
+    errors.MissingExtraError: False,
     errors.SourceMismatchError: False,
     errors.SpecError: False,
     errors.StaleVerdictError: False,

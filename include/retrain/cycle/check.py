@@ -18,16 +18,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from retrain import extras
 from retrain.cycle import runs
 from retrain.cycle.context import Cycle
-from retrain.errors import BlockedDataError
+from retrain.errors import BlockedDataError, MissingExtraError
 from retrain.messages import texts
 from retrain.quality import checks
 from retrain.quality.drift import Drift, drift, new_or_all, sample
 from retrain.records import Check, Fault, ModelFile, Snapshot
-from retrain.reports import drift_chart
 from retrain.source.columns import SUBSET
 from retrain.text import one_line
+
+if extras.has("report"):
+    from retrain.reports import drift_chart
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +179,10 @@ def _log_drift(cycle: Cycle, run_id: str, measured: _MeasuredDrift) -> None:
         body = {"says": measured.summary, "drift": [each.to_json() for each in measured.columns]}
         files = [_write_json(folder / "drift.json", body)]
         try:
+            extras.require("report")
             files.append(drift_chart.write(measured.columns, f"{cycle.spec.model}: {measured.summary}", folder))
+        except MissingExtraError as error:
+            log.info("%s: the drift is not drawn: %s", cycle, error)
         except Exception:  # as above
             log.warning("%s: the drift could not be drawn.", cycle, exc_info=True)
         for file in files:

@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from retrain import extras
 from retrain.cycle import report, runs
 from retrain.cycle.context import Cycle
 from retrain.cycle.fit import fit
 from retrain.cycle.measure import measure
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
-from retrain.errors import EstimatorError, StaleVerdictError
+from retrain.errors import EstimatorError, MissingExtraError, StaleVerdictError
 from retrain.gate.judge import judge
 from retrain.gate.predictions import Evidence
 from retrain.ledger.ledger import Ledger
@@ -21,9 +22,11 @@ from retrain.metrics import described
 from retrain.production.apply import apply
 from retrain.production.known import is_there, refuse_unknown
 from retrain.records import Candidate, Matchup, Proof, Snapshot, Subset, Verdict, VersionId
-from retrain.reports import verdict_chart
 from retrain.snapshots.store import Rows
 from retrain.spec.spec import Spec
+
+if extras.has("report"):
+    from retrain.reports import verdict_chart
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +119,10 @@ def _log_evidence(cycle: Cycle, evidence: Evidence, rows: Rows, verdict: Verdict
         file.write_text(json.dumps(verdict.to_json() | named, ensure_ascii=False, indent=2), encoding="utf-8")
         files = [file]
         try:
+            extras.require("report")
             files.append(verdict_chart.write(evidence, cycle.spec.gate, verdict, folder))
+        except MissingExtraError as error:
+            log.info("%s: the verdict is not drawn: %s", cycle, error)
         except Exception:  # any error: a verdict does not depend on its picture
             log.warning("%s: the verdict could not be drawn; it is judged all the same.", cycle, exc_info=True)
         for each in files:

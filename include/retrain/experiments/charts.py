@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from retrain.experiments.compare import HyperparameterAnalysis, ParameterEffect
 from retrain.reports.chart_style import BLUE, GREY, VERMILION, new_figure, short, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_RUNS = 30
 _MOST_PARAMETERS = 12
@@ -20,7 +22,7 @@ _MOST_POINTS = 2_000
 
 def plot_metric_comparison(
     compared: pd.DataFrame, metric_keys: Sequence[str], *, ascending: Sequence[str] = ()
-) -> Figure:
+) -> "Figure":
     """Draw a panel for each metric, with a dot for each of the runs that are best in the first metric.
 
     compared: what `compare_experiments` returns. ascending: the metrics where smaller is better. Raises KeyError for a
@@ -52,7 +54,7 @@ def plot_metric_comparison(
 
 def plot_hyperparameter_impact(
     compared: pd.DataFrame, analysis: HyperparameterAnalysis, *, most: int = _MOST_PARAMETERS
-) -> Figure:
+) -> "Figure":
     """Draw a panel for each parameter, the most important first: points over numbers, a box for each other value.
 
     compared: the runs that were analysed. Raises ValueError where no parameter differs between them.
@@ -79,7 +81,7 @@ def plot_hyperparameter_impact(
     return figure
 
 
-def _draw_number(axes: Axes, effect: ParameterEffect, values: "pd.Series[str]", metric: "pd.Series[float]") -> None:
+def _draw_number(axes: "Axes", effect: ParameterEffect, values: "pd.Series[str]", metric: "pd.Series[float]") -> None:
     step = math.ceil(len(values) / _MOST_POINTS)
     numbers = values.astype(float)
     axes.plot(numbers[::step], metric[::step], "o", color=BLUE, markersize=4, alpha=0.6, markeredgewidth=0)
@@ -88,11 +90,13 @@ def _draw_number(axes: Axes, effect: ParameterEffect, values: "pd.Series[str]", 
     if numbers.min() > 0 and numbers.max() / numbers.min() >= 1000:
         axes.set_xscale("log")
         # Matplotlib's own labels of powers are TeX, which is off: a dollar sign in a name must stay one.
+        from matplotlib.ticker import FuncFormatter
+
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(f"best {short(effect.best_value, 20)}")
 
 
-def _draw_category(axes: Axes, effect: ParameterEffect, values: "pd.Series[str]", metric: "pd.Series[float]") -> None:
+def _draw_category(axes: "Axes", effect: ParameterEffect, values: "pd.Series[str]", metric: "pd.Series[float]") -> None:
     shown = effect.values[:_MOST_VALUES]
     groups = [metric[values == each.value].dropna().to_numpy() for each in shown]
     axes.boxplot(

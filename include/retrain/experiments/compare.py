@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retrain import extras
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import Run
 from retrain.tracker.filters import FINISHED
@@ -176,6 +177,7 @@ def _importances(params: pd.DataFrame, metric: "pd.Series[float]") -> dict[str, 
     complete = [name for name in params.columns if params[name].notna().all()]
     if not complete or metric.nunique() < 2:
         return {}
+    extras.require("tune")
     import optuna
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances

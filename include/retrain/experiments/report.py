@@ -3,15 +3,17 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from retrain.experiments.charts import plot_hyperparameter_impact, plot_metric_comparison
 from retrain.experiments.compare import HyperparameterAnalysis, analyze_hyperparameters
 from retrain.reports.chart_style import save
 from retrain.reports.page import Page, Picture, Section, Table, write_html, write_markdown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Format = Literal["html", "markdown"]
 
@@ -81,7 +83,7 @@ def _parameters(analysis: HyperparameterAnalysis) -> pd.DataFrame:
     )
 
 
-def _picture(figure: Figure, name: str, alt: str) -> Picture:
+def _picture(figure: "Figure", name: str, alt: str) -> Picture:
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         return Picture(name, alt, save(figure, Path(folder), name).read_bytes())
 

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from retrain import extras
 from retrain.errors import EstimatorError
 from retrain.gate.comparison import metric_value
 from retrain.gate.labels import encode, spell
@@ -179,11 +180,22 @@ def _function(candidate: CandidateSpec) -> Callable[..., Any]:
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:
-        raise EstimatorError(f"{where}: {module_name} cannot be imported: {_described(error)}") from error
+        extra = (
+            extras.bringing((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
+        )
+        hint = f"; {extras.remedy(extra)}" if extra else ""
+        raise EstimatorError(f"{where}: {module_name} cannot be imported: {_described(error)}{hint}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise EstimatorError(f"{where}: {module_name} has no function {function_name}")
     return cast(Callable[..., Any], function)
+
+
+def _remedy(error: BaseException) -> str:
+    """Return what installs the package that is missing, where an extra of ours brings it."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    extra = extras.bringing((missing or "").partition(".")[0])
+    return f"; {extras.remedy(extra)}" if extra else ""
 
 
 def _refuse_unfit_params(candidate: CandidateSpec, function: Callable[..., Any]) -> None:

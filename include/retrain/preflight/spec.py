@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from retrain import extras
 from retrain.errors import RetrainError
 from retrain.gate.scorers import scorers_for
 from retrain.models import training
@@ -19,6 +20,7 @@ def look(spec: Spec) -> Iterator[Finding]:
         scorers_for((spec.gate, *spec.gate.limits), spec.task, ())
     except RetrainError as error:
         yield Finding(str(error))
+    yield from _extras(spec)
     with Sandbox() as sandbox:
         for candidate in spec.candidates:
             try:
@@ -27,6 +29,22 @@ def look(spec: Spec) -> Iterator[Finding]:
                 yield Finding(str(error))
                 continue
             yield from _tried(spec, candidate, sandbox)
+
+
+_OF_CHANNELS = {"slack": "slack", "email": "smtp", "apprise": "apprise"}
+"""By kind of channel, the extra that carries it."""
+
+
+def _extras(spec: Spec) -> Iterator[Finding]:
+    """Yield which extras the spec needs, or would be better with, and are not installed."""
+    for place, channel in enumerate(spec.channels):
+        extra = _OF_CHANNELS.get(channel.kind)
+        if extra is not None and not extras.has(extra):
+            yield Finding(f"channels[{place}]: {channel.kind} needs an extra; {extras.remedy(extra)}")
+    if not extras.has("report"):
+        yield Finding(f"reports have no pictures; {extras.remedy('report')}", fault=False)
+    if not extras.has("adbc"):
+        yield Finding(f"snapshots are read more slowly than they could be; {extras.remedy('adbc')}", fault=False)
 
 
 def _tried(spec: Spec, candidate: CandidateSpec, sandbox: Sandbox) -> Iterator[Finding]:

@@ -5,13 +5,18 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import matplotlib as mpl
-import pylopdf_fonts_ko
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager
-
+from retrain import extras
+from retrain.errors import MissingExtraError
 from retrain.text import shorten
+
+try:
+    import matplotlib as mpl
+    import pylopdf_fonts_ko
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties, fontManager
+except ModuleNotFoundError as error:
+    raise MissingExtraError(f"pictures need an extra; {extras.remedy('report')}") from error
 
 GREY = "#666666"
 BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"

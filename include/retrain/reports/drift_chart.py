@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from retrain.quality.drift import MUCH, SOME, Drift
 from retrain.reports.chart_style import BLUE, GREY, VERMILION, new_figure, save, short, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_BARS = 20
 _MOST_PANELS = 4
@@ -16,7 +19,7 @@ _MOST_PANELS = 4
 _MOST_BINS = 20
 
 
-def draw(columns: Sequence[Drift], title: str) -> Figure:
+def draw(columns: Sequence[Drift], title: str) -> "Figure":
     """Return the figure of these columns, of which there must be at least one."""
     by_psi = sorted(columns, key=lambda each: -each.psi)
     label = [each for each in columns if each.name == "label"]
@@ -40,7 +43,7 @@ def write(columns: Sequence[Drift], title: str, folder: Path) -> Path:
     return save(draw(columns, title), folder, "drift")
 
 
-def _draw_psi(axes: Axes, by_psi: list[Drift]) -> None:
+def _draw_psi(axes: "Axes", by_psi: list[Drift]) -> None:
     shown = by_psi[:_MOST_BARS]
     places = range(len(shown))
     axes.barh(places, [each.psi for each in shown], color=BLUE, height=0.6)
@@ -54,7 +57,7 @@ def _draw_psi(axes: Axes, by_psi: list[Drift]) -> None:
     axes.set(xlabel=f"PSI (lines at {SOME} and {MUCH})", title=f"How far each has moved{more}")
 
 
-def _draw_distribution(axes: Axes, each: Drift) -> None:
+def _draw_distribution(axes: "Axes", each: Drift) -> None:
     was, now = np.array(each.reference), np.array(each.current)
     # Where there are many classes, the most frequent ones; numbers never have this many bins.
     bins = np.sort(np.argsort(-(was + now), kind="stable")[:_MOST_BINS])

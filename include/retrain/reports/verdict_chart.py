@@ -3,12 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from retrain.gate.additive import reliability
@@ -18,6 +15,11 @@ from retrain.metrics import described
 from retrain.records import Verdict
 from retrain.reports.chart_style import BLUE, GREY, PURPLE, VERMILION, new_figure, save, short, style
 from retrain.spec.gate import Gate
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 # The two models also differ in shape and in place.
 _COLOURS = {"challenger": BLUE, "Production": VERMILION}
@@ -29,7 +31,7 @@ _MOST_CLASSES_WITH_COUNTS = 12
 _WIDTH = 12.0
 
 
-def draw(evidence: Evidence, gate: Gate, verdict: Verdict) -> Figure:
+def draw(evidence: Evidence, gate: Gate, verdict: Verdict) -> "Figure":
     """Return a figure of the verdict that `judge(evidence, gate)` returned; a model without predictions is left out."""
     models = {
         name: predictions
@@ -58,7 +60,7 @@ def write(evidence: Evidence, gate: Gate, verdict: Verdict, folder: Path) -> Pat
 
 
 def _draw_metrics(
-    part: SubFigure, evidence: Evidence, gate: Gate, verdict: Verdict, models: dict[str, Predictions]
+    part: "SubFigure", evidence: Evidence, gate: Gate, verdict: Verdict, models: dict[str, Predictions]
 ) -> None:
     calibrated = bool(len(evidence.labels)) and any(each.probabilities is not None for each in models.values())
     compared = verdict.difference is not None
@@ -76,7 +78,7 @@ def _draw_metrics(
     part.legend(list(known.values()), list(known), loc="outside lower center", ncols=len(known), frameon=False)
 
 
-def _draw_scores(axes: Axes, gate: Gate, verdict: Verdict) -> None:
+def _draw_scores(axes: "Axes", gate: Gate, verdict: Verdict) -> None:
     """Draw one row for all rows of the holdout, and one for each slice."""
     places = _rows(axes, verdict)
     values = {
@@ -107,7 +109,7 @@ def _draw_scores(axes: Axes, gate: Gate, verdict: Verdict) -> None:
     axes.set_title("Scores")
 
 
-def _draw_difference(axes: Axes, gate: Gate, verdict: Verdict) -> None:
+def _draw_difference(axes: "Axes", gate: Gate, verdict: Verdict) -> None:
     """In the same rows as the scores."""
     sign = described(gate.metric).sign
     places = _rows(axes, verdict)
@@ -131,12 +133,12 @@ def _draw_difference(axes: Axes, gate: Gate, verdict: Verdict) -> None:
     axes.set_title("Challenger minus Production")
 
 
-def _mark(axes: Axes, places: Sequence[int], bounds: Sequence[float], style: Literal["--", ":"], label: str) -> None:
+def _mark(axes: "Axes", places: Sequence[int], bounds: Sequence[float], style: Literal["--", ":"], label: str) -> None:
     low, high = ([place + shift for place in places] for shift in (-0.35, 0.35))
     axes.vlines(bounds, low, high, color=PURPLE, linestyle=style, linewidth=2, label=label)
 
 
-def _rows(axes: Axes, verdict: Verdict) -> range:
+def _rows(axes: "Axes", verdict: Verdict) -> range:
     names = [f"all {verdict.rows:,} rows", *(f"{each.name} ({each.rows:,})" for each in verdict.slices)]
     places = range(len(names))
     axes.set_yticks(places, [short(name, 32) for name in names])
@@ -145,7 +147,7 @@ def _rows(axes: Axes, verdict: Verdict) -> range:
     return places
 
 
-def _draw_calibration(axes: Axes, evidence: Evidence, verdict: Verdict, models: dict[str, Predictions]) -> None:
+def _draw_calibration(axes: "Axes", evidence: Evidence, verdict: Verdict, models: dict[str, Predictions]) -> None:
     """Draw how often the most probable class is right against its probability, in bins of equal width."""
     axes.plot((0, 1), (0, 1), color=GREY, linewidth=1)
     for name, predictions in models.items():
@@ -171,7 +173,7 @@ def _height_of_predictions(evidence: Evidence) -> float:
     return 3.2 + 0.16 * min(len(evidence.classes), _MOST_CLASSES) if evidence.classes else 5.0
 
 
-def _draw_predictions(part: SubFigure, evidence: Evidence, models: dict[str, Predictions]) -> None:
+def _draw_predictions(part: "SubFigure", evidence: Evidence, models: dict[str, Predictions]) -> None:
     axes = part.subplots(1, max(2, len(models)), squeeze=False)[0]
     for unused in axes[len(models) :]:
         unused.remove()
@@ -182,7 +184,7 @@ def _draw_predictions(part: SubFigure, evidence: Evidence, models: dict[str, Pre
 
 
 def _draw_matrices(
-    part: SubFigure, axes: NDArray[np.object_], evidence: Evidence, models: dict[str, Predictions]
+    part: "SubFigure", axes: NDArray[np.object_], evidence: Evidence, models: dict[str, Predictions]
 ) -> None:
     """Draw, for each true class, which share of it the model predicts as each class; one matrix beside the other."""
     truth = evidence.labels.astype(np.int64)

@@ -10,7 +10,6 @@ import re
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, make_dsn
 from pyarrow import csv
 
+from retrain import extras
 from retrain.errors import SourceError, SourceMismatchError
 from retrain.source.session import SETTINGS, is_lasting, reading
 
@@ -42,13 +42,9 @@ def selected(session: connection, statement: sql.Composable, schema: pa.Schema, 
     SourceMismatchError where a retry cannot help, otherwise SourceError.
     """
     text = statement.as_string(session)
-    batches = (_by_adbc if _has_adbc() else _by_copy)(session, text, schema, name)
+    batches = (_by_adbc if extras.has("adbc") else _by_copy)(session, text, schema, name)
     with closing(batches):
         yield pa.RecordBatchReader.from_batches(schema, batches)
-
-
-def _has_adbc() -> bool:
-    return find_spec("adbc_driver_postgresql") is not None
 
 
 def _by_adbc(session: connection, statement: str, schema: pa.Schema, name: str) -> Generator[pa.RecordBatch]:

@@ -109,6 +109,7 @@ _TABLE = (
     ),
     _Row(errors.EndedError, 503, "The version could not be asked", "try again"),
     _Row(errors.SettingsError, 503, "Retrain is not set up", "see the server's log"),
+    _Row(errors.MissingExtraError, 503, "Retrain is not set up", "see the server's log"),
     _Row(BusyError, 503, "Too many requests at once"),
     _Row(TooLargeError, 413, "Too large"),
     _Row(SlowBodyError, 408, "Too slow"),

@@ -3,27 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Context, RetryDecision, RetryPolicy
-
-from retrain.errors import can_help
+from retrain_airflow.compat import BACKOFF, RETRY_POLICY
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
-
-
-class OnlyWhereItHelps(RetryPolicy):
-    """Fails a task at once where `retrain.errors.RETRIES` says that another try cannot help."""
-
-    def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,  # noqa: ARG002 - Airflow's signature
-        max_tries: int,  # noqa: ARG002
-        context: Context | None = None,  # noqa: ARG002
-    ) -> RetryDecision:
-        if can_help(exception):
-            return RetryDecision.default()
-        return RetryDecision.fail(f"{type(exception).__name__}: another try cannot help")
-
 
 # Waits of 30 s, 1, 2, 4 and five times 5 minutes: a task outlasts an outage of half an hour, and never waits more than
 # five minutes to try again.
@@ -33,10 +15,10 @@ LOOKING = timedelta(minutes=15)
 RETRIES: dict[str, Any] = {
     "retries": 9,
     "retry_delay": timedelta(seconds=30),
-    "retry_exponential_backoff": 2,
+    "retry_exponential_backoff": BACKOFF,
     "max_retry_delay": timedelta(minutes=5),
     "execution_timeout": timedelta(hours=1),
-    "retry_policy": OnlyWhereItHelps(),
+    **RETRY_POLICY,
 }
 
 

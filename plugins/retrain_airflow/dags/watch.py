@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG
 
 from retrain.spec.files import SpecFile
+from retrain_airflow.compat import CronTriggerTimetable
 from retrain_airflow.dags import task_defaults, task_docs
 from retrain_airflow.operators.watch import WatchOperator
 

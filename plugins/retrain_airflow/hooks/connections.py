@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from retrain.errors import SettingsError
+from retrain_airflow.compat import AirflowNotFoundException
 
 _SCHEMES = ("http", "https")
 _PLAIN = "/:@!$&'()*+,;=~"

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from airflow.sdk import BaseHook
-from airflow.sdk.configuration import conf
 
 from retrain.errors import SettingsError, refuse_login
 from retrain.spec import files as spec_files
+from retrain_airflow.compat import conf
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:

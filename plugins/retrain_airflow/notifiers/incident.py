@@ -2,11 +2,11 @@ import asyncio
 from typing import Any
 
 from airflow.sdk import BaseNotifier, Context
-from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from retrain.errors import ToldError
 from retrain.records import Fault, Incident
 from retrain_airflow import task_faults
+from retrain_airflow.compat import AirflowTaskTimeout, cause
 from retrain_airflow.hooks.retrain import RetrainHook
 
 
@@ -31,7 +31,7 @@ class IncidentNotifier(BaseNotifier):
         from retrain_airflow.channels import channels
 
         hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
-        model, error = hook.spec.model, context.get("exception")
+        model, error = hook.spec.model, cause(context.get("exception"))
         if error is None and ("reason" in context or "deadline" in context):
             key, incident = _of_run(model, dict(context))
             hook.ledger.announce(key, texts.of_incident(incident))
@@ -47,7 +47,7 @@ class IncidentNotifier(BaseNotifier):
 
 
 def _of_task(model: str, context: Context) -> Incident:
-    ti, error = context["ti"], context.get("exception")
+    ti, error = context["ti"], cause(context.get("exception"))
     why = str(error or "its process was killed")
     if isinstance(error, AirflowTaskTimeout):
         why = f"it took longer than {ti.task.execution_timeout}, which is the most that it may"

@@ -4,16 +4,16 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context
-from airflow.sdk.configuration import conf
 
 from retrain.records import Announcement, Verdict
 from retrain_airflow.approval import NO, YES
+from retrain_airflow.compat import FailsWhereRetryCannotHelp, conf
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.links import ReportLink
 
 
-class AskOperator(HITLOperator):
+class AskOperator(FailsWhereRetryCannotHelp, HITLOperator):
     """Asks a person whether the version of a Verdict goes into Production, and waits; without an answer it does not.
 
     Tells the team where to answer. Returns what HITLOperator does: `chosen_options` and `responded_by_user`.

@@ -4,10 +4,12 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from retrain_airflow.compat import FailsWhereRetryCannotHelp
+
 EVERY_MODEL = "every model"
 
 
-class FreezeOperator(BaseOperator):
+class FreezeOperator(FailsWhereRetryCannotHelp, BaseOperator):
     """Keeps Production as it is for some days, or ends that."""
 
     template_fields: Sequence[str] = ("model", "days", "why", "by")

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from retrain.errors import RetrainError
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
 from retrain_airflow import metrics
+from retrain_airflow.compat import AirflowNotFoundException, AirflowSkipException
 from retrain_airflow.hooks.retrain import ledger_of
 from retrain_airflow.operators.paused import is_paused
 

@@ -1,8 +1,8 @@
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
 
+from retrain_airflow.compat import AirflowSkipException
 from retrain_airflow.operators.spec import SpecOperator
 
 

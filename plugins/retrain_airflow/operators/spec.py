@@ -3,11 +3,12 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
+from retrain_airflow.compat import FailsWhereRetryCannotHelp
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
 
 
-class SpecOperator(BaseOperator):
+class SpecOperator(FailsWhereRetryCannotHelp, BaseOperator):
     """An operator of one model: it has a hook of its spec file and connections."""
 
     template_fields: Sequence[str] = ("spec",)

@@ -1,9 +1,9 @@
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from retrain.records import Snapshot
+from retrain_airflow.compat import AirflowSkipException
 from retrain_airflow.links import RunLink
 from retrain_airflow.operators.spec import SpecOperator
 

@@ -3,11 +3,12 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
 from retrain_airflow import metrics
+from retrain_airflow.compat import FailsWhereRetryCannotHelp
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
 
 
-class NewRowsSensor(BaseSensorOperator):
+class NewRowsSensor(FailsWhereRetryCannotHelp, BaseSensorOperator):
     """Waits until enough new labelled rows have arrived in the spec's source.
 
     By default it looks once, and is skipped where too few rows are there: the next run of the schedule looks again.

@@ -1,8 +1,8 @@
-"""The plugin by which Airflow finds Retrain: registrations, and nothing else."""
+"""The plugin by which Airflow finds Retrain, through the entry point of its distribution."""
 
 from airflow.plugins_manager import AirflowPlugin
 
-from retrain_airflow import preload
+from retrain_airflow import compat, preload
 
 
 class RetrainPlugin(AirflowPlugin):
@@ -19,4 +19,5 @@ class RetrainPlugin(AirflowPlugin):
                 {"app": in_airflow.create(), "url_prefix": app.PREFIX, "name": "Retrain"},
                 {"app": pages.create_app(), "url_prefix": pages.PREFIX, "name": "Retrain dashboard"},
             ]
-            cls.react_apps = list(pages.REACT_APPS)
+            if compat.HAS_DASHBOARD:
+                cls.react_apps = list(pages.REACT_APPS)
