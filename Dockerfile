@@ -26,6 +26,8 @@ COPY include include
 COPY plugins plugins
 COPY dags dags
 # The command `retrain`, and Airflow's form for connections to MLflow.
-RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --quiet --editable .
+# Metadata that is found twice would make Airflow load the plugin twice.
+RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --quiet --editable . \
+    && rm -rf *.egg-info include/*.egg-info plugins/*.egg-info build
 USER 50000:0
 CMD ["airflow", "version"]

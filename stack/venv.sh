@@ -64,5 +64,7 @@ fi
 pip_install --no-deps --no-build-isolation -e .
 # What is of the repository and not of the distribution: the stack, the containers, the sample's estimators.
 printf '%s\n' "$PWD" "$PWD/include" > "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/retrain-repository.pth"
+# Its metadata would be found a second time, beside that in .venv, and Airflow would load the plugin twice.
+rm -rf ./*.egg-info include/*.egg-info plugins/*.egg-info build
 itself > .venv/itself
 made_from > .venv/built-from # last, so that an interrupted install does not count as done

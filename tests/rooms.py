@@ -131,12 +131,12 @@ ROOMS = (
     ),
     Room(
         FILES,
-        "what tasks share: assets, channels, links, approval; and what Airflow and Celery load at their start",
+        "what tasks share: assets, channels, inputs, links, approval; and what Airflow and Celery load at their start",
         tuple(
             f"retrain_airflow{name}"
             for name in (
                 *("", ".approval", ".assets", ".celery_worker", ".channels"),
-                *(".links", ".preload", ".provider", ".task_faults"),
+                *(".inputs", ".links", ".preload", ".provider", ".task_faults"),
             )
         ),
         "spec, messages, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.triggers",
@@ -157,7 +157,7 @@ ROOMS = (
     guest(
         "sensors",
         "the verb `sense`, which waits",
-        "production, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics",
+        f"production, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics, {FILES}",
         "airflow",
     ),
     guest(
@@ -170,7 +170,8 @@ ROOMS = (
     guest(
         "dags",
         "makes the DAGs of a folder of specs",
-        f"spec, retrain_airflow.compat, retrain_airflow.notifiers, retrain_airflow.operators, retrain_airflow.sensors, {FILES}",
+        "spec, retrain_airflow.compat, retrain_airflow.notifiers, retrain_airflow.operators, retrain_airflow.sensors, "
+        f"{FILES}",
         "airflow",
     ),
     Room(

@@ -1,6 +1,7 @@
 """The extras of the distribution: what each is for, and whether its packages are installed."""
 
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
 from retrain.errors import MissingExtraError
@@ -8,23 +9,23 @@ from retrain.errors import MissingExtraError
 DISTRIBUTION = "airflow-provider-retrain"
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "mlflow": ("mlflow.server",),
+    "mlflow": ("flask",),
     "adbc": ("adbc_driver_manager", "adbc_driver_postgresql"),
-    "slack": ("airflow.providers.slack", "aiohttp"),
-    "smtp": ("airflow.providers.smtp",),
-    "apprise": ("airflow.providers.apprise", "apprise"),
-    "celery": ("airflow.providers.celery",),
+    "slack": ("apache-airflow-providers-slack", "aiohttp"),
+    "smtp": ("apache-airflow-providers-smtp",),
+    "apprise": ("apache-airflow-providers-apprise", "apprise"),
+    "celery": ("apache-airflow-providers-celery",),
     "s3": ("boto3",),
     "tune": ("optuna",),
     "boost": ("lightgbm", "xgboost"),
     "report": ("matplotlib", "pylopdf_fonts_ko"),
 }
-"""By extra, the modules that it brings."""
+"""By extra, what it brings: modules, and distributions whose modules are slow to look for."""
 
 
 def missing(extra: str) -> list[str]:
-    """Return the modules of an extra that are not installed."""
-    return [module for module in EXTRAS[extra] if not _is_there(module)]
+    """Return what an extra brings and is not installed."""
+    return [name for name in EXTRAS[extra] if not _is_there(name)]
 
 
 def has(extra: str) -> bool:
@@ -48,8 +49,11 @@ def bringing(module: str) -> str | None:
     return next((extra for extra, modules in EXTRAS.items() if module in modules), None)
 
 
-def _is_there(module: str) -> bool:
+def _is_there(name: str) -> bool:
+    if "-" not in name:
+        return find_spec(name) is not None
     try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package that it would be in
+        distribution(name)
+    except PackageNotFoundError:
         return False
+    return True

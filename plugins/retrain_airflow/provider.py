@@ -1,13 +1,28 @@
-"""Retrain as a provider of Airflow's: the connection type `mlflow`, and its form."""
+"""Retrain as a provider of Airflow's: its connection type `mlflow` with a form, and what it brings."""
 
 from typing import Any
+
+_NAME = "Retrain"
+_OPERATORS = (
+    *("answer", "ask", "check", "evaluate", "freeze", "notify", "promote", "rollback", "send_outbox", "snapshot"),
+    *("train", "watch"),
+)
 
 
 def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-retrain",
-        "name": "Retrain",
+        "name": _NAME,
         "description": "Keeps a model in Production good as its data grows.",
+        "integrations": [{"integration-name": _NAME, "external-doc-url": "https://mlflow.org", "tags": ["software"]}],
+        "hooks": [_modules("hooks", "retrain", "tracker")],
+        "operators": [_modules("operators", *_OPERATORS)],
+        "sensors": [_modules("sensors", "new_rows")],
+        "triggers": [_modules("triggers", "new_rows")],
+        "notifications": [
+            "retrain_airflow.notifiers.incident.IncidentNotifier",
+            "retrain_airflow.notifiers.recovery.RecoveryNotifier",
+        ],
         "connection-types": [
             {
                 "hook-class-name": "retrain_airflow.hooks.tracker.TrackerHook",
@@ -28,6 +43,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
     }
+
+
+def _modules(room: str, *names: str) -> dict[str, Any]:
+    return {"integration-name": _NAME, "python-modules": [f"retrain_airflow.{room}.{name}" for name in names]}
 
 
 def _field(label: str, description: str, type_: str = "string", **schema: Any) -> dict[str, Any]:

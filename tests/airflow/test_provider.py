@@ -55,7 +55,7 @@ def test_the_connection_type_is_found_and_can_be_tested(
     providers: ProvidersManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    assert list(providers.providers) == ["retrain"]
+    assert list(providers.providers) == ["airflow-provider-retrain"]
     assert "mlflow" in {each.connection_type for each in providers.iter_connection_type_hook_ui_metadata()}
     found = providers._hooks_lazy_dict["mlflow"]
     assert found.hook_class_name == f"{TrackerHook.__module__}.{TrackerHook.__name__}"

@@ -8,6 +8,7 @@ from airflow.sdk.bases.xcom import BaseXCom
 from retrain.messages.texts import of_verdict
 from retrain.records import Candidate, Snapshot
 from retrain_airflow import metrics
+from retrain_airflow.inputs import is_on
 from retrain_airflow.links import ReportLink, RunLink
 from retrain_airflow.operators.spec import SpecOperator
 
@@ -52,11 +53,13 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         cycle = self.hook.cycle(context, self.note)
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
         # A backfill fits for a day in the past: it must not replace what was fitted since.
-        dry_run = bool(self.judge_only) or context["dag_run"].run_type == "backfill"
-        verdict = evaluate(cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force)
+        dry_run = is_on(self.judge_only, "judge_only") or context["dag_run"].run_type == "backfill"
+        verdict = evaluate(
+            cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force or None
+        )
         self.log.info("%s", of_verdict(verdict).headline)
         metrics.verdict(self.spec, verdict.outcome)
         # Branching ends the task with an exception, so that nothing that is returned arrives.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
-        promotes = promotes_now(cycle, verdict, force=self.force)
+        promotes = promotes_now(cycle, verdict, force=self.force or None)
         self.do_branch(context, self.to_promote if promotes else self.to_hold)

@@ -34,7 +34,7 @@ class PromoteOperator(SpecOperator):
         from retrain.cycle.promote import promote
 
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
-        promotion = promote(cycle, verdict, force=self.force, by=self.by, approved_by=self.approved_by)
+        promotion = promote(cycle, verdict, force=self.force or None, by=self.by, approved_by=self.approved_by)
         self.log.info("%s", of_promotion(promotion).headline)
         assets.describe_change(promotion, context)
         return promotion.to_json()

@@ -3,6 +3,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from retrain_airflow.compat import AirflowSkipException
+from retrain_airflow.inputs import is_on
 from retrain_airflow.operators.spec import SpecOperator
 
 
@@ -24,6 +25,6 @@ class SnapshotOperator(SpecOperator):
         sensed = recount(hook.spec, snapshot, source=hook.source, ledger=hook.ledger)
         self.log.info("%s rows, %s of them new: %s", f"{snapshot.rows:,}", f"{snapshot.new_rows:,}", snapshot.uri)
         self.log.info("%s", sensed)
-        if not sensed.enough and not self.ignore_threshold:
+        if not sensed.enough and not is_on(self.ignore_threshold, "ignore_threshold"):
             raise AirflowSkipException(str(sensed))
         return snapshot.to_json()

@@ -6,6 +6,7 @@ from retrain_airflow import metrics
 from retrain_airflow.compat import FailsWhereRetryCannotHelp
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.hooks.tracker import TrackerHook
+from retrain_airflow.inputs import is_on
 
 
 class NewRowsSensor(FailsWhereRetryCannotHelp, BaseSensorOperator):
@@ -47,7 +48,7 @@ class NewRowsSensor(FailsWhereRetryCannotHelp, BaseSensorOperator):
         self.log.info("%s", sensed)
         metrics.rows_waiting(self.spec, sensed.new_rows)
         self._hint(hook)
-        goes_on = sensed.enough or bool(self.ignore_threshold)
+        goes_on = sensed.enough or is_on(self.ignore_threshold, "ignore_threshold")
         if goes_on:
             self._refuse_unknown(hook)
         return PokeReturnValue(goes_on, sensed.to_json())
