@@ -1,5 +1,6 @@
 """The services of a stack: what each runs, which others it needs, and how one sees that it works."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -121,4 +122,10 @@ def _alone(name: str, *arguments: str) -> list[str]:
 
 
 def _program(name: str, *arguments: str) -> list[str]:
-    return [str(Path(sys.executable).parent / name), *arguments]
+    return [str(_folder(name) / name), *arguments]
+
+
+def _folder(name: str) -> Path:
+    # The matrix sets it, to try us against servers of other versions.
+    elsewhere = os.environ.get("RETRAIN_STACK_MLFLOW") if name == "mlflow" else None
+    return Path(elsewhere or Path(sys.executable).parent)
