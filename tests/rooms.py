@@ -130,15 +130,15 @@ ROOMS = (
     ),
     Room(
         FILES,
-        "what tasks share: assets, channels, links, approval; and what Airflow and Celery load at their start",
+        "what tasks share: assets, channels, sending, links, approval; and what Airflow and Celery load at their start",
         tuple(
             f"retrain_airflow{name}"
             for name in (
                 *("", ".approval", ".assets", ".celery_worker", ".channels"),
-                *(".links", ".preload", ".provider", ".task_faults"),
+                *(".links", ".preload", ".provider", ".sending", ".side_by_side", ".task_faults"),
             )
         ),
-        "spec, messages, cycle, retrain_airflow.hooks, retrain_airflow.triggers",
+        "spec, ledger, messages, cycle, retrain_airflow.hooks, retrain_airflow.metrics, retrain_airflow.triggers",
         "airflow, apprise",
     ),
     guest(

@@ -58,7 +58,7 @@ def test_a_task_that_fails_without_an_error_was_killed(model: Make, channel: Inb
 
 def test_each_task_and_each_kind_of_failure_is_told_once(model: Make, channel: Inbox) -> None:
     notifier = IncidentNotifier(spec=model(channels=TEAM).spec)
-    tries: list[dict[str, Any]] = [{}, {"map_index": 1}, {"task_id": "snapshot"}, {"dag_id": "rollback_toy"}]
+    tries: list[dict[str, Any]] = [{}, {"map_index": 1}, {"task_id": "snapshot"}, {"dag_id": "retrain-rollback"}]
     for fields in tries + tries:
         notifier(failed(**fields))
     notifier({**failed(), "exception": ValueError("no kettle")})

@@ -17,7 +17,7 @@ from psycopg2.extensions import parse_dsn
 from retrain.cycle.snapshot import take_snapshot
 from retrain.messages import texts
 from retrain_airflow.hooks.retrain import RetrainHook
-from retrain_airflow.triggers import new_rows
+from retrain_airflow.triggers import new_rows, patience
 from retrain_airflow.triggers.new_rows import NewRowsTrigger
 from stack.local import Running
 from tests.airflow.conftest import Model
@@ -218,7 +218,7 @@ def test_while_the_database_is_down_it_goes_on_and_says_so_once(
 def test_it_looks_less_and_less_often_where_it_cannot(
     model: Make, postgres: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_rows, "_LONGEST_PAUSE", 0.4)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.4)
     toy = model()
 
     async def scenario(watch: Watch) -> None:

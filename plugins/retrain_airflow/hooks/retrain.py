@@ -46,10 +46,15 @@ class RetrainHook(BaseHook):
         *,
         tracker_conn_id: str = TrackerHook.default_conn_name,
         ledger_conn_id: str = "retrain_state",
+        at_most: float | None = None,
     ) -> None:
-        """spec: path of the spec file. It is read on first use, which raises SpecError with every fault in it."""
+        """spec: path of the spec file. It is read on first use, which raises SpecError with every fault in it.
+
+        at_most: seconds to wait for one response of MLflow, where its connection would wait longer.
+        """
         super().__init__()
-        self._path = spec
+        self.path = spec
+        self._at_most = at_most
         self._tracker_conn_id = tracker_conn_id
         self._ledger_conn_id = ledger_conn_id
 
@@ -82,7 +87,9 @@ class RetrainHook(BaseHook):
     @cached_property
     def tracker(self) -> "ExperimentTracker":
         aliases = self.spec.aliases
-        return TrackerHook(self._tracker_conn_id).tracker.with_aliases(aliases.production, aliases.staging)
+        return TrackerHook(self._tracker_conn_id, at_most=self._at_most).tracker.with_aliases(
+            aliases.production, aliases.staging
+        )
 
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
         """Return the cycle of the DAG run that `context` belongs to. note: shown on the runs in MLflow."""
@@ -91,7 +98,6 @@ class RetrainHook(BaseHook):
     def cycle_of(self, dag_id: str, run_id: str, note: str | None = None) -> "Cycle":
         from retrain.cycle.context import Cycle
 
-        rollback = self._file.rollback_dag_id
         return Cycle(
             spec=self.spec,
             dag_id=dag_id,
@@ -102,9 +108,9 @@ class RetrainHook(BaseHook):
             note=note or "",
             page=_page("dags", dag_id, "runs", run_id),
             api=_page("api", "experiments"),
-            rollback=(rollback, _page("dags", rollback)),
+            rollback=(spec_files.ROLLBACK_DAG, _page("dags", spec_files.ROLLBACK_DAG)),
         )
 
     @cached_property
     def _file(self) -> spec_files.SpecFile:
-        return spec_files.load(self._path)
+        return spec_files.load(self.path)

@@ -32,7 +32,7 @@ def no_report() -> None:
 
 
 def cycle_of(model: World) -> Cycle:
-    return replace(model.cycle(), api=API, rollback=("rollback_toy", None))
+    return replace(model.cycle(), api=API, rollback=("retrain-rollback", None))
 
 
 def judge(model: World, **how: Any) -> tuple[Cycle, Verdict]:
