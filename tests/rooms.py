@@ -124,9 +124,9 @@ ROOMS = (
     guest("metrics", "what monitoring sees, through Airflow's own metrics", "", "airflow"),
     guest(
         "triggers",
-        "waits for rows in the triggerer",
-        "spec, cycle, retrain_airflow.hooks, retrain_airflow.metrics",
-        "airflow",
+        "waits for rows, and for messages that are due, in the triggerer",
+        "spec, ledger, cycle, retrain_airflow.hooks, retrain_airflow.metrics",
+        "airflow, psycopg2",
     ),
     Room(
         FILES,

@@ -75,10 +75,10 @@ def test_what_fails_again_and_again_is_folded_until_it_is_well(model: Make, chan
     assert "of run run 2 failed: the kettle is on fire. (2 times since " in second
     assert "of run run 4 failed: the kettle is on fire. (4 times since " in fourth
     RecoveryNotifier(spec=toy.spec)({"ti": Ti(task_id="snapshot")})
-    assert toy.waiting() == []
+    assert len(channel.headlines) == 3
     RecoveryNotifier(spec=toy.spec)({"ti": Ti()})
-    (over,) = toy.waiting()
-    assert over.headline.startswith(f"{toy.name}: recovered. It was: task train of run run 4 failed")
+    over = channel.headlines[3]
+    assert over.startswith(f"{toy.name}: recovered. It was: task train of run run 4 failed")
 
 
 def test_what_the_core_has_told_of_is_delivered_and_not_told_again(model: Make, channel: Inbox) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from threading import Timer
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg2
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -35,7 +35,7 @@ def _left() -> float | None:
     return min((each for each in bounds if each is not None), default=None)
 
 
-class _Cancelled(connection):
+class Cancelled(connection):
     """A connection whose query is cancelled when the task's time, or its part of it (`ends_within`), is over.
 
     Airflow ends a task by a signal. Python handles it when the call has returned, and one that waits for the server,
@@ -68,6 +68,8 @@ class Psycopg2Hook(PostgresHook):
     alone: the core names the class of each cursor, so that its rows are the same whatever a connection asks for.
     """
 
+    connection_factory: ClassVar[type[connection]] = Cancelled
+
     def get_conn(self) -> connection:
         given = get(self.get_conn_id())
         extra = extra_of(given)
@@ -84,7 +86,9 @@ class Psycopg2Hook(PostgresHook):
             "dbname": given.schema,
             "port": port,
         }
-        opened: connection = psycopg2.connect(**arguments | self._of_libpq(extra), connection_factory=_Cancelled)
+        opened: connection = psycopg2.connect(
+            **arguments | self._of_libpq(extra), connection_factory=self.connection_factory
+        )
         return opened
 
     def _of_libpq(self, extra: dict[str, Any]) -> dict[str, str]:

@@ -11,7 +11,10 @@ from retrain.spec import files as spec_files
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
+    from psycopg2.extensions import connection
 
     from retrain.cycle.context import Cycle
     from retrain.ledger.ledger import Ledger
@@ -20,13 +23,24 @@ if TYPE_CHECKING:
     from retrain.spec.spec import Spec
     from retrain.tracker.client import ExperimentTracker
 
+    Connecting = Callable[[str], Callable[[], connection]]
 
-def ledger_of(connection_id: str) -> "Ledger":
-    """Return the ledger behind a connection. Raises LedgerError where its tables are of another version."""
-    from retrain.ledger.ledger import Ledger
+
+def connecting(connection_id: str) -> "Callable[[], connection]":
+    """Return what opens a connection of its own each time."""
     from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-    ledger = Ledger(Psycopg2Hook(connection_id).get_conn)
+    return Psycopg2Hook(connection_id).get_conn
+
+
+def ledger_of(connection_id: str, connect: "Connecting" = connecting) -> "Ledger":
+    """Return the ledger behind a connection. Raises LedgerError where its tables are of another version.
+
+    connect: returns, for the id of a connection, what opens it.
+    """
+    from retrain.ledger.ledger import Ledger
+
+    ledger = Ledger(connect(connection_id))
     ledger.check()
     return ledger
 
@@ -47,12 +61,17 @@ class RetrainHook(BaseHook):
         tracker_conn_id: str = TrackerHook.default_conn_name,
         ledger_conn_id: str = "retrain_state",
         at_most: float | None = None,
+        connect: "Connecting" = connecting,
+        patience: int | None = None,
     ) -> None:
         """spec: path of the spec file. It is read on first use, which raises SpecError with every fault in it.
 
-        at_most: seconds to wait for one response of MLflow, where its connection would wait longer.
+        at_most: seconds to wait for one response of MLflow, where its connection would wait longer. connect: returns,
+        for the id of a connection, what opens it. patience: seconds to wait for a lock on the source's table.
         """
         super().__init__()
+        self._connect = connect
+        self._patience = patience
         self.path = spec
         self._at_most = at_most
         self._tracker_conn_id = tracker_conn_id
@@ -65,14 +84,13 @@ class RetrainHook(BaseHook):
     @cached_property
     def source(self) -> "Source":
         from retrain.source.table import Source
-        from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-        connect = Psycopg2Hook(self.spec.source.connection).get_conn
-        return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot)
+        connect = self._connect(self.spec.source.connection)
+        return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot, patience=self._patience)
 
     @cached_property
     def ledger(self) -> "Ledger":
-        return ledger_of(self._ledger_conn_id)
+        return ledger_of(self._ledger_conn_id, self._connect)
 
     @cached_property
     def snapshots(self) -> "SnapshotStore":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from retrain_airflow.hooks.retrain import ledger_of
+from retrain_airflow.triggers import turns
 from retrain_airflow.triggers.patience import Patience
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class MessagesDueTrigger(BaseEventTrigger):
 
     def _look(self) -> dict[str, str]:
         if self._ledger is None or time.monotonic() > self._ledger_since + _FRESH:
-            self._ledger, self._ledger_since = ledger_of(self.ledger_conn_id), time.monotonic()
+            self._ledger, self._ledger_since = ledger_of(self.ledger_conn_id, turns.connecting), time.monotonic()
         return self._ledger.messages_due(unsent=_UNSENT)
 
     def _forget(self) -> None:

@@ -9,6 +9,7 @@ from retrain.cycle.threshold import Sensed
 from retrain.spec.source import Threshold
 from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.triggers import turns
 from retrain_airflow.triggers.patience import Patience
 
 _FRESH = 60
@@ -16,6 +17,8 @@ _FRESH = 60
 _REST = 10
 """The pause after a count is at least this many times as long as the count: a table without an index is not read all
 day."""
+_LOCKED = 5
+"""Seconds to wait for a lock on a table: other specs of the same database wait meanwhile."""
 
 
 class NewRowsTrigger(BaseEventTrigger):
@@ -46,23 +49,33 @@ class NewRowsTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         patience = Patience[Sensed | None](self.spec, "new rows", self.log, self.interval)
-        # psycopg2 would stop the event loop, and with it every other trigger.
-        async for sensed in patience.looks(lambda: asyncio.to_thread(self._look), forget=self._forget):
+        async for sensed in patience.looks(self._take_turn, forget=self._forget):
             patience.pause = max(self.interval, _REST * self._counting)
             if sensed is not None:
                 yield TriggerEvent({"says": str(sensed)})  # type: ignore[no-untyped-call]
 
+    async def _take_turn(self) -> Sensed | None:
+        """Look when no other spec of the same database is being looked at."""
+        # psycopg2 would stop the event loop, and with it every other trigger.
+        if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
+            self._hook, self._hook_since = await asyncio.to_thread(self._read), time.monotonic()
+        hook = self._hook
+        async with turns.of(hook.spec.source.connection):
+            return await asyncio.to_thread(self._look, hook)
+
+    def _read(self) -> RetrainHook:
+        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id, connect=turns.connecting, patience=_LOCKED)
+        hook.spec  # noqa: B018 - it is read here
+        return hook
+
     def _forget(self) -> None:
         self._hook = None
 
-    def _look(self) -> Sensed | None:
+    def _look(self, hook: RetrainHook) -> Sensed | None:
         """Return what a cycle would begin with now; None where that is too little, or an event has said so already."""
         from retrain.cycle.sense import sense
 
-        if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
-            self._hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
-            self._hook_since = time.monotonic()
-        hook, spec = self._hook, self._hook.spec
+        spec = hook.spec
         # Read before the rows are counted: a verdict in between is seen by the next look.
         consumed = hook.ledger.last_consumed(spec.model)
         if consumed != self._consumed:
