@@ -125,21 +125,22 @@ ROOMS = (
     guest("metrics", "what monitoring sees, through Airflow's own metrics", "retrain_airflow.compat", "airflow"),
     guest(
         "triggers",
-        "waits for rows in the triggerer",
-        "spec, cycle, retrain_airflow.hooks, retrain_airflow.metrics",
-        "airflow",
+        "waits for rows, and for messages that are due, in the triggerer",
+        "spec, ledger, cycle, retrain_airflow.hooks, retrain_airflow.metrics",
+        "airflow, psycopg2",
     ),
     Room(
         FILES,
-        "what tasks share: assets, channels, inputs, links, approval; and what Airflow and Celery load at their start",
+        "what tasks share: assets, channels, inputs, links, sending, approval; and what Airflow and Celery load at start",
         tuple(
             f"retrain_airflow{name}"
             for name in (
                 *("", ".approval", ".assets", ".celery_worker", ".channels"),
-                *(".inputs", ".links", ".preload", ".provider", ".task_faults"),
+                *(".inputs", ".links", ".preload", ".provider", ".sending", ".side_by_side", ".task_faults"),
             )
         ),
-        "spec, messages, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.triggers",
+        "spec, ledger, messages, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics, "
+        "retrain_airflow.triggers",
         "airflow, apprise",
     ),
     guest(

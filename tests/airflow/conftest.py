@@ -115,6 +115,9 @@ class Ti:
 @pytest.fixture
 def model(database: Database, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Model]:
     """Makes the model of a test, in the folder of specs; its arguments replace fields of the spec."""
+    from retrain_airflow.triggers import turns  # not above: see `connect`
+
+    turns.connecting.cache_clear()  # what it keeps is connected to the database of another test
     specs = tmp_path / "specs"
     specs.mkdir()
     monkeypatch.setenv("RETRAIN_SPECS", str(specs))

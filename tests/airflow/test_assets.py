@@ -34,7 +34,7 @@ def promotion(**how: object) -> Promotion:
 
 def event_of(changed: Promotion) -> object:
     events = OutletEventAccessors()
-    assets.describe_change(changed, {"outlet_events": events})
+    assets.describe_change(changed, {"outlet_events": events}, [assets.production(changed.model)])
     ((asset, event),) = events.items()
     assert asset == assets.production(changed.model)
     return event.extra

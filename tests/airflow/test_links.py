@@ -94,4 +94,4 @@ def test_the_pages_of_a_cycle_are_airflows(model: Make, tracker: ExperimentTrack
     cycle = RetrainHook(model().spec).cycle_of("retrain_toy", "run 1/2")
     assert cycle.page == f"{BASE}/dags/retrain_toy/runs/run%201/2"
     assert cycle.api == BASE + PREFIX
-    assert cycle.rollback == ("rollback_toy", f"{BASE}/dags/rollback_toy")
+    assert cycle.rollback == ("retrain-rollback", f"{BASE}/dags/retrain-rollback")

@@ -1,4 +1,4 @@
-"""The DAG `rollback_<spec>`: the previous version goes back into Production, from a trigger form that asks why."""
+"""The DAG `retrain-rollback`: the previous version goes back into Production, from a trigger form that asks why."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
+import yaml
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.sdk import DAG
+from airflow.sdk.definitions.asset import AssetUniqueKey
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -17,7 +19,7 @@ from retrain.cycle.evaluate import evaluate
 from retrain.cycle.promote import promote
 from retrain.cycle.snapshot import take_snapshot
 from retrain.cycle.train import train
-from retrain.errors import RollbackError
+from retrain.errors import RollbackError, SpecError
 from retrain.messages import texts
 from retrain.records import Move
 from retrain.snapshots.store import SnapshotStore
@@ -25,17 +27,20 @@ from retrain.source.table import Source
 from retrain.spec import files as spec_files
 from retrain.tracker.client import ExperimentTracker
 from retrain_airflow import assets
+from retrain_airflow.dags import rollback
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.rollback import RollbackOperator
-from tests.airflow.conftest import DAG_FILE, Model
+from tests.airflow.conftest import DAG_FILE, Model, toy_spec
+from tests.airflow.test_cycle import metadata  # noqa: F401 - a fixture
+from tests.inbox import Inbox
 
 Make = Callable[..., Model]
 
 
 @pytest.fixture
 def dag(model: Make) -> DAG:
-    model()
-    return DagBag(DAG_FILE).dags["rollback_toy"]
+    model(model="toy")
+    return DagBag(DAG_FILE).dags["retrain-rollback"]
 
 
 @pytest.fixture
@@ -58,11 +63,16 @@ def two(one_fresh_process: None, model: Make, tracker: ExperimentTracker, tmp_pa
 def roll_back(model: Model, run_id: str = "run 3", **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the promotion, and the extra of its outlet's event."""
     events = OutletEventAccessors()
-    operator = RollbackOperator(task_id="rollback", spec=model.spec, **{"why": "고객 불만", "by": "kim", **how})
-    context = {"dag": SimpleNamespace(dag_id="rollback_toy"), "run_id": run_id, "outlet_events": events}
+    operator = RollbackOperator(
+        task_id="rollback",
+        spec=model.spec,
+        outlets=[assets.any_production()],
+        **{"why": "고객 불만", "by": "kim", **how},
+    )
+    context = {"dag": SimpleNamespace(dag_id="retrain-rollback"), "run_id": run_id, "outlet_events": events}
     done = operator.execute(context)
-    ((asset, event),) = events.items()
-    assert asset == assets.production(model.name)
+    (event,) = events[assets.any_production()].asset_alias_events
+    assert event.dest_asset_key == AssetUniqueKey.from_asset(assets.production(model.name))
     return done, event.extra
 
 
@@ -71,13 +81,24 @@ def test_the_dag_is_two_tasks_that_wait_for_a_person(dag: DAG) -> None:
         "rollback": ["notify"],
         "notify": [],
     }
-    assert (dag.schedule, dag.max_active_runs, dag.is_paused_upon_creation) == (None, 1, False)
+    assert (dag.schedule, dag.max_active_runs, dag.is_paused_upon_creation) == (None, 16, False)
     assert all(task.doc_md and task.retries == 9 for task in dag.tasks)
     assert all(isinstance(task.on_failure_callback[0], IncidentNotifier) for task in dag.tasks)
 
 
-@pytest.mark.parametrize("form", [{}, {"why": ""}, {"why": "x", "to": "two"}, {"why": "x", "to": "0"}])
-def test_the_trigger_form_wants_a_reason_and_a_number(dag: DAG, form: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"model": "toy"},
+        {"why": "x"},
+        {"model": "toy", "why": ""},
+        {"model": "toy", "why": "x", "to": "two"},
+        {"model": "toy", "why": "x", "to": "0"},
+        {"model": "another", "why": "x"},
+    ],
+)
+def test_the_trigger_form_wants_a_model_a_reason_and_a_number(dag: DAG, form: dict[str, str]) -> None:
     params = deepcopy(dag.params)
     with pytest.raises(ParamValidationError):
         _filled_in(params, form)
@@ -96,7 +117,7 @@ def test_the_version_before_goes_back_once_however_often_the_task_is_run(
         roll_back(two, "run 3", to="7")
     promotion, event = roll_back(two, "run 4")
     assert (promotion["kind"], promotion["from_version"], promotion["to_version"]) == (Move.ROLLBACK, "2", "1")
-    assert (promotion["by"], promotion["why"]) == ("kim in rollback_toy, run run 4", "고객 불만")
+    assert (promotion["by"], promotion["why"]) == ("kim in retrain-rollback, run run 4", "고객 불만")
     assert event == {"version": "1", "from": "2", "verdict": None}
     again, _ = roll_back(two, "run 4")
     assert again == promotion
@@ -111,6 +132,36 @@ def test_the_version_before_goes_back_once_however_often_the_task_is_run(
     late, _ = roll_back(two, "run 5")
     assert late["seq"] == forward["seq"]
     assert tracker.production(two.name) == "2"
+
+
+def test_the_run_is_for_the_model_of_its_form_and_so_is_what_is_told_of_it(
+    metadata: None,  # noqa: F811
+    model: Make,
+    tracker: ExperimentTracker,
+    channel: Inbox,
+) -> None:
+    toy = model(channels=[{"webhook": "team"}])
+    other = toy_spec(channels=[{"webhook": "nobody"}])
+    (toy.path.parent / "other.yaml").write_text(yaml.safe_dump(other))
+    bag = DagBag(DAG_FILE)
+    sync_bag_to_db(bag, "dags-folder", None)
+    done = bag.dags["retrain-rollback"].test(run_conf={"model": toy.name, "why": "고객 불만"})
+    assert {ti.task_id: str(ti.state) for ti in done.get_task_instances()} == {
+        "rollback": "failed",
+        "notify": "upstream_failed",
+    }
+    (headline,) = channel.headlines
+    assert headline.startswith(
+        f"{toy.name}: task rollback of run {done.run_id} failed: {toy.name}: has no snapshot yet"
+    )
+
+
+def test_a_model_whose_spec_has_gone_is_told_with_those_that_there_are(model: Make) -> None:
+    toy = model()
+    with pytest.raises(
+        SpecError, match=f"model = 'gone': no spec has this model; those that can be read: '{toy.name}'"
+    ):
+        rollback._path_of(toy.path.parent, "gone")
 
 
 def test_where_nothing_is_in_production_there_is_nothing_to_take_back(model: Make, tracker: ExperimentTracker) -> None:

@@ -16,8 +16,9 @@ from psycopg2.extensions import parse_dsn
 
 from retrain.cycle.snapshot import take_snapshot
 from retrain.messages import texts
+from retrain_airflow.hooks import one_connection
 from retrain_airflow.hooks.retrain import RetrainHook
-from retrain_airflow.triggers import new_rows
+from retrain_airflow.triggers import new_rows, patience
 from retrain_airflow.triggers.new_rows import NewRowsTrigger
 from stack.local import Running
 from tests.airflow.conftest import Model
@@ -28,8 +29,9 @@ Make = Callable[..., Model]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the trigger look again at once, however long a look takes."""
+    """Lets the trigger look again at once, however long a look takes, over a new connection."""
     monkeypatch.setattr(new_rows, "_REST", 0)
+    monkeypatch.setattr(one_connection, "_FRESH", 0)
 
 
 class Watch:
@@ -39,7 +41,7 @@ class Watch:
         self.looks: list[float] = []
         """When each look began."""
         self._trigger = NewRowsTrigger(model.spec, **{"interval": 0.01, **how})
-        self._look, self._trigger._look = self._trigger._look, self._counted
+        self._turn, self._trigger._take_turn = self._trigger._take_turn, self._counted
         self._events = self._trigger.run()
         self._next: asyncio.Task[TriggerEvent] | None = None
 
@@ -64,9 +66,9 @@ class Watch:
             await asyncio.wait([self._next])
         await self._events.aclose()
 
-    def _counted(self) -> Any:
+    async def _counted(self) -> Any:
         self.looks.append(time.monotonic())
-        return self._look()
+        return await self._turn()
 
 
 def watched(model: Model, scenario: Callable[[Watch], Coroutine[Any, Any, None]], **how: Any) -> None:
@@ -218,7 +220,7 @@ def test_while_the_database_is_down_it_goes_on_and_says_so_once(
 def test_it_looks_less_and_less_often_where_it_cannot(
     model: Make, postgres: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_rows, "_LONGEST_PAUSE", 0.4)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.4)
     toy = model()
 
     async def scenario(watch: Watch) -> None:

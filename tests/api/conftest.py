@@ -43,7 +43,7 @@ class Person:
     dag: str = ""
 
     def may(self, permission: Permission, dag_id: str | None = None) -> bool:
-        return permission in self.permissions and (not self.dag or dag_id in (None, self.dag))
+        return permission in self.permissions and (not self.dag or dag_id in (None, *self.dag.split("+")))
 
 
 async def identify(_: Request, token: str | None) -> Person:

@@ -111,6 +111,7 @@ def test_who_may_promote_but_not_edit_the_models_dag_promotes_nothing(
 ) -> None:
     with _serving(two, backend) as address:
         other, own = as_person("kim@other", address=address), as_person("lee@retrain_toy", address=address)
+        both = as_person("ho@retrain_toy+retrain-rollback", address=address)
         body = {"expects": "2", "why": "x"}
         refused = other.post(f"/models/{two.model}/rollback", json=body)
         assert (refused.status_code, refused.json()["detail"]) == (
@@ -121,7 +122,17 @@ def test_who_may_promote_but_not_edit_the_models_dag_promotes_nothing(
         assert other.post("/models/transition-stage", json=transition).status_code == 403
         assert other.post(f"/specs/{two.model}/cycles", json={}).status_code == 403
         assert two.tracker.production(two.model) == "2"
-        assert own.post(f"/models/{two.model}/rollback", json=body).status_code == 200
+        assert (
+            other.get(f"/specs/{two.model}").status_code,
+            own.get(f"/specs/{two.model}").json()["may_roll_back"],
+        ) == (
+            403,
+            False,
+        )
+        refused = own.post(f"/models/{two.model}/rollback", json=body)
+        assert (refused.status_code, refused.json()["detail"]) == (403, "lee may not start DAG retrain-rollback")
+        assert both.get(f"/specs/{two.model}").json()["may_roll_back"] is True
+        assert both.post(f"/models/{two.model}/rollback", json=body).status_code == 200
 
 
 def test_the_verdict_behind_a_version_is_told_with_it(api: httpx.Client, two: World) -> None:

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from retrain.spec.files import SpecFile
+from retrain.spec.files import ROLLBACK_DAG, SpecFile
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
 from tests.inbox import Inbox
@@ -42,9 +42,7 @@ def test_each_kind_of_task_that_fails_is_told_once_within_a_minute(
         for task, file in files.items()
         if task != "rollback"
     }
-    back = files["rollback"].dag_id.replace("retrain_", "rollback_")
-    api.wait_for_dag(back)
-    runs["rollback"] = (back, api.trigger(back, why="a test"))
+    runs["rollback"] = (ROLLBACK_DAG, api.trigger(ROLLBACK_DAG, why="a test", model=files["rollback"].spec.model))
     for task, (dag, run) in runs.items():
         failed = {each.id for each in follow(dag, run, "failed") if each.state == "failed"}
         assert failed == {task}

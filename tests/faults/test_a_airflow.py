@@ -82,7 +82,7 @@ def test_a_rollback_dag_takes_the_version_that_can_be_proved_however_often_it_is
         tracker.set_production(toy.name, version)
         apply(toy.name, toy.ledger, tracker)
     operator = RollbackOperator(task_id="rollback", spec=toy.spec, why="x", by="kim")
-    context = {"dag": SimpleNamespace(dag_id="rollback_toy"), "run_id": "run 1"}
+    context = {"dag": SimpleNamespace(dag_id="retrain-rollback"), "run_id": "run 1"}
     for _ in range(2):
         with pytest.raises(RetrainError, match=r"no version before 2 can go back .*: version 1: .*adopt it"):
             operator.execute(context)

@@ -64,7 +64,7 @@ def test_every_task_has_a_longest_time(model: Make) -> None:  # noqa: F811
     times = {f"{name}.{task.task_id}": task.execution_timeout for name, dag in dags.items() for task in dag.tasks}
     waits_for_a_person = {"retrain_toy.ask", "retrain-refused-specs.refuse"}
     assert {name for name, longest in times.items() if longest is None} <= waits_for_a_person
-    assert times["retrain_toy.sense"] == times["watch_toy.watch"] == timedelta(minutes=15)
+    assert times["retrain_toy.sense"] == times["retrain-watch.watch"] == timedelta(minutes=15)
     long = ("snapshot", "check", "train", "evaluate")
     assert {times[f"retrain_toy.{name}"] for name in long} == {timedelta(hours=2)}
 

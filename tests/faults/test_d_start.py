@@ -1,6 +1,5 @@
 """What a new installation does by itself: nothing, until somebody has named specs and switched a model on."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -54,8 +53,8 @@ def test_the_dag_of_a_spec_is_paused_at_creation_as_airflow_says_and_the_others_
         "retrain_toy": None,  # Airflow's `dags_are_paused_at_creation`
         "retrain-freeze": False,
         "retrain-outbox": False,
-        "rollback_toy": False,
-        "watch_toy": False,
+        "retrain-rollback": False,
+        "retrain-watch": False,
     }
 
 
@@ -69,10 +68,13 @@ def test_watch_does_nothing_while_the_dag_of_the_model_is_paused(
     toy = model(watch={"silence": "3d"})
     toy.feed(10)  # labelled long ago
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_POSTGRES_DEFAULT"])
-    assert run("watch_toy", paused=True) == {"watch": "skipped"}
+    assert run("retrain-watch", paused=True) == {"watch": "skipped"}
     assert toy.waiting() == []
-    assert run("watch_toy", paused=False) == {"watch": "success"}
-    assert "no labelled row" in toy.waiting()[0].headline
+    assert run("retrain-watch", paused=False) == {"watch": "success"}
+    assert toy.waiting() == []  # the task that made the message has sent it
+    with toy.database.connect() as session, session.cursor() as cursor:
+        cursor.execute("SELECT body->>'headline' FROM retrain.outbox WHERE delivered_at IS NOT NULL")
+        assert "no labelled row" in cursor.fetchone()[0]
 
 
 def test_the_outbox_is_not_red_before_there_is_a_ledger_and_a_model_that_is_on(
@@ -126,7 +128,7 @@ def test_no_spec_is_loaded_before_a_folder_is_named_and_that_is_told(
     monkeypatch.chdir(tmp_path)
     said = "RETRAIN_SPECS is not set; set it to the folder that holds your specs"
     dags = DagBag(DAG_FILE).dags
-    assert sorted(dags) == ["retrain-freeze", "retrain-outbox", "retrain-refused-specs"]
+    assert sorted(dags) == ["retrain-freeze", "retrain-outbox", "retrain-refused-specs", "retrain-watch"]
     assert dags["retrain-refused-specs"].get_task("refuse").faults == [said]
     assert dags["retrain-outbox"].get_task("send").execute({}) == 0
     checked = here("check")
@@ -145,4 +147,4 @@ def test_the_stack_of_this_repository_names_its_specs_itself_and_a_users_folder_
     assert environment(home)["RETRAIN_SPECS"] == "/mine"
     assert len(spec_files.load_folder(SPECS).files) == 3
     assert "retrain_cover_letters" in build(SPECS)
-    assert json.dumps(sorted(build(None))) == '["retrain-freeze", "retrain-outbox", "retrain-refused-specs"]'
+    assert sorted(build(None)) == ["retrain-freeze", "retrain-outbox", "retrain-refused-specs", "retrain-watch"]

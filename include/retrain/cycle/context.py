@@ -25,7 +25,7 @@ class Cycle:
     api: str | None = None
     """Address of the REST API, which shows reports; None without it."""
     rollback: tuple[str, str | None] | None = None
-    """Id of the DAG that takes back a promotion of this model, and the address of its page in Airflow."""
+    """Id of the DAG that takes back a promotion, and the address of its page in Airflow."""
 
     def key(self, *parts: str) -> str:
         """Return the key that a step claims before it makes something (DESIGN rule 7).

@@ -45,8 +45,8 @@ def _of_production(model: str, ledger: Ledger, tracker: ExperimentTracker) -> It
             incident=Incident(
                 model=model,
                 what=f"the files of version {version}, which is in Production, are gone from MLflow's artifacts.",
-                remedy="Whoever loads it next will fail. Restore them from a backup, or trigger the model's rollback "
-                "DAG; then find out what deletes files there.",
+                remedy="Whoever loads it next will fail. Restore them from a backup, or trigger DAG retrain-rollback "
+                f"for {model}; then find out what deletes files there.",
                 facts={"version": version},
             ),
         )

@@ -40,10 +40,11 @@ class Faults(Database):
             made = announcement(incident, times=row["times"], since=row["since"])
             put_announcement(cursor, f"fault/{row['id']}/{row['times']}", made)
 
-    def end_faults(self, model: str, prefix: str, *, but: Collection[str] = (), announcement: AnnounceFault) -> None:
-        """End the faults of the model whose names begin with `prefix`, except those in `but`.
+    def end_faults(self, model: str, prefix: str, *, but: Collection[str] = (), announcement: AnnounceFault) -> int:
+        """End the faults of the model whose names begin with `prefix`, except those in `but`. Returns how many of them
+        had been announced.
 
-        announcement: called for each of them that had been announced.
+        announcement: called for each of those.
         """
         with self._transaction() as cursor:
             cursor.execute(
@@ -51,7 +52,8 @@ class Faults(Database):
                 "AND name <> ALL (%s) AND ended_at IS NULL RETURNING id, body, times, announced_times, since",
                 (model, prefix, list(but)),
             )
-            for row in cursor.fetchall():
-                if row["announced_times"]:
-                    made = announcement(Incident(**row["body"]), times=row["times"], since=row["since"])
-                    put_announcement(cursor, f"fault/{row['id']}/over", made)
+            told = [row for row in cursor.fetchall() if row["announced_times"]]
+            for row in told:
+                made = announcement(Incident(**row["body"]), times=row["times"], since=row["since"])
+                put_announcement(cursor, f"fault/{row['id']}/over", made)
+        return len(told)

@@ -59,6 +59,27 @@ class Outbox(Database):
             cursor.execute("SELECT DISTINCT model FROM retrain.outbox WHERE delivered_at IS NULL")
             return {row["model"] for row in cursor.fetchall()}
 
+    def messages_due(self, *, unsent: timedelta) -> dict[str, str]:
+        """Return, for each model that has a message to send now, what is waiting there: as long as it is the same,
+        nobody has tried to send anything.
+
+        A message is due again when a channel's pause is over. One that no channel was tried with is due at this age,
+        because whoever made it sends it; so is one that a sender left half done.
+        """
+        with self._transaction() as cursor:
+            cursor.execute(
+                "WITH waiting AS (SELECT o.model, o.seq, o.at < now() - %(unsent)s AS old, count(d.channel) AS tried, "
+                "coalesce(sum(d.attempts), 0) AS attempts, min(d.next_at) FILTER (WHERE d.outcome IS NULL) AS next_at "
+                "FROM retrain.outbox o LEFT JOIN retrain.deliveries d ON d.key = o.key "
+                "WHERE o.delivered_at IS NULL GROUP BY o.seq) "
+                "SELECT model, concat_ws('/', max(seq), count(*), sum(attempts)) AS what FROM waiting GROUP BY model "
+                # The second: what is behind a message that waits was tried with the other channels at least.
+                "HAVING min(next_at) <= now() OR bool_or(old AND tried = 0) "
+                "OR (min(next_at) IS NULL AND bool_and(old))",
+                {"unsent": unsent},
+            )
+            return {row["model"]: row["what"] for row in cursor.fetchall()}
+
     def outbox_age(self, model: str) -> timedelta:
         """Return how long the oldest announcement that waits for a channel has waited; 0 if none waits."""
         waits: timedelta | None = self._value(

@@ -116,7 +116,9 @@ def of_promotion(promotion: Promotion) -> Announcement:
         level=Level.INFO if planned else Level.WARNING,
         headline=f"{promotion.model}: {what_changed(promotion)}",
         numbers=(("before", went), ("now", came)) if promotion.superseded_at is None else (),
-        act="To undo it, trigger the model's rollback DAG." if planned and promotion.from_version else "",
+        act=f"To undo it, trigger DAG retrain-rollback for {promotion.model}."
+        if planned and promotion.from_version
+        else "",
         facts=promotion.to_json(),
     )
 

@@ -120,8 +120,8 @@ def _rollback(facts: Facts) -> Iterator[Part]:
         return
     dag_id, address = facts.rollback
     yield (
-        f"To take version {done.to_version} out of Production, trigger DAG {dag_id}: it asks why, proves that "
-        f"version {done.from_version} loads and scores, puts it back, and tells the team."
+        f"To take version {done.to_version} out of Production, trigger DAG {dag_id} for {done.model}: it asks why, "
+        f"proves that version {done.from_version} loads and scores, puts it back, and tells the team."
     )
     if address:
         yield Links([(f"DAG {dag_id}", address)])

@@ -38,8 +38,10 @@ _LASTING = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupported
 
 
 @contextmanager
-def reading(session: connection, name: str) -> Iterator[Any]:
+def reading(session: connection, name: str, patience: int = PATIENCE) -> Iterator[Any]:
     """Open a psycopg2 cursor in one read-only transaction. name: the table or query file, for error messages.
+
+    patience: seconds that a query waits for a lock of somebody else's.
 
     Raises SourceMismatchError where a retry cannot help, otherwise SourceError.
     """
@@ -50,18 +52,19 @@ def reading(session: connection, name: str) -> Iterator[Any]:
         session.set_session(isolation_level="REPEATABLE READ", readonly=True)
         # The plain class, whatever the connection's extra asks for: rows are tuples here.
         with session.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
-            cursor.execute("; ".join(SETTINGS))
+            shorter = [f"SET LOCAL lock_timeout = '{patience}s'"] if patience != PATIENCE else []
+            cursor.execute("; ".join((*SETTINGS, *shorter)))
             yield cursor
         session.rollback()
     except psycopg2.Error as error:
-        raise source_error(error, name) from error
+        raise source_error(error, name, patience) from error
 
 
-def source_error(error: psycopg2.Error, name: str) -> SourceError:
-    """Translate an error of psycopg2 into one of ours."""
+def source_error(error: psycopg2.Error, name: str, patience: int = PATIENCE) -> SourceError:
+    """Translate an error of psycopg2 into one of ours. patience: as in `reading`."""
     if error.pgcode == errorcodes.LOCK_NOT_AVAILABLE:
         return SourceError(
-            f"{name}: is locked by another session for more than {PATIENCE} s: look into pg_stat_activity for a "
+            f"{name}: is locked by another session for more than {patience} s: look into pg_stat_activity for a "
             "transaction that stays open, such as an ALTER TABLE or a LOCK"
         )
     lasting = isinstance(error, _LASTING) or is_lasting(error.pgcode)

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection
 from retrain.source.columns import ALSO, KEY_ORDER, NUMBERS, SINCE, TAKEN_AT, TEXT, names_to_bytes
 from retrain.source.count_plan import CountPlan, described, is_bounded_by, leaves, reads_all
 from retrain.source.layout import Layout, names_there
-from retrain.source.session import reading, source_error
+from retrain.source.session import PATIENCE, reading, source_error
 from retrain.source.stream import selected
 from retrain.spec.source import SnapshotSpec, SourceSpec
 
@@ -34,16 +34,19 @@ class Source:
         source: SourceSpec,
         query: str | None = None,
         snapshot: SnapshotSpec | None = None,
+        *,
+        patience: int | None = None,
     ) -> None:
         """connect: opens a connection to the database. query: text of the query file, where the spec names one.
 
-        snapshot: limits which rows are read; all by default.
+        snapshot: limits which rows are read; all by default. patience: seconds to wait for a lock of somebody else's.
         """
         self._connect = connect
         self._spec = source
         self._limits = snapshot or SnapshotSpec()
         self._relation = _relation(source, query)
         self._name = source.table or source.query or ""
+        self._patience = patience or PATIENCE
 
     def count_labelled(self, after: datetime | None, at_most: int) -> int:
         """Count labelled rows, up to `at_most`; where `after` is given, only those with a later label time."""
@@ -235,7 +238,7 @@ class Source:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        with closing(self._session()) as session, reading(session, self._name) as cursor:
+        with closing(self._session()) as session, reading(session, self._name, self._patience) as cursor:
             yield cursor
 
 

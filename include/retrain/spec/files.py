@@ -14,6 +14,8 @@ from retrain.text import printable, shorten
 
 LARGEST = 128 << 10
 """Bytes of a spec, and of its query."""
+ROLLBACK_DAG = "retrain-rollback"  # a hyphen: no spec can make a DAG of this name
+"""Id of the one DAG that takes back a promotion, of whichever model."""
 _NAME = re.compile(r"[\w.-]{1,200}")
 
 
@@ -30,10 +32,6 @@ class SpecFile:
     def dag_id(self) -> str:
         return f"retrain_{self.path.stem}"
 
-    @property
-    def rollback_dag_id(self) -> str:
-        return f"rollback_{self.path.stem}"
-
 
 @dataclass(frozen=True)
 class SpecFolder:
@@ -41,6 +39,16 @@ class SpecFolder:
 
     files: tuple[SpecFile, ...]
     faults: tuple[str, ...]
+
+    def of_model(self, model: str) -> SpecFile:
+        """Return the spec of a model. Raises SpecError where no good spec has it."""
+        for file in self.files:
+            if file.spec.model == model:
+                return file
+        known = ", ".join(repr(file.spec.model) for file in self.files) or "none"
+        raise SpecError(
+            "\n".join((f"model = {model!r}: no spec has this model; those that can be read: {known}", *self.faults))
+        )
 
 
 def folder() -> Path | None:

@@ -96,8 +96,10 @@ async def permit(request: Request, permission: Permission) -> None:
 def allow(caller: Caller, permission: Permission, dag_id: str | None = None) -> None:
     """Raise NotAllowedError if the caller lacks this permission; dag_id: for the model of that DAG."""
     if not caller.may(permission, dag_id):
-        where = f" what DAG {dag_id} keeps" if dag_id else ""
-        raise NotAllowedError(403, f"{caller.name} may not {permission}{where}")
+        what: str = permission
+        if dag_id:
+            what = f"start DAG {dag_id}" if permission is Permission.LOG else f"{permission} what DAG {dag_id} keeps"
+        raise NotAllowedError(403, f"{caller.name} may not {what}")
 
 
 def logged_by(caller: Caller) -> dict[str, str]:

@@ -5,6 +5,7 @@
 | read    | reading DAGs                                 | Viewer, User, Op, Admin  |
 | log     | starting runs of DAGs                        | User, Op, Admin          |
 | promote | editing connections; and editing that DAG    | Op, Admin                |
+| …, back | also starting runs of DAG `retrain-rollback` | Op, Admin                |
 | delete  | administering roles                          | Admin                    |
 
 A view of the plugin's own would not protect anything: the simple auth manager shows those to every viewer.

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from retrain.records import Promotion
 from retrain.spec.aliases import Aliases
+from retrain.spec.files import ROLLBACK_DAG
 from retrain.tracker.entities import RegisteredModel
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Permission, Who, allow, needs
@@ -127,13 +128,16 @@ async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use)
 
 @router.post("/{model_name}/rollback", dependencies=[needs(Permission.PROMOTE)], responses=responses(404, 409))
 async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Use) -> Promotion:
-    """Put the previous version, or a chosen one, back into Production. It must load and score rows first.
+    """Put the previous version, or a chosen one, back into Production. It must load and score rows first. The caller
+    may start DAG `retrain-rollback`, and promote this model.
 
     The same request, sent again, returns the ledger's row of the first one.
     """
 
     def back() -> Promotion:
         allow(caller, Permission.PROMOTE, use.backend.dag_of(model_name))
+        # What the DAG does is not to be had here by whoever may not start it.
+        allow(caller, Permission.LOG, ROLLBACK_DAG)
         use.tracker().get_model(model_name)
         registry = use.backend.registry(model_name)
         return registry.rollback(model_name, expects=body.expects, to=body.to, by=caller.name, why=body.why)

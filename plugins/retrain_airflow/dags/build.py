@@ -1,7 +1,6 @@
 """All DAGs of a folder of specs. Importing this builds none: the dag processor imports it once and forks to parse."""
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
@@ -15,9 +14,6 @@ from retrain_airflow.dags.refused import REFUSED, refused_dag
 from retrain_airflow.dags.rollback import rollback_dag
 from retrain_airflow.dags.watch import watch_dag
 
-_OF_EACH_SPEC = {"retrain": cycle_dag, "rollback": rollback_dag, "watch": watch_dag}
-"""By what the DAG's id begins with; the name of the spec file follows."""
-
 
 def build(folder: Path | None) -> dict[str, DAG]:
     """Return the DAGs of the specs in `folder` (None: it is not named), and those that are there once for all,
@@ -28,24 +24,27 @@ def build(folder: Path | None) -> dict[str, DAG]:
     """
     specs = spec_files.load_folder(folder)
     dags, faults = _of_specs(specs.files, only=get_parsing_context().dag_id)
-    dags += [freeze_dag([file.spec.model for file in specs.files]), outbox_dag(folder)]
+    models = [file.spec.model for file in specs.files]
+    dags += [watch_dag(folder), freeze_dag(models, folder), outbox_dag(folder)]
+    if models:
+        dags.append(rollback_dag(models, folder))
     if faults := [*specs.faults, *faults]:
         dags.append(refused_dag(faults))
     return {dag.dag_id: dag for dag in dags}
 
 
 def _of_specs(files: Sequence[SpecFile], only: str | None) -> tuple[list[DAG], list[str]]:
-    """Return the DAGs of these specs, and the first fault of each spec that does not make all of them."""
+    """Return the DAGs of these specs, and the fault of each spec that makes none."""
     dags: list[DAG] = []
-    faults: dict[str, str] = {}
-    for file, (prefix, make) in product(files, _OF_EACH_SPEC.items()):
-        if only not in (None, REFUSED, f"{prefix}_{file.path.stem}"):
+    faults: list[str] = []
+    for file in files:
+        if only not in (None, REFUSED, file.dag_id):
             continue
         # Each by itself: what one of them cannot be leaves the others as they are.
         try:
-            dag = make(file)
+            dag = cycle_dag(file)
             dag.validate()  # type: ignore[no-untyped-call]
             dags.append(dag)
         except Exception as error:
-            faults.setdefault(file.path.name, f"{file.path.name}: {error}")
-    return dags, list(faults.values())
+            faults.append(f"{file.path.name}: {error}")
+    return dags, faults

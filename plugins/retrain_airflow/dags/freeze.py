@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
@@ -9,8 +10,10 @@ from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
 
 
-def freeze_dag(models: Sequence[str]) -> DAG:
-    """Return the DAG. models: the names that its trigger form offers."""
+def freeze_dag(models: Sequence[str], folder: Path | None) -> DAG:
+    """Return the DAG. models: the names that its trigger form offers. folder: of the spec files; None if it is not
+    named.
+    """
     with DAG(
         "retrain-freeze",  # a hyphen: no spec can make a DAG of this name
         description="Keeps Production as it is until a day, or ends that",
@@ -43,5 +46,6 @@ def freeze_dag(models: Sequence[str]) -> DAG:
             days=dag.param("days"),
             why=dag.param("why"),
             by=trigger_form.BY,
+            specs=None if folder is None else str(folder),
         )
     return dag

@@ -1,10 +1,11 @@
-"""The DAG `retrain-outbox`: every minute it sends again what a channel did not accept, for all specs."""
+"""The DAG `retrain-outbox`: it sends again what a channel did not accept, for all specs, when that is due."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
+from retrain_airflow import assets
 from retrain_airflow.dags import task_docs
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
 
@@ -15,7 +16,10 @@ def outbox_dag(folder: Path | None) -> DAG:
         "retrain-outbox",  # a hyphen: no spec can make a DAG of this name
         description="Sends announcements again that a channel has not accepted",
         doc_md=task_docs.OUTBOX,
-        schedule=timedelta(minutes=1),
+        # Every hour as well: an event may be lost, and an Airflow may have no triggerer.
+        schedule=AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable("17 * * * *", timezone="UTC"), assets=[assets.messages_due()]
+        ),
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
@@ -25,7 +29,7 @@ def outbox_dag(folder: Path | None) -> DAG:
         auto_register=False,
         tags=["retrain"],
     ) as dag:
-        # No retries: the next run is a minute away.
+        # No retries: what is still due wakes it again.
         SendOutboxOperator(
             task_id="send",
             doc_md=task_docs.OUTBOX_SEND,

@@ -1,32 +1,43 @@
-"""The DAG `rollback_<spec>`: it puts the previous version, or a chosen one, back into Production."""
+"""The DAG `retrain-rollback`: it puts the previous version of a model, or a chosen one, back into Production."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
-from retrain.spec.files import SpecFile
+from retrain.errors import SettingsError
+from retrain.spec import files as spec_files
 from retrain_airflow import assets
 from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.rollback import RollbackOperator
 
+_SPEC = "{{ spec_of(params.model) }}"
+"""A template: the path of the spec file whose model the run is for. So are its retries, its channels, its aliases."""
 
-def rollback_dag(file: SpecFile) -> DAG:
-    """Return the DAG of a spec. Raises an error of Airflow's where the file's name makes no DAG id."""
-    spec, path = file.spec, str(file.path)
+
+def rollback_dag(models: Sequence[str], folder: Path | None) -> DAG:
+    """Return the DAG. models: the names that its trigger form offers. folder: of the spec files; None if it is not
+    named.
+    """
     with DAG(
-        file.rollback_dag_id,
-        description=f"Puts the previous version back into Production: {spec.model}",
-        doc_md=task_docs.ROLLBACK_DAG.format(model=spec.model),
+        spec_files.ROLLBACK_DAG,
+        description="Puts the previous version of a model back into Production",
+        doc_md=task_docs.ROLLBACK_DAG,
         schedule=None,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
-        max_active_runs=1,
+        # One model's rollback does not wait for another's, which may try for half an hour. Of two for the same model,
+        # the ledger carries out one, and refuses the other if it was asked for meanwhile.
+        max_active_runs=16,
         # It waits for a person, who should not have to find out first that it is paused.
         is_paused_upon_creation=False,
         auto_register=False,
-        tags=["retrain", spec.model[:100]],
+        tags=["retrain"],
         params={
+            "model": Param(type="string", enum=sorted(models), title="Model"),
             "why": trigger_form.why(),
             "to": Param(
                 None,
@@ -37,16 +48,23 @@ def rollback_dag(file: SpecFile) -> DAG:
                 "lists those that can.",
             ),
         },
-        default_args=task_defaults.of_model(path),
+        user_defined_macros={"spec_of": partial(_path_of, folder)},
+        default_args=task_defaults.of_model(_SPEC),
     ) as dag:
         rollback = RollbackOperator(
             task_id="rollback",
             doc_md=task_docs.ROLLBACK,
-            spec=path,
+            spec=_SPEC,
             to=dag.param("to"),
             why=dag.param("why"),
             by=trigger_form.BY,
-            outlets=[assets.production(spec.model)],
+            outlets=[assets.any_production()],
         )
-        rollback >> NotifyOperator(task_id="notify", doc_md=task_docs.NOTIFY, spec=path)
+        rollback >> NotifyOperator(task_id="notify", doc_md=task_docs.NOTIFY, spec=_SPEC)
     return dag
+
+
+def _path_of(folder: Path | None, model: str) -> str:
+    if folder is None:
+        raise SettingsError("RETRAIN_SPECS is not set; set it to the folder that holds your specs")
+    return str(spec_files.load_folder(folder).of_model(model).path)

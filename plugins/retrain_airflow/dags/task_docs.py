@@ -107,7 +107,9 @@ OUTBOX = """
 Sends announcements again that a channel has not accepted: after 30 s, then after pauses that double up to an hour, or
 as long as the channel asks for. After a day it gives an announcement up, and tells the other channels.
 
-It looks every minute and mostly finds nothing. While it is paused, nothing is sent again until the model's next cycle.
+A message is first sent by the task that has made it. This DAG runs when one is due again, which the triggerer sees, or
+when nobody has sent it, as after a promotion over HTTP; and every hour, for where the triggerer is missing. While it is
+paused, nothing is sent again until the model's next cycle.
 """
 
 OUTBOX_SEND = """
@@ -141,22 +143,25 @@ Nothing was changed.
 """
 
 ROLLBACK_DAG = """
-Puts the version of `{model}` that was in Production before back there. *Trigger* asks for the reason and the version.
+Puts the version of a model that was in Production before back there. *Trigger* asks for the model, the reason and the
+version.
 
 A version that was rolled back is not promoted again unless it wins again on later rows.
 """
 
 WATCH_DAG = """
-Looks every ten minutes for what no cycle of `{model}` would notice, and tells the team when it begins and when it is
-over. `watch` in the spec defines what is silent and what is late.
+Looks every ten minutes, for every model whose DAG is not paused, for what no cycle would notice, and tells the model's
+team when it begins and when it is over. `watch` in the spec defines what is silent and what is late.
 """
 
 WATCH = """
-**Green** means that it could look. What it found is in its log and in the team's channels: no labelled row for as long
-as `watch.silence`; enough rows for a cycle, and no verdict, for as long as `watch.late`; Production changed by hand;
-the files of Production gone.
+**Green** means that it could look at every model. What it found is in its log and in the team's channels: no labelled
+row for as long as `watch.silence`; enough rows for a cycle, and no verdict, for as long as `watch.late`; Production
+changed by hand; the files of Production gone.
 
-**Red**: the source, MLflow or Retrain's own database does not answer. The next run looks again; nothing was changed.
+**Red**: some models could not be looked at. The last lines of the log name each, and why: its source, MLflow or
+Retrain's own database does not answer, or it took longer than a minute. Each of their teams was told; the other models
+were looked at. The next run looks again.
 """
 
 REFUSED_DAG = """

@@ -1,39 +1,37 @@
-"""The DAG `watch_<spec>`: it notices what no cycle would."""
+"""The DAG `retrain-watch`: it notices, for all specs, what no cycle would."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from airflow.sdk import DAG
 
-from retrain.spec.files import SpecFile
 from retrain_airflow.compat import CronTriggerTimetable
 from retrain_airflow.dags import task_defaults, task_docs
 from retrain_airflow.operators.watch import WatchOperator
 
 
-def watch_dag(file: SpecFile) -> DAG:
-    """Return the DAG of a spec. Raises an error of Airflow's where the file's name makes no DAG id."""
-    spec, path = file.spec, str(file.path)
+def watch_dag(folder: Path | None) -> DAG:
+    """Return the DAG. folder: of the spec files; None if it is not named."""
     with DAG(
-        f"watch_{file.path.stem}",
-        description=f"Notices what no cycle would: {spec.model}",
-        doc_md=task_docs.WATCH_DAG.format(model=spec.model),
+        "retrain-watch",  # a hyphen: no spec can make a DAG of this name
+        description="Notices what no cycle would, for every model",
+        doc_md=task_docs.WATCH_DAG,
         # Between the ticks of most schedules. It has no start_date, so that it never runs at once: an Airflow that has
         # just started has better things to do.
         schedule=CronTriggerTimetable("5-59/10 * * * *", timezone="UTC", run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
-        # Paused, it would notice nothing, and nobody would notice that. While the model's own DAG is paused, it does
-        # nothing.
+        # Paused, it would notice nothing, and nobody would notice that. A model whose own DAG is paused is passed over.
         is_paused_upon_creation=False,
         auto_register=False,
-        tags=["retrain", spec.model[:100]],
-        default_args=task_defaults.of_model(path),
+        tags=["retrain"],
     ) as dag:
+        # No retries: the next run comes soon.
         WatchOperator(
             task_id="watch",
             doc_md=task_docs.WATCH,
-            spec=path,
-            cycle_dag_id=file.dag_id,
+            specs=None if folder is None else str(folder),
+            retries=0,
             execution_timeout=task_defaults.LOOKING,
         )
     return dag

@@ -1,7 +1,10 @@
 import signal
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from threading import Timer
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg2
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -11,10 +14,29 @@ from retrain.errors import SettingsError
 from retrain_airflow.hooks.connections import extra_of, get
 
 _SECONDS = 60
+_end: ContextVar[float | None] = ContextVar("_end", default=None)
+"""When the time of what runs here is over, by the monotonic clock; None where only its task ends it."""
 
 
-class _Cancelled(connection):
-    """A connection whose query is cancelled when the task's time is over.
+@contextmanager
+def ends_within(seconds: float) -> Iterator[None]:
+    """Cancel, after so many seconds, what the connections that are opened in here still wait for."""
+    before = _end.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _end.reset(before)
+
+
+def _left() -> float | None:
+    """Return the seconds that are left to the task, or to a part of it; None where nothing bounds it."""
+    end, (of_task, _) = _end.get(), signal.getitimer(signal.ITIMER_REAL)
+    bounds = [of_task or None, None if end is None else max(0.0, end - time.monotonic())]
+    return min((each for each in bounds if each is not None), default=None)
+
+
+class Cancelled(connection):
+    """A connection whose query is cancelled when the task's time, or its part of it (`ends_within`), is over.
 
     Airflow ends a task by a signal. Python handles it when the call has returned, and one that waits for the server,
     for a lock say, does not return before the server answers.
@@ -23,8 +45,8 @@ class _Cancelled(connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._timer: Timer | None = None
-        left, _ = signal.getitimer(signal.ITIMER_REAL)
-        if left:
+        left = _left()
+        if left is not None:
             self._timer = Timer(left + 1, self._give_up)
             self._timer.daemon = True
             self._timer.start()
@@ -46,6 +68,8 @@ class Psycopg2Hook(PostgresHook):
     alone: the core names the class of each cursor, so that its rows are the same whatever a connection asks for.
     """
 
+    connection_factory: ClassVar[type[connection]] = Cancelled
+
     def get_conn(self) -> connection:
         given = get(self.get_conn_id())
         extra = extra_of(given)
@@ -54,7 +78,7 @@ class Psycopg2Hook(PostgresHook):
             login, password, port = self.get_iam_token(given)
         arguments: dict[str, Any] = {
             # By default psycopg2 waits for ever: for a server that does not answer, and for one that has vanished.
-            "connect_timeout": _SECONDS,
+            "connect_timeout": _SECONDS if (left := _left()) is None else min(_SECONDS, int(left) + 2),
             "tcp_user_timeout": _SECONDS * 1000,
             "host": given.host,
             "user": login,
@@ -62,7 +86,9 @@ class Psycopg2Hook(PostgresHook):
             "dbname": given.schema,
             "port": port,
         }
-        opened: connection = psycopg2.connect(**arguments | self._of_libpq(extra), connection_factory=_Cancelled)
+        opened: connection = psycopg2.connect(
+            **arguments | self._of_libpq(extra), connection_factory=self.connection_factory
+        )
         return opened
 
     def _of_libpq(self, extra: dict[str, Any]) -> dict[str, str]:

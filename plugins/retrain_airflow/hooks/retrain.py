@@ -11,7 +11,10 @@ from retrain_airflow.compat import conf
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
+    from psycopg2.extensions import connection
 
     from retrain.cycle.context import Cycle
     from retrain.ledger.ledger import Ledger
@@ -20,13 +23,24 @@ if TYPE_CHECKING:
     from retrain.spec.spec import Spec
     from retrain.tracker.client import ExperimentTracker
 
+    Connecting = Callable[[str], Callable[[], connection]]
 
-def ledger_of(connection_id: str) -> "Ledger":
-    """Return the ledger behind a connection. Raises LedgerError where its tables are of another version."""
-    from retrain.ledger.ledger import Ledger
+
+def connecting(connection_id: str) -> "Callable[[], connection]":
+    """Return what opens a connection of its own each time."""
     from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-    ledger = Ledger(Psycopg2Hook(connection_id).get_conn)
+    return Psycopg2Hook(connection_id).get_conn
+
+
+def ledger_of(connection_id: str, connect: "Connecting" = connecting) -> "Ledger":
+    """Return the ledger behind a connection. Raises LedgerError where its tables are of another version.
+
+    connect: returns, for the id of a connection, what opens it.
+    """
+    from retrain.ledger.ledger import Ledger
+
+    ledger = Ledger(connect(connection_id))
     ledger.check()
     return ledger
 
@@ -46,10 +60,20 @@ class RetrainHook(BaseHook):
         *,
         tracker_conn_id: str = TrackerHook.default_conn_name,
         ledger_conn_id: str = "retrain_state",
+        at_most: float | None = None,
+        connect: "Connecting" = connecting,
+        patience: int | None = None,
     ) -> None:
-        """spec: path of the spec file. It is read on first use, which raises SpecError with every fault in it."""
+        """spec: path of the spec file. It is read on first use, which raises SpecError with every fault in it.
+
+        at_most: seconds to wait for one response of MLflow, where its connection would wait longer. connect: returns,
+        for the id of a connection, what opens it. patience: seconds to wait for a lock on the source's table.
+        """
         super().__init__()
-        self._path = spec
+        self._connect = connect
+        self._patience = patience
+        self.path = spec
+        self._at_most = at_most
         self._tracker_conn_id = tracker_conn_id
         self._ledger_conn_id = ledger_conn_id
 
@@ -60,14 +84,13 @@ class RetrainHook(BaseHook):
     @cached_property
     def source(self) -> "Source":
         from retrain.source.table import Source
-        from retrain_airflow.hooks.postgres import Psycopg2Hook
 
-        connect = Psycopg2Hook(self.spec.source.connection).get_conn
-        return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot)
+        connect = self._connect(self.spec.source.connection)
+        return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot, patience=self._patience)
 
     @cached_property
     def ledger(self) -> "Ledger":
-        return ledger_of(self._ledger_conn_id)
+        return ledger_of(self._ledger_conn_id, self._connect)
 
     @cached_property
     def snapshots(self) -> "SnapshotStore":
@@ -82,7 +105,9 @@ class RetrainHook(BaseHook):
     @cached_property
     def tracker(self) -> "ExperimentTracker":
         aliases = self.spec.aliases
-        return TrackerHook(self._tracker_conn_id).tracker.with_aliases(aliases.production, aliases.staging)
+        return TrackerHook(self._tracker_conn_id, at_most=self._at_most).tracker.with_aliases(
+            aliases.production, aliases.staging
+        )
 
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
         """Return the cycle of the DAG run that `context` belongs to. note: shown on the runs in MLflow."""
@@ -91,7 +116,6 @@ class RetrainHook(BaseHook):
     def cycle_of(self, dag_id: str, run_id: str, note: str | None = None) -> "Cycle":
         from retrain.cycle.context import Cycle
 
-        rollback = self._file.rollback_dag_id
         return Cycle(
             spec=self.spec,
             dag_id=dag_id,
@@ -102,9 +126,9 @@ class RetrainHook(BaseHook):
             note=note or "",
             page=_page("dags", dag_id, "runs", run_id),
             api=_page("api", "experiments"),
-            rollback=(rollback, _page("dags", rollback)),
+            rollback=(spec_files.ROLLBACK_DAG, _page("dags", spec_files.ROLLBACK_DAG)),
         )
 
     @cached_property
     def _file(self) -> spec_files.SpecFile:
-        return spec_files.load(self._path)
+        return spec_files.load(self.path)

@@ -5,7 +5,7 @@ from airflow.sdk import BaseNotifier, Context
 
 from retrain.errors import ToldError
 from retrain.records import Fault, Incident
-from retrain_airflow import task_faults
+from retrain_airflow import sending, task_faults
 from retrain_airflow.compat import AirflowTaskTimeout, cause
 from retrain_airflow.hooks.retrain import RetrainHook
 
@@ -27,8 +27,7 @@ class IncidentNotifier(BaseNotifier):
         self.ledger_conn_id = ledger_conn_id
 
     def notify(self, context: Context) -> None:
-        from retrain.messages import outbox, texts
-        from retrain_airflow.channels import channels
+        from retrain.messages import texts
 
         hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
         model, error = hook.spec.model, cause(context.get("exception"))
@@ -39,7 +38,7 @@ class IncidentNotifier(BaseNotifier):
         elif not isinstance(error, ToldError):
             fault = Fault(name=task_faults.name(context["ti"], error), incident=_of_task(model, context))
             hook.ledger.fail(fault, key=task_faults.key(context["ti"]), announcement=texts.of_fault)
-        outbox.send(model, channels(hook.spec), ledger=hook.ledger)
+        sending.send(self.spec, hook.spec, hook.ledger)
 
     async def async_notify(self, context: Context) -> None:
         """Do the same in the triggerer, whose event loop must not wait for a channel."""

@@ -1,13 +1,13 @@
 from airflow.sdk import BaseNotifier, Context
 
-from retrain_airflow import task_faults
+from retrain_airflow import sending, task_faults
 from retrain_airflow.hooks.retrain import RetrainHook
 
 
 class RecoveryNotifier(BaseNotifier):
-    """Announces that a task which had failed for good has recovered: as `on_success_callback`.
+    """Tells a model's team that a task which had failed for good has recovered: as `on_success_callback`.
 
-    Does nothing where the task had not failed. DAG `retrain-outbox` delivers the announcement.
+    Does nothing where the task had not failed.
     """
 
     template_fields = ("spec",)
@@ -21,4 +21,6 @@ class RecoveryNotifier(BaseNotifier):
         from retrain.messages import texts
 
         hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
-        hook.ledger.end_faults(hook.spec.model, task_faults.prefix(context["ti"]), announcement=texts.of_recovery)
+        model, prefix = hook.spec.model, task_faults.prefix(context["ti"])
+        if hook.ledger.end_faults(model, prefix, announcement=texts.of_recovery):
+            sending.send(self.spec, hook.spec, hook.ledger)

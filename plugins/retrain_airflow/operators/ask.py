@@ -6,6 +6,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context
 
 from retrain.records import Announcement, Verdict
+from retrain_airflow import sending
 from retrain_airflow.approval import NO, YES
 from retrain_airflow.compat import FailsWhereRetryCannotHelp, conf
 from retrain_airflow.hooks.retrain import RetrainHook
@@ -58,13 +59,12 @@ class AskOperator(FailsWhereRetryCannotHelp, HITLOperator):
         return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)
 
     def execute(self, context: Context) -> Any:
-        from retrain.messages import formats, outbox
-        from retrain_airflow.channels import channels
+        from retrain.messages import formats
 
         hook, verdict = self.hook, Verdict.from_json(self.verdict)
         request = self._request(hook, verdict, context)
         hook.ledger.announce(f"request/{verdict.matchup.id}", request)
-        outbox.send(hook.spec.model, channels(hook.spec), ledger=hook.ledger)
+        sending.send(self.spec, hook.spec, hook.ledger)
         matchup = verdict.matchup
         self.subject = f"Promote version {matchup.version} ({matchup.candidate}) of {matchup.model}?"
         self.body = formats.markdown(request)

@@ -1,6 +1,6 @@
 from airflow.sdk import Context
 
-from retrain_airflow import metrics
+from retrain_airflow import metrics, sending
 from retrain_airflow.operators.spec import SpecOperator
 
 
@@ -12,9 +12,6 @@ class NotifyOperator(SpecOperator):
     """
 
     def execute(self, context: Context) -> int:
-        from retrain.messages import outbox
-        from retrain_airflow.channels import channels
-
         hook = self.hook
         metrics.cycle_done(self.spec, context["dag_run"].start_date)
-        return outbox.send(hook.spec.model, channels(hook.spec), ledger=hook.ledger)
+        return sending.send(self.spec, hook.spec, hook.ledger)

@@ -36,5 +36,5 @@ class PromoteOperator(SpecOperator):
         cycle, verdict = self.hook.cycle(context), Verdict.from_json(self.verdict)
         promotion = promote(cycle, verdict, force=self.force or None, by=self.by, approved_by=self.approved_by)
         self.log.info("%s", of_promotion(promotion).headline)
-        assets.describe_change(promotion, context)
+        assets.describe_change(promotion, context, self.outlets)
         return promotion.to_json()

@@ -10,7 +10,8 @@ from retrain_airflow.operators.spec import SpecOperator
 class RollbackOperator(SpecOperator):
     """Puts the previous version, or a chosen one, back into Production, by way of the ledger. Returns the Promotion.
 
-    With `assets.production` among its outlets, it wakes the DAGs that are scheduled on that asset.
+    With `assets.production` or `assets.any_production` among its outlets, it wakes the DAGs that are scheduled on the
+    model's asset.
     """
 
     template_fields = ("spec", "to", "why", "by")
@@ -29,5 +30,5 @@ class RollbackOperator(SpecOperator):
 
         promotion = rollback(self.hook.cycle(context), to=self.to or None, why=self.why, by=self.by)
         self.log.info("%s", of_promotion(promotion).headline)
-        assets.describe_change(promotion, context)
+        assets.describe_change(promotion, context, self.outlets)
         return promotion.to_json()

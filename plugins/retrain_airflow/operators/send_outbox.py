@@ -8,7 +8,7 @@ from airflow.sdk import BaseOperator, Context
 from retrain.errors import RetrainError
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
-from retrain_airflow import metrics
+from retrain_airflow import metrics, sending
 from retrain_airflow.compat import AirflowNotFoundException, AirflowSkipException
 from retrain_airflow.hooks.retrain import ledger_of
 from retrain_airflow.operators.paused import is_paused
@@ -29,9 +29,6 @@ class SendOutboxOperator(BaseOperator):
         self.ledger_conn_id = ledger_conn_id
 
     def execute(self, context: Context) -> int:
-        from retrain.messages import outbox
-        from retrain_airflow.channels import channels
-
         # A broken spec, or none, is reported by the DAG `retrain-refused-specs`.
         files = spec_files.load_folder(None if self.specs is None else Path(self.specs)).files
         if not files:
@@ -40,18 +37,17 @@ class SendOutboxOperator(BaseOperator):
         waiting = ledger.models_waiting()
         sent = 0
         for file in files:
-            model, age = file.spec.model, timedelta(0)
-            if model in waiting:
-                sent += outbox.send(model, channels(file.spec), ledger=ledger)
-                age = ledger.outbox_age(model)
-            metrics.message_age(str(file.path), age)
+            if file.spec.model in waiting:
+                sent += sending.send(str(file.path), file.spec, ledger)
+            else:
+                metrics.message_age(str(file.path), timedelta(0))
         return sent
 
     def _ledger(self, context: Context, files: Sequence[SpecFile]) -> Any:
         try:
             return ledger_of(self.ledger_conn_id)
         except (RetrainError, AirflowNotFoundException) as error:
-            # A new installation is not red each minute before somebody has set it up and switched a model on.
+            # A new installation is not red before somebody has set it up and switched a model on.
             if all(is_paused(context, file.dag_id) for file in files):
                 raise AirflowSkipException(f"Every model's DAG is paused, and there is no ledger: {error}") from None
             raise

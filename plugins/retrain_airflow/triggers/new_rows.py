@@ -9,13 +9,16 @@ from retrain.cycle.threshold import Sensed
 from retrain.spec.source import Threshold
 from retrain_airflow import metrics
 from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.triggers import turns
+from retrain_airflow.triggers.patience import Patience
 
 _FRESH = 60
 """Seconds after which the spec and the connections are read again."""
-_LONGEST_PAUSE = 60
 _REST = 10
 """The pause after a count is at least this many times as long as the count: a table without an index is not read all
 day."""
+_LOCKED = 5
+"""Seconds to wait for a lock on a table: other specs of the same database wait meanwhile."""
 
 
 class NewRowsTrigger(BaseEventTrigger):
@@ -45,32 +48,34 @@ class NewRowsTrigger(BaseEventTrigger):
         return f"{here.__module__}.{here.__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        logged, pause = None, self.interval
-        while True:
-            try:
-                # psycopg2 would stop the event loop, and with it every other trigger.
-                sensed = await asyncio.to_thread(self._look)
-            except Exception as error:  # of any kind: a watcher that has ended wakes nobody
-                self._hook, why = None, str(error) or repr(error)
-                if why != logged:
-                    self.log.warning("%s: cannot look for new rows, and tries again: %s", self.spec, why)
-                logged, pause = why, min(2 * pause, max(self.interval, _LONGEST_PAUSE))
-            else:
-                if logged:
-                    self.log.info("%s: can look for new rows again", self.spec)
-                logged, pause = None, max(self.interval, _REST * self._counting)
-                if sensed is not None:
-                    yield TriggerEvent({"says": str(sensed)})  # type: ignore[no-untyped-call]
-            await asyncio.sleep(pause)
+        patience = Patience[Sensed | None](self.spec, "new rows", self.log, self.interval)
+        async for sensed in patience.looks(self._take_turn, forget=self._forget):
+            patience.pause = max(self.interval, _REST * self._counting)
+            if sensed is not None:
+                yield TriggerEvent({"says": str(sensed)})  # type: ignore[no-untyped-call]
 
-    def _look(self) -> Sensed | None:
+    async def _take_turn(self) -> Sensed | None:
+        """Look when no other spec of the same database is being looked at."""
+        # psycopg2 would stop the event loop, and with it every other trigger.
+        if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
+            self._hook, self._hook_since = await asyncio.to_thread(self._read), time.monotonic()
+        hook = self._hook
+        async with turns.of(hook.spec.source.connection):
+            return await asyncio.to_thread(self._look, hook)
+
+    def _read(self) -> RetrainHook:
+        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id, connect=turns.connecting, patience=_LOCKED)
+        hook.spec  # noqa: B018 - it is read here
+        return hook
+
+    def _forget(self) -> None:
+        self._hook = None
+
+    def _look(self, hook: RetrainHook) -> Sensed | None:
         """Return what a cycle would begin with now; None where that is too little, or an event has said so already."""
         from retrain.cycle.sense import sense
 
-        if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
-            self._hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
-            self._hook_since = time.monotonic()
-        hook, spec = self._hook, self._hook.spec
+        spec = hook.spec
         # Read before the rows are counted: a verdict in between is seen by the next look.
         consumed = hook.ledger.last_consumed(spec.model)
         if consumed != self._consumed:

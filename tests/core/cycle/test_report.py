@@ -32,7 +32,7 @@ def no_report() -> None:
 
 
 def cycle_of(model: World) -> Cycle:
-    return replace(model.cycle(), api=API, rollback=("rollback_toy", None))
+    return replace(model.cycle(), api=API, rollback=("retrain-rollback", None))
 
 
 def judge(model: World, **how: Any) -> tuple[Cycle, Verdict]:
@@ -84,7 +84,8 @@ def test_a_cycle_has_a_report_which_says_next_what_will_happen_and_then_what_has
     assert files(model, cycle, verdict) == FILES
     after = text_of(model, cycle, verdict, tmp_path)
     assert "Version 2 is in Production, in place of version 1, by retrain\\_test" in after
-    assert "trigger DAG rollback\\_toy: it asks why, proves that version 1 loads" in after
+    named = model.spec.model.replace("-", "\\-")
+    assert f"trigger DAG retrain\\-rollback for {named}: it asks why, proves that version 1 loads" in after
     page = text_of(model, cycle, verdict, tmp_path, "report.html")
     assert page.count("data:image/png;base64,") == 2
     # The rest is what it was.

@@ -63,7 +63,7 @@ FACTS = Facts(
     drift=MOVED,
     pictures={"drift": PNG, "verdict": PNG + b"2"},
     links=(("Cycle in Airflow", "http://airflow.example.org/dags/retrain_letters/runs/7"),),
-    rollback=("rollback_letters", "http://airflow.example.org/dags/rollback_letters"),
+    rollback=("retrain-rollback", "http://airflow.example.org/dags/retrain-rollback"),
 )
 APPLIED = promotion("1", "2", applied_at=NOON)
 
@@ -134,7 +134,7 @@ def test_it_shows_the_whole_cycle(read: Any) -> None:
         "4,000 new rows beside the 6,000 that version 1 was trained on.",
         "estimator = m:linear, C = 0.1",
         "+0.1000 (95% +0.0500 to +0.1500)",
-        "trigger DAG rollback_letters: it asks why, proves that version 1 loads and scores",
+        "trigger DAG retrain-rollback for letters: it asks why, proves that version 1 loads and scores",
     ):
         assert each in text
     assert "gap 0" not in text

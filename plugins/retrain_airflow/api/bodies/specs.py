@@ -71,3 +71,5 @@ class SpecState(SpecName):
     """None if Airflow does not know the DAG."""
     may: list[Permission]
     """What the caller may do with this model."""
+    may_roll_back: bool
+    """Whether the caller may also start DAG `retrain-rollback`."""

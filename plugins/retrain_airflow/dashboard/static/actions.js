@@ -24,7 +24,7 @@ export function Actions({ look, spec }) {
         variant: "outline",
       }),
     ],
-    spec.may.includes("promote") && spec.were_in_production.length > 0 && h(RollBack, { look, spec }),
+    spec.may_roll_back && spec.were_in_production.length > 0 && h(RollBack, { look, spec }),
   );
 }
 
