@@ -131,7 +131,7 @@ ROOMS = (
     ),
     Room(
         FILES,
-        "what tasks share: assets, channels, inputs, links, sending, approval; and what Airflow and Celery load at start",
+        "what tasks share: assets, channels, inputs, links, approval; and what Airflow and Celery load at their start",
         tuple(
             f"retrain_airflow{name}"
             for name in (

@@ -42,8 +42,8 @@ def cycle_dag(file: SpecFile) -> DAG:
                 force="{{ params.force or '' }}",
             ),
         )
-    # Now, not above: each task would get a copy of them, and Airflow checks each copy several times whenever it reads the
-    # file. That was nine tenths of the time that it took to read a spec.
+    # Now, not above: each task would get a copy of them, and Airflow checks each copy several times whenever it reads
+    # the file. That was nine tenths of the time that it took to read a spec.
     dag.params.update(_params(names))
     return dag
 
