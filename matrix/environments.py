@@ -36,10 +36,19 @@ def interpreter(version: str) -> str:
 def of_corner(corner: Corner) -> Path:
     """Return the folder of a corner's environment, made if needed, with the project's own wheel as it is now."""
     folder = _made(corner.name, corner.lock, corner.python)
-    wheel = _wheel()
-    _uv("pip", "install", "--python", str(folder / "bin" / "python"), "--no-deps", "--reinstall", str(wheel))
-    _uv("pip", "check", "--python", str(folder / "bin" / "python"))
+    install(folder)
     return folder
+
+
+def install(folder: Path) -> None:
+    """Install the wheel into an environment that has what it needs."""
+    python = str(folder / "bin" / "python")
+    _uv("pip", "install", "--python", python, "--no-deps", "--reinstall", str(_wheel()))
+    _uv("pip", "check", "--python", python)
+
+
+def uninstall(folder: Path) -> None:
+    _uv("pip", "uninstall", "--python", str(folder / "bin" / "python"), "airflow-provider-retrain")
 
 
 def of_server(version: str) -> Path:

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
+from airflow.sdk import DAG
 
 from retrain_airflow import assets
+from retrain_airflow.compat import AssetOrTimeSchedule, CronTriggerTimetable
 from retrain_airflow.dags import task_docs
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
 
