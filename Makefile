@@ -1,7 +1,7 @@
 # `make` or `make help` lists the targets. Everything runs in .venv, which is made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help backup restore venv have-venv env demo up down reset test nightly soak lint bench openapi lock
+.PHONY: help backup restore venv have-venv env demo up down reset test nightly matrix soak lint bench openapi lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ test: venv ## run the tests
 
 nightly: venv ## run all tests but those of soak: also those that take half a minute
 	@exec .venv/bin/pytest -n 3 --dist loadscope -m "not soak"
+
+matrix: venv ## try each version of Airflow, Python and MLflow that we name, and write docs/versions.md: NAMES=some
+	@exec .venv/bin/python -m matrix $(NAMES)
 
 soak: venv ## run the tests that take minutes each
 	@exec .venv/bin/pytest -m soak

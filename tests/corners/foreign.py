@@ -56,7 +56,8 @@ x, y = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200) % 2
 
 def version(name, broken=False):
     with mlflow.start_run() as run:
-        info = mlflow.sklearn.log_model(LogisticRegression().fit(x, y), name="model", input_example=x[:2])
+        fitted = LogisticRegression().fit(x, y)
+        info = mlflow.sklearn.log_model(fitted, name="model", pip_requirements=["scikit-learn"])
     try:
         client.create_registered_model(name)
     except Exception:

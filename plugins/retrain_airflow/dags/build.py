@@ -15,13 +15,14 @@ from retrain_airflow.dags.rollback import rollback_dag
 from retrain_airflow.dags.watch import watch_dag
 
 
-def build(folder: Path | None) -> dict[str, DAG]:
+def build(folder: str | Path | None) -> dict[str, DAG]:
     """Return the DAGs of the specs in `folder` (None: it is not named), and those that are there once for all,
     by id.
 
     A broken spec does not take the others down: its faults are in the DAG `retrain-refused-specs`. Where Airflow parses
     in order to run a task, only the DAG of that task is needed: with fifty specs that saves 0.6 s of CPU a task.
     """
+    folder = None if folder is None else Path(folder)
     specs = spec_files.load_folder(folder)
     dags, faults = _of_specs(specs.files, only=get_parsing_context().dag_id)
     models = [file.spec.model for file in specs.files]
