@@ -80,6 +80,19 @@ class AirflowApi:
         found = self._get(f"/dags/{dag_id}/dagRuns", order_by="-run_after", limit=100)["dag_runs"]
         return [(each["dag_run_id"], each["state"]) for each in reversed(found)]
 
+    def dags(self) -> list[dict[str, Any]]:
+        """Return every DAG, as Airflow's API shows it."""
+        found: list[dict[str, Any]] = []
+        while page := self._get("/dags", limit=100, offset=len(found))["dags"]:
+            found += page
+        return found
+
+    def runs_since(self, moment: datetime) -> list[dict[str, Any]]:
+        """Return the runs of all DAGs that were started since then, as Airflow's API shows them; the last hundred."""
+        since = moment.isoformat()
+        found = self._get("/dags/~/dagRuns", run_after_gte=since, order_by="-run_after", limit=100)["dag_runs"]
+        return cast(list[dict[str, Any]], found)
+
     def tasks(self, dag_id: str, run_id: str) -> list[Task]:
         found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
         return [

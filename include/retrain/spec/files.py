@@ -89,12 +89,16 @@ def _load(path: Path, name: str) -> SpecFile:
     return SpecFile(path, spec, _query(path, spec.source.query))
 
 
-def load_folder(path: Path | None) -> SpecFolder:
-    """Read every `*.yaml` in `path`; a broken one does not take the others down. None: no folder is named."""
+def load_folder(path: Path | None, *, only: str | None = None) -> SpecFolder:
+    """Read every `*.yaml` in `path`; a broken one does not take the others down. None: no folder is named.
+
+    only: id of a DAG; if it is that of a spec here, no other spec is read.
+    """
     if path is None:
         return SpecFolder((), ("RETRAIN_SPECS is not set; set it to the folder that holds your specs",))
     try:
-        names = sorted(file.name for file in path.iterdir() if file.suffix == ".yaml")
+        found = {f"retrain_{file.stem}": file.name for file in path.iterdir() if file.suffix == ".yaml"}
+        names = [found[only]] if only in found else sorted(found.values())
     except (OSError, ValueError):
         shown = printable(str(path))
         return SpecFolder((), (f"{shown}: is not a folder; set RETRAIN_SPECS to the one that holds your specs",))

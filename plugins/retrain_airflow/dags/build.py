@@ -20,11 +20,12 @@ def build(folder: str | Path | None) -> dict[str, DAG]:
     by id.
 
     A broken spec does not take the others down: its faults are in the DAG `retrain-refused-specs`. Where Airflow parses
-    in order to run a task, only the DAG of that task is needed: with fifty specs that saves 0.6 s of CPU a task.
+    in order to run a task, only the DAG of that task is needed: with two hundred specs that saves 1.2 s of CPU a task.
     """
     folder = None if folder is None else Path(folder)
-    specs = spec_files.load_folder(folder)
-    dags, faults = _of_specs(specs.files, only=get_parsing_context().dag_id)
+    only = get_parsing_context().dag_id
+    specs = spec_files.load_folder(folder, only=only)
+    dags, faults = _of_specs(specs.files, only)
     models = [file.spec.model for file in specs.files]
     dags += [watch_dag(folder), freeze_dag(models, folder), outbox_dag(folder)]
     if models:

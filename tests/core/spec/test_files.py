@@ -254,3 +254,24 @@ def test_the_query_that_comes_with_retrain_labels_a_review_by_its_rating(databas
         ("e", "positive"),
         ("f", "positive"),
     ]
+
+
+def test_where_one_dag_is_wanted_only_its_spec_is_read(write, tmp_path):
+    write("one.yaml", model="One")
+    write("two.yaml", model="Two")
+    write("bad.yaml", "{")
+    only = load_folder(tmp_path, only="retrain_two")
+    assert ([file.dag_id for file in only.files], only.faults) == (["retrain_two"], ())
+    assert load_folder(tmp_path, only="retrain-watch") == load_folder(tmp_path, only="retrain_gone")
+    assert len(load_folder(tmp_path, only="retrain-watch").files) == 2
+
+
+def test_the_spec_of_a_model_is_found_by_its_name(write, tmp_path):
+    write("one.yaml", model="One")
+    write("bad.yaml", "{")
+    specs = load_folder(tmp_path)
+    assert specs.of_model("One").path.name == "one.yaml"
+    with pytest.raises(
+        SpecError, match=r"(?s)model = 'Two': no spec has this model; .*: 'One'.*bad\.yaml: is not YAML"
+    ):
+        specs.of_model("Two")
