@@ -183,6 +183,17 @@ def test_the_ca_bundle_of_the_extra_is_what_the_server_is_checked_against(connec
     assert os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"] == str(bundle)
 
 
+def test_servers_with_different_ca_bundles_are_checked_against_all_of_them(connect: Connect, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        bundle = tmp_path / f"{name}.pem"
+        bundle.write_text(f"# {name}", encoding="utf-8")
+        connect(name, extra={"ca_bundle": str(bundle)}).get_conn()
+    connect("public").get_conn()
+    both = Path(os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"]).read_text()
+    assert both.startswith("# ours\n# theirs\n")
+    assert "BEGIN CERTIFICATE" in both
+
+
 def test_the_button_test_says_that_mlflow_answers(connect: Connect, listener: Listener) -> None:
     assert connect(port=listener.port).test_connection() == (True, "MLflow answers")
 

@@ -28,7 +28,7 @@ def build(folder: Path | None) -> dict[str, DAG]:
     """
     specs = spec_files.load_folder(folder)
     dags, faults = _of_specs(specs.files, only=get_parsing_context().dag_id)
-    dags += [freeze_dag([file.spec.model for file in specs.files]), outbox_dag(folder)]
+    dags += [freeze_dag([file.spec.model for file in specs.files], folder), outbox_dag(folder)]
     if faults := [*specs.faults, *faults]:
         dags.append(refused_dag(faults))
     return {dag.dag_id: dag for dag in dags}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
@@ -9,8 +10,11 @@ from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
 
 
-def freeze_dag(models: Sequence[str]) -> DAG:
-    """Return the DAG. models: the names that its trigger form offers."""
+def freeze_dag(models: Sequence[str], folder: Path | None) -> DAG:
+    """Return the DAG.
+
+    models: the names that its trigger form offers. folder: of the spec files; None if it is not named.
+    """
     with DAG(
         "retrain-freeze",  # a hyphen: no spec can make a DAG of this name
         description="Keeps Production as it is until a day, or ends that",
@@ -39,6 +43,7 @@ def freeze_dag(models: Sequence[str]) -> DAG:
         FreezeOperator(
             task_id="freeze",
             doc_md=task_docs.FREEZE,
+            specs=None if folder is None else str(folder),
             model=dag.param("model"),
             days=dag.param("days"),
             why=dag.param("why"),

@@ -12,13 +12,12 @@ class RecoveryNotifier(BaseNotifier):
 
     template_fields = ("spec",)
 
-    def __init__(self, *, spec: str, ledger_conn_id: str = "retrain_state") -> None:
+    def __init__(self, *, spec: str) -> None:
         super().__init__()
         self.spec = spec
-        self.ledger_conn_id = ledger_conn_id
 
     def notify(self, context: Context) -> None:
         from retrain.messages import texts
 
-        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
+        hook = RetrainHook(self.spec)
         hook.ledger.end_faults(hook.spec.model, task_faults.prefix(context["ti"]), announcement=texts.of_recovery)

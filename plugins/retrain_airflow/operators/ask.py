@@ -9,7 +9,6 @@ from airflow.sdk.configuration import conf
 from retrain.records import Announcement, Verdict
 from retrain_airflow.approval import NO, YES
 from retrain_airflow.hooks.retrain import RetrainHook
-from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.links import ReportLink
 
 
@@ -29,8 +28,6 @@ class AskOperator(HITLOperator):
         verdict: Any,
         users: Sequence[str] = (),
         wait: timedelta,
-        tracker_conn_id: str = TrackerHook.default_conn_name,
-        ledger_conn_id: str = "retrain_state",
         **kwargs: Any,
     ) -> None:
         """spec: path of the spec file. users: ids of the users who may answer; empty: all whom Airflow allows.
@@ -50,12 +47,10 @@ class AskOperator(HITLOperator):
         self.verdict = verdict
         self.users = users
         self.wait = wait
-        self.tracker_conn_id = tracker_conn_id
-        self.ledger_conn_id = ledger_conn_id
 
     @property
     def hook(self) -> RetrainHook:
-        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)
+        return RetrainHook(self.spec)
 
     def execute(self, context: Context) -> Any:
         from retrain.messages import formats, outbox

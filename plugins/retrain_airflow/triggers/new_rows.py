@@ -27,11 +27,10 @@ class NewRowsTrigger(BaseEventTrigger):
     again what had failed.
     """
 
-    def __init__(self, spec: str, *, ledger_conn_id: str = "retrain_state", interval: float = 5) -> None:
+    def __init__(self, spec: str, *, interval: float = 5) -> None:
         """spec: path of the spec file. interval: seconds between two looks."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.spec = spec
-        self.ledger_conn_id = ledger_conn_id
         self.interval = interval
         self._hook: RetrainHook | None = None
         self._hook_since = 0.0
@@ -41,7 +40,7 @@ class NewRowsTrigger(BaseEventTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         here = type(self)
-        kwargs = {"spec": self.spec, "ledger_conn_id": self.ledger_conn_id, "interval": self.interval}
+        kwargs = {"spec": self.spec, "interval": self.interval}
         return f"{here.__module__}.{here.__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -68,7 +67,7 @@ class NewRowsTrigger(BaseEventTrigger):
         from retrain.cycle.sense import sense
 
         if self._hook is None or time.monotonic() > self._hook_since + _FRESH:
-            self._hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
+            self._hook = RetrainHook(self.spec)
             self._hook_since = time.monotonic()
         hook, spec = self._hook, self._hook.spec
         # Read before the rows are counted: a verdict in between is seen by the next look.
