@@ -45,7 +45,7 @@ def guest(name: str, holds: str, may_import: str = "", libraries: str = "") -> R
 GROUND = Room(
     "errors, records, metrics, labels, text",
     "the error tree; the records that steps hand to each other; what a gate can measure; how a class is written; how "
-    "text is shortened",
+    "text is shortened and quoted",
     ("retrain", "retrain.errors", "retrain.records", "retrain.metrics", "retrain.labels", "retrain.text"),
     libraries="pydantic",
 )
