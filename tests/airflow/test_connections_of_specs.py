@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -86,7 +87,8 @@ def test_a_cycle_touches_its_own_server_and_ledger_only(
     other_database: Database,
     channel: Inbox,
 ) -> None:
-    toy = model(connections=OTHERS, channels=TEAM)
+    # A name of three parts, as in Unity Catalog, is one like any other.
+    toy = model(model=f"main.ml_학습.{uuid4().hex[:8]}", connections=OTHERS, channels=TEAM)
     toy.feed(1000)
     before = held_by(tracker), rows_of(toy.database)
     experiments, models = held_by(other_tracker)

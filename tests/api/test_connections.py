@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg2
@@ -31,6 +32,12 @@ CANDIDATE = {"name": "one", "estimator": "tests.core.toys:logistic"}
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExperimentTracker]:
     with an_mlflow(tmp_path_factory.mktemp("mlflow")) as address:
         yield ExperimentTracker(address, deadline=DEADLINE)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name of three parts, as in Unity Catalog."""
+    return f"main.ml.자소서-{uuid4().hex[:8]}"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from math import copysign, inf
 from typing import Self, TypeVar
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from retrain.errors import NotFoundError, TrackerError
 from retrain.tracker import logins, transport
@@ -66,9 +67,16 @@ class Server:
         return f"{type(self).__name__}({self._server})"
 
     def check(self) -> None:
-        """Raises TrackerError if the server does not work: MLflow's health page says OK with its database down."""
+        """Raises TrackerError if the server does not work: MLflow's health page says OK with its database down.
+
+        A login that may not read experiment 0 is known there, so its database works.
+        """
         with self._translated_errors("experiment 0"), suppress(NotFoundError):
-            self._client.get_experiment("0")
+            try:
+                self._client.get_experiment("0")
+            except MlflowException as error:
+                if error.error_code != "PERMISSION_DENIED":
+                    raise
 
     @contextmanager
     def _translated_errors(self, what: str) -> Iterator[None]:
