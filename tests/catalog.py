@@ -17,7 +17,8 @@ class Catalog(Tap):
             return _error("transition_model_version_stage is not for this registry")
         if path.endswith(_SEARCHES) and "order_by" in asked:
             return _error("Argument 'order_by' is unsupported")
-        if path.endswith("/registered-models/search") and "filter" in asked:
+        # The condition on prompts is the client's own, which it leaves out where the registry is Unity Catalog.
+        if path.endswith("/registered-models/search") and "is_prompt" not in asked.get("filter", ["is_prompt"])[0]:
             return _error("Argument 'filter_string' is unsupported")
         if path.endswith("/model-versions/search") and " AND " in asked.get("filter", [""])[0]:
             return _error("one condition is supported, on name or run_id")

@@ -217,7 +217,7 @@ def _version(found: TheirVersion, aliases: Mapping[str, tuple[str, ...]] | None 
         aliases=tuple(sorted(found.aliases)) if aliases is None else aliases.get(version, ()),
         run_id=found.run_id or None,
         source=found.source or "",
-        # Of a search, some registries give methods in place of both.
+        # Some registries find versions without tags: there is a method in their place.
         tags=dict(found.tags) if isinstance(found.tags, Mapping) else {},
         registered_at=time_of(found.creation_timestamp),
     )

@@ -191,7 +191,9 @@ class _Trial:
             file.write_text("a test of Retrain's", encoding="utf-8")
             self._client.log_artifact(run, str(file))
             files = get_artifact_repository(self._client.get_run(run).info.artifact_uri, self._tracker._uri)
-            read = Path(files.download_artifacts("test.txt", str(Path(folder) / "back")))  # type: ignore[no-untyped-call]
+            back = Path(folder) / "back"
+            back.mkdir()
+            read = Path(files.download_artifacts("test.txt", str(back)))  # type: ignore[no-untyped-call]
             if read.read_bytes() != file.read_bytes():
                 raise RetrainError("the file that came back is not the one that was uploaded")
 

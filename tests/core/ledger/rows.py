@@ -156,7 +156,7 @@ def all_that_a_cycle_does(ledger):
     ledger.drop_snapshot(s1)
     ledger.save_snapshot(s1)
     _freeze_and_fail(ledger)
-    assert len(deliver(ledger)) == 9
+    assert len(deliver(ledger)) == 10
     assert (ledger.models_waiting(), ledger.outbox_age(MODEL)) == (set(), timedelta(0))
     with ledger.next_delivery(MODEL, "log", old=timedelta(days=1)) as delivery:
         assert delivery is None

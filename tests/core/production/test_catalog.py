@@ -94,8 +94,8 @@ def test_a_login_is_tried_below_the_schema_of_the_models(catalog: ExperimentTrac
 
 def test_what_a_search_of_unity_catalog_finds_has_methods_for_tags_and_aliases() -> None:
     found = ModelVersionSearch(name="a.b.c", version="3", creation_timestamp=0, current_stage=None)
-    assert _version(found).tags == {}
-    assert _version(found, {"3": ("champion",)}).aliases == ("champion",)
+    made = _version(found, {"3": ("champion",)})
+    assert (made.tags, made.aliases, made.stage) == ({}, ("champion",), "None")
 
 
 def test_a_model_that_a_search_finds_without_its_aliases_is_fetched(tracker: ExperimentTracker) -> None:
