@@ -114,8 +114,8 @@ def _serve(mlflow: str, port: int) -> None:
 
     tracker = ExperimentTracker(mlflow, deadline=DEADLINE)
     backend = Backend(
-        tracker=lambda: tracker,
-        ledger=unused,
+        tracker_at=lambda _: tracker,
+        ledger_at=unused,
         snapshots=unused,
         source=unused,
         specs=lambda: SpecFolder((), ()),

@@ -21,6 +21,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 
 from retrain.ledger.ledger import Ledger
+from retrain.ledger.rights import RUNTIME_ROLE
 from stack import local
 from stack.local import Running
 from stack.services import ALL
@@ -174,8 +175,8 @@ def new_database(postgres: Running, like: str = "template1") -> Iterator[Databas
 
 @pytest.fixture
 def ledger(database: Database) -> Ledger:
-    """The ledger on the test's own database."""
-    return Ledger(database.connect)
+    """The ledger on the test's own database, as the role of tasks has it."""
+    return Ledger(lambda: psycopg2.connect(make_dsn(database.dsn, user=RUNTIME_ROLE)))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def guest(name: str, holds: str, may_import: str = "", libraries: str = "") -> R
 GROUND = Room(
     "errors, records, metrics, labels, text, extras",
     "the error tree; the records that steps hand to each other; what a gate can measure; how a class is written; how "
-    "text is shortened; which extras are installed",
+    "text is shortened and quoted; which extras are installed",
     tuple(f"retrain{name}" for name in ("", ".errors", ".records", ".metrics", ".labels", ".text", ".extras")),
     libraries="pydantic",
 )

@@ -68,6 +68,7 @@ class Tap:
         """Port of the server; set it before the first request."""
         self._rule: _Rule | None = None
         self._missing: str | None = None
+        self._refused: tuple[str, ...] = ()
         self._speaks = threading.Event()
         self._speaks.set()
         self._lock = threading.Lock()
@@ -134,6 +135,15 @@ class Tap:
             self._missing = None
 
     @contextmanager
+    def refusing(self, *paths: str) -> Iterator[None]:
+        """Answer requests with one of these texts in their path as MLflow does to a login without the right."""
+        self._refused = paths
+        try:
+            yield
+        finally:
+            self._refused = ()
+
+    @contextmanager
     def silence(self) -> Iterator[None]:
         """Send no response until the block ends, like a server that hangs."""
         self._speaks.clear()
@@ -170,6 +180,12 @@ class Tap:
         if self._missing is not None and self._missing in request.path:
             _answer(request, 404, {"Content-Type": "application/json"}, _NO_SUCH_CALL)
             return
+        if any(each in request.path for each in self._refused):
+            _answer(request, 403, {"Content-Type": "text/plain"}, b"Permission denied")
+            return
+        if (refusal := self.refusal(request, body)) is not None:
+            _answer(request, 400, {"Content-Type": "application/json"}, refusal)
+            return
         server = HTTPConnection("127.0.0.1", self.upstream, timeout=_SECONDS)
         try:
             headers = {name: text for name, text in request.headers.items() if name.lower() not in _NOT_FORWARDED}
@@ -179,7 +195,15 @@ class Tap:
         finally:
             server.close()
         self._catch(request, body, after=True)
-        _answer(request, response.status, response.headers, content)
+        _answer(request, response.status, response.headers, self.changed(request, content))
+
+    def refusal(self, request: BaseHTTPRequestHandler, body: bytes) -> bytes | None:
+        """Return what to answer with status 400 in place of the server; None to ask the server."""
+        return None
+
+    def changed(self, request: BaseHTTPRequestHandler, content: bytes) -> bytes:
+        """Return what to answer in place of this answer of the server's."""
+        return content
 
 
 def _answer(request: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str] | Message, content: bytes) -> None:

@@ -1,9 +1,10 @@
-"""Text for people, made to fit where it is shown."""
+"""Text for people, made to fit where it is shown; and text for SQL, quoted."""
 
 import re
 
 LONGEST_ERROR = 1_000
 """Characters of the text of an error that Retrain quotes."""
+_LONGEST_NAME = 63
 _NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -43,3 +44,24 @@ def shorten(text: str, most: int, *, keep_end: bool = False, keep_lines: bool = 
         return text
     end = most // 3 if keep_end else 0
     return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def sql_name(name: str) -> str:
+    """Return a name (of a role, a schema, a column) as SQL quotes it. Raises ValueError where PostgreSQL cannot."""
+    if not name or "\0" in name or len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(f"{printable(shorten(name, 80))!r} is not a name for PostgreSQL: it has 1 to 63 bytes, none 0")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def sql_text(text: str) -> str:
+    """Return a text as SQL quotes it, whatever the session's `standard_conforming_strings`."""
+    quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    return f" E{quoted}" if "\\" in text else quoted
+
+
+def sql_block(statements: str) -> str:
+    """Return PL/pgSQL statements as one statement, which may choose what to do."""
+    tag = "$do$"
+    while tag in statements:
+        tag = f"{tag[:-1]}_$"
+    return f"DO {tag} BEGIN {statements} END {tag}"

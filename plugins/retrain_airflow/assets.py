@@ -29,10 +29,14 @@ def _zone(spec: Spec) -> Any:
     return spec.schedule_time_zone or timezone.datetime(2026, 1, 1).tzinfo  # type: ignore[no-untyped-call]
 
 
-def messages_due() -> Asset:
-    """Return what wakes the outbox: a message is to be sent, and whoever made it has not sent it."""
-    watcher = AssetWatcher(name="messages_due", trigger=MessagesDueTrigger())
-    return Asset("retrain-messages-due", uri="retrain://-/messages", watchers=[watcher])  # `-/…`: no model's rows
+def messages_due(ledgers: Sequence[str]) -> Asset:
+    """Return what wakes the outbox: a message is to be sent, and whoever made it has not sent it.
+
+    ledgers: the ids of the connections to look in.
+    """
+    watchers = [AssetWatcher(name=f"messages_due_{each}", trigger=MessagesDueTrigger(each)) for each in ledgers]
+    # `-/…`: no model's rows
+    return Asset("retrain-messages-due", uri="retrain://-/messages", watchers=list(watchers))
 
 
 def production(model: str) -> Asset:

@@ -20,8 +20,9 @@ from psycopg2.extensions import parse_dsn
 
 from retrain.ledger.ledger import Ledger
 from retrain.records import Announcement
+from retrain.tracker import certificates
 from retrain.tracker.client import ExperimentTracker
-from retrain.tracker.transport import _Logins
+from retrain.tracker.logins import _Logins
 from stack.local import Running
 from tests.airflow.listener import Listener
 from tests.conftest import Database, short_lived
@@ -167,6 +168,7 @@ def first_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(_Logins, "headers", {})
+    monkeypatch.setattr(certificates, "_bundles", [])
 
 
 @pytest.fixture

@@ -6,6 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 RESPONSES = {
     "/experiments/get?": {"experiment": {"experiment_id": "0", "name": "Default", "lifecycle_stage": "active"}},
+    "path=run%2Fartifacts%2Fmodel": {"files": [{"path": "MLmodel", "is_dir": False, "file_size": 6}]},
+    "path=": {"files": []},
+    "/artifacts/model/MLmodel": "a file",
     "/registered-models/alias?": {"model_version": {"name": "toy", "version": "7"}},
 }
 
@@ -21,9 +24,9 @@ class Listener:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 listener.requests.append((self.path, dict(self.headers)))
-                (body,) = [body for part, body in RESPONSES.items() if part in self.path]
+                body = next(body for part, body in RESPONSES.items() if part in self.path)
                 # MLflow's own refusal of a login is not JSON.
-                content = b"You are not authenticated." if listener.refuses else json.dumps(body).encode()
+                content = b"You are not authenticated." if listener.refuses else _encoded(body)
                 self.send_response(401 if listener.refuses else 200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -45,6 +48,10 @@ class Listener:
     @property
     def logins(self) -> list[str | None]:
         return [headers.get("Authorization") for _, headers in self.requests]
+
+
+def _encoded(body: object) -> bytes:
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 
 def basic(user: str, password: str) -> str:

@@ -16,6 +16,7 @@ NOW = datetime(2026, 7, 1, tzinfo=UTC)
     ("model", "uri"),
     [
         ("CoverLetterClassifier", "retrain://CoverLetterClassifier/production"),
+        ("main.ml.letters", "retrain://main.ml.letters/production"),
         ("자소서 분류", "retrain://%EC%9E%90%EC%86%8C%EC%84%9C%20%EB%B6%84%EB%A5%98/production"),
         ("a@b?c#d[e]%f", "retrain://a%40b%3Fc%23d%5Be%5D%25f/production"),
     ],

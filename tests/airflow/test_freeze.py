@@ -12,10 +12,10 @@ from tests.airflow.conftest import DAG_FILE, Model
 Make = Callable[..., Model]
 
 
-def run(days: float, model: str, run_id: str = "run 1") -> None:
+def run(days: float, model: str, run_id: str = "run 1", *, specs: str | None = None) -> None:
     dag_run = SimpleNamespace(run_after=datetime.now(UTC))
     context = {"dag": SimpleNamespace(dag_id="retrain-freeze"), "run_id": run_id, "dag_run": dag_run}
-    operator = FreezeOperator(task_id="freeze", model=model, days=days, why="연말 동결", by="kim")
+    operator = FreezeOperator(task_id="freeze", specs=specs, model=model, days=days, why="연말 동결", by="kim")
     operator.execute(context)  # type: ignore[arg-type]
 
 

@@ -5,9 +5,11 @@ import logging
 import os
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
 from retrain.errors import LedgerError, NoAnswerError, TrackerError
 from retrain_airflow.hooks.retrain import RetrainHook
@@ -75,6 +77,28 @@ def test_each_server_is_sent_its_own_login_and_no_other(
     theirs.check()
     assert first.logins == [basic("me", "correct-horse")]
     assert basic("me", "correct-horse") not in second.logins
+
+
+def test_two_connections_to_one_server_send_each_its_own_login(connect: Connect, listener: Listener) -> None:
+    ours = connect("ours", port=listener.port, login="me", password="correct-horse").tracker
+    theirs = connect("theirs", port=listener.port, login="you", password="battery-staple").tracker
+    nobodys = connect("nobodys", port=listener.port).tracker
+    for each in (ours, theirs, nobodys, ours):
+        each.check()
+    mine, yours = basic("me", "correct-horse"), basic("you", "battery-staple")
+    assert listener.logins == [mine, yours, None, mine]
+
+
+def test_the_threads_that_fetch_files_send_the_login_of_who_has_asked(
+    connect: Connect, listener: Listener, tmp_path: Path
+) -> None:
+    ours = connect("ours", port=listener.port, login="me", password="correct-horse").tracker
+    connect("theirs", port=listener.port, login="you", password="battery-staple").get_conn()
+    files = MlflowArtifactsRepository("mlflow-artifacts:/run/artifacts", tracking_uri=listener.url)
+    with ours._translated_errors("files"):
+        files.download_artifacts("model", str(tmp_path))
+    assert (tmp_path / "model" / "MLmodel").read_text() == "a file"
+    assert set(listener.logins) == {basic("me", "correct-horse")}
 
 
 def test_a_token_with_a_line_break_is_refused_and_not_told(connect: Connect) -> None:

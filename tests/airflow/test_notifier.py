@@ -151,10 +151,10 @@ def test_a_run_that_fails_as_a_whole_or_misses_its_deadline_is_told_once(model: 
 def test_the_ledger_may_be_behind_another_connection(
     model: Make, channel: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toy = model(channels=TEAM)
+    toy = model(channels=TEAM, connections={"ledger": "ledger"})
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    IncidentNotifier(spec=toy.spec, ledger_conn_id="ledger")(failed())
+    IncidentNotifier(spec=toy.spec)(failed())
     assert len(channel.posts) == 1
 
 

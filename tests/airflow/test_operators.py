@@ -241,11 +241,11 @@ def test_login_and_password_of_the_connection_go_to_the_web_hook(
 
 
 def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = model()
+    toy = model(connections={"ledger": "ledger"})
     announce(toy, "one")
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    assert notify(toy, ledger_conn_id="ledger") == 1
+    assert notify(toy) == 1
 
 
 # ── what Airflow fills in

@@ -110,8 +110,8 @@ def test_a_database_without_our_tables_is_red_and_says_what_to_do(model: Make) -
 
 
 def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = model()
+    toy = model(connections={"ledger": "ledger"})
     toy.feed(500)
     monkeypatch.delenv("AIRFLOW_CONN_RETRAIN_STATE")
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", connection_to(toy.database))
-    assert sensor(toy, ledger_conn_id="ledger").poke({})
+    assert sensor(toy).poke({})

@@ -16,10 +16,11 @@ from retrain.errors import NoAnswerError, SettingsError, TrackerError
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.transport import DEADLINE
 from retrain_airflow.hooks.connections import url
-from retrain_airflow.hooks.tracker import TrackerHook
+from retrain_airflow.hooks.tracker import TrackerHook, _below
 from stack.local import Running
 from tests.airflow.conftest import Connect, Model
 from tests.airflow.listener import Listener, basic
+from tests.tap import Tap
 
 Make = Callable[..., Model]
 pytestmark = pytest.mark.usefixtures("first_tracker")
@@ -183,8 +184,36 @@ def test_the_ca_bundle_of_the_extra_is_what_the_server_is_checked_against(connec
     assert os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"] == str(bundle)
 
 
-def test_the_button_test_says_that_mlflow_answers(connect: Connect, listener: Listener) -> None:
-    assert connect(port=listener.port).test_connection() == (True, "MLflow answers")
+def test_servers_with_different_ca_bundles_are_checked_against_all_of_them(connect: Connect, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        bundle = tmp_path / f"{name}.pem"
+        bundle.write_text(f"# {name}", encoding="utf-8")
+        connect(name, extra={"ca_bundle": str(bundle)}).get_conn()
+    connect("public").get_conn()
+    both = Path(os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"]).read_text()
+    assert both.startswith("# ours\n# theirs\n")
+    assert "BEGIN CERTIFICATE" in both
+
+
+def test_the_button_test_tries_what_a_cycle_does_also_on_the_models_of_its_specs(
+    model: Make, connect: Connect, mlflow_server: Running
+) -> None:
+    toy = model(connections={"mlflow": "ours"})
+    hook = connect("ours", host=mlflow_server.mlflow_url, login="kim")
+    assert hook.test_connection() == (True, "MLflow answers, and this login may do what a cycle does")
+    assert hook._models() == [toy.name]
+    version_of(mlflow_server, toy.name)
+    with Tap() as tap, tap.refusing("/registered-models/set-tag", "/registered-models/alias"):
+        tap.upstream = mlflow_server.ports.mlflow
+        answers, message = connect("ours", host=f"http://127.0.0.1:{tap.port}").test_connection()
+    assert not answers
+    assert message.startswith("MLflow answers, but this login cannot set an alias: ")
+    assert f"; it cannot change the registered model '{toy.name}': " in message
+    assert "let its owner, or an administrator of MLflow, permit it to this login" in message
+
+
+def test_the_button_test_of_a_catalog_tries_below_that_of_the_models() -> None:
+    assert [_below(names) for names in ([], ["a.b"], ["x", "main.ml.letters"])] == ["", "", "main.ml."]
 
 
 def test_the_button_test_says_which_connection_leads_nowhere(connect: Connect, closed_port: int) -> None:

@@ -289,9 +289,9 @@ def test_the_event_loop_goes_on_while_the_database_thinks(model: Make) -> None:
 
 
 def test_what_airflow_stores_of_it_makes_the_same_trigger(model: Make) -> None:
-    trigger = NewRowsTrigger(model().spec, ledger_conn_id="ledger", interval=2.5)
+    trigger = NewRowsTrigger(model().spec, interval=2.5)
     path, kwargs = trigger.serialize()
-    assert kwargs == {"spec": trigger.spec, "ledger_conn_id": "ledger", "interval": 2.5}
+    assert kwargs == {"spec": trigger.spec, "interval": 2.5}
     again = import_string(path)(**kwargs)
     assert isinstance(again, BaseEventTrigger)
     assert again.serialize() == trigger.serialize()

@@ -105,9 +105,9 @@ def backend(mlflow_server: Running, tmp_path_factory: pytest.TempPathFactory) ->
     tracker = ExperimentTracker(mlflow_server.mlflow_url, deadline=DEADLINE)
     ledger = Ledger(lambda: psycopg2.connect(mlflow_server.dsn("retrain")))
     return Backend(
-        tracker=lambda: tracker,
-        ledger=lambda: ledger,
-        snapshots=lambda: SnapshotStore((folder / "snapshots").as_uri()),
+        tracker_at=lambda _: tracker,
+        ledger_at=lambda _: ledger,
+        snapshots=lambda _: SnapshotStore((folder / "snapshots").as_uri()),
         source=_no_source,
         specs=lambda: SpecFolder((), ()),
         scheduler=NoScheduler(),

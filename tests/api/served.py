@@ -19,9 +19,9 @@ def main(mlflow: str, dsn: str, port: int) -> None:
     tracker = ExperimentTracker(mlflow, deadline=DEADLINE)
     ledger = Ledger(lambda: psycopg2.connect(dsn))
     backend = Backend(
-        tracker=lambda: tracker,
-        ledger=lambda: ledger,
-        snapshots=lambda: SnapshotStore(Path("unused").absolute().as_uri()),
+        tracker_at=lambda _: tracker,
+        ledger_at=lambda _: ledger,
+        snapshots=lambda _: SnapshotStore(Path("unused").absolute().as_uri()),
         source=_no_source,
         specs=lambda: SpecFolder((), ()),
         scheduler=NoScheduler(),

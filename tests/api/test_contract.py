@@ -50,10 +50,10 @@ def test_a_method_that_is_not_there_is_a_problem_and_says_which_are(api: httpx.C
 
 @pytest.mark.parametrize("error", [NoAnswerError("no", where="http://10.0.0.1"), LedgerError("no")])
 def test_what_does_not_answer_is_to_be_asked_again(error: Exception, backend: Backend, as_person: As) -> None:
-    def fail() -> Any:
+    def fail(*_: object) -> Any:
         raise error
 
-    with serving(mounted(Backend(fail, fail, fail, lambda _: fail(), fail, backend.scheduler))) as place:
+    with serving(mounted(Backend(fail, fail, fail, fail, fail, backend.scheduler))) as place:
         response = as_person(address=f"{place}/api/experiments").get("/health")
     refused(response, 503)
     assert response.headers["retry-after"] == "5"

@@ -45,8 +45,8 @@ def api(two: World, backend: Backend, as_person: As) -> Iterator[httpx.Client]:
 def _serving(two: World, backend: Backend, source: Any = None) -> Iterator[str]:
     of_two = replace(
         backend,
-        ledger=lambda: two.ledger,
-        snapshots=lambda: two.snapshots,
+        ledger_at=lambda _: two.ledger,
+        snapshots=lambda _: two.snapshots,
         source=lambda _: source or two.source,
         specs=lambda: SpecFolder((SpecFile(Path("toy.yaml"), two.spec, None),), ("other.yaml: is not YAML",)),
     )

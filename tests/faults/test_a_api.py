@@ -34,8 +34,8 @@ def two(world: Make) -> World:
 def served(model: World, backend: Backend) -> Iterator[httpx.Client]:  # noqa: F811
     of_model = replace(
         backend,
-        ledger=lambda: model.ledger,
-        snapshots=lambda: model.snapshots,
+        ledger_at=lambda _: model.ledger,
+        snapshots=lambda _: model.snapshots,
         source=lambda _: model.source,
         specs=lambda: SpecFolder((SpecFile(Path("toy.yaml"), model.spec, None),), ()),
     )

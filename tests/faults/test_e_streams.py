@@ -196,8 +196,8 @@ def test_with_mlflow_dead_every_answer_comes_and_what_needs_none_is_right(
     letters = SpecFile(tmp_path / "letters.yaml", parse({**SMALLEST, "model": "letters"}, "letters.yaml"), None)
     blind = replace(
         backend,
-        tracker=lambda: tracker,
-        ledger=lambda: ledger,
+        tracker_at=lambda _: tracker,
+        ledger_at=lambda _: ledger,
         specs=lambda: SpecFolder((letters,), ()),
         source=lambda _: NoRows(),
     )

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from containers import env
-from stack import airflow_config
+from retrain.ledger.rights import OWNER_ROLE, RUNTIME_ROLE
+from retrain.source.rights import ROLE
+from stack import airflow_config, postgres
 from stack.environment import _QUIET
 from stack.home import PROJECT
 
@@ -119,3 +121,11 @@ def test_a_part_that_does_not_answer_is_not_healthy(part: str) -> None:
     checked = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60, env=env)
     assert checked.returncode == 1
     assert checked.stdout.startswith(f"{part} does not answer: "), checked.stderr
+
+
+def test_the_roles_of_the_databases_are_those_that_get_the_rights() -> None:
+    made = re.findall(r"^role (\w+) ", (PROJECT / "containers" / "databases.sh").read_text(), re.MULTILINE)
+    assert {OWNER_ROLE, RUNTIME_ROLE, ROLE} <= set(made)
+    assert postgres.TASK_ROLE == RUNTIME_ROLE
+    # The rights themselves are granted by whoever migrates, here and there: `ledger.rights` alone knows them.
+    assert "retrain migrate --dsn" in (PROJECT / "containers" / "init.sh").read_text()

@@ -1,11 +1,17 @@
-"""`retrain migrate`: makes Retrain's tables, or brings them up to date."""
+"""`retrain migrate`: makes Retrain's tables, or brings them up to date; or prints the SQL of the roles around them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from retrain.cli import roles_sql
 from retrain.cli.database import connecting
+from retrain.errors import SettingsError
 from retrain.ledger.ledger import Ledger
+from retrain.ledger.rights import OWNER_ROLE, RUNTIME_ROLE
+from retrain.source.rights import ROLE as SOURCE_ROLE
+from retrain.spec import files as spec_files
 
 
 def migrate(
@@ -14,11 +20,50 @@ def migrate(
         str,
         typer.Option(
             metavar="DSN",
-            help="libpq connection string of a role that may create; default: libpq's variables",
+            help="libpq connection string of the schema's owner, or of a role that may create it; default: libpq's "
+            "variables",
             show_default=False,
         ),
     ] = "",
+    sql: Annotated[
+        bool,
+        typer.Option(
+            "--sql",
+            help="print, and do not run, what an administrator runs before: roles with the fewest rights, and an empty "
+            "schema",
+        ),
+    ] = False,
+    owner_role: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"with --sql: makes the tables; default: {OWNER_ROLE}")
+    ] = None,
+    runtime_role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help=f"of the tasks, may write rows; default: {RUNTIME_ROLE}, where there is such a role"
+        ),
+    ] = None,
+    source_role: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"with --sql: may read your tables; default: {SOURCE_ROLE}")
+    ] = None,
+    specs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            default_factory=spec_files.folder,
+            show_default="RETRAIN_SPECS",
+            help="with --sql: of the specs that name the columns to be read",
+        ),
+    ],
 ) -> None:
-    """Bring Retrain's tables up to date."""
-    done = Ledger(connecting(dsn)).migrate()
+    """Bring Retrain's tables up to date, in schema `retrain` or the one that RETRAIN_SCHEMA names."""
+    if sql:
+        roles = roles_sql.Roles(
+            owner=owner_role or OWNER_ROLE, runtime=runtime_role or RUNTIME_ROLE, source=source_role or SOURCE_ROLE
+        )
+        typer.echo(roles_sql.script(roles, specs), nl=False)
+        return
+    for option, value in (("--owner-role", owner_role), ("--source-role", source_role)):
+        if value is not None:
+            raise SettingsError(f"{option}: is for --sql; the DSN says who migrates")
+    done = Ledger(connecting(dsn)).migrate(runtime_role)
     typer.echo(f"Ran {', '.join(done)}." if done else "Nothing to do.")

@@ -1,7 +1,7 @@
-"""The database that holds schema `retrain`: transactions, the lock of a model, and the migrations.
+"""The database that holds Retrain's schema: transactions, the lock of a model, and the migrations.
 
 Each method of the ledger is one transaction, and each lock ends with its transaction, so that all of it works through a
-transaction-pooling proxy.
+transaction-pooling proxy. Statements call the schema `retrain`, and are run in the one that `RETRAIN_SCHEMA` names.
 """
 
 import json
@@ -12,13 +12,14 @@ from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection
-from psycopg2.extras import RealDictCursor
 
 from retrain.errors import LedgerError, NotInLedgerError
-from retrain.text import one_line
+from retrain.ledger import rights
+from retrain.ledger.rights import RUNTIME_ROLE
+from retrain.ledger.schema import cursor_in, schema_name
+from retrain.text import one_line, sql_name
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-TASK_ROLE = "retrain_task"
 _BREAKING = ".breaking"
 _BEFORE_RELEASE = "0001_ledger"
 """Name of the first migration in schemas that are older than the first release."""
@@ -27,33 +28,49 @@ _BEFORE_RELEASE = "0001_ledger"
 class Database:
     """Transactions and migrations. Every method raises LedgerError if the database cannot be reached."""
 
-    def __init__(self, connect: Callable[[], connection], *, patience: int = 300) -> None:
-        """connect: opens a connection to the database that holds schema `retrain`.
+    def __init__(self, connect: Callable[[], connection], *, patience: int = 300, schema: str | None = None) -> None:
+        """connect: opens a connection to the database. schema: None for the one that `RETRAIN_SCHEMA` names.
 
         patience: seconds after which a process that holds a model's lock and does nothing loses it. It must be more
-        than the calls to MLflow of one change of Production take together.
+        than the calls to MLflow of one change of Production take together. Raises SettingsError if the schema's name
+        is not a plain one.
         """
         self._connect = connect
         self._patience = patience
+        self.schema = schema_name(schema)
+        self._cursor = cursor_in(self.schema)
 
-    def migrate(self) -> list[str]:
-        """Bring the schema up to date, as a role that may create tables. Returns the migrations that were run."""
+    def migrate(self, runtime_role: str | None = None) -> list[str]:
+        """Bring the schema up to date, as its owner, or as a role that may create it. Returns the migrations that ran.
+
+        runtime_role: the role of tasks, which gets the rights that they need; None for `retrain_task`, if it is there.
+        Raises LedgerError if it is not.
+        """
         with self._transaction() as cursor:
             # If two processes migrate at once, the second one waits and finds nothing to do.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('retrain.migrate'))")
-            cursor.execute("CREATE SCHEMA IF NOT EXISTS retrain")
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{self.schema}/migrate",))
+            cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (self.schema,))
+            if cursor.fetchone() is None:  # looked up: IF NOT EXISTS, too, needs the right to create one
+                cursor.execute(f"CREATE SCHEMA {sql_name(self.schema)}")
             cursor.execute("CREATE TABLE IF NOT EXISTS retrain.migrations (name text PRIMARY KEY)")
             done = _done(cursor)
-            _refuse_old(done)
+            self._refuse_old(done)
             pending = [file for file in _migration_files() if file.stem not in done]
             for file in pending:
                 cursor.execute(file.read_text(encoding="utf-8"))
                 cursor.execute("INSERT INTO retrain.migrations VALUES (%s)", (file.stem,))
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (TASK_ROLE,))
-            if cursor.fetchone():
-                cursor.execute(f"GRANT USAGE ON SCHEMA retrain TO {TASK_ROLE}")
-                cursor.execute(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA retrain TO {TASK_ROLE}")
+            self._give_rights(cursor, runtime_role)
         return [file.stem for file in pending]
+
+    def _give_rights(self, cursor: Any, role: str | None) -> None:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role or RUNTIME_ROLE,))
+        if cursor.fetchone() is not None:
+            for statement in rights.of_runtime(role or RUNTIME_ROLE, self.schema):
+                cursor.execute(statement)
+        elif role is not None:
+            raise LedgerError(
+                f"role {role}: is not there; make it (`retrain migrate --sql` prints how), or name another"
+            )
 
     def check(self) -> None:
         """Raises LedgerError if this code cannot work with the tables: one is missing, or was changed.
@@ -65,12 +82,12 @@ class Database:
             cursor.execute("SELECT to_regclass('retrain.migrations') AS found")
             exists = cursor.fetchone()["found"]
             done = _done(cursor) if exists else set()
-        _refuse_old(done)
+        self._refuse_old(done)
         known = {file.stem for file in _migration_files()}
         if known - done:
-            raise LedgerError(f"schema retrain lacks {', '.join(sorted(known - done))}; run `retrain migrate`")
+            raise LedgerError(f"schema {self.schema} lacks {', '.join(sorted(known - done))}; run `retrain migrate`")
         if broken := [name for name in sorted(done - known) if name.endswith(_BREAKING)]:
-            raise LedgerError(f"schema retrain is newer than this code ({', '.join(broken)}); update Retrain")
+            raise LedgerError(f"schema {self.schema} is newer than this code ({', '.join(broken)}); update Retrain")
 
     def _value(self, query: str, values: Any) -> Any:
         """Return the only column of the first row; None if there is no row."""
@@ -86,10 +103,18 @@ class Database:
             with closing(self._connect()) as connection, connection:
                 if connection.encoding != "UTF8":  # a setting of the role or the database
                     connection.set_client_encoding("UTF8")
-                with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+                with connection.cursor(cursor_factory=self._cursor) as cursor:
                     yield cursor
         except psycopg2.Error as error:
             raise LedgerError(f"the ledger: {one_line(error)}") from error
+
+    def _refuse_old(self, done: set[str]) -> None:
+        if _BEFORE_RELEASE in done:
+            raise LedgerError(
+                f"schema {self.schema} is from before the first release, and its tables have other names now: back up "
+                f"its database, run `DROP SCHEMA {self.schema} CASCADE` there as its owner, then `retrain migrate`; "
+                "the history of Production begins anew, and what is in Production is found as a change by hand"
+            )
 
 
 def lock_model(cursor: Any, model: str) -> None:
@@ -107,15 +132,6 @@ def to_json(value: dict[str, Any]) -> str:
 def _done(cursor: Any) -> set[str]:
     cursor.execute("SELECT name FROM retrain.migrations")
     return {row["name"] for row in cursor.fetchall()}
-
-
-def _refuse_old(done: set[str]) -> None:
-    if _BEFORE_RELEASE in done:
-        raise LedgerError(
-            "schema retrain is from before the first release, and its tables have other names now: back up its "
-            "database, run `DROP SCHEMA retrain CASCADE` there as its owner, then `retrain migrate`; the history of "
-            "Production begins anew, and what is in Production is found as a change by hand"
-        )
 
 
 def _migration_files() -> list[Path]:

@@ -27,7 +27,8 @@ class Outbox(Database):
         with self._transaction() as cursor:
             # The lock ends with the transaction: if a sender is killed, others can send again.
             cursor.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS mine", (f"retrain/{model}/{channel}",)
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS mine",
+                (f"{self.schema}/{model}/{channel}",),
             )
             if not cursor.fetchone()["mine"]:
                 yield None

@@ -12,6 +12,7 @@ from retrain.errors import (
 from retrain.ledger.promotions import before, were_in_production
 from retrain.production.adoption import Adoption
 from retrain.production.apply import apply
+from retrain.production.deletions import person_tags
 from retrain.production.known import is_there, refuse_foreign
 from retrain.records import Move, Promotion, VersionId
 from retrain.text import shorten
@@ -24,7 +25,7 @@ _LONGEST = 300
 
 
 class Registry(Adoption):
-    """Changes that people make to versions, runs and experiments. Those of Production go through the ledger."""
+    """Changes that people make to versions. Those of Production go through the ledger."""
 
     def transition_model_stage(
         self,
@@ -48,7 +49,7 @@ class Registry(Adoption):
             return self._move(model, Move.FORWARD, version, expects=expects, by=by, why=why)
         if self.tracker.production(model) == version:
             raise TrackerError(f"{model}: version {version} is in Production; put another one there, or roll back")
-        self.tracker.set_version_tags(model, version, _person_tags("stage_", by, why))
+        self.tracker.set_version_tags(model, version, person_tags("stage_", by, why))
         has_stages = self.tracker.transition_model_stage(model, version, stage, archive_existing_versions)
         if not has_stages and stage != "Staging":
             raise TrackerError(
@@ -87,35 +88,9 @@ class Registry(Adoption):
         known = version = self.ledger.version_of(uri, model)
         if version is None or not is_there(model, VersionId(version, model_id(uri)), self.tracker):
             version = self.tracker.register_model(run_id, model, uri, key=key)
-        self.tracker.set_version_tags(model, version, _person_tags("", by, why))
+        self.tracker.set_version_tags(model, version, person_tags("", by, why))
         self.ledger.link_version(uri, version, model, instead_of=known)
         return version
-
-    def delete_run(self, run_id: str, *, by: str, why: str) -> None:
-        """Delete a run. MLflow keeps it as deleted, with tags that name the person and the reason.
-
-        A run that is deleted already stays as it is. Raises TrackerError for a run that has made the version in
-        Production, or the one that a rollback would put there.
-        """
-        if self.tracker.get_run(run_id).deleted:
-            return
-        for file in self.ledger.model_files_in_use():
-            if file.run_id == run_id:
-                raise TrackerError(f"run {run_id} has made a version that {file.model} needs; it is not deleted")
-        self.tracker.set_tags(run_id, _person_tags("deleted_", by, why))
-        self.tracker.delete_run(run_id)
-
-    def delete_experiment(self, experiment_id: str, *, by: str, why: str) -> None:
-        """Delete an experiment, as `delete_run` does. Raises TrackerError if it holds such a run."""
-        found = self.tracker.get_experiment(experiment_id)
-        if found.deleted:
-            return
-        for file in self.ledger.model_files_in_use():
-            # Compared by the id that MLflow returns, as it takes 007 for 7.
-            if file.run_id and self.tracker.get_run(file.run_id).experiment_id == found.id:
-                raise TrackerError(f"experiment {experiment_id} holds a run that {file.model} needs; it is not deleted")
-        self.tracker.set_experiment_tags(experiment_id, _person_tags("deleted_", by, why))
-        self.tracker.delete_experiment(experiment_id)
 
     def _move(self, model: str, kind: Move, wanted: str | None, *, expects: str | None, by: str, why: str) -> Promotion:
         # First carry out what was decided before, and record changes by hand.
@@ -191,8 +166,3 @@ class Registry(Adoption):
                 "MLflow, and its numbers began again; name another version, or let a cycle judge this one"
             )
         return found
-
-
-def _person_tags(prefix: str, by: str, why: str) -> dict[str, str]:
-    """Return the tags that record who has made a change, and why."""
-    return {f"retrain.{prefix}by": by, f"retrain.{prefix}why": why}

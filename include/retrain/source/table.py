@@ -161,9 +161,16 @@ class Source:
         )
 
     def readable(self, columns: Sequence[str]) -> set[str]:
-        """Return which of these columns are there."""
+        """Return which of these columns are there, and may be read by this role."""
         with self._transaction() as cursor:
-            return set(columns) & set(names_there(cursor, self._spec, self._relation))
+            found = set(columns) & set(names_there(cursor, self._spec, self._relation))
+            if self._spec.table is None:
+                return found  # the query selects them
+            cursor.execute(
+                "SELECT name FROM unnest(%s) AS name WHERE has_column_privilege(%s, name, 'SELECT')",
+                (list(found), self._relation.as_string(cursor)),
+            )
+            return {name for (name,) in cursor.fetchall()}
 
     def _layout(self, cursor: Any, also: Sequence[str] = ()) -> Layout:
         return Layout.of(cursor, self._spec, self._name, self._relation, also)

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from retrain.spec.connections import ConnectionId
 from retrain.spec.fields import Column, Duration, Section, Share, duration_text, unique
 
 
@@ -22,7 +23,7 @@ def _a_zone(name: str) -> str:
 class SourceSpec(Section):
     """Where the labelled rows are. They are only read."""
 
-    connection: str = Field("postgres_default", min_length=1)
+    connection: ConnectionId = "postgres_default"
     """Id of an Airflow connection to PostgreSQL."""
     table: str | None = Field(None, pattern=r"^[^.\s]+(\.[^.\s]+)?$")
     """`table` or `schema.table`; either this or `query`."""

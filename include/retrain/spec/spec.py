@@ -10,6 +10,7 @@ from retrain.metrics import described
 from retrain.spec.aliases import Aliases
 from retrain.spec.candidates import Candidates, CandidateSpec
 from retrain.spec.checks import Checks
+from retrain.spec.connections import DEFAULT, Connections
 from retrain.spec.fields import Section
 from retrain.spec.gate import Gate
 from retrain.spec.operation import Channels, MaybeApproval, Mode, Schedule, TimeZone, Wake, Watch, Workers
@@ -44,6 +45,8 @@ class Spec(Section):
     aliases: Aliases = Aliases()
     """Of its versions in the registry."""
     description: str = ""
+    connections: Connections = DEFAULT
+    """Of its MLflow server and its ledger."""
     source: SourceSpec
     threshold: Threshold = Threshold()
     # The default is validated as well, because a group column must not be left unused.

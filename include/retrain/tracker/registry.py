@@ -1,6 +1,7 @@
 """Registered models, their versions, aliases and stages."""
 
 import hashlib
+import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,8 +15,10 @@ from mlflow.exceptions import MlflowException
 from retrain.errors import NotFoundError, TrackerError
 from retrain.tracker import filters, validation
 from retrain.tracker.entities import ModelVersion, Page, RegisteredModel, Stage
-from retrain.tracker.server import AT_MOST, KEY, Server, model_id, tagged, time_of
+from retrain.tracker.server import AT_MOST, KEY, Server, checked_key, model_id, time_of
 from retrain.tracker.transport import AlreadyExistsError, is_missing
+
+_NOT_THERE = re.compile(r"not found|does not exist|no such", re.IGNORECASE)
 
 
 class Registry(Server):
@@ -31,13 +34,10 @@ class Registry(Server):
         with self._translated_errors(f"model {model_name!r}"):
             uri = uri or self.model_of_run(run_id)
             key = key or hashlib.sha256(f"{run_id} {uri}".encode()).hexdigest()
-            found = self._client.search_model_versions(
-                f"name = {filters.quoted(model_name)} AND {tagged(key).to_text()}", max_results=1
-            )
-            if found:
-                return str(found[0].version)
-            with suppress(AlreadyExistsError), self._translated_errors(f"model {model_name!r}"):
-                self._client.create_registered_model(model_name)
+            found = self._version_of_key(model_name, run_id, checked_key(key))
+            if found is not None:
+                return found
+            self._make_model(model_name)
             logged = self._client.get_logged_model(model_id(uri))
             made = self._client.create_model_version(
                 model_name,
@@ -48,6 +48,23 @@ class Registry(Server):
                 model_id=logged.model_id,
             )
         return str(made.version)
+
+    def _version_of_key(self, model_name: str, run_id: str, key: str) -> str | None:
+        # Some registries filter by one condition alone, and find versions without their tags.
+        for each in self._client.search_model_versions(f"run_id = {filters.quoted(run_id)}"):
+            if each.name == model_name:
+                version = str(each.version)
+                if self._client.get_model_version(model_name, version).tags.get(KEY) == key:
+                    return version
+        return None
+
+    def _make_model(self, model_name: str) -> None:
+        """Register the model unless it is there. Looked up: to make one needs a right, which then is not needed."""
+        with suppress(NotFoundError), self._translated_errors(f"model {model_name!r}"):
+            self._client.get_registered_model(model_name)
+            return
+        with suppress(AlreadyExistsError), self._translated_errors(f"model {model_name!r}"):
+            self._client.create_registered_model(model_name)
 
     def model_of_run(self, run_id: str) -> str:
         """Return the URI of the only model that the run has logged. Raises TrackerError if there is not exactly one."""
@@ -78,8 +95,13 @@ class Registry(Server):
     def page_of_models(self, size: int = 100, token: str | None = None) -> Page[RegisteredModel]:
         """Return a page of registered models, by name. token: `next` of the page before."""
         with self._translated_errors("models"):
-            page = self._client.search_registered_models(max_results=size, order_by=["name ASC"], page_token=token)
-        return Page(tuple(self._model(each) for each in page), page.token or None)
+            # By name is MLflow's own order; some registries refuse to be told one.
+            page = self._client.search_registered_models(max_results=size, page_token=token)
+            return Page(tuple(self._model(self._whole(each)) for each in page), page.token or None)
+
+    def _whole(self, found: TheirModel) -> TheirModel:
+        """Return a model that was found with its aliases and tags: some registries find it without."""
+        return found if isinstance(found.aliases, Mapping) else self._client.get_registered_model(found.name)
 
     def get_model(self, model_name: str) -> RegisteredModel:
         """Return a registered model. Raises NotFoundError if there is none."""
@@ -135,7 +157,8 @@ class Registry(Server):
         except NotFoundError:
             return None
         except TrackerError as error:
-            if "alias" in str(error) and "not found" in str(error):  # if the model exists: INVALID_PARAMETER_VALUE
+            # Where the model is there, MLflow's code is INVALID_PARAMETER_VALUE.
+            if "alias" in str(error).lower() and _NOT_THERE.search(str(error)):
                 return None
             raise
 
@@ -148,7 +171,8 @@ class Registry(Server):
     def transition_model_stage(
         self, model_name: str, version: str, stage: Stage, archive_existing_versions: bool = True
     ) -> bool:
-        """Set a version's stage. Returns whether the registry has stages: some have aliases alone.
+        """Set a version's stage. Returns whether the registry has stages: some have aliases alone, and say so, or give
+        versions without any stage.
 
         The alias of Staging moves with its stage; only `set_production` moves that of Production. Raises TrackerError
         if two versions would be in Production.
@@ -156,21 +180,28 @@ class Registry(Server):
         validation.stage(stage, archive_existing_versions)
         # MLflow archives existing versions of Staging and Production, and refuses to do so for other stages.
         archive = archive_existing_versions and stage in ("Staging", "Production")
-        staging, has_stages = self._aliases["Staging"], True
+        staging = self._aliases["Staging"]
         with self._translated_errors(f"stage of {model_name!r} version {version}"), warnings.catch_warnings():
             # MLflow warns that stages will be removed; as long as they exist, they agree with the aliases.
             warnings.simplefilter("ignore", FutureWarning)
-            try:
-                self._client.transition_model_version_stage(model_name, version, stage, archive)
-            except MlflowException as error:
-                if not is_missing(error):
-                    raise
-                has_stages = False
+            has_stages = self._set_stage(model_name, version, stage, archive)
             if stage == "Staging":
                 self._client.set_registered_model_alias(model_name, staging, version)
             elif (owner := self._owner(model_name, staging)) is not None and owner.version == version:
                 self._client.delete_registered_model_alias(model_name, staging)
         return has_stages
+
+    def _set_stage(self, model_name: str, version: str, stage: Stage, archive: bool) -> bool:
+        """Return whether the registry has stages; if so, the version has this one now."""
+        if not self._client.get_model_version(model_name, version).current_stage:
+            return False
+        try:
+            self._client.transition_model_version_stage(model_name, version, stage, archive)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return False
+        return True
 
     def stage(self, model_name: str, version: str) -> Stage:
         """Return a version's stage. Raises NotFoundError if there is no such version."""
@@ -186,6 +217,7 @@ def _version(found: TheirVersion, aliases: Mapping[str, tuple[str, ...]] | None 
         aliases=tuple(sorted(found.aliases)) if aliases is None else aliases.get(version, ()),
         run_id=found.run_id or None,
         source=found.source or "",
-        tags=dict(found.tags),
+        # Some registries find versions without tags: there is a method in their place.
+        tags=dict(found.tags) if isinstance(found.tags, Mapping) else {},
         registered_at=time_of(found.creation_timestamp),
     )

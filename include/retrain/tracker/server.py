@@ -1,16 +1,17 @@
 """One MLflow server: how it is reached, and what all parts of the tracker need."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime
 from math import copysign, inf
 from typing import Self, TypeVar
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from retrain.errors import NotFoundError, TrackerError
-from retrain.tracker import transport
+from retrain.tracker import logins, transport
 from retrain.tracker.filters import Condition
 from retrain.tracker.transport import DEADLINE
 
@@ -46,7 +47,7 @@ class Server:
         ca_bundle: file with the certificates that the server's is checked against. deadline: seconds for each call.
         """
         transport.set_up(uri, deadline, ca_bundle)
-        transport.log_in(uri, username, password, token)
+        self._login = logins.log_in(uri, username, password, token)
         self._uri = uri
         self._server = uri if name is None else f"{name}, {uri}"
         self._aliases: dict[str, str] = {"Production": "production", "Staging": "staging"}
@@ -66,12 +67,22 @@ class Server:
         return f"{type(self).__name__}({self._server})"
 
     def check(self) -> None:
-        """Raises TrackerError if the server does not work: MLflow's health page says OK with its database down."""
-        with self._translated_errors("experiment 0"), suppress(NotFoundError):
-            self._client.get_experiment("0")
+        """Raises TrackerError if the server does not work: MLflow's health page says OK with its database down.
 
-    def _translated_errors(self, what: str) -> AbstractContextManager[None]:
-        return transport.translated_errors(self._server, what)
+        A login that may not read experiment 0 is known there, so its database works.
+        """
+        with self._translated_errors("experiment 0"), suppress(NotFoundError):
+            try:
+                self._client.get_experiment("0")
+            except MlflowException as error:
+                if error.error_code != "PERMISSION_DENIED":
+                    raise
+
+    @contextmanager
+    def _translated_errors(self, what: str) -> Iterator[None]:
+        """Call MLflow in here: with this tracker's login, and so that its errors become Retrain's."""
+        with transport.translated_errors(self._server, what), logins.using(self._login):
+            yield
 
 
 def number(stored: float) -> float:

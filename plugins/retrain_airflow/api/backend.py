@@ -9,11 +9,13 @@ from fastapi import Depends, Request
 
 from retrain.errors import NotFoundError
 from retrain.spec.aliases import Aliases
+from retrain.spec.connections import DEFAULT, Connections
 from retrain.spec.files import SpecFile, SpecFolder
 from retrain_airflow.api.calls import Calls
 
 if TYPE_CHECKING:
     from retrain.ledger.ledger import Ledger
+    from retrain.production.deletions import Deletions
     from retrain.production.registry import Registry
     from retrain.snapshots.store import SnapshotStore
     from retrain.source.table import Source
@@ -61,9 +63,11 @@ class Scheduler(Protocol):
 class Backend:
     """Each service is opened by a call, in a thread that may block."""
 
-    tracker: "Callable[[], ExperimentTracker]"
-    ledger: "Callable[[], Ledger]"
-    snapshots: "Callable[[], SnapshotStore]"
+    tracker_at: "Callable[[str], ExperimentTracker]"
+    """By the id of its connection; so is the ledger."""
+    ledger_at: "Callable[[str], Ledger]"
+    snapshots: "Callable[[Ledger], SnapshotStore]"
+    """The store, of which a ledger knows what was erased."""
     source: "Callable[[SpecFile], Source]"
     specs: Callable[[], SpecFolder]
     scheduler: Scheduler
@@ -80,14 +84,35 @@ class Backend:
         found = self._spec(model)
         return None if found is None else found.dag_id
 
-    def registry(self, model: str | None = None) -> "Registry":
-        """Return the registry; model: the one whose spec says which types are trusted, and names its aliases."""
+    def tracker(self, connections: Connections = DEFAULT) -> "ExperimentTracker":
+        return self.tracker_at(connections.mlflow)
+
+    def ledger(self, connections: Connections = DEFAULT) -> "Ledger":
+        return self.ledger_at(connections.ledger)
+
+    def connections(self, model: str) -> Connections:
+        """Return the connections of a model's spec; the default ones for a model without a spec."""
+        found = self._spec(model)
+        return found.spec.connections if found else DEFAULT
+
+    def registry(self, model: str) -> "Registry":
+        """Return the registry of the model, whose spec says which types are trusted, and names its aliases."""
         from retrain.production.registry import Registry
 
-        found = None if model is None else self._spec(model)
-        aliases = found.spec.aliases if found else Aliases()
-        tracker = self.tracker().with_aliases(aliases.production, aliases.staging)
-        return Registry(self.ledger(), tracker, self.snapshots(), found.spec.trust if found else ())
+        found = self._spec(model)
+        of, aliases = (found.spec.connections, found.spec.aliases) if found else (DEFAULT, Aliases())
+        tracker, ledger = self.tracker(of).with_aliases(aliases.production, aliases.staging), self.ledger(of)
+        return Registry(ledger, tracker, self.snapshots(ledger), found.spec.trust if found else ())
+
+    def deletions(self) -> "Deletions":
+        """Return what deletes runs and experiments of the default MLflow server."""
+        from retrain.production.deletions import Deletions
+
+        specs = [file.spec for file in self.specs().files]
+        ledgers = {DEFAULT.ledger} | {
+            each.connections.ledger for each in specs if each.connections.mlflow == DEFAULT.mlflow
+        }
+        return Deletions(self.tracker(), [self.ledger_at(name) for name in sorted(ledgers)])
 
     def _spec(self, model: str) -> SpecFile | None:
         return next((file for file in self.specs().files if file.spec.model == model), None)
@@ -109,9 +134,9 @@ class Using:
     source: Calls
     """For the users' tables, which may be slow, and are not to make the ledger slow."""
 
-    @property
-    def tracker(self) -> "Callable[[], ExperimentTracker]":
-        return self.backend.tracker
+    def tracker(self) -> "ExperimentTracker":
+        """Return the tracker of the default MLflow server: that of the routes about experiments and runs."""
+        return self.backend.tracker()
 
 
 async def _using(request: Request) -> Using:

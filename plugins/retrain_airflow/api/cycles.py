@@ -1,17 +1,24 @@
 """Routes about the cycles of a model: start one, read what it has made so far, answer its approval."""
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, Request
 
 from retrain.spec.files import SpecFile
 from retrain.tracker.entities import Run
 from retrain.tracker.filters import Condition, Order
 from retrain_airflow.api.access import Permission, Who, allow, needs
-from retrain_airflow.api.backend import Backend, Use
+from retrain_airflow.api.backend import Use
 from retrain_airflow.api.bodies.cycles import Answer, Answered, Cycle, CycleState, JudgedCycle, NewCycle
 from retrain_airflow.api.bodies.values import DagRunInPath, ModelInPath
 from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.once import IdempotencyKey, once
 from retrain_airflow.api.problems import responses
+
+if TYPE_CHECKING:
+    from retrain.ledger.ledger import Ledger
+    from retrain.tracker.client import ExperimentTracker
 
 router = APIRouter(prefix="/specs/{model_name}/cycles", tags=["specs"], route_class=BoundedRoute)
 
@@ -34,7 +41,8 @@ async def start_cycle(
         file = use.backend.spec(model_name)
         allow(caller, Permission.LOG, file.dag_id)
         # The claim is the id of the run: a request that is sent twice starts one run.
-        return file, once(use.backend.ledger, caller, key, body, lambda claim: claim or "") or None
+        ledger = partial(use.backend.ledger, file.spec.connections)
+        return file, once(ledger, caller, key, body, lambda claim: claim or "") or None
 
     file, run_id = await use.own(claim)
     conf = body.model_dump(exclude_none=True)
@@ -47,10 +55,12 @@ async def get_cycle(model_name: ModelInPath, dag_run_id: DagRunInPath, caller: W
     """The cycle's runs in MLflow and its verdict, as far as it has them."""
 
     def cycle() -> CycleState:
-        allow(caller, Permission.READ, use.backend.spec(model_name).dag_id)
-        runs = _runs(use.backend, model_name, dag_run_id)
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.READ, file.dag_id)
+        runs = _runs(use.backend.tracker(file.spec.connections), model_name, dag_run_id)
+        ledger = use.backend.ledger(file.spec.connections)
         return CycleState(
-            dag_run_id=dag_run_id, runs=runs, judged=_judged(use.backend, model_name, [run.id for run in runs])
+            dag_run_id=dag_run_id, runs=runs, judged=_judged(ledger, model_name, [run.id for run in runs])
         )
 
     return await use.quick(cycle)
@@ -71,17 +81,16 @@ async def answer_cycle(
     return Answered(dag_run_id=dag_run_id, approved=body.approve)
 
 
-def _runs(backend: Backend, model: str, dag_run_id: str) -> list[Run]:
-    experiment = backend.tracker().find_experiment(model)
+def _runs(tracker: "ExperimentTracker", model: str, dag_run_id: str) -> list[Run]:
+    experiment = tracker.find_experiment(model)
     if experiment is None:
         return []
     of_cycle = [Condition("tag", "retrain.dag_run", "=", dag_run_id)]
     by_start = [Order("attribute", "start_time")]
-    return backend.tracker().search_runs([experiment], of_cycle, by_start, _MOST_RUNS)
+    return tracker.search_runs([experiment], of_cycle, by_start, _MOST_RUNS)
 
 
-def _judged(backend: Backend, model: str, run_ids: list[str]) -> JudgedCycle | None:
-    ledger = backend.ledger()
+def _judged(ledger: "Ledger", model: str, run_ids: list[str]) -> JudgedCycle | None:
     found = ledger.verdict_of_runs(model, run_ids)
     if found is None:
         return None

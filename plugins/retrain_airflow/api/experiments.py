@@ -76,4 +76,4 @@ async def get_experiment(experiment_id: ExperimentInPath, use: Use) -> Experimen
 )
 async def delete_experiment(experiment_id: ExperimentInPath, why: WhyInQuery, caller: Who, use: Use) -> None:
     """MLflow keeps it and its name, marked as deleted. If Production or a rollback needs it, this is refused."""
-    await use.slow(lambda: use.backend.registry().delete_experiment(experiment_id, by=caller.name, why=why))
+    await use.slow(lambda: use.backend.deletions().delete_experiment(experiment_id, by=caller.name, why=why))

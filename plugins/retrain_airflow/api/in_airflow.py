@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,24 +21,25 @@ from retrain_airflow.api.access import NotAllowedError
 from retrain_airflow.api.airflow_access import identify
 from retrain_airflow.api.backend import Backend, DagRun, Schedule
 from retrain_airflow.api.problems import UnprocessableError
-from retrain_airflow.hooks.retrain import RetrainHook
+from retrain_airflow.hooks.retrain import RetrainHook, ledger_of, snapshots_of
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
+    from retrain.ledger.ledger import Ledger
     from retrain.source.table import Source
     from retrain.tracker.client import ExperimentTracker
 
 _CACHED = 60
 """Seconds for which a connection is not read again."""
+_MOST_SERVERS = 32
 
 
 def create() -> FastAPI:
-    hook = RetrainHook("")
     return app.create_app(
         Backend(
-            tracker=_tracker,
-            ledger=lambda: hook.ledger,
-            snapshots=lambda: hook.snapshots,
+            tracker_at=_tracker,
+            ledger_at=_ledger,
+            snapshots=snapshots_of,
             source=_source,
             specs=_specs,
             scheduler=AirflowItself(),
@@ -48,13 +49,18 @@ def create() -> FastAPI:
     )
 
 
-def _tracker() -> "ExperimentTracker":
-    return _tracker_of(int(time.monotonic() // _CACHED))
+def _tracker(connection_id: str) -> "ExperimentTracker":
+    return _tracker_of(connection_id, int(time.monotonic() // _CACHED))
 
 
-@lru_cache(maxsize=1)
-def _tracker_of(_: int) -> "ExperimentTracker":
-    return TrackerHook(at_most=app.DEADLINE).tracker
+@lru_cache(maxsize=_MOST_SERVERS)
+def _tracker_of(connection_id: str, _: int) -> "ExperimentTracker":
+    return TrackerHook(connection_id, at_most=app.DEADLINE).tracker
+
+
+@cache
+def _ledger(connection_id: str) -> "Ledger":
+    return ledger_of(connection_id)  # it reads the connection each time that it connects
 
 
 def _source(file: SpecFile) -> "Source":

@@ -1,11 +1,13 @@
 """Routes about the registry: versions, changes of Production, and its history."""
 
 from dataclasses import replace
+from functools import partial
 
 from fastapi import APIRouter
 
 from retrain.records import Promotion
 from retrain.spec.aliases import Aliases
+from retrain.spec.connections import DEFAULT, Connections
 from retrain.spec.files import ROLLBACK_DAG
 from retrain.tracker.entities import RegisteredModel
 from retrain_airflow.api import paging
@@ -40,8 +42,9 @@ async def register_model(body: NewVersion, caller: Who, use: Use, key: Idempoten
         )
 
     def register() -> ModelVersion:
-        version = once(use.backend.ledger, caller, key, body, make)
-        return ModelVersion.model_validate(use.tracker().get_model_version(body.model_name, version))
+        of = use.backend.connections(body.model_name)
+        version = once(partial(use.backend.ledger, of), caller, key, body, make)
+        return ModelVersion.model_validate(use.backend.tracker(of).get_model_version(body.model_name, version))
 
     return await use.quick(register)
 
@@ -52,8 +55,9 @@ async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitio
 
     def change() -> Transitioned:
         allow(caller, Permission.PROMOTE, use.backend.dag_of(body.model_name))
-        use.tracker().get_model_version(body.model_name, body.version)
-        promotion = use.backend.registry(body.model_name).transition_model_stage(
+        registry = use.backend.registry(body.model_name)
+        registry.tracker.get_model_version(body.model_name, body.version)
+        promotion = registry.transition_model_stage(
             body.model_name,
             body.version,
             body.stage,
@@ -62,7 +66,7 @@ async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitio
             by=caller.name,
             why=body.why,
         )
-        found = use.tracker().get_model_version(body.model_name, body.version)
+        found = registry.tracker.get_model_version(body.model_name, body.version)
         return Transitioned(version=ModelVersion.model_validate(found), promotion=promotion)
 
     return await use.slow(change)
@@ -70,7 +74,7 @@ async def transition_stage(body: Transition, caller: Who, use: Use) -> Transitio
 
 @router.get("/", dependencies=[needs(Permission.READ)])
 async def list_models(use: Use, max_results: Size = 100, page_token: PageToken = None) -> RegisteredModels:
-    """All registered models, by name."""
+    """All registered models of the default MLflow server, by name."""
     after = paging.place(page_token, "models", max_results)
 
     def listed() -> RegisteredModels:
@@ -86,12 +90,13 @@ async def list_models(use: Use, max_results: Size = 100, page_token: PageToken =
 @router.get("/{model_name}", dependencies=[needs(Permission.READ)], responses=responses(404))
 async def get_model(model_name: ModelInPath, use: Use) -> RegisteredModel:
     """One model, with its versions in Production and in Staging."""
-    return await use.quick(lambda: _by_its_aliases(use.tracker().get_model(model_name), _aliases(use)))
+    return await use.quick(lambda: use.backend.registry(model_name).tracker.get_model(model_name))
 
 
 def _aliases(use: Using) -> dict[str, Aliases]:
-    """Return the aliases that the specs name, by model."""
-    return {file.spec.model: file.spec.aliases for file in use.backend.specs().files}
+    """Return the aliases that the specs name, by model of the default MLflow server."""
+    specs = [file.spec for file in use.backend.specs().files]
+    return {each.model: each.aliases for each in specs if each.connections.mlflow == DEFAULT.mlflow}
 
 
 def _by_its_aliases(model: RegisteredModel, named: dict[str, Aliases]) -> RegisteredModel:
@@ -107,7 +112,7 @@ async def list_versions(
     """All versions of a model, the oldest first."""
 
     def versions() -> ModelVersions:
-        found = use.tracker().list_model_versions(model_name)
+        found = use.backend.tracker(use.backend.connections(model_name)).list_model_versions(model_name)
         page, after = paging.part(found, lambda each: int(each.version), max_results, page_token, model_name)
         return ModelVersions(versions=[ModelVersion.model_validate(each) for each in page], next_page_token=after)
 
@@ -119,8 +124,9 @@ async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use)
     """One version, with its verdict."""
 
     def judged() -> JudgedVersion:
-        found = ModelVersion.model_validate(use.tracker().get_model_version(model_name, version))
-        verdict, at = use.backend.ledger().verdict_of_version(model_name, version, found.identity) or (None, None)
+        of = use.backend.connections(model_name)
+        found = ModelVersion.model_validate(use.backend.tracker(of).get_model_version(model_name, version))
+        verdict, at = use.backend.ledger(of).verdict_of_version(model_name, version, found.identity) or (None, None)
         return JudgedVersion(**found.model_dump(), verdict=verdict, judged_at=at)
 
     return await use.quick(judged)
@@ -138,8 +144,8 @@ async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Us
         allow(caller, Permission.PROMOTE, use.backend.dag_of(model_name))
         # What the DAG does is not to be had here by whoever may not start it.
         allow(caller, Permission.LOG, ROLLBACK_DAG)
-        use.tracker().get_model(model_name)
         registry = use.backend.registry(model_name)
+        registry.tracker.get_model(model_name)
         return registry.rollback(model_name, expects=body.expects, to=body.to, by=caller.name, why=body.why)
 
     return await use.slow(back)
@@ -149,8 +155,13 @@ async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Us
 async def history(model_name: ModelInPath, use: Use, max_results: Size = 100, page_token: PageToken = None) -> History:
     """Every change of Production, when and why, the oldest first."""
 
-    found = await use.own(lambda: use.backend.ledger().history(model_name))
+    def changes() -> tuple[Connections, list[Promotion]]:
+        of = use.backend.connections(model_name)
+        return of, use.backend.ledger(of).history(model_name)
+
+    of, found = await use.own(changes)
     if not found:
-        await use.quick(lambda: use.tracker().get_model(model_name))  # raises NotFoundError if there is no such model
+        # Raises NotFoundError if there is no such model.
+        await use.quick(lambda: use.backend.tracker(of).get_model(model_name))
     page, after = paging.part(found, lambda each: each.seq, max_results, page_token, model_name)
     return History(promotions=page, next_page_token=after)

@@ -141,7 +141,7 @@ async def get_run(run_id: RunInPath, use: Use) -> Run:
 @router.delete("/{run_id}", status_code=204, dependencies=[needs(Permission.DELETE)], responses=responses(404))
 async def delete_run(run_id: RunInPath, why: WhyInQuery, caller: Who, use: Use) -> None:
     """MLflow keeps the run, marked as deleted. If Production or a rollback needs it, this is refused."""
-    await use.quick(lambda: use.backend.registry().delete_run(run_id, by=caller.name, why=why))
+    await use.quick(lambda: use.backend.deletions().delete_run(run_id, by=caller.name, why=why))
 
 
 @router.post("/{run_id}/end", dependencies=[needs(Permission.LOG)], responses=responses(404))

@@ -57,8 +57,9 @@ async def list_verdicts(
     """The verdicts of a model, the newest first, including dry runs."""
 
     def judged() -> JudgedCycles:
-        allow(caller, Permission.READ, use.backend.spec(model_name).dag_id)
-        ledger = use.backend.ledger()
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.READ, file.dag_id)
+        ledger = use.backend.ledger(file.spec.connections)
         before = paging.number(page_token, "verdicts", model_name)
         found = ledger.verdicts(model_name, max_results + 1, before)
         followed = {each.verdict: each for each in ledger.history(model_name)}
@@ -78,7 +79,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
 
     file = backend.spec(model)
     allow(caller, Permission.READ, file.dag_id)
-    spec, ledger = file.spec, backend.ledger()
+    spec, ledger = file.spec, backend.ledger(file.spec.connections)
     last = ledger.last_verdict(model)
     history = [each for each in ledger.history(model) if each.applied_at]
     production = history[-1].to_version if history else None
@@ -115,7 +116,7 @@ def _rows(backend: Backend, file: SpecFile) -> dict[str, object]:
     """Return how many rows wait in the source. If it does not answer, the rest of the state is still returned."""
     from retrain.cycle.sense import sense
 
-    spec, ledger = file.spec, backend.ledger()
+    spec, ledger = file.spec, backend.ledger(file.spec.connections)
     needed = {"rows_needed": spec.threshold.rows}
     try:
         sensed = sense(spec, source=backend.source(file), ledger=ledger)

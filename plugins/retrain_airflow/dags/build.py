@@ -6,6 +6,7 @@ from pathlib import Path
 from airflow.sdk import DAG, get_parsing_context
 
 from retrain.spec import files as spec_files
+from retrain.spec.connections import DEFAULT
 from retrain.spec.files import SpecFile
 from retrain_airflow.dags.cycle import cycle_dag
 from retrain_airflow.dags.freeze import freeze_dag
@@ -27,7 +28,8 @@ def build(folder: str | Path | None) -> dict[str, DAG]:
     specs = spec_files.load_folder(folder, only=only)
     dags, faults = _of_specs(specs.files, only)
     models = [file.spec.model for file in specs.files]
-    dags += [watch_dag(folder), freeze_dag(models, folder), outbox_dag(folder)]
+    ledgers = sorted({file.spec.connections.ledger for file in specs.files} or {DEFAULT.ledger})
+    dags += [watch_dag(folder), freeze_dag(models, folder), outbox_dag(folder, ledgers)]
     if models:
         dags.append(rollback_dag(models, folder))
     if faults := [*specs.faults, *faults]:

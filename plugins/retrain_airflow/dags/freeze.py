@@ -11,8 +11,9 @@ from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
 
 
 def freeze_dag(models: Sequence[str], folder: Path | None) -> DAG:
-    """Return the DAG. models: the names that its trigger form offers. folder: of the spec files; None if it is not
-    named.
+    """Return the DAG.
+
+    models: the names that its trigger form offers. folder: of the spec files; None if it is not named.
     """
     with DAG(
         "retrain-freeze",  # a hyphen: no spec can make a DAG of this name
@@ -42,10 +43,10 @@ def freeze_dag(models: Sequence[str], folder: Path | None) -> DAG:
         FreezeOperator(
             task_id="freeze",
             doc_md=task_docs.FREEZE,
+            specs=None if folder is None else str(folder),
             model=dag.param("model"),
             days=dag.param("days"),
             why=dag.param("why"),
             by=trigger_form.BY,
-            specs=None if folder is None else str(folder),
         )
     return dag

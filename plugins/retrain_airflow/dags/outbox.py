@@ -1,5 +1,6 @@
 """The DAG `retrain-outbox`: it sends again what a channel did not accept, for all specs, when that is due."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,15 +12,18 @@ from retrain_airflow.dags import task_docs
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
 
 
-def outbox_dag(folder: Path | None) -> DAG:
-    """Return the DAG. folder: of the spec files; None if it is not named."""
+def outbox_dag(folder: Path | None, ledgers: Sequence[str]) -> DAG:
+    """Return the DAG.
+
+    folder: of the spec files; None if it is not named. ledgers: the connections to those that the specs name.
+    """
     with DAG(
         "retrain-outbox",  # a hyphen: no spec can make a DAG of this name
         description="Sends announcements again that a channel has not accepted",
         doc_md=task_docs.OUTBOX,
         # Every hour as well: an event may be lost, and an Airflow may have no triggerer.
         schedule=AssetOrTimeSchedule(
-            timetable=CronTriggerTimetable("17 * * * *", timezone="UTC"), assets=[assets.messages_due()]
+            timetable=CronTriggerTimetable("17 * * * *", timezone="UTC"), assets=[assets.messages_due(ledgers)]
         ),
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,

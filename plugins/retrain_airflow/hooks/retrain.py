@@ -1,4 +1,6 @@
+import logging
 import os
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -7,12 +9,11 @@ from airflow.sdk import BaseHook
 
 from retrain.errors import SettingsError, refuse_login
 from retrain.spec import files as spec_files
+from retrain.spec.connections import DEFAULT
 from retrain_airflow.compat import conf
 from retrain_airflow.hooks.tracker import TrackerHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import Context
     from psycopg2.extensions import connection
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from retrain.tracker.client import ExperimentTracker
 
     Connecting = Callable[[str], Callable[[], connection]]
+
+log = logging.getLogger(__name__)
 
 
 def connecting(connection_id: str) -> "Callable[[], connection]":
@@ -45,6 +48,32 @@ def ledger_of(connection_id: str, connect: "Connecting" = connecting) -> "Ledger
     return ledger
 
 
+def for_each_ledger(connection_ids: Iterable[str], act: Callable[[str], None]) -> None:
+    """Call `act` with each of these connections once. Raises the first error when all were tried: a ledger that is
+    down holds up no other.
+    """
+    failed = list[Exception]()
+    for connection_id in dict.fromkeys(connection_ids):
+        try:
+            act(connection_id)
+        except Exception as error:
+            log.warning("connection %s: %s", connection_id, error)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def snapshots_of(ledger: "Ledger") -> "SnapshotStore":
+    """Return the store of snapshots, of which this ledger knows what was erased."""
+    from retrain.snapshots.store import SnapshotStore
+
+    uri = os.environ.get("RETRAIN_SNAPSHOTS_URI")
+    if not uri:
+        raise SettingsError("RETRAIN_SNAPSHOTS_URI is not set; set it to e.g. file:///var/retrain/snapshots")
+    refuse_login("RETRAIN_SNAPSHOTS_URI", uri, "give it to the store's own variables, such as AWS_ACCESS_KEY_ID")
+    return SnapshotStore(uri, erased=ledger.was_erased)
+
+
 def _page(*path: str) -> str | None:
     """Return the address of a page of Airflow's; None where its base URL is not configured."""
     base = conf.get("api", "base_url", fallback=None)
@@ -52,14 +81,12 @@ def _page(*path: str) -> str | None:
 
 
 class RetrainHook(BaseHook):
-    """Turns a spec file and Airflow's connections into the arguments of the core's verbs."""
+    """Turns a spec file, and the connections of Airflow's that it names, into the arguments of the core's verbs."""
 
     def __init__(
         self,
         spec: str,
         *,
-        tracker_conn_id: str = TrackerHook.default_conn_name,
-        ledger_conn_id: str = "retrain_state",
         at_most: float | None = None,
         connect: "Connecting" = connecting,
         patience: int | None = None,
@@ -70,12 +97,10 @@ class RetrainHook(BaseHook):
         for the id of a connection, what opens it. patience: seconds to wait for a lock on the source's table.
         """
         super().__init__()
-        self._connect = connect
-        self._patience = patience
         self.path = spec
         self._at_most = at_most
-        self._tracker_conn_id = tracker_conn_id
-        self._ledger_conn_id = ledger_conn_id
+        self._connect = connect
+        self._patience = patience
 
     @property
     def spec(self) -> "Spec":
@@ -90,24 +115,17 @@ class RetrainHook(BaseHook):
 
     @cached_property
     def ledger(self) -> "Ledger":
-        return ledger_of(self._ledger_conn_id, self._connect)
+        return ledger_of(self.spec.connections.ledger, self._connect)
 
     @cached_property
     def snapshots(self) -> "SnapshotStore":
-        from retrain.snapshots.store import SnapshotStore
-
-        uri = os.environ.get("RETRAIN_SNAPSHOTS_URI")
-        if not uri:
-            raise SettingsError("RETRAIN_SNAPSHOTS_URI is not set; set it to e.g. file:///var/retrain/snapshots")
-        refuse_login("RETRAIN_SNAPSHOTS_URI", uri, "give it to the store's own variables, such as AWS_ACCESS_KEY_ID")
-        return SnapshotStore(uri, erased=self.ledger.was_erased)
+        return snapshots_of(self.ledger)
 
     @cached_property
     def tracker(self) -> "ExperimentTracker":
         aliases = self.spec.aliases
-        return TrackerHook(self._tracker_conn_id, at_most=self._at_most).tracker.with_aliases(
-            aliases.production, aliases.staging
-        )
+        tracker = TrackerHook(self.spec.connections.mlflow, at_most=self._at_most).tracker
+        return tracker.with_aliases(aliases.production, aliases.staging)
 
     def cycle(self, context: "Context", note: str | None = None) -> "Cycle":
         """Return the cycle of the DAG run that `context` belongs to. note: shown on the runs in MLflow."""
@@ -125,7 +143,8 @@ class RetrainHook(BaseHook):
             tracker=self.tracker,
             note=note or "",
             page=_page("dags", dag_id, "runs", run_id),
-            api=_page("api", "experiments"),
+            # The API's routes about runs are those of the default server.
+            api=_page("api", "experiments") if self.spec.connections.mlflow == DEFAULT.mlflow else None,
             rollback=(spec_files.ROLLBACK_DAG, _page("dags", spec_files.ROLLBACK_DAG)),
         )
 

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from retrain.errors import RetrainError, SettingsError
+from retrain.spec import files as spec_files
 from retrain_airflow.hooks.connections import extra_of, get, url
 
 if TYPE_CHECKING:
     from retrain.tracker.client import ExperimentTracker
 
+_DOTS = 2
 _TEXTS = ("registry_uri", "token", "ca_bundle")
 
 
@@ -51,12 +53,25 @@ class TrackerHook(BaseHook):
         return self.tracker
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return, for Airflow's button *Test*, whether the server and its database answer, and a message."""
+        """Return, for Airflow's button *Test*, whether this login may do in MLflow what a cycle does, and a message.
+
+        Tried in an experiment and a model of its own, and on the models of the specs that name this connection.
+        """
+        from retrain.tracker.rights import missing_rights
+
         try:
-            self.tracker.check()
+            user, models = get(self.tracker_conn_id).login, self._models()
+            missing = missing_rights(self.tracker, user=user, models=models, below=_below(models))
         except RetrainError as error:
             return False, str(error)
-        return True, "MLflow answers"
+        if missing:
+            return False, f"MLflow answers, but this login {'; it '.join(map(str, missing))}"
+        return True, "MLflow answers, and this login may do what a cycle does"
+
+    def _models(self) -> list[str]:
+        """Return the models of the specs that name this connection."""
+        specs = [file.spec for file in spec_files.load_folder(spec_files.folder()).files]
+        return [spec.model for spec in specs if spec.connections.mlflow == self.tracker_conn_id]
 
     def _seconds(self, value: Any) -> float:
         try:
@@ -68,3 +83,9 @@ class TrackerHook(BaseHook):
                 f"connection {self.tracker_conn_id}: deadline = {value!r} is not a number of seconds; set it to e.g. 60"
             )
         return seconds
+
+
+def _below(models: list[str]) -> str:
+    """Return what the names of these models begin with, where they have three parts, as in Unity Catalog."""
+    parts = next((name.split(".") for name in models if name.count(".") == _DOTS), [])
+    return "".join(f"{part}." for part in parts[:-1])

@@ -20,16 +20,15 @@ class IncidentNotifier(BaseNotifier):
 
     template_fields = ("spec",)
 
-    def __init__(self, *, spec: str, ledger_conn_id: str = "retrain_state", context: Context | None = None) -> None:
+    def __init__(self, *, spec: str, context: Context | None = None) -> None:
         """spec: path of the model's spec file. context: of a deadline; Airflow passes it."""
         super().__init__(context)
         self.spec = spec
-        self.ledger_conn_id = ledger_conn_id
 
     def notify(self, context: Context) -> None:
         from retrain.messages import texts
 
-        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
+        hook = RetrainHook(self.spec)
         model, error = hook.spec.model, cause(context.get("exception"))
         if error is None and ("reason" in context or "deadline" in context):
             key, incident = _of_run(model, dict(context))

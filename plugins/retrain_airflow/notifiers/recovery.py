@@ -12,15 +12,14 @@ class RecoveryNotifier(BaseNotifier):
 
     template_fields = ("spec",)
 
-    def __init__(self, *, spec: str, ledger_conn_id: str = "retrain_state") -> None:
+    def __init__(self, *, spec: str) -> None:
         super().__init__()
         self.spec = spec
-        self.ledger_conn_id = ledger_conn_id
 
     def notify(self, context: Context) -> None:
         from retrain.messages import texts
 
-        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id)
+        hook = RetrainHook(self.spec)
         model, prefix = hook.spec.model, task_faults.prefix(context["ti"])
         if hook.ledger.end_faults(model, prefix, announcement=texts.of_recovery):
             sending.send(self.spec, hook.spec, hook.ledger)

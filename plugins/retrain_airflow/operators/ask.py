@@ -10,7 +10,6 @@ from retrain_airflow import sending
 from retrain_airflow.approval import NO, YES
 from retrain_airflow.compat import FailsWhereRetryCannotHelp, conf
 from retrain_airflow.hooks.retrain import RetrainHook
-from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.links import ReportLink
 
 
@@ -30,8 +29,6 @@ class AskOperator(FailsWhereRetryCannotHelp, HITLOperator):
         verdict: Any,
         users: Sequence[str] = (),
         wait: timedelta,
-        tracker_conn_id: str = TrackerHook.default_conn_name,
-        ledger_conn_id: str = "retrain_state",
         **kwargs: Any,
     ) -> None:
         """spec: path of the spec file. users: ids of the users who may answer; empty: all whom Airflow allows.
@@ -51,12 +48,10 @@ class AskOperator(FailsWhereRetryCannotHelp, HITLOperator):
         self.verdict = verdict
         self.users = users
         self.wait = wait
-        self.tracker_conn_id = tracker_conn_id
-        self.ledger_conn_id = ledger_conn_id
 
     @property
     def hook(self) -> RetrainHook:
-        return RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)
+        return RetrainHook(self.spec)
 
     def execute(self, context: Context) -> Any:
         from retrain.messages import formats

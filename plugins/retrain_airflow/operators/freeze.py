@@ -6,56 +6,55 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from retrain.spec import files as spec_files
+from retrain.spec.connections import DEFAULT
 from retrain_airflow import sending
 from retrain_airflow.compat import FailsWhereRetryCannotHelp
+from retrain_airflow.hooks.retrain import for_each_ledger, ledger_of
 
 EVERY_MODEL = "every model"
 
 
 class FreezeOperator(FailsWhereRetryCannotHelp, BaseOperator):
-    """Keeps Production as it is for some days, or ends that; the teams are told."""
+    """Keeps Production as it is for some days, or ends that: in the model's ledger, or in all that the specs name.
 
-    template_fields: Sequence[str] = ("model", "days", "why", "by", "specs")
+    The teams are told at once.
+    """
 
-    def __init__(
-        self,
-        *,
-        model: Any,
-        days: Any,
-        why: Any,
-        by: str = "",
-        specs: str | None = None,
-        ledger_conn_id: str = "retrain_state",
-        **kwargs: Any,
-    ) -> None:
-        """model: its name, or `EVERY_MODEL`. days: 0 ends the freeze. by: the user who started the run.
+    template_fields: Sequence[str] = ("specs", "model", "days", "why", "by")
 
-        specs: the folder of the spec files, which name the channels; None: DAG `retrain-outbox` tells the teams.
+    def __init__(self, *, specs: str | None, model: Any, days: Any, why: Any, by: str = "", **kwargs: Any) -> None:
+        """specs: the folder of the spec files; None if it is not named. model: its name, or `EVERY_MODEL`.
+
+        days: 0 ends the freeze. by: the user who started the run.
         """
         super().__init__(**kwargs)
+        self.specs = specs
         self.model = model
         self.days = days
         self.why = why
         self.by = by
-        self.specs = specs
-        self.ledger_conn_id = ledger_conn_id
 
     def execute(self, context: Context) -> None:
         from retrain.messages import texts
-        from retrain_airflow.hooks.retrain import ledger_of
 
         run = f"{context['dag'].dag_id}, run {context['run_id']}"
-        ledger = ledger_of(self.ledger_conn_id)
-        ledger.freeze(
-            run,
-            None if self.model == EVERY_MODEL else self.model,
-            # Counted from the start of the run: a task that is run again means the same time.
-            until=context["dag_run"].run_after + timedelta(days=self.days),
-            by=f"{self.by or 'somebody'} in {run}",
-            why=self.why,
-            announcement=texts.of_freeze,
-        )
-        waiting = ledger.models_waiting()
-        for file in spec_files.load_folder(Path(self.specs)).files if self.specs else ():
-            if file.spec.model in waiting:
-                sending.send(str(file.path), file.spec, ledger)
+        files = spec_files.load_folder(None if self.specs is None else Path(self.specs)).files
+
+        def freeze(connection_id: str) -> None:
+            ledger = ledger_of(connection_id)
+            ledger.freeze(
+                run,
+                None if self.model == EVERY_MODEL else self.model,
+                # Counted from the start of the run: a task that is run again means the same time.
+                until=context["dag_run"].run_after + timedelta(days=self.days),
+                by=f"{self.by or 'somebody'} in {run}",
+                why=self.why,
+                announcement=texts.of_freeze,
+            )
+            waiting = ledger.models_waiting()
+            for file in files:
+                if file.spec.connections.ledger == connection_id and file.spec.model in waiting:
+                    sending.send(str(file.path), file.spec, ledger)
+
+        named = [file.spec.connections.ledger for file in files if self.model in (EVERY_MODEL, file.spec.model)]
+        for_each_ledger(named or [DEFAULT.ledger], freeze)

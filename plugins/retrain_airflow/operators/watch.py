@@ -12,7 +12,6 @@ from retrain.spec.files import SpecFile
 from retrain_airflow import sending, task_faults
 from retrain_airflow.compat import AirflowSkipException
 from retrain_airflow.hooks.retrain import RetrainHook
-from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.operators.paused import is_paused
 from retrain_airflow.side_by_side import side_by_side
 
@@ -31,8 +30,6 @@ class WatchOperator(BaseOperator):
         self,
         *,
         specs: str | None,
-        tracker_conn_id: str = TrackerHook.default_conn_name,
-        ledger_conn_id: str = "retrain_state",
         at_once: int = 4,
         longest: float = 60,
         altogether: float = 480,
@@ -44,8 +41,6 @@ class WatchOperator(BaseOperator):
         """
         super().__init__(**kwargs)
         self.specs = specs
-        self.tracker_conn_id = tracker_conn_id
-        self.ledger_conn_id = ledger_conn_id
         self.at_once = at_once
         self.longest = longest
         self.altogether = altogether
@@ -113,12 +108,7 @@ class WatchOperator(BaseOperator):
             self.log.warning("%s: its team cannot be told: %s", file.spec.model, untold)
 
     def _hook(self, file: SpecFile) -> RetrainHook:
-        return RetrainHook(
-            str(file.path),
-            tracker_conn_id=self.tracker_conn_id,
-            ledger_conn_id=self.ledger_conn_id,
-            at_most=self.longest / 2,
-        )
+        return RetrainHook(str(file.path), at_most=self.longest / 2)
 
     @staticmethod
     def _send(hook: RetrainHook) -> None:

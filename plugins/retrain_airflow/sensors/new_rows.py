@@ -5,7 +5,6 @@ from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from retrain_airflow import metrics
 from retrain_airflow.compat import FailsWhereRetryCannotHelp
 from retrain_airflow.hooks.retrain import RetrainHook
-from retrain_airflow.hooks.tracker import TrackerHook
 from retrain_airflow.inputs import is_on
 
 
@@ -22,8 +21,6 @@ class NewRowsSensor(FailsWhereRetryCannotHelp, BaseSensorOperator):
         *,
         spec: str,
         ignore_threshold: Any = False,
-        tracker_conn_id: str = TrackerHook.default_conn_name,
-        ledger_conn_id: str = "retrain_state",
         timeout: float = 0,
         soft_fail: bool = True,
         **kwargs: Any,
@@ -32,8 +29,6 @@ class NewRowsSensor(FailsWhereRetryCannotHelp, BaseSensorOperator):
         super().__init__(timeout=timeout, soft_fail=soft_fail, **kwargs)
         self.spec = spec
         self.ignore_threshold = ignore_threshold
-        self.tracker_conn_id = tracker_conn_id
-        self.ledger_conn_id = ledger_conn_id
         self._hinted = False
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
@@ -43,7 +38,7 @@ class NewRowsSensor(FailsWhereRetryCannotHelp, BaseSensorOperator):
         """
         from retrain.cycle.sense import sense
 
-        hook = RetrainHook(self.spec, tracker_conn_id=self.tracker_conn_id, ledger_conn_id=self.ledger_conn_id)
+        hook = RetrainHook(self.spec)
         sensed = sense(hook.spec, source=hook.source, ledger=hook.ledger)
         self.log.info("%s", sensed)
         metrics.rows_waiting(self.spec, sensed.new_rows)

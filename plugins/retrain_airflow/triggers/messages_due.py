@@ -28,8 +28,8 @@ class MessagesDueTrigger(BaseEventTrigger):
     double up to an hour. So what nobody can send, as the messages of a model without a spec, wakes only seldom.
     """
 
-    def __init__(self, *, ledger_conn_id: str = "retrain_state", interval: float = 20) -> None:
-        """interval: seconds between two looks, each of one query."""
+    def __init__(self, ledger_conn_id: str, *, interval: float = 20) -> None:
+        """ledger_conn_id: of the connection to the ledger. interval: seconds between two looks, each of one query."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.ledger_conn_id = ledger_conn_id
         self.interval = interval

@@ -30,11 +30,10 @@ class NewRowsTrigger(BaseEventTrigger):
     again what had failed.
     """
 
-    def __init__(self, spec: str, *, ledger_conn_id: str = "retrain_state", interval: float = 5) -> None:
+    def __init__(self, spec: str, *, interval: float = 5) -> None:
         """spec: path of the spec file. interval: seconds between two looks."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.spec = spec
-        self.ledger_conn_id = ledger_conn_id
         self.interval = interval
         self._hook: RetrainHook | None = None
         self._hook_since = 0.0
@@ -44,7 +43,7 @@ class NewRowsTrigger(BaseEventTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         here = type(self)
-        kwargs = {"spec": self.spec, "ledger_conn_id": self.ledger_conn_id, "interval": self.interval}
+        kwargs = {"spec": self.spec, "interval": self.interval}
         return f"{here.__module__}.{here.__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -64,7 +63,7 @@ class NewRowsTrigger(BaseEventTrigger):
             return await asyncio.to_thread(self._look, hook)
 
     def _read(self) -> RetrainHook:
-        hook = RetrainHook(self.spec, ledger_conn_id=self.ledger_conn_id, connect=turns.connecting, patience=_LOCKED)
+        hook = RetrainHook(self.spec, connect=turns.connecting, patience=_LOCKED)
         hook.spec  # noqa: B018 - it is read here
         return hook
 

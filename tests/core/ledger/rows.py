@@ -4,10 +4,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from retrain.messages import texts
-from retrain.records import Matchup, ModelFile, Outcome, Snapshot, Subset, Verdict
+from retrain.records import Fault, Incident, Matchup, ModelFile, Outcome, Snapshot, Subset, Verdict
+from retrain.spec.source import Split
 from tests.mailbox import waiting
 
 MODEL = "letters"
@@ -124,3 +125,48 @@ def apply(ledger, promotion, *, applied=True):
 def head(ledger, model=MODEL):
     with ledger.lock_production(model) as production:
         return production.head()
+
+
+def all_that_a_cycle_does(ledger):
+    """Call whatever a cycle, a person and the team's messages call, on an empty ledger."""
+    ledger.begin_model(MODEL, Split(), columns=["a"], announcement=texts.of_split_version)
+    ledger.begin_model(MODEL, Split(by="time"), columns=["a"], announcement=texts.of_split_version)
+    ledger.begin_model("other", Split(), announcement=texts.of_split_version)
+    assert ledger.split_columns(MODEL) == ("a",)
+    s1, s2 = (snapshot(name).model_copy(update={"split_version": 2}) for name in ("s1", "s2"))
+    ledger.save_snapshot(s1)
+    ledger.save_snapshot(s2)
+    for number in "12":
+        ledger.save_model_file(model_file(f"models:/m-{number}"))
+        ledger.save_version(f"models:/m-{number}", number)
+    ledger.adopt(model_file("models:/letters/3"), "3", by="kim", why="it was there before")
+    ledger.link_version("models:/m-1", "1", MODEL, instead_of="1")
+    save(ledger, verdict())
+    by = ledger.once("key", lambda: None, lambda: "dag")
+    assert (by, ledger.made("key")) == ("dag", "dag")
+    apply(ledger, ledger.open_promotion(verdict(), by, "better"))
+    second = verdict("v2", of="s2", version="2", production="1", test=2)
+    save(ledger, second, of=s2.model_copy(update={"after": "s1"}))
+    apply(ledger, ledger.open_promotion(second, by, "better"), applied=False)
+    assert [each.applied_at is not None for each in ledger.history(MODEL)] == [True, False]
+    assert head(ledger) == "1"
+    assert ledger.last_consumed(MODEL).id == "s2"
+    ledger.replace_snapshot(s1.model_copy(update={"uri": "file:///another"}), 1)
+    ledger.erased(MODEL, s1.uri)
+    ledger.drop_snapshot(s1)
+    ledger.save_snapshot(s1)
+    _freeze_and_fail(ledger)
+    assert len(deliver(ledger)) == 10
+    assert (ledger.models_waiting(), ledger.outbox_age(MODEL)) == (set(), timedelta(0))
+    with ledger.next_delivery(MODEL, "log", old=timedelta(days=1)) as delivery:
+        assert delivery is None
+
+
+def _freeze_and_fail(ledger):
+    for days in (1, 0):
+        until = datetime.now(UTC) + timedelta(days=days) - timedelta(hours=1)
+        ledger.freeze(f"freeze {days}", MODEL, until=until, by="kim", why="year's end", announcement=texts.of_freeze)
+    fault = Fault(name="task/train", incident=Incident(model=MODEL, what="it failed", remedy="Look."))
+    for key in ("first", "second"):
+        ledger.fail(fault, key=key, announcement=texts.of_fault)
+    ledger.end_faults(MODEL, "task/", announcement=texts.of_recovery)

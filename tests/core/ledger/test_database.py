@@ -1,17 +1,11 @@
-"""Migrations, the role of the tasks, and connections."""
-
-from types import SimpleNamespace
+"""Migrations, and connections."""
 
 import psycopg2
 import pytest
-from psycopg2.extensions import make_dsn
 
 from retrain.errors import LedgerError
-from retrain.ledger.database import TASK_ROLE
 from retrain.ledger.ledger import Ledger
-from retrain.messages import texts
-from retrain.spec.source import Split
-from tests.core.ledger.rows import MODEL, apply, at_once, deliver, execute, head, model_file, save, snapshot, verdict
+from tests.core.ledger.rows import MODEL, at_once, deliver, execute
 
 MIGRATED = ["0001_tables"]
 
@@ -56,49 +50,6 @@ def test_tables_that_broke_with_older_code_are_refused(ledger, database):
 
     with pytest.raises(LedgerError, match=r"^schema retrain is newer than this code \(9999_last.breaking\); update"):
         ledger.check()
-
-
-@pytest.fixture
-def as_task(begun, database):
-    """The ledger as the role of the tasks sees it."""
-    return Ledger(lambda: psycopg2.connect(make_dsn(database.dsn, user=TASK_ROLE)))
-
-
-def test_the_role_of_the_tasks_can_do_all_that_a_cycle_does(as_task):
-    as_task.check()
-    as_task.begin_model("other", Split(), announcement=texts.of_split_version)
-    as_task.save_snapshot(snapshot("s3"))
-    as_task.save_model_file(model_file())
-    as_task.save_version("models:/m-1", "1")
-    save(as_task, verdict())
-    promotion = as_task.open_promotion(verdict(), as_task.once("key", lambda: None, lambda: "dag"), "better")
-    apply(as_task, promotion)
-
-    assert head(as_task) == "1"
-    assert len(deliver(as_task)) == 2
-
-
-def test_the_role_of_the_tasks_may_not_migrate(as_task):
-    with pytest.raises(LedgerError, match="permission denied"):
-        as_task.migrate()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE TABLE retrain.mine (a int)",
-        "CREATE TABLE public.mine (a int)",
-        "DELETE FROM retrain.promotions",
-        "TRUNCATE retrain.outbox",
-        "DROP TABLE retrain.claims",
-        "ALTER TABLE retrain.verdicts ADD a int",
-    ],
-)
-def test_the_role_of_the_tasks_may_not_create_or_delete(as_task, database, statement):
-    task = SimpleNamespace(connect=lambda: psycopg2.connect(make_dsn(database.dsn, user=TASK_ROLE)))
-
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        execute(task, statement)
 
 
 def test_a_database_that_cannot_be_reached_is_told_in_one_line():

@@ -12,8 +12,11 @@ import pytest
 
 from retrain.cycle.promote import promote
 from retrain.errors import LedgerError, RetrainError, StaleVerdictError, TrackerError, UntrustedModelError
+from retrain.ledger.ledger import Ledger
+from retrain.production.deletions import Deletions
 from retrain.records import Move, Outcome, Subset
 from stack.local import Running
+from tests.conftest import new_database
 from tests.core.conftest import Build, Make, World
 
 PERSON = {"by": "kim", "why": "customers complain"}
@@ -118,20 +121,25 @@ def test_a_version_that_retrain_did_not_log_is_not_put_into_production(two: Worl
     assert two.tracker.production(two.model) == "2"
 
 
-def test_what_production_or_a_rollback_needs_cannot_be_deleted(two: World) -> None:
+def test_what_production_or_a_rollback_needs_cannot_be_deleted(two: World, postgres: Running, migrated: str) -> None:
+    with new_database(postgres, migrated) as other:
+        _refuse_deletions(two, Deletions(two.tracker, [Ledger(other.connect), two.ledger]))
+
+
+def _refuse_deletions(two: World, deletions: Deletions) -> None:
     needed = {file.run_id for file in two.ledger.model_files_in_use()}
     runs = two.tracker.search_runs([two.tracker.create_experiment(two.model)])
     assert len(needed) == 2
     for run_id in needed:
         with pytest.raises(TrackerError, match=f"run {run_id} has made a version that {two.model} needs"):
-            two.registry.delete_run(run_id, **PERSON)
+            deletions.delete_run(run_id, **PERSON)
     # MLflow takes 007 for 7.
     for experiment in (runs[0].experiment_id, f"00{runs[0].experiment_id}"):
         with pytest.raises(TrackerError, match=f"holds a run that {two.model} needs; it is not deleted"):
-            two.registry.delete_experiment(experiment, **PERSON)
+            deletions.delete_experiment(experiment, **PERSON)
     other = next(run for run in runs if run.name == "half")
     for _ in range(2):
-        two.registry.delete_run(other.id, **PERSON)
+        deletions.delete_run(other.id, **PERSON)
     gone = two.tracker.get_run(other.id)
     assert gone.deleted
     assert gone.tags.items() >= {("retrain.deleted_by", "kim"), ("retrain.deleted_why", "customers complain")}
