@@ -32,7 +32,7 @@ def test_it_runs_when_a_message_is_due_and_every_hour_and_nobody_has_to_switch_i
     assert dag.schedule.timetable == CronTriggerTimetable("17 * * * *", timezone="UTC")
     (asset,) = dag.schedule.asset_condition.objects
     (watcher,) = asset.watchers
-    assert watcher.trigger.serialize() == MessagesDueTrigger().serialize()
+    assert watcher.trigger.serialize() == MessagesDueTrigger("retrain_state").serialize()
     DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable.validate()
 
 
@@ -40,7 +40,7 @@ def test_it_runs_when_a_message_is_due_and_every_hour_and_nobody_has_to_switch_i
 
 
 def test_what_airflow_stores_of_it_makes_the_same_trigger() -> None:
-    trigger = MessagesDueTrigger(ledger_conn_id="ledger", interval=2.5)
+    trigger = MessagesDueTrigger("ledger", interval=2.5)
     path, kwargs = trigger.serialize()
     again = import_string(path)(**kwargs)
     assert isinstance(again, BaseEventTrigger)
@@ -52,7 +52,7 @@ class Looks:
     """The looks of one trigger, at a time that the test chooses."""
 
     def __init__(self) -> None:
-        self._trigger = MessagesDueTrigger()
+        self._trigger = MessagesDueTrigger("retrain_state")
         self._now = 0.0
 
     def after(self, seconds: float) -> list[str]:

@@ -17,6 +17,10 @@ try:
     from airflow.dag_processing.dagbag import DagBag
 except ImportError:
     from airflow.models.dagbag import DagBag
+try:
+    from airflow.serialization.serialized_objects import DagSerialization
+except ImportError:
+    from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 from airflow import plugins_manager
 from airflow.providers_manager import ProvidersManager
 
@@ -28,7 +32,8 @@ else:
     plugins, errors = plugins_manager.plugins, plugins_manager.import_errors
 providers = ProvidersManager()
 print(json.dumps({
-    "dags": sorted(bag.dags),
+    # Stored, as the dag processor does: not all that can be made can be stored in each version.
+    "dags": sorted(name for name, dag in bag.dags.items() if json.dumps(DagSerialization.to_dict(dag))),
     "errors": {**bag.import_errors, **errors},
     "plugins": [plugin.name for plugin in plugins].count("retrain"),
     "provider": "airflow-provider-retrain" in providers.providers,

@@ -35,8 +35,8 @@ def cycle_dag(file: SpecFile) -> DAG:
         add_tasks(
             file,
             Inputs(
-                ignore_threshold=dag.param("ignore_threshold"),
-                dry_run=dag.param("dry_run"),
+                ignore_threshold="{{ params.ignore_threshold }}",
+                dry_run="{{ params.dry_run }}",
                 candidates="{{ params.candidates | join(',') }}",
                 note="{{ params.note or '' }}",
                 force="{{ params.force or '' }}",

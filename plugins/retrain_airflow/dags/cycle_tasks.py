@@ -28,8 +28,8 @@ from retrain_airflow.sensors.new_rows import NewRowsSensor
 class Inputs:
     """What a run of the cycle is asked for: values, or templates of them.
 
-    candidates and note not as `dag.param`: in a mapped task it is serialised with its address, so that each parse would
-    be a new version of the DAG.
+    Not `dag.param`: Airflow 3.2 cannot store one that has no default, and in a mapped task each version stores its
+    address, so that each parse would be a new version of the DAG.
     """
 
     ignore_threshold: Any = False

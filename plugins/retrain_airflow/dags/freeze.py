@@ -44,9 +44,9 @@ def freeze_dag(models: Sequence[str], folder: Path | None) -> DAG:
             task_id="freeze",
             doc_md=task_docs.FREEZE,
             specs=None if folder is None else str(folder),
-            model=dag.param("model"),
-            days=dag.param("days"),
-            why=dag.param("why"),
+            model="{{ params.model }}",
+            days="{{ params.days }}",
+            why="{{ params.why }}",
             by=trigger_form.BY,
         )
     return dag

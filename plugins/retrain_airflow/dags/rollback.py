@@ -55,8 +55,8 @@ def rollback_dag(models: Sequence[str], folder: Path | None) -> DAG:
             task_id="rollback",
             doc_md=task_docs.ROLLBACK,
             spec=_SPEC,
-            to=dag.param("to"),
-            why=dag.param("why"),
+            to="{{ params.to or '' }}",
+            why="{{ params.why }}",
             by=trigger_form.BY,
             outlets=[assets.any_production()],
         )

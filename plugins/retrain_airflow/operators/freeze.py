@@ -46,7 +46,7 @@ class FreezeOperator(FailsWhereRetryCannotHelp, BaseOperator):
                 run,
                 None if self.model == EVERY_MODEL else self.model,
                 # Counted from the start of the run: a task that is run again means the same time.
-                until=context["dag_run"].run_after + timedelta(days=self.days),
+                until=context["dag_run"].run_after + timedelta(days=float(self.days)),
                 by=f"{self.by or 'somebody'} in {run}",
                 why=self.why,
                 announcement=texts.of_freeze,
