@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 from psycopg2 import sql
-from psycopg2.extensions import connection, make_dsn
+from psycopg2.extensions import connection, make_dsn, parse_dsn
 from pyarrow import csv
 
 from retrain import extras
@@ -52,9 +52,12 @@ def _by_adbc(session: connection, statement: str, schema: pa.Schema, name: str) 
     import adbc_driver_manager
     from adbc_driver_postgresql import StatementOptions, dbapi
 
-    # Arrow's text is UTF-8, whatever the encoding of the role. PostgreSQL checks that it is, also in SQL_ASCII.
+    # Only what was given, not `info.dsn_parameters`, which also has the defaults of psycopg2's libpq: the driver has a
+    # libpq of its own, and one that is older does not know them all.
+    given = {name: value for name, value in parse_dsn(session.dsn).items() if name != "password"}
     secret = {"password": session.info.password} if session.info.password else {}
-    dsn = make_dsn(**{**session.info.dsn_parameters, **secret, "client_encoding": "UTF8"})
+    # Arrow's text is UTF-8, whatever the encoding of the role. PostgreSQL checks that it is, also in SQL_ASCII.
+    dsn = make_dsn(**{**given, **secret, "client_encoding": "UTF8"})
     try:
         with dbapi.connect(dsn) as own, own.cursor() as cursor:
             for setting in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", *SETTINGS):
