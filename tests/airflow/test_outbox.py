@@ -29,7 +29,8 @@ def test_it_runs_when_a_message_is_due_and_every_hour_and_nobody_has_to_switch_i
     assert dag.is_paused_upon_creation is False
     assert dag.max_active_runs == 1
     assert isinstance(dag.schedule, AssetOrTimeSchedule)
-    assert dag.schedule.timetable == CronTriggerTimetable("17 * * * *", timezone="UTC")
+    assert dag.schedule.timetable == CronTriggerTimetable("17 * * * *", timezone="UTC", run_immediately=timedelta(0))
+    assert dag.start_date is None
     (asset,) = dag.schedule.asset_condition.objects
     (watcher,) = asset.watchers
     assert watcher.trigger.serialize() == MessagesDueTrigger("retrain_state").serialize()

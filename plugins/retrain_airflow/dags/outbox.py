@@ -1,7 +1,7 @@
 """The DAG `retrain-outbox`: it sends again what a channel did not accept, for all specs, when that is due."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG
@@ -21,11 +21,12 @@ def outbox_dag(folder: Path | None, ledgers: Sequence[str]) -> DAG:
         "retrain-outbox",  # a hyphen: no spec can make a DAG of this name
         description="Sends announcements again that a channel has not accepted",
         doc_md=task_docs.OUTBOX,
-        # Every hour as well: an event may be lost, and an Airflow may have no triggerer.
+        # Every hour as well: an event may be lost, and an Airflow may have no triggerer. Like `retrain-watch`, it does
+        # not run at once in an Airflow that has just started.
         schedule=AssetOrTimeSchedule(
-            timetable=CronTriggerTimetable("17 * * * *", timezone="UTC"), assets=[assets.messages_due(ledgers)]
+            timetable=CronTriggerTimetable("17 * * * *", timezone="UTC", run_immediately=timedelta(0)),
+            assets=[assets.messages_due(ledgers)],
         ),
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         # Paused, it would keep back what is sent while a channel is down, and nobody would hear of it.
