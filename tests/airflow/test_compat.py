@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from retrain.errors import BlockedDataError, NoAnswerError, SpecError
@@ -56,6 +57,15 @@ def test_what_a_retry_can_help_and_what_is_no_failure_stay_as_they_are(older: No
     assert raised.value is error
     assert cause(raised.value) is error
     assert operator(None).execute({}) == "done"
+
+
+def test_a_sensor_that_skips_where_it_finds_nothing_does_not_skip_what_is_wrong(older: None) -> None:
+    class Sensor(FailsWhereRetryCannotHelp, BaseSensorOperator):
+        def poke(self, context: Any) -> bool:
+            raise SpecError("a.yaml: model is missing")
+
+    with pytest.raises(AirflowFailException, match=r"a\.yaml: model is missing"):
+        Sensor(task_id="sense", timeout=0, soft_fail=True).execute({})
 
 
 def test_an_error_that_the_team_was_told_is_known_behind_the_other(older: None) -> None:

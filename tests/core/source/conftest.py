@@ -21,7 +21,7 @@ def session(postgres):
 def way(request, monkeypatch):
     """Each test reads rows both ways, unless it reads none."""
     if request.param == "copy":
-        monkeypatch.setattr("retrain.source.stream._has_adbc", lambda: False)
+        monkeypatch.setattr("retrain.extras.has", lambda _: False)
     return request.param
 
 

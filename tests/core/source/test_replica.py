@@ -76,7 +76,7 @@ def _has_followed(address: str) -> bool:
 @pytest.mark.parametrize("by", ["adbc", "copy"])
 def test_rows_are_counted_and_taken_from_a_replica(replica: str, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if by == "copy":
-        monkeypatch.setattr("retrain.source.stream._has_adbc", lambda: False)
+        monkeypatch.setattr("retrain.extras.has", lambda _: False)
     source = Source(lambda: psycopg2.connect(replica), LETTERS)
     assert source.count_labelled(after=None, at_most=10) == 2
     assert read(source)["text"].to_pylist() == ["가", "나"]

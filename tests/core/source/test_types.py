@@ -170,7 +170,7 @@ def test_line_breaks_arrive_where_one_block_of_the_parser_ends_and_the_next_begi
 
 
 def test_a_row_longer_than_one_block_of_the_parser_is_refused(letters, monkeypatch):
-    monkeypatch.setattr("retrain.source.stream._has_adbc", lambda: False)
+    monkeypatch.setattr("retrain.extras.has", lambda _: False)
     monkeypatch.setattr("retrain.source.stream._BLOCK", 10_000)
     execute(letters, "UPDATE letters SET text = repeat('x', 30000)")
 
@@ -211,7 +211,7 @@ def test_bytes_that_are_not_text_are_refused_where_the_database_takes_any(postgr
             with closing(schema.connect()) as session, session, session.cursor() as own:
                 own.execute("CREATE TABLE letters AS SELECT 1 AS id, E'\\xb0\\xa1' AS text, 1 AS label")
             for has_adbc in (True, False):
-                monkeypatch.setattr("retrain.source.stream._has_adbc", lambda it=has_adbc: it)
+                monkeypatch.setattr("retrain.extras.has", lambda _, it=has_adbc: it)
                 with pytest.raises(SourceError, match=r"^letters: invalid byte sequence for encoding"):
                     read(source(schema))
         finally:
