@@ -100,7 +100,10 @@ def test_the_provider_names_all_that_a_user_may_use() -> None:
         for each in info[room]
         for module in each["python-modules"]
     }
-    bases = {"retrain_airflow.operators.spec", "retrain_airflow.operators.paused", "retrain_airflow.operators.refuse"}
+    bases = {
+        *("retrain_airflow.operators.spec", "retrain_airflow.operators.paused", "retrain_airflow.operators.refuse"),
+        *("retrain_airflow.triggers.patience", "retrain_airflow.triggers.turns"),
+    }
     there = {
         f"retrain_airflow.{room}.{path.stem}"
         for room in ("operators", "sensors", "triggers")

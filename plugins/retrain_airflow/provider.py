@@ -18,7 +18,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("hooks", "retrain", "tracker")],
         "operators": [_modules("operators", *_OPERATORS)],
         "sensors": [_modules("sensors", "new_rows")],
-        "triggers": [_modules("triggers", "new_rows")],
+        "triggers": [_modules("triggers", "messages_due", "new_rows")],
         "notifications": [
             "retrain_airflow.notifiers.incident.IncidentNotifier",
             "retrain_airflow.notifiers.recovery.RecoveryNotifier",

@@ -79,7 +79,7 @@ def test_a_spec_that_wants_an_approval_has_its_tasks_between_verdict_and_promoti
     ask = dag.get_task("ask")
     assert (ask.spec, ask.response_timeout, ask.defaults) == (toy.spec, timedelta(hours=36), ["Hold"])
     assert ask.assigned_users == [{"id": "kim", "name": "kim"}, {"id": "lee", "name": "lee"}]
-    assert dag.get_task("again").trigger_dag_id == dag.dag_id
+    assert dag.get_task("again").trigger_dag_id == "{{ dag.dag_id }}"
     assert all(task.doc_md for task in dag.tasks)
 
 

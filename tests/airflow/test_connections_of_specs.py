@@ -20,10 +20,10 @@ from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
-from retrain_airflow.operators.watch import WatchOperator
 from stack.local import Running
 from tests.airflow.conftest import Model, Ti, connection_to
 from tests.airflow.test_cycle import Run, metadata, run, states  # noqa: F401 - fixtures
+from tests.airflow.test_watch import look
 from tests.conftest import Database, new_database
 from tests.inbox import Inbox
 from tests.mlflow_servers import an_mlflow
@@ -159,8 +159,8 @@ def test_watch_and_the_news_of_a_failure_go_to_the_models_own_ledger(
     first, second = two
     second.path.write_text(second.path.read_text() + "watch: {silence: 3d}\n")
     before = rows_of(first.database)
-    (fault,) = WatchOperator(task_id="watch", spec=second.spec).execute({})
-    assert fault["name"] == "watch/silence"
+    found = look(second, paused=(f"retrain_{first.path.stem}",))
+    assert [fault["name"] for fault in found[second.name]] == ["watch/silence"]
     failed: Any = {"ti": Ti(), "exception": ValueError("no")}
     IncidentNotifier(spec=second.spec)(failed)
     assert rows_of(first.database) == before
