@@ -12,7 +12,7 @@ from matrix.corners import CORNERS, Corner
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "versions.md"
-TRIED = ("parse", "contract", "guest")
+TRIED = ("parse", "extras", "contract", "guest")
 """The files of tests/corners."""
 _BEGIN, _END = "<!-- the run writes this table -->\n", "<!-- end -->"
 _HEAD = ("corner", "Airflow", "Python", "pandas", "scikit-learn", "MLflow client", "MLflow server")

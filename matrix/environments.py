@@ -51,6 +51,14 @@ def uninstall(folder: Path) -> None:
     _uv("pip", "uninstall", "--python", str(folder / "bin" / "python"), "airflow-provider-retrain")
 
 
+def resolve(folder: Path, lock: Path, extra: str) -> "subprocess.CompletedProcess[str]":
+    """Ask whether the wheel with this extra can be installed without a change of what the lock pins."""
+    python = str(folder / "bin" / "python")
+    wanted = f"airflow-provider-retrain[{extra}] @ {_wheel().as_uri()}"
+    words = [UV, "pip", "install", "--dry-run", "--python", python, "--constraint", str(lock), wanted]
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=_environment())
+
+
 def of_server(version: str) -> Path:
     """Return the folder of the environment of an MLflow server."""
     return _made(f"mlflow-{version}", server_lock(version), "3.11")

@@ -62,7 +62,7 @@ def version(name, broken=False):
         client.create_registered_model(name)
     except Exception:
         pass
-    version = client.create_model_version(name, info.model_uri, run.info.run_id).version
+    version = client.create_model_version(name, info.model_uri, run.info.run_id, model_id=info.model_id).version
     if broken:
         client.delete_run(run.info.run_id)
         gone.append(info.model_id)

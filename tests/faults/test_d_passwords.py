@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from contextlib import closing
 from subprocess import CompletedProcess
-from typing import Any
 
+import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
 from retrain.cli.database import connecting
 from retrain.errors import SettingsError
-from retrain_airflow.hooks.retrain import RetrainHook
+from retrain.ledger.ledger import Ledger
+from retrain_airflow.hooks.retrain import snapshots_of
 from tests.conftest import Database
 from tests.core.conftest import here  # noqa: F401 - a fixture
 
@@ -109,5 +110,5 @@ def test_a_login_in_the_place_of_snapshots_is_refused(monkeypatch: pytest.Monkey
     assert SECRET not in failed.stderr
     monkeypatch.setenv("RETRAIN_SNAPSHOTS_URI", uri)
     with pytest.raises(SettingsError, match="RETRAIN_SNAPSHOTS_URI: has a login") as refused:
-        _: Any = RetrainHook("toy.yaml").snapshots
+        snapshots_of(Ledger(lambda: psycopg2.connect("host=/nowhere")))
     assert SECRET not in str(refused.value)

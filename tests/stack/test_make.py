@@ -109,8 +109,9 @@ def test_a_new_package_of_the_project_is_installed_without_a_new_venv(make, pyth
     (project / ".venv" / "built-from").write_text(f"{project}\n{_LOCK}")
     (project / ".venv" / "itself").write_text("[project]\nname = 'before'\n")
     assert (make("venv").stdout, make("venv").stdout) == ("", "")
-    (call,) = (project / "calls").read_text().splitlines()
-    assert call.endswith("install --no-deps --no-build-isolation -e .")
+    install, place = (project / "calls").read_text().splitlines()
+    assert install.endswith("install --no-deps --no-build-isolation -e .")
+    assert "purelib" in place
     assert (project / ".venv" / "itself").read_text() == _ITSELF
 
 

@@ -1,6 +1,7 @@
 """The runs of one MLflow server."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, cast, get_args
 
@@ -87,7 +88,7 @@ class Runs(Server):
                     f"more than {PAGE:,} runs come in the order in which they were started: sort them here"
                 )
             return list(islice(self._all_runs(experiment_ids, filter), max_results))
-        return [_run(each) for each in self._page(experiment_ids, filter, max_results, order_by or [OLDEST_FIRST])]
+        return [*_found(self._page(experiment_ids, filter, max_results, order_by or [OLDEST_FIRST]), filter)]
 
     def page_of_runs(
         self,
@@ -104,7 +105,7 @@ class Runs(Server):
         if not experiment_ids:
             return Page((), None)
         page = self._page(experiment_ids, filter, size, order_by or [OLDEST_FIRST], token)
-        return Page(tuple(_run(each) for each in page), page.token or None)
+        return Page(tuple(_found(page, filter)), page.token or None)
 
     def _page(
         self,
@@ -148,7 +149,7 @@ class Runs(Server):
                 since += 1
             elif page:
                 since = page[-1].info.start_time
-            yield from (_run(each) for each in page if each.info.run_id not in seen)
+            yield from (each for each in _found(page, conditions) if each.id not in seen)
             seen |= {each.info.run_id for each in page}
 
     def end_run(self, run_id: str, status: RunStatus = "FINISHED") -> None:
@@ -165,6 +166,16 @@ class Runs(Server):
         """Delete a run. MLflow keeps it as deleted."""
         with self._translated_errors(f"run {run_id}"):
             self._client.delete_run(run_id)
+
+
+def _found(page: Iterable[theirs.Run], conditions: Sequence[Condition]) -> Iterator[Run]:
+    """Yield the runs of a page. Servers before MLflow 3.17 take NaN for 0 in a condition: what is not a number is not
+    found by comparing it, so it is dropped here.
+    """
+    compared = [each.name for each in conditions if each.kind == "metric" and each.comparison != "!="]
+    for each in map(_run, page):
+        if not any(math.isnan(each.metrics.get(name, 0.0)) for name in compared):
+            yield each
 
 
 def _run(found: theirs.Run) -> Run:

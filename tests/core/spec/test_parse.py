@@ -35,8 +35,8 @@ from tests.core.spec.specs import LINEAR, SMALLEST, SOURCE, refusal
         ),
         (
             {"owner": "hr"},
-            'owner = "hr": is not a field; remove it, or use one of model, aliases, description, source, threshold, '
-            "split, snapshot, task, candidates, checks, gate, trust, mode, approval, schedule, "
+            'owner = "hr": is not a field; remove it, or use one of model, aliases, description, connections, source, '
+            "threshold, split, snapshot, task, candidates, checks, gate, trust, mode, approval, schedule, "
             "schedule_time_zone, wake, workers, watch, channels",
         ),
     ],

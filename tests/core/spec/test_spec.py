@@ -33,6 +33,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
     assert spec().model_dump(mode="json") == {
         "model": "Letters",
         "aliases": {"production": "production", "staging": "staging"},
+        "connections": {"mlflow": "mlflow_default", "ledger": "retrain_state"},
         "description": "",
         "source": {
             **SOURCE,
