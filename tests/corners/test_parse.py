@@ -75,3 +75,4 @@ def test_the_wheel_is_parsed_and_found(corner: Corner, environment: Path, place:
 @each_corner
 def test_the_command_is_there(corner: Corner, environment: Path, place: Path) -> None:
     assert "migrate" in run(environment, "retrain", "--help", cwd=place)
+    assert "--dsn" in run(environment, "retrain", "migrate", "--help", cwd=place)

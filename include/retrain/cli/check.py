@@ -29,13 +29,15 @@ def check(
     source: Annotated[
         str | None,
         typer.Option(
+            "--source",
             metavar="DSN",
             help="also hold each spec to its table in this database, try its candidates on some of its rows, and say "
             "how new rows are counted there; a libpq connection string, '' for libpq's variables",
         ),
     ] = None,
     connection: Annotated[
-        str | None, typer.Option(metavar="ID", help="with --source: only of specs whose source.connection it is")
+        str | None,
+        typer.Option("--connection", metavar="ID", help="with --source: only of specs whose source.connection it is"),
     ] = None,
 ) -> int:
     """Read every spec, and try its candidates as a cycle would: build, fit, score, save and load them.

@@ -11,20 +11,25 @@ from retrain.ledger.ledger import Ledger
 
 def forget(
     *,
-    model: Annotated[str, typer.Option(metavar="MODEL", help="as in its spec")],
+    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="as in its spec")],
     key: Annotated[
         list[str],
-        typer.Option(metavar="KEY", help="of the rows, as the source has them; several: --key 4711 --key 4712"),
+        typer.Option(
+            "--key", metavar="KEY", help="of the rows, as the source has them; several: --key 4711 --key 4712"
+        ),
     ],
     dsn: Annotated[
         str,
         typer.Option(
+            "--dsn",
             metavar="DSN",
             help="of schema `retrain`: libpq connection string; default: libpq's variables",
             show_default=False,
         ),
     ] = "",
-    snapshots: Annotated[str, typer.Option(metavar="URI", envvar="RETRAIN_SNAPSHOTS_URI", help="where snapshots are")],
+    snapshots: Annotated[
+        str, typer.Option("--snapshots", metavar="URI", envvar="RETRAIN_SNAPSHOTS_URI", help="where snapshots are")
+    ],
 ) -> None:
     """Erase rows from every snapshot of a model.
 

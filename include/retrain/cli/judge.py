@@ -23,36 +23,46 @@ def judge(
     ],
     production: Annotated[Path, typer.Argument(metavar="PRODUCTION", help="what is in Production: .csv or .parquet")],
     *,
-    label: Annotated[str, typer.Option(metavar="COLUMN", help="the truth")],
-    prediction: Annotated[str, typer.Option(metavar="COLUMN", help="what each model predicted")] = "prediction",
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="the truth")],
+    prediction: Annotated[
+        str, typer.Option("--prediction", metavar="COLUMN", help="what each model predicted")
+    ] = "prediction",
     score: Annotated[
         str,
-        typer.Option(metavar="COLUMN", help="default: score, or else p_<positive>", show_default=False),
+        typer.Option("--score", metavar="COLUMN", help="default: score, or else p_<positive>", show_default=False),
     ] = "score",
-    key: Annotated[str | None, typer.Option(metavar="COLUMN", help="identifies a row")] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="COLUMN", help="identifies a row")] = None,
     group: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="rows of one group count as one, e.g. copies of a text")
+        str | None,
+        typer.Option("--group", metavar="COLUMN", help="rows of one group count as one, e.g. copies of a text"),
     ] = None,
     metric: Annotated[
-        str, typer.Option(metavar="METRIC", help=f"{', '.join(METRICS)}, or {SCORER}<a scorer of scikit-learn>")
+        str,
+        typer.Option("--metric", metavar="METRIC", help=f"{', '.join(METRICS)}, or {SCORER}<a scorer of scikit-learn>"),
     ],
-    positive: Annotated[str | None, typer.Option(metavar="CLASS", help="the class that the metric is about")] = None,
+    positive: Annotated[
+        str | None, typer.Option("--positive", metavar="CLASS", help="the class that the metric is about")
+    ] = None,
     regression: Annotated[
         bool, typer.Option("--regression", help=f"of a metric {SCORER}…: labels are numbers")
     ] = False,
-    proof: Annotated[Proof | None, typer.Option(help=f"default: {Proof.SUPERIORITY}")] = None,
-    margin: Annotated[float | None, typer.Option(help="of non_inferiority: the loss that must be excluded")] = None,
+    proof: Annotated[Proof | None, typer.Option("--proof", help=f"default: {Proof.SUPERIORITY}")] = None,
+    margin: Annotated[
+        float | None, typer.Option("--margin", help="of non_inferiority: the loss that must be excluded")
+    ] = None,
     min_gain: Annotated[
-        float | None, typer.Option(help="of superiority: the gain that must be exceeded; default: 0")
+        float | None, typer.Option("--min-gain", help="of superiority: the gain that must be exceeded; default: 0")
     ] = None,
-    alpha: Annotated[float | None, typer.Option(help="probability of promoting an equal model; default: 0.05")] = None,
-    floor: Annotated[float | None, typer.Option(help="what the challenger must reach; default: 0.5")] = None,
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="probability of promoting an equal model; default: 0.05")
+    ] = None,
+    floor: Annotated[float | None, typer.Option("--floor", help="what the challenger must reach; default: 0.5")] = None,
     ceiling: Annotated[
-        float | None, typer.Option(help="what it must stay below, where smaller is better; no default")
+        float | None, typer.Option("--ceiling", help="what it must stay below, where smaller is better; no default")
     ] = None,
-    min_rows: Annotated[int | None, typer.Option(help="fewer are INCONCLUSIVE; default: 100")] = None,
+    min_rows: Annotated[int | None, typer.Option("--min-rows", help="fewer are INCONCLUSIVE; default: 100")] = None,
     min_positives: Annotated[
-        int | None, typer.Option(help="fewer rows of the class are INCONCLUSIVE; default: 100")
+        int | None, typer.Option("--min-positives", help="fewer rows of the class are INCONCLUSIVE; default: 100")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the verdict as JSON")] = False,
 ) -> int:

@@ -12,6 +12,9 @@ from retrain.cli.migrate import migrate
 from retrain.cli.report import report
 from retrain.errors import RetrainError
 
+_UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "show"))
+"""The root of Typer's usage errors: its name, and where it stands, differ between versions."""
+
 COMMANDS = (check, migrate, forget, report, judge)
 
 app = typer.Typer(
@@ -32,8 +35,8 @@ def main() -> int:
     """
     try:
         return int(app(prog_name="retrain", standalone_mode=False) or 0)
-    except typer.TyperException as error:
-        error.show()  # type: ignore[attr-defined]  # Typer exports the root of its usage errors alone
+    except _UsageError as error:
+        error.show()  # type: ignore[attr-defined]
         return BAD_INPUT
     except RetrainError as error:
         typer.echo(error, err=True)

@@ -19,6 +19,7 @@ def migrate(
     dsn: Annotated[
         str,
         typer.Option(
+            "--dsn",
             metavar="DSN",
             help="libpq connection string of the schema's owner, or of a role that may create it; default: libpq's "
             "variables",
@@ -34,20 +35,25 @@ def migrate(
         ),
     ] = False,
     owner_role: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"with --sql: makes the tables; default: {OWNER_ROLE}")
+        str | None,
+        typer.Option("--owner-role", metavar="NAME", help=f"with --sql: makes the tables; default: {OWNER_ROLE}"),
     ] = None,
     runtime_role: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help=f"of the tasks, may write rows; default: {RUNTIME_ROLE}, where there is such a role"
+            "--runtime-role",
+            metavar="NAME",
+            help=f"of the tasks, may write rows; default: {RUNTIME_ROLE}, where there is such a role",
         ),
     ] = None,
     source_role: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"with --sql: may read your tables; default: {SOURCE_ROLE}")
+        str | None,
+        typer.Option("--source-role", metavar="NAME", help=f"with --sql: may read your tables; default: {SOURCE_ROLE}"),
     ] = None,
     specs: Annotated[
         Path | None,
         typer.Option(
+            "--specs",
             metavar="FOLDER",
             default_factory=spec_files.folder,
             show_default="RETRAIN_SPECS",

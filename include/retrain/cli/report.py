@@ -10,9 +10,9 @@ from retrain.errors import refuse_login
 
 def report(
     *,
-    run: Annotated[str, typer.Option(metavar="ID", help="of the cycle's run in MLflow")],
+    run: Annotated[str, typer.Option("--run", metavar="ID", help="of the cycle's run in MLflow")],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="where to write it; default: here", show_default=False)
+        Path, typer.Option("--out", metavar="FOLDER", help="where to write it; default: here", show_default=False)
     ] = Path(),
     markdown: Annotated[
         bool, typer.Option("--markdown", help="report.md and its pictures, in place of report.html")
@@ -20,6 +20,7 @@ def report(
     mlflow: Annotated[
         str,
         typer.Option(
+            "--mlflow",
             metavar="URI",
             envvar="MLFLOW_TRACKING_URI",
             help="of the tracking server; you log in to it with MLflow's own variables",
