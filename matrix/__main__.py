@@ -50,7 +50,7 @@ def _try(corner: Corner, what: str) -> str:
 
 
 def _row(corner: Corner, came: dict[str, str]) -> list[str]:
-    pins = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", corner.lock.read_text(encoding="utf-8"), re.M))
+    pins = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", corner.lock.read_text(encoding="utf-8"), re.M))
     versions = [pins[name] for name in ("apache-airflow", "pandas", "scikit-learn", "mlflow-skinny")]
     airflow, pandas, sklearn, client = versions
     of_corner = [f"**{corner.name}**: {corner.offer}", airflow, corner.python, pandas, sklearn, client, corner.server]
