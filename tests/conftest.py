@@ -27,6 +27,7 @@ from stack.local import Running
 from stack.services import ALL
 
 _WITH_STACK = "tests/e2e/"
+_CORNERS = "tests/corners/"
 _NICE = 5
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names that nobody guesses
 _ROOM = 4 * 2**30
@@ -79,7 +80,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneStack(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "stack" if nodeid.startswith(_WITH_STACK) else nodeid.partition("::")[0]
+            # Those of the corners as well: two processes must not build one environment.
+            for folder in (_WITH_STACK, _CORNERS):
+                if nodeid.startswith(folder):
+                    return folder
+            return nodeid.partition("::")[0]
 
     if config.getvalue("dist") != "loadscope":
         return None
@@ -97,7 +102,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     wanted = getattr(item, "fixturenames", ())
     of_a_stack = item.path.parent.name == "stack"  # they take long, and what comes last should not
-    turns = (item.nodeid.startswith(_WITH_STACK), "mlflow_server" in wanted, of_a_stack, "postgres" in wanted, True)
+    of_a_corner = item.nodeid.startswith(_CORNERS)
+    turns = (
+        item.nodeid.startswith(_WITH_STACK),
+        of_a_corner,
+        "mlflow_server" in wanted,
+        of_a_stack,
+        "postgres" in wanted,
+        True,
+    )
     return turns.index(True)
 
 
