@@ -43,7 +43,7 @@ def of_corner(corner: Corner) -> Path:
 def install(folder: Path) -> None:
     """Install the wheel into an environment that has what it needs."""
     python = str(folder / "bin" / "python")
-    _uv("pip", "install", "--python", python, "--no-deps", "--reinstall", str(_wheel()))
+    _uv("pip", "install", "--python", python, "--no-deps", "--reinstall", str(wheel()))
     _uv("pip", "check", "--python", python)
 
 
@@ -54,7 +54,7 @@ def uninstall(folder: Path) -> None:
 def resolve(folder: Path, lock: Path, extra: str) -> "subprocess.CompletedProcess[str]":
     """Ask whether the wheel with this extra can be installed without a change of what the lock pins."""
     python = str(folder / "bin" / "python")
-    wanted = f"airflow-provider-retrain[{extra}] @ {_wheel().as_uri()}"
+    wanted = f"airflow-provider-retrain[{extra}] @ {wheel().as_uri()}"
     words = [UV, "pip", "install", "--dry-run", "--python", python, "--constraint", str(lock), wanted]
     return subprocess.run(words, capture_output=True, text=True, check=False, env=_environment())
 
@@ -86,10 +86,15 @@ def _version(python: str) -> str:
 
 
 @cache
-def _wheel() -> Path:
-    """Build the wheel from a copy: setuptools leaves a folder behind. The tests of a run install the same one."""
+def wheel() -> Path:
+    """Return the project's wheel: what is tried in one run is the same one in all corners."""
     place = PLACE / "wheel"
     shutil.rmtree(place, ignore_errors=True)
+    return build_wheel(place)
+
+
+def build_wheel(place: Path) -> Path:
+    """Build the wheel in this folder, from a copy: setuptools leaves a folder behind."""
     for name in ("include", "plugins"):
         shutil.copytree(PROJECT / name, place / "project" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):

@@ -1,9 +1,6 @@
 """The distribution: what its wheel holds, and what Airflow finds in it."""
 
 import json
-import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from configparser import ConfigParser
@@ -16,6 +13,7 @@ import airflow
 import jsonschema
 import pytest
 
+from matrix import environments
 from retrain import extras
 from retrain.errors import MissingExtraError
 from retrain_airflow.plugin import RetrainPlugin
@@ -28,17 +26,7 @@ MODULES = {"retrain": PROJECT / "include" / "retrain", "retrain_airflow": PROJEC
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """The wheel, built from a copy: setuptools leaves a folder behind."""
-    place = tmp_path_factory.mktemp("package")
-    copied = place / "project"
-    for name in ("include", "plugins"):
-        shutil.copytree(PROJECT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(PROJECT / name, copied / name)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(place), str(copied)], check=True)
-    (path,) = place.glob("*.whl")
-    with zipfile.ZipFile(path) as opened:
+    with zipfile.ZipFile(environments.build_wheel(tmp_path_factory.mktemp("package"))) as opened:
         yield opened
 
 

@@ -27,9 +27,8 @@ class EventStream(StreamingResponse):
 
     def __init__(self, events: AsyncIterator[bytes], at_end: Callable[[], None]) -> None:
         """at_end: called once, however the stream ends."""
-        super().__init__(
-            events, headers={"X-Accel-Buffering": "no"}
-        )  # a proxy that collects them first would hide them
+        # A proxy that collects them first would hide them.
+        super().__init__(events, headers={"X-Accel-Buffering": "no"})
         self._at_end = at_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
