@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-_HANGS = 3.0
-"""Seconds."""
+HANGS = 60.0
+"""Seconds for which a post waits for its response, unless the block ends before."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,21 @@ class Inbox:
     stumbles: int = 0
     """How many posts get status 500 first."""
     trouble: Literal["", "hangs", "resets"] = ""
-    """What it does after it has read a post: wait some seconds, or cut the connection instead of a response."""
+    """What it does after it has read a post: let it wait, or cut the connection instead of a response."""
     certificate: Path | None = None
     """A file with a key and its certificate, for TLS."""
     posts: list[Post] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         inbox = self
+        self._ended = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 inbox.posts.append(Post(self.path, dict(self.headers), json.loads(raw), raw))
                 if inbox.trouble == "hangs":
-                    time.sleep(_HANGS)
+                    inbox._ended.wait(HANGS)
                 if inbox.trouble == "resets":
                     # At once: the client loses all bytes that it has not read yet.
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -97,5 +98,6 @@ class Inbox:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
     ) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._server.server_close()

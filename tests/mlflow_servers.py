@@ -31,6 +31,8 @@ def an_mlflow(folder: Path, *, with_users: bool = False) -> Iterator[str]:
         settings = folder / "basic_auth.ini"
         settings.write_text(
             "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
+            # Without it each request waits for a third of a second, until its password is hashed.
+            "auth_cache_ttl_seconds = 600\n"
             f"database_uri = sqlite:///{folder}/users.db\n"
             f"admin_username = {ADMIN[0]}\nadmin_password = {ADMIN[1]}\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"

@@ -8,7 +8,7 @@ from email.message import Message
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from types import TracebackType
 from typing import Self
 
@@ -72,6 +72,7 @@ class Tap:
         self._speaks = threading.Event()
         self._speaks.set()
         self._lock = threading.Lock()
+        self._connections: set[socket] = set()
         tap = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,7 +84,8 @@ class Tap:
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on
 
             def handle(self) -> None:
-                with suppress(ConnectionError):  # the client was killed
+                tap._connections.add(self.connection)
+                with suppress(OSError):  # the client was killed, or the tap has ended
                     super().handle()
 
             def log_message(self, *_: object) -> None:
@@ -105,6 +107,10 @@ class Tap:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+        # Clients keep their connections: without this the tap would go on to answer them after its block.
+        for each in self._connections:
+            with suppress(OSError):
+                each.shutdown(SHUT_RDWR)
 
     @contextmanager
     def hold(self, method: str, path: str, body: str, *, after: bool) -> Iterator[Held]:

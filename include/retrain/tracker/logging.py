@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import mlflow.entities as theirs
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from retrain.errors import NoAnswerError, NotFoundError, TrackerError
 from retrain.records import Snapshot
@@ -101,17 +100,17 @@ class Logging(Runs):
         """Download a file of the run's artifacts; returns its path below `folder`. Raises NotFoundError if missing."""
         with self._errors_of_files(f"artifact {path} of run {run_id}"):
             # Not by the run's id: MLflow would fetch the run at each call, and look for the file among its models.
-            files = get_artifact_repository(self._client.get_run(run_id).info.artifact_uri, self._uri)
+            files = self._files(self._client.get_run(run_id).info.artifact_uri)
             # Listed first: the download of a missing file fails like one from a server that is down.
             there = files.list_artifacts(path.rpartition("/")[0] or None)
             if not any(each.path == path and not each.is_dir for each in there):
                 raise NotFoundError(f"run {run_id}: has no file {path}", where=self._server)
-            return Path(files.download_artifacts(path, str(folder)))  # type: ignore[no-untyped-call]
+            return Path(files.download_artifacts(path, str(folder)))
 
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Upload a file. folder: its folder among the run's artifacts; None for their root."""
         with self._translated_errors(f"artifact {path.name} of run {run_id}"):
-            self._client.log_artifact(run_id, str(path), folder)
+            self._files(self._client.get_run(run_id).info.artifact_uri).log_artifact(str(path), folder)
 
     @contextmanager
     def _errors_of_files(self, what: str) -> Iterator[None]:

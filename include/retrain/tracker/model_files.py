@@ -49,7 +49,7 @@ class ModelFiles(Server):
             about.model_uuid = about.model_id = logged.model_id
             about.save(str(path / MLMODEL_FILE_NAME))
             digest = model_files.digest(path)
-            self._client.log_model_artifacts(logged.model_id, str(path))
+            self._files(logged.artifact_location).log_artifacts(str(path))
             self._client.finalize_logged_model(logged.model_id, theirs.LoggedModelStatus.READY)
             outputs = cast(theirs.RunOutputs, run.outputs)
             if logged.model_id not in {output.model_id for output in outputs.model_outputs}:

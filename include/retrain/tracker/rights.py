@@ -18,7 +18,6 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import MLMODEL_FILE_NAME
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types.schema import ColSpec, DataType, Schema
 
 from retrain.errors import NoAnswerError, NotFoundError, RetrainError
@@ -189,11 +188,11 @@ class _Trial:
         with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
             file = Path(folder) / "test.txt"
             file.write_text("a test of Retrain's", encoding="utf-8")
-            self._client.log_artifact(run, str(file))
-            files = get_artifact_repository(self._client.get_run(run).info.artifact_uri, self._tracker._uri)
+            files = self._tracker._files(self._client.get_run(run).info.artifact_uri)
+            files.log_artifact(str(file))
             back = Path(folder) / "back"
             back.mkdir()
-            read = Path(files.download_artifacts("test.txt", str(back)))  # type: ignore[no-untyped-call]
+            read = Path(files.download_artifacts("test.txt", str(back)))
             if read.read_bytes() != file.read_bytes():
                 raise RetrainError("the file that came back is not the one that was uploaded")
 
@@ -205,7 +204,7 @@ class _Trial:
         about = Model(signature=ModelSignature(number, number), model_id=logged.model_id, run_id=run)
         with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
             about.save(str(Path(folder) / MLMODEL_FILE_NAME))
-            self._client.log_model_artifacts(logged.model_id, folder)
+            self._tracker._files(logged.artifact_location).log_artifacts(folder)
         self._client.finalize_logged_model(logged.model_id, theirs.LoggedModelStatus.READY)
         return logged
 

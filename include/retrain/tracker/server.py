@@ -5,10 +5,11 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime
 from math import copysign, inf
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from retrain.errors import NotFoundError, TrackerError
 from retrain.tracker import logins, transport
@@ -77,6 +78,14 @@ class Server:
             except MlflowException as error:
                 if error.error_code != "PERMISSION_DENIED":
                     raise
+
+    def _files(self, location: str) -> Any:
+        """Return the `ArtifactRepository` of this location, through this tracker's server. Its methods have no types.
+
+        MLflow's client would keep the store of a run by the run's id alone: a tracker of another address, or of a
+        server that has moved, would send the run's files to where the first one had sent them.
+        """
+        return get_artifact_repository(location, self._uri)
 
     @contextmanager
     def _translated_errors(self, what: str) -> Iterator[None]:

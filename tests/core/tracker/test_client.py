@@ -18,6 +18,7 @@ from retrain.tracker.entities import LoggedModel
 from stack.local import Running
 from tests.core import toys
 from tests.inbox import Inbox
+from tests.tap import Tap
 
 ROWS = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [1.0, 0.0, 1.0, 0.0]})
 LABELS = pd.Series(["no", "no", "yes", "yes"])
@@ -115,6 +116,21 @@ def test_a_file_is_put_where_it_was_asked_to_be(tracker: ExperimentTracker, run:
     tracker.log_artifact(run, tmp_path / "report.txt", "reports")
     (file,) = tracker._client.list_artifacts(run, "reports")
     assert (file.path, file.file_size) == ("reports/report.txt", 4)
+
+
+def test_files_go_to_the_server_of_the_tracker_that_was_asked(
+    tracker: ExperimentTracker, run: str, key: str, mlflow_server: Running, tmp_path: Path
+) -> None:
+    """MLflow's client knows a run's store by the run's id: it would send to where another address led once."""
+    (tmp_path / "a.txt").write_text("a")
+    with Tap() as tap:
+        tap.upstream = mlflow_server.ports.mlflow
+        by_another_address = ExperimentTracker(f"http://127.0.0.1:{tap.port}")
+        by_another_address.log_artifact(run, tmp_path / "a.txt", "first")
+        by_another_address.log_model(run, "toy", _fitted(), ROWS, key=key)
+    tracker.log_artifact(run, tmp_path / "a.txt", "second")
+    assert [each.path for each in tracker.list_artifacts(run)] == ["first", "second"]
+    assert tracker.has_files(tracker.log_model(run, "toy", _fitted(), ROWS, key=key).uri)
 
 
 def test_a_model_whose_files_are_gone_is_not_asked_for_again(tracker: ExperimentTracker, run: str, key: str) -> None:
