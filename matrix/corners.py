@@ -36,7 +36,7 @@ CORNERS = (
         "3.11",
         "our floors: the lowest version of each package that we name",
         server="3.5.1",
-        pins=("structlog<25.5", "fastapi<0.118"),  # Airflow 3.1.0 does not run with later ones
+        pins=("structlog<25.5", "fastapi<0.118", "pyjwt<2.11"),  # Airflow 3.1.0 does not run with later ones
         resolution="lowest-direct",
         until="2026-04-01",
     ),
@@ -49,7 +49,15 @@ CORNERS = (
         pins=("pandas<3", "mlflow-skinny==3.10.*"),
         until="2026-03-15",
     ),
-    Corner("3.1", "==3.1.8", "3.12", "Airflow 3.1.8, packages as of its release", server="3.10.1", until="2026-04-01"),
+    Corner(
+        "3.1",
+        "==3.1.8",
+        "3.12",
+        "Airflow 3.1.8, packages as of its release",
+        server="3.10.1",
+        pins=("pandas<3",),  # MLflow 3.10 asks for it
+        until="2026-04-01",
+    ),
     Corner("3.2-mwaa", "==3.2.1", "3.12", "Amazon MWAA 3.2.1: its constraints", server="3.10.1"),
     Corner("3.3-mwaa", "==3.3.1", "3.12", "Amazon MWAA 3.3.1: its constraints", server="3.17.2"),
     Corner(
@@ -58,7 +66,7 @@ CORNERS = (
         "3.13",
         "the newest of everything; Astro is at Airflow 3.3",
         server="3.17.2",
-        pins=("mlflow-skinny<3.18",),
+        pins=("mlflow-skinny<3.18", "pyarrow<26"),  # MLflow 3.17 asks for it
     ),
 )
 
