@@ -46,6 +46,7 @@ class _Named:
 
     def deliver(self, key: str, announcement: Announcement) -> None:
         try:
+            get(self._spec.connection)  # not every hook says that it is missing
             if self._address:
                 _email(self._spec, self._address, key, announcement)
             else:
@@ -85,7 +86,6 @@ def _email(spec: ChannelSpec, address: str, key: str, announcement: Announcement
     extras.require("smtp")
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
-    get(spec.connection)  # the hook does not say that the connection is missing
     hook = SmtpHook(spec.connection)
     # Not as a context manager: the hook leaves its socket open where the login is refused.
     try:
@@ -140,7 +140,7 @@ def _apprise(spec: ChannelSpec, _key: str, announcement: Announcement) -> None:
 
 def _kind_of(error: Exception) -> str:
     if isinstance(error, AirflowNotFoundException):
-        return "its connection is missing or incomplete"
+        return "its connection is incomplete"
     if (code := _smtp_code(error)) is not None:
         return f"answered {code}"
     if isinstance(error, OSError | AirflowException):

@@ -332,7 +332,9 @@ EACH = [{"slack": "team"}, {"webhook": "team"}, {"email": "team", "to": TEAM}, {
 def test_a_connection_that_is_missing_delays_only_its_channel(channel: dict[str, Any]) -> None:
     kind = next(iter(channel))
     name = " ".join([kind, "team", *channel.get("to", [])[:1]])
-    assert str(refusal(**channel)) == f"{name}: its connection is missing or incomplete"
+    assert str(refusal(**channel)) == (
+        f"{name}: connection team: there is none; make it in Airflow, or set AIRFLOW_CONN_TEAM"
+    )
 
 
 @pytest.mark.parametrize("channel", EACH, ids=lambda channel: next(iter(channel)))

@@ -3,29 +3,41 @@
 A command imports what takes seconds inside its function, so that the others start without it.
 """
 
+from collections.abc import Callable
+
 import typer
 
 from retrain.cli.check import check
 from retrain.cli.forget import forget
+from retrain.cli.freeze import freeze
+from retrain.cli.history import history
 from retrain.cli.judge import BAD_INPUT, judge
 from retrain.cli.migrate import migrate
+from retrain.cli.production_at import production_at
+from retrain.cli.promote import promote
 from retrain.cli.report import report
+from retrain.cli.rollback import rollback
 from retrain.errors import RetrainError
 
 _UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "show"))
 """The root of Typer's usage errors: its name, and where it stands, differ between versions."""
 
-COMMANDS = (check, migrate, forget, report, judge)
+COMMANDS = (check, judge, history, production_at, promote, rollback, freeze, report, forget, migrate)
+
+
+def _name(command: Callable[..., object]) -> str:
+    return command.__name__.replace("_", "-")
+
 
 app = typer.Typer(
     help="Keeps a model in Production good as its data grows.",
-    subcommand_metavar=f"{{{'|'.join(command.__name__ for command in COMMANDS)}}} [ARGS]...",
+    subcommand_metavar=f"{{{'|'.join(_name(command) for command in COMMANDS)}}} [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # a value of the user's such as "[x]" is text
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    app.command()(command)
+    app.command(_name(command))(command)
 
 
 def main() -> int:

@@ -46,7 +46,7 @@ class Registry(Adoption):
         """
         validation.stage(stage, archive_existing_versions)
         if stage == "Production":
-            return self._move(model, Move.FORWARD, version, expects=expects, by=by, why=why)
+            return self.promote(model, version, expects=expects, by=by, why=why)
         if self.tracker.production(model) == version:
             raise TrackerError(f"{model}: version {version} is in Production; put another one there, or roll back")
         self.tracker.set_version_tags(model, version, person_tags("stage_", by, why))
@@ -57,6 +57,14 @@ class Registry(Adoption):
                 "Retrain's now"
             )
         return None
+
+    def promote(self, model: str, version: str, *, expects: str | None, by: str, why: str) -> Promotion:
+        """Put a version into Production that the ledger knows, and that scores rows. Returns the ledger's row.
+
+        expects: the version in Production as the caller knows it; None if it is empty. Raises StaleVerdictError if
+        another version is in Production, and FrozenError while it is frozen.
+        """
+        return self._move(model, Move.FORWARD, version, expects=expects, by=by, why=why)
 
     def rollback(self, model: str, *, expects: str, by: str, why: str, to: str | None = None) -> Promotion:
         """Put the version before, or version `to`, back into Production. Returns the ledger's row.

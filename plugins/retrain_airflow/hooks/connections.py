@@ -17,14 +17,17 @@ _PLAIN = "/:@!$&'()*+,;=~"
 
 
 def get(connection_id: str) -> Connection:
-    """Return a connection. Raises SettingsError where it is written in a way that Airflow cannot read: Airflow itself
-    says then that there is none.
+    """Return a connection. Raises SettingsError where there is none, or where it is written in a way that Airflow
+    cannot read: Airflow itself says then that there is none.
     """
     try:
         return BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
         if not _written(connection_id):
-            raise
+            raise SettingsError(
+                f"connection {connection_id}: there is none; make it in Airflow, or set "
+                f"AIRFLOW_CONN_{connection_id.upper()}"
+            ) from None
         raise SettingsError(
             f"connection {connection_id}: cannot be read; percent-encode special characters of its address, such as @ "
             'and / in a password, or write it as JSON: {"conn_type": …, "host": …, "login": …, "password": …}'

@@ -151,3 +151,10 @@ class RetrainHook(BaseHook):
     @cached_property
     def _file(self) -> spec_files.SpecFile:
         return spec_files.load(self.path)
+
+
+def for_commands(path: str) -> RetrainHook:
+    """Return the hook of a spec for a process of no task's, such as a command: with all connections of Airflow's."""
+    # Airflow's own commands do the same. Without it those of its database are not looked for.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    return RetrainHook(path)

@@ -10,7 +10,7 @@ from retrain.errors import RetrainError
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
 from retrain_airflow import metrics, sending
-from retrain_airflow.compat import AirflowNotFoundException, AirflowSkipException
+from retrain_airflow.compat import AirflowSkipException
 from retrain_airflow.hooks.retrain import for_each_ledger, ledger_of
 from retrain_airflow.operators.paused import is_paused
 
@@ -39,7 +39,7 @@ class SendOutboxOperator(BaseOperator):
             some = of_ledger[connection_id]
             try:
                 ledger = ledger_of(connection_id)
-            except (RetrainError, AirflowNotFoundException) as error:
+            except RetrainError as error:
                 # A new installation is not red before somebody has set it up and switched a model on.
                 if not all(is_paused(context, file.dag_id) for file in some):
                     raise

@@ -1,0 +1,41 @@
+"""Arguments and options that several commands have."""
+
+import getpass
+import json
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from retrain.spec import files as spec_files
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="as in its spec")]
+Specs = Annotated[
+    Path | None,
+    typer.Option(
+        "--specs",
+        metavar="FOLDER",
+        default_factory=spec_files.folder,
+        show_default="RETRAIN_SPECS",
+        help="where the specs are",
+    ),
+]
+Why = Annotated[
+    str, typer.Option("--why", metavar="TEXT", help="the reason; the history and the team's message quote it")
+]
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        default_factory=lambda: f"{getpass.getuser()} at {socket.gethostname()}",
+        show_default="your login and this machine",
+        help="who does it",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
