@@ -282,7 +282,7 @@ def test_the_help_names_every_command_without_control_characters(here, monkeypat
     shown = here("--help")
 
     assert (shown.returncode, shown.stderr) == (0, "")
-    listed = re.findall(r"^  ([a-z-]+)  ", shown.stdout, re.MULTILINE)
+    listed = re.findall(r"^  ([a-z][a-z-]+)  ", shown.stdout, re.MULTILINE)
     assert {"check", "migrate", "production-at"} <= {*listed}
     files = {path.stem.replace("_", "-") for path in (PROJECT / "include" / "retrain" / "cli").glob("*.py")}
     assert {*listed} <= files, "each command has a file of its name"
