@@ -23,14 +23,14 @@ class UnavailableError(Exception):
 def interpreter(version: str) -> str:
     """Return a Python of this version, such as 3.12. Raises UnavailableError.
 
-    It is looked for among RETRAIN_PYTHONS (paths), on PATH, and where pyenv installs.
+    It is looked for among MATRIX_PYTHONS (paths), on PATH, and where pyenv installs.
     """
-    named = os.environ.get("RETRAIN_PYTHONS", "").split(os.pathsep)
+    named = os.environ.get("MATRIX_PYTHONS", "").split(os.pathsep)
     installed = map(str, (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     for candidate in (*named, sys.executable, shutil.which(f"python{version}"), *installed):
         if candidate and _version(candidate) == version:
             return candidate
-    raise UnavailableError(f"Python {version} is not on this machine; name one in RETRAIN_PYTHONS")
+    raise UnavailableError(f"Python {version} is not on this machine; name one in MATRIX_PYTHONS")
 
 
 def of_corner(corner: Corner) -> Path:
