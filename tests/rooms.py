@@ -87,13 +87,13 @@ ROOMS = (
     core(
         "messages",
         "what the team is told, and how it is carried there",
-        "snapshots.split, ledger",
+        "spec, snapshots.split, ledger",
         "httpx, jinja2",
     ),
     core(
         "production",
         "changes of Production: applied, asked for, adopted",
-        "snapshots, ledger, tracker, models, messages",
+        "spec, source, snapshots, ledger, tracker, models, messages",
     ),
     core(
         "reports",

@@ -22,6 +22,7 @@ RetrainError
 │   └── UntrustedModelError  a model file has a digest or types that are not trusted
 ├── StaleVerdictError    Production changed after the verdict: the verdict is not applied
 ├── FrozenError          Production is frozen: nothing goes forward into it
+├── AdoptionError        a version cannot be adopted as a person has asked for it
 ├── RollbackError        there is no version to go back to, or not the one asked for
 ├── JudgingError         two files of predictions cannot be judged
 └── ChannelError         an announcement could not be delivered
@@ -86,7 +87,7 @@ class BlockedDataError(ToldError):
 
 
 class ForeignProductionError(ToldError):
-    """A version that Retrain did not put there looks like Production, and no version owns the spec's alias."""
+    """A version that Retrain did not put there is Production, or looks like it, and nobody has adopted it."""
 
 
 class OtherVersionError(ToldError):
@@ -131,6 +132,10 @@ class StaleVerdictError(RetrainError):
 
 class FrozenError(RetrainError):
     """Production is frozen: nothing goes forward into it. The message says until when, by whom and why."""
+
+
+class AdoptionError(RetrainError):
+    """A version cannot be adopted as a person has asked for it."""
 
 
 class RollbackError(RetrainError):
@@ -183,6 +188,7 @@ RETRIES: dict[type[BaseException], bool] = {
     StaleVerdictError: False,
     FrozenError: False,
     RollbackError: False,
+    AdoptionError: False,
     JudgingError: False,
     # A server, a disk or a lock of somebody else's may be back in half an hour.
     SourceError: True,

@@ -126,6 +126,10 @@ class ModelFile:
     """Recipe of the candidate, if known."""
     identity: str = ""
     """What a version that is made of it is known by, beside its number: see `tracker.entities.ModelVersion`."""
+    adopted: bool = False
+    """Whether a person answers for it: whatever its types are, it is loaded as long as its digest is this one."""
+    python: str | None = None
+    """Name of the interpreter that it is loaded with (`RETRAIN_PYTHONS`); None for this one."""
 
     def __post_init__(self) -> None:
         if not self.identity:  # a logged model, whose id is its URI

@@ -152,7 +152,7 @@ def test_the_run_is_for_the_model_of_its_form_and_so_is_what_is_told_of_it(
     }
     (headline,) = channel.headlines
     assert headline.startswith(
-        f"{toy.name}: task rollback of run {done.run_id} failed: {toy.name}: has no snapshot yet"
+        f"{toy.name}: task rollback of run {done.run_id} failed: {toy.name}: has no snapshot and no adopted version yet"
     )
 
 

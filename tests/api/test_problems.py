@@ -52,6 +52,7 @@ STATUSES = {
     "StaleVerdictError": 409,
     "FrozenError": 409,
     "RollbackError": 409,
+    "AdoptionError": 409,
     "JudgingError": 409,
     "ChannelError": 409,
     "BusyError": 503,

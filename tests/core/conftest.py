@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -31,8 +32,9 @@ from retrain.cycle.train import train
 from retrain.ledger.ledger import Ledger
 from retrain.models.sandbox import Sandbox
 from retrain.production import adoption
+from retrain.production.adoption import Trust
 from retrain.production.registry import Registry
-from retrain.records import Candidate, Promotion, Snapshot, Verdict
+from retrain.records import Candidate, ModelFile, Promotion, Snapshot, Verdict
 from retrain.reports import verdict_chart
 from retrain.snapshots.store import SnapshotStore
 from retrain.source.table import Source
@@ -106,6 +108,14 @@ class World:
     @property
     def registry(self) -> Registry:
         return Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust)
+
+    def adopt(self, version: str, *, trained_before: datetime | None = None, **how: Any) -> ModelFile:
+        """Adopt a version as a person does who trusts it, whatever it is."""
+        with tempfile.TemporaryDirectory() as folder:
+            found = self.registry.look(self.tracker.get_model_version(self.model, version), Path(folder))
+            shown = {"format": found.format, "digest": found.digest, "by": "kim", "why": "we know who made it"}
+            trust = Trust(**{**shown, "trained_before": trained_before, **how})
+            return self.registry.adopt(found, trust, self.spec, self.source)
 
     def headlines(self) -> list[str]:
         """Take what waits in the outbox, and return the headlines."""

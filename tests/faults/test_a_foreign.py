@@ -9,6 +9,7 @@ from retrain.cycle.promote import promote
 from retrain.errors import RetrainError, SpecError
 from retrain.records import Outcome
 from retrain.spec.aliases import Aliases
+from retrain.spec.operation import Mode
 from retrain.spec.parse import parse
 from retrain.tracker.entities import Stage
 from tests.airflow.conftest import toy_spec
@@ -80,37 +81,41 @@ def test_a_person_who_promotes_another_version_does_not_archive_it_unseen(world:
     assert stages(model)[theirs] == "Production"
 
 
-@pytest.mark.parametrize("remedy", ["the alias of the spec", "the alias by hand", "adopt it", "it is none"])
+@pytest.mark.parametrize(
+    "remedy", ["the alias of the spec", "the alias by hand", "adopt it", "it is none", "it is none, by word"]
+)
 def test_each_remedy_lets_the_model_go_on(world: Make, remedy: str) -> None:
     """A1."""
     model = quick(world)
     model.feed(1000)
-    cycle, snapshot = model.cycle(), model.take()
     theirs = by_hand.register(model.tracker, model.model, stage="Production", aliases=("champion",))
     client = model.tracker._client
     if remedy == "the alias of the spec":
         spec = model.spec.model_copy(update={"aliases": Aliases(production="champion")})
         model = replace(model, spec=spec, tracker=model.tracker.with_aliases("champion", "staging"))
+        model.adopt(theirs)
+    elif remedy == "it is none, by word":
+        assert [each.version for each in model.registry.dismiss(model.model, **PERSON)] == [theirs]
     elif remedy == "the alias by hand":
         client.set_registered_model_alias(model.model, "production", theirs)
+        model.adopt(theirs)
     elif remedy == "adopt it":
-        model.registry.adopt(model.model, theirs, trained_on=snapshot.id, **PERSON)
-        model.registry.transition_model_stage(model.model, theirs, "Production", expects=None, **PERSON)
+        model.adopt(theirs)
+        model.registry.promote(model.model, theirs, expects=None, **PERSON)
     else:
         model.tracker.transition_model_stage(model.model, theirs, "Archived")
         client.delete_registered_model_alias(model.model, "champion")
-    del cycle
     _, verdict = model.judge()
-    assert verdict.matchup.production == (None if remedy == "it is none" else theirs)
+    assert verdict.matchup.production == (None if remedy.startswith("it is none") else theirs)
 
 
 def test_what_was_replaced_can_be_put_back(world: Make) -> None:
     """A1."""
     model = quick(world)
     model.feed(1000)
-    snapshot = model.take()
     theirs = by_hand.register(model.tracker, model.model, stage="Production", aliases=("production",))
-    model.registry.adopt(model.model, theirs, trained_on=snapshot.id, **PERSON)
+    model.adopt(theirs)
+    model = replace(model, spec=model.spec.model_copy(update={"mode": Mode.ENFORCE}))
     cycle, verdict = model.judge()
     assert promote(cycle, verdict, force="a test", by="kim").from_version == theirs
     row = model.registry.rollback(model.model, expects="2", **PERSON)

@@ -1,6 +1,7 @@
 """A version is its number and its identity: MLflow gives the numbers of a registered model that was deleted anew."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ from retrain.cycle.check import check
 from retrain.cycle.watch import watch
 from retrain.errors import RetrainError, RollbackError, StaleVerdictError
 from retrain.production.apply import apply
-from retrain.records import Move, Outcome, Subset
+from retrain.records import Move, Outcome
 from tests.core.conftest import Build, Make, World
 from tests.core.cycle.looking import quick, run_of
 from tests.faults import by_hand
 
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 PERSON = {"by": "kim", "why": "customers complain"}
 
 
@@ -89,11 +91,10 @@ def test_another_version_is_not_judged_by_the_file_of_the_old_one_until_it_is_ad
         with pytest.raises(RetrainError) as raised:
             model.judge()
         assert "the ledger knows version 2 as" in str(raised.value)
-        assert "adopt it anew (Registry.adopt)" in str(raised.value)
+        assert "adopt it anew (`retrain adopt " in str(raised.value)
     assert model.ledger.last_consumed(model.model) == consumed
     assert len([each for each in model.headlines() if "the ledger knows version 2 as" in each]) == 1
-    assert consumed is not None
-    adopted = model.registry.adopt(model.model, "2", trained_on=consumed.id, **PERSON)
+    adopted = model.adopt("2", trained_before=LONG_AGO)
     assert adopted.digest != model.ledger.model_files_of_version(model.model, "2")[-1].digest
     _, verdict = model.judge()
     assert (verdict.matchup.production, verdict.matchup.production_identity) == ("2", adopted.identity)
@@ -209,9 +210,8 @@ def test_the_snapshots_and_runs_that_production_needs_are_those_of_its_file(begu
     """A3."""
     model = begun_again
     del tmp_path
-    snapshot = model.take()
-    model.registry.adopt(model.model, "2", trained_on=snapshot.id, **PERSON)
+    model.adopt("2")
     apply(model.model, model.ledger, model.tracker)
     in_use, before = model.ledger.model_files_in_use()
-    assert (in_use.name, in_use.snapshot, in_use.subsets) == ("adopted", snapshot.id, (Subset.TRAIN, Subset.VALIDATION))
+    assert (in_use.name, in_use.snapshot, in_use.subsets) == ("adopted", None, ())
     assert before.name == "whole"

@@ -37,6 +37,7 @@ HELPS = {
     errors.NotInLedgerError: False,
     errors.RetrainError: False,
     errors.RollbackError: False,
+    errors.AdoptionError: False,
     errors.SettingsError: False,
     errors.MissingExtraError: False,
     errors.SourceMismatchError: False,

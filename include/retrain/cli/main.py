@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from retrain.cli.adopt import adopt
 from retrain.cli.check import check
 from retrain.cli.forget import forget
 from retrain.cli.freeze import freeze
@@ -22,7 +23,7 @@ from retrain.errors import RetrainError
 _UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "show"))
 """The root of Typer's usage errors: its name, and where it stands, differ between versions."""
 
-COMMANDS = (check, judge, history, production_at, promote, rollback, freeze, report, forget, migrate)
+COMMANDS = (check, judge, history, production_at, adopt, promote, rollback, freeze, report, forget, migrate)
 
 
 def _name(command: Callable[..., object]) -> str:

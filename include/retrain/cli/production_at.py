@@ -1,13 +1,12 @@
 """`retrain production-at`: which version was in Production at a time."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from retrain.cli.options import AsJson, Model, Specs, print_json
 from retrain.cli.stores import stores_of
-from retrain.errors import SettingsError
+from retrain.cli.times import time_of
 
 
 def production_at(
@@ -20,17 +19,9 @@ def production_at(
     as_json: AsJson = False,
 ) -> None:
     """Print the version that was in Production at a time."""
-    at = _time(time)
+    at = time_of(time, "TIME")
     version = stores_of(model, specs).ledger.production_at(model, at)
     if as_json:
         print_json({"model": model, "at": at.isoformat(), "version": version})
     else:
         typer.echo(f"{model}: {f'version {version}' if version else 'nothing'} was in Production at {at.isoformat()}")
-
-
-def _time(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"TIME = {text!r}: is not a time of ISO 8601; write e.g. 2026-11-29T08:00+09:00") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

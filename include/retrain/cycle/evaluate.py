@@ -11,6 +11,7 @@ from retrain.cycle import report, runs
 from retrain.cycle.context import Cycle
 from retrain.cycle.fit import fit
 from retrain.cycle.measure import measure
+from retrain.cycle.mode import mode_of
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
 from retrain.errors import EstimatorError, MissingExtraError, StaleVerdictError
@@ -23,6 +24,7 @@ from retrain.production.apply import apply
 from retrain.production.known import is_there, refuse_unknown
 from retrain.records import Candidate, Matchup, Proof, Snapshot, Subset, Verdict, VersionId
 from retrain.snapshots.store import Rows
+from retrain.spec.operation import Mode
 from retrain.spec.spec import Spec
 
 if extras.has("report"):
@@ -102,9 +104,10 @@ def _judge(
     # measure again to draw what the first try did not upload. Files of a verdict that is never saved do no harm: the
     # names are fixed, so the next upload replaces them.
     _log_evidence(cycle, evidence, rows, verdict)
-    page = report.write(cycle, verdict, goes_forward=may_promote(spec, verdict, force=force))
+    page = report.write(cycle, verdict, goes_forward=may_promote(cycle, verdict, force=force))
     pages = (page, cycle.tracker.page_of_run(best.run_id), cycle.page)
-    announcement = texts.of_verdict(verdict, pages, ledger.freeze_of(spec.model))
+    observed = mode_of(spec, ledger) is Mode.OBSERVE
+    announcement = texts.of_verdict(verdict, pages, ledger.freeze_of(spec.model), observed=observed)
     return ledger.save_verdict(verdict, announcement, of=snapshot)
 
 

@@ -16,7 +16,9 @@ from retrain.gate.scorers import scorers_for
 from retrain.labels import code, spelled
 from retrain.metrics import described
 from retrain.models import training
-from retrain.models.sandbox import Reply, Sandbox
+from retrain.models.files import trust_in
+from retrain.models.reply import Reply
+from retrain.models.sandbox import Sandbox
 from retrain.records import Matchup, ModelFile, Snapshot, Subset
 from retrain.snapshots.store import Rows
 from retrain.spec.gate import Slice
@@ -169,10 +171,11 @@ class _Measuring:
                     cycle.tracker.download_model(file.uri, Path(folder)),
                     file.digest,
                     rows.features,
-                    spec.trust,
+                    trust_in(file, spec.trust),
                     also=rows.also,
                     task=spec.task,
                     latency=spec.gate.needs_latency,
+                    python=file.python,
                 )
             return _Model(seen, unknown, file, reply, train_rows)
         except NoAnswerError:

@@ -2,21 +2,21 @@
 
 from retrain.cycle import report
 from retrain.cycle.context import Cycle
+from retrain.cycle.mode import mode_of
 from retrain.errors import RetrainError
 from retrain.production.apply import apply
 from retrain.production.known import refuse_foreign
 from retrain.records import Outcome, Promotion, Verdict
 from retrain.spec.operation import Mode
-from retrain.spec.spec import Spec
 
 
-def may_promote(spec: Spec, verdict: Verdict, *, force: str | None = None) -> bool:
-    """Return whether this verdict may change Production.
+def may_promote(cycle: Cycle, verdict: Verdict, *, force: str | None = None) -> bool:
+    """Return whether this verdict may change Production, by its outcome and the mode of the model.
 
     force: why a person wants it whatever the verdict says, for example because Production cannot be loaded. Even then,
     a challenger that could not be measured, or that misses the spec's floor or ceiling, is not promoted.
     """
-    if verdict.matchup.dry_run or spec.mode is not Mode.ENFORCE:
+    if verdict.matchup.dry_run or mode_of(cycle.spec, cycle.ledger) is not Mode.ENFORCE:
         return False
     reached = any(guard.passed for guard in verdict.guards if guard.name in ("floor", "ceiling"))
     return verdict.outcome is Outcome.PROMOTE or (bool(force) and verdict.score is not None and reached)
@@ -24,7 +24,7 @@ def may_promote(spec: Spec, verdict: Verdict, *, force: str | None = None) -> bo
 
 def promotes_now(cycle: Cycle, verdict: Verdict, *, force: str | None = None) -> bool:
     """Return whether this verdict changes Production now: it may, and Production is not frozen."""
-    return may_promote(cycle.spec, verdict, force=force) and cycle.ledger.freeze_of(cycle.spec.model) is None
+    return may_promote(cycle, verdict, force=force) and cycle.ledger.freeze_of(cycle.spec.model) is None
 
 
 def is_stale(cycle: Cycle, verdict: Verdict) -> bool:
@@ -49,8 +49,8 @@ def promote(
     changed since the verdict was made, and ForeignProductionError if somebody else has put a first one there.
     """
     model, ledger = cycle.spec.model, cycle.ledger
-    if not may_promote(cycle.spec, verdict, force=force):
-        raise RetrainError(f"{model}: {verdict.outcome} in mode {cycle.spec.mode} promotes nothing")
+    if not may_promote(cycle, verdict, force=force):
+        raise RetrainError(f"{model}: {verdict.outcome} in mode {mode_of(cycle.spec, ledger)} promotes nothing")
     forced = verdict.outcome is not Outcome.PROMOTE
     why = f"forced: {force}; the verdict was {verdict.outcome}: {verdict.reason}" if forced else verdict.reason
     if approved_by:

@@ -7,25 +7,30 @@ warning: neither a verdict nor a promotion depends on it.
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from retrain.cycle import runs
 from retrain.cycle.context import Cycle
+from retrain.cycle.mode import mode_of
 from retrain.errors import NotFoundError, RetrainError
 from retrain.quality.drift import Drift
 from retrain.records import Check, Promotion, Verdict
 from retrain.reports import cycle_report
 from retrain.reports.cycle_report import Facts, Trained
 from retrain.reports.page import write_html, write_markdown
+from retrain.spec.operation import Mode
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import Run
 
 log = logging.getLogger(__name__)
 
 FOLDER = "report"
+_MOST_OBSERVED = 200
+"""Verdicts that a report sums up."""
 
 
 def address(cycle: Cycle, snapshot_id: str) -> str | None:
@@ -114,10 +119,20 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
         drift_summary=run.tags.get("retrain.drift", ""),
         drift=[Drift.from_json(each) for each in drift.get("drift", ())],
         freeze=cycle.ledger.freeze_of(spec.model),
+        mode=(mode := mode_of(spec, cycle.ledger)),
+        observed=_observed(cycle) if mode is Mode.OBSERVE else (),
         pictures={name: png for name, png in drawn.items() if png is not None},
         links=[*_links(cycle, run, matchup.run_id)],
         rollback=cycle.rollback,
     )
+
+
+def _observed(cycle: Cycle) -> Sequence[tuple[datetime, Verdict]]:
+    """Return the verdicts since Production last changed, the newest first."""
+    model = cycle.spec.model
+    since = max((each.applied_at for each in cycle.ledger.history(model) if each.applied_at), default=None)
+    found = ((at, verdict) for _, verdict, at in cycle.ledger.verdicts(model, _MOST_OBSERVED))
+    return [(at, each) for at, each in found if not each.matchup.dry_run and (since is None or at > since)]
 
 
 def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:

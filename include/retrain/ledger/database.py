@@ -117,12 +117,17 @@ class Database:
             )
 
 
+def add_model(cursor: Any, model: str) -> None:
+    """Make the row of a model, unless it is there: who adopts a Production, or takes a first snapshot."""
+    cursor.execute("INSERT INTO retrain.models (model) VALUES (%s) ON CONFLICT DO NOTHING", (model,))
+
+
 def lock_model(cursor: Any, model: str) -> None:
     """Lock the model: until the transaction ends, no other process decides about it."""
     # Not FOR UPDATE: rows that refer to the model, such as a new snapshot, need not wait for a promotion.
     cursor.execute("SELECT 1 FROM retrain.models WHERE model = %s FOR NO KEY UPDATE", (model,))
     if cursor.fetchone() is None:
-        raise NotInLedgerError(f"{model}: has no snapshot yet, so there is nothing to decide")
+        raise NotInLedgerError(f"{model}: has no snapshot and no adopted version yet, so there is nothing to decide")
 
 
 def to_json(value: dict[str, Any]) -> str:

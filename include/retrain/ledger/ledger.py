@@ -5,6 +5,7 @@ announcement, or a function that makes it from the row.
 """
 
 from retrain.ledger.claims import Claims
+from retrain.ledger.dismissals import Dismissals
 from retrain.ledger.faults import Faults
 from retrain.ledger.freezes import Freezes
 from retrain.ledger.model_files import ModelFiles
@@ -14,5 +15,5 @@ from retrain.ledger.snapshots import Snapshots
 from retrain.ledger.verdicts import Verdicts
 
 
-class Ledger(Claims, Snapshots, ModelFiles, Verdicts, Promotions, Freezes, Faults, Outbox):
+class Ledger(Claims, Snapshots, ModelFiles, Dismissals, Verdicts, Promotions, Freezes, Faults, Outbox):
     """All tables of schema `retrain`. Each part has a file of its own."""

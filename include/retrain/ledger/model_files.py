@@ -3,11 +3,11 @@
 from itertools import groupby
 
 from retrain.errors import NotInLedgerError
-from retrain.ledger.database import Database
+from retrain.ledger.database import Database, add_model
 from retrain.ledger.promotions import before
 from retrain.records import ModelFile, Promotion, Subset, VersionId
 
-_COLUMNS = "uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe, identity"
+_COLUMNS = "uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe, identity, python"
 
 
 class ModelFiles(Database):
@@ -25,12 +25,14 @@ class ModelFiles(Database):
         self, file: ModelFile, version: str | None = None, by: str | None = None, why: str | None = None
     ) -> None:
         with self._transaction() as cursor:
+            if by is not None:
+                add_model(cursor, file.model)
             cursor.execute(
                 f"INSERT INTO retrain.model_files ({_COLUMNS}, version, adopted_by, adopted_why) "  # noqa: S608 - ours
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 (
                     *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.subsets)),
-                    *(file.made_at, file.recipe, file.identity, version, by, why),
+                    *(file.made_at, file.recipe, file.identity, file.python, version, by, why),
                 ),
             )
 
@@ -112,6 +114,9 @@ class ModelFiles(Database):
 
     def _model_files(self, condition: str, values: tuple[str, ...]) -> list[ModelFile]:
         with self._transaction() as cursor:
-            cursor.execute(f"SELECT {_COLUMNS} FROM retrain.model_files f WHERE {condition}", values)  # noqa: S608 - ours
+            cursor.execute(
+                f"SELECT {_COLUMNS}, adopted_by IS NOT NULL AS adopted FROM retrain.model_files f WHERE {condition}",  # noqa: S608 - ours
+                values,
+            )
             rows = cursor.fetchall()
         return [ModelFile(**{**row, "subsets": tuple(Subset(subset) for subset in row["subsets"])}) for row in rows]

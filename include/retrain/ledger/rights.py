@@ -19,6 +19,7 @@ _RIGHTS = {
     "split_versions": f"{_ADD}, UPDATE (since)",
     "snapshots": f"{_ADD}, UPDATE (body, taken_at, dropped_at, erased_rows, erased_files)",
     "model_files": f"{_ADD}, UPDATE (version)",
+    "dismissals": _ADD,
     "holdout_rounds": f"{_ADD}, UPDATE (tests_spent)",
     "verdicts": _ADD,
     "promotions": f"{_ADD}, UPDATE (applied_at, superseded_at)",

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from retrain.errors import LedgerError, NotInLedgerError
-from retrain.ledger.database import Database, to_json
+from retrain.ledger.database import Database, add_model, to_json
 from retrain.ledger.outbox import put_announcement
 from retrain.records import Announcement, Snapshot
 from retrain.snapshots.split import SplitVersion
@@ -34,7 +34,7 @@ class Snapshots(Database):
         put into the outbox in the transaction that begins the new one.
         """
         with self._transaction() as cursor:
-            cursor.execute("INSERT INTO retrain.models (model) VALUES (%s) ON CONFLICT DO NOTHING", (model,))
+            add_model(cursor, model)
             content = tuple(sorted(columns))
             first = SplitVersion(1, secrets.token_bytes(16), split, group, after_round=0, columns=content)
             _add_split_version(cursor, model, first)

@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING, Protocol
 
 from retrain.errors import ChannelError
 from retrain.records import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
+from retrain.spec.files import ADOPT_DAG
 
 if TYPE_CHECKING:  # it imports numpy, which would slow down the reading of each DAG file
     from retrain.snapshots.split import SplitVersion
 
 
-def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freeze | None = None) -> Announcement:
+def of_verdict(
+    verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freeze | None = None, *, observed: bool = False
+) -> Announcement:
     """Announce a verdict.
 
     pages: addresses of its report, of the judged run in MLflow, of its cycle in Airflow. freeze: what holds Production.
+    observed: whether the model's mode lets no verdict change anything.
     """
     matchup = verdict.matchup
     dry = "dry run, nothing was changed: " if matchup.dry_run else ""
+    if observed and not dry:
+        dry = "only observed, nothing was changed; it would have been: "
     unclear = verdict.outcome is Outcome.INCONCLUSIVE
     return Announcement(
         model=matchup.model,
@@ -28,7 +34,7 @@ def of_verdict(verdict: Verdict, pages: Sequence[str | None] = (), freeze: Freez
         numbers=tuple(numbers(verdict)),
         act="Production stays as it is. To replace it all the same, trigger the model's DAG and say why "
         'under "Force the promotion".'
-        if unclear and not matchup.dry_run
+        if unclear and not dry
         else "",
         links=tuple(
             (name, page)
@@ -232,6 +238,8 @@ class Standing(Protocol):
     """A registered version, and what says that it is in use."""
 
     @property
+    def version(self) -> str: ...
+    @property
     def standing(self) -> str: ...
     @property
     def aliases(self) -> Sequence[str]: ...
@@ -250,11 +258,27 @@ def foreign_production(model: str, production: str, staging: str, versions: Sequ
         model=model,
         what=f"{names} of the registered model may be Production, and no version owns alias {production}. Retrain "
         "does not replace what it did not put there.",
-        remedy=f"If it is Production, give it alias {production} in MLflow{write}; then adopt it (Registry.adopt), so "
-        f"that it can be judged and go back there. If it is not, {gone}. Until then no cycle trains or promotes, and "
-        "no row counts as used.",
+        remedy=f"If it is Production, adopt it ({_how_to_adopt(model, versions[0])}): it gets alias {production}, is "
+        f"judged, and can go back there{write}. If it is not, say so (--none), or {gone}. Until then no cycle trains "
+        "or promotes, and no row counts as used.",
         facts={"versions": [each.standing for each in versions], "alias": production},
     )
+
+
+def unadopted_production(model: str, production: str, version: Standing) -> Incident:
+    """Return the incident of a Production that owns the spec's alias, and that Retrain does not know."""
+    return Incident(
+        model=model,
+        what=f"{version.standing} of the registered model is Production, and Retrain did not log it: nothing proves "
+        "what it is, so no challenger can be judged against it.",
+        remedy=f"Adopt it ({_how_to_adopt(model, version)}). If it is not Production, delete alias {production} in "
+        "MLflow. Until then no cycle trains or promotes, and no row counts as used.",
+        facts={"versions": [version.standing], "alias": production},
+    )
+
+
+def _how_to_adopt(model: str, version: Standing) -> str:
+    return f"`retrain adopt {model} {version.version}`, or DAG {ADOPT_DAG}"
 
 
 def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVersion") -> Announcement:

@@ -5,23 +5,29 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import yaml
 
 from retrain.errors import EstimatorError, UntrustedModelError
 from retrain.models.known_types import KNOWN
+from retrain.records import ModelFile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PICKLE = "pickle"
 """A spec that trusts this accepts any type, in files that can run any code when they are loaded."""
 COLUMNS = "retrain.columns"
 """In the description of a model: the type of each column that it takes, `double` or `string`."""
 _SKOPS_FILE, _PICKLE_FILE = "model.skops", "model.pkl"
+SKOPS = "skops"
 _MOST_NAMED = 5
 
 
@@ -43,16 +49,60 @@ def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
     """
     if digest(path) != expected:
         raise UntrustedModelError(f"{name}: its files are not the ones that were logged; it is not loaded")
-    if (path / _PICKLE_FILE).exists():
+    stored = stored_in(name, path)
+    if stored.format != SKOPS:
         if PICKLE not in trust:
             raise UntrustedModelError(f"{name}: is a pickle, and the spec's `trust` does not name {PICKLE}")
-        with (path / _PICKLE_FILE).open("rb") as file:
+        with stored.file.open("rb") as file:
             return cloudpickle.load(file)
-    file_ = path / _SKOPS_FILE
-    foreign = _foreign(skops().get_untrusted_types(file=file_), trust)
+    foreign = _foreign(skops().get_untrusted_types(file=stored.file), trust)
     if foreign and PICKLE not in trust:
         raise UntrustedModelError(f"{name}: holds {', '.join(foreign)}, which the spec does not trust")
-    return skops().load(file_, trusted=trusted(tuple(foreign) if PICKLE in trust else trust))
+    return skops().load(stored.file, trusted=trusted(tuple(foreign) if PICKLE in trust else trust))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How an estimator is stored."""
+
+    file: Path
+    format: str
+    """`skops`, which names its types; or `pickle` or `cloudpickle`, which run code of theirs when they are loaded."""
+
+
+def stored_in(name: str, folder: Path) -> Stored:
+    """Return the file of an estimator in a folder, and its format, by MLflow's description; nothing of it is loaded.
+
+    name: what errors call it. Raises EstimatorError where MLflow has not stored it as an estimator of scikit-learn's.
+    """
+    flavors = _about(folder).get("flavors") or {}
+    flavor = flavors.get("sklearn")
+    if not isinstance(flavor, dict):
+        found = ", ".join(sorted(map(str, flavors))) or "none"
+        raise EstimatorError(
+            f"{name}: is not an estimator of scikit-learn's as MLflow stores it (its flavors: {found}); log it with "
+            "mlflow.sklearn.log_model"
+        )
+    default = _SKOPS_FILE if (folder / _SKOPS_FILE).exists() else _PICKLE_FILE
+    file = folder / str(flavor.get("pickled_model") or default)
+    if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
+        raise EstimatorError(f"{name}: its description names {file.name}, which is not among its files")
+    format_ = str(flavor.get("serialization_format") or (SKOPS if file.suffix == ".skops" else PICKLE))
+    return Stored(file, format_)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """Return MLflow's description of a model; empty where it is not a mapping."""
+    about = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    return about if isinstance(about, dict) else {}
+
+
+def trust_in(file: ModelFile, trust: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what may be loaded from a file: of an adopted one everything, as long as its digest is the adopted one.
+
+    trust: that of the spec.
+    """
+    return (PICKLE,) if file.adopted else trust
 
 
 def trusted(trust: tuple[str, ...]) -> list[str]:
@@ -74,12 +124,29 @@ def inputs(folder: Path) -> dict[str, str] | None:
 
     None if neither names them. The type `any` is one that nobody knows.
     """
-    about = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    about = _about(folder)
     columns = (about.get("metadata") or {}).get(COLUMNS)
     if columns:
         return dict(columns)
     text = (about.get("signature") or {}).get("inputs")
     return {each["name"]: each["type"] for each in json.loads(text) if "name" in each} or None if text else None
+
+
+def columns_taken(name: str, folder: Path, rows: "pd.DataFrame", features: list[str]) -> "pd.DataFrame":
+    """Return the columns that the model takes, by its signature; the features where it has none.
+
+    Raises EstimatorError where one is missing: an older version may take a feature that the spec has dropped.
+    """
+    wanted = inputs(folder)
+    if wanted is None:
+        return rows[features]
+    missing = [each for each in wanted if each not in rows.columns]
+    if missing:
+        raise EstimatorError(
+            f"{name}: takes {', '.join(missing)}, which the spec does not read; write source.also_read: "
+            f"[{', '.join(missing)}] as long as it is in Production"
+        )
+    return rows[list(wanted)]
 
 
 def version_differences(folder: Path) -> str:

@@ -10,9 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
@@ -21,10 +19,12 @@ import numpy as np
 import pandas as pd
 
 from retrain import errors
-from retrain.errors import EndedError, EstimatorError, RetrainError
+from retrain.errors import EndedError, EstimatorError, RetrainError, UntrustedModelError
 from retrain.gate.predictions import RawPredictions
+from retrain.models import environment, other_python, training
 from retrain.models import files as model_files
-from retrain.models import training
+from retrain.models.other_python_script import time_of_a_row
+from retrain.models.reply import Reply
 from retrain.spec.task import Task
 from retrain.text import LONGEST_ERROR, one_line, shorten
 
@@ -32,20 +32,6 @@ _SECONDS = 600
 _GONE = ""
 _FROM_OUTSIDE = {_GONE, *(str(-number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))}
 """Ends that the model did not cause: when a task is ended, the processes that it has started are ended as well."""
-_LATENCY_ROWS, _LATENCY_SECONDS = 100, 2.0
-
-
-@dataclass(frozen=True, eq=False)
-class Reply:
-    """One model's predictions, and what they cost."""
-
-    predictions: RawPredictions
-    latency_ms: float | None
-    """95th percentile of the time for one row; None unless it was asked for."""
-    size: int
-    """Bytes of its files."""
-    inputs: dict[str, str] | None
-    """Type of each column that it takes, from its signature."""
 
 
 class Sandbox:
@@ -57,9 +43,10 @@ class Sandbox:
     def __enter__(self) -> Self:
         # -P: a user's file in the working directory, random.py say, must not be imported. The path is that of this
         # process: Airflow has folders of its own on it, and the user's modules may be in one of these.
+        self._home = tempfile.TemporaryDirectory(prefix="retrain-")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "retrain.models.sandbox"],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env=environment.clean(self._home.name) | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -71,6 +58,7 @@ class Sandbox:
     ) -> None:
         self._process.terminate()
         self._process.communicate()
+        self._home.cleanup()
 
     def ask(
         self,
@@ -84,20 +72,27 @@ class Sandbox:
         task: Task = Task.CLASSIFICATION,
         latency: bool = False,
         seconds: int = _SECONDS,
+        python: str | None = None,
     ) -> Reply:
         """Return what the model in a folder predicts for each row of `features`, shape (n, columns).
 
         name: what errors call it. model: the folder with its files. digest: what `retrain.models.files.digest` of them
         must be. also: further columns, which it may take. latency: whether to measure it as well, which takes a hundred
-        predictions, or two seconds. seconds: how long the model may take.
+        predictions, or two seconds. seconds: how long the model may take. python: name of another interpreter, for
+        files that a person answers for: their types are not looked at there.
 
         Raises UntrustedModelError if its files do not match the digest or hold types that are not trusted, and
         EstimatorError if it does not load, or does not give one prediction for each row in time. If the process was
         ended from outside, nothing is known about the model: EndedError, ask again.
         """
+        every = features if also is None else pd.concat([features, also], axis="columns")
+        if python is not None:
+            if model_files.digest(model) != digest:
+                raise UntrustedModelError(f"{name}: its files are not the ones that were adopted; it is not loaded")
+            rows = model_files.columns_taken(name, model, every, list(features.columns))
+            return other_python.ask(python, name, model, rows, task, latency=latency, seconds=seconds)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            every = features if also is None else pd.concat([features, also], axis="columns")
             every.to_parquet(folder / "rows.parquet")
             question = {
                 "name": name,
@@ -193,7 +188,9 @@ def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         why = f"{type(error).__name__}: {one_line(error)}; {model_files.version_differences(path)}".removesuffix("; ")
         raise EstimatorError(f"{question['name']}: cannot be loaded: {why}") from error
-    features = _taken(question["name"], path, pd.read_parquet(folder / "rows.parquet"), question["features"])
+    features = model_files.columns_taken(
+        question["name"], path, pd.read_parquet(folder / "rows.parquet"), question["features"]
+    )
     predictions = training.predict(model, features, task)
     arrays: dict[str, Any] = {
         "labels": predictions.labels,
@@ -201,36 +198,10 @@ def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
         "margins": predictions.margins,
     }
     np.savez(folder / "predictions.npz", **{name: values for name, values in arrays.items() if values is not None})
-    return {"classes": predictions.classes, "latency_ms": _latency(model, features) if question["latency"] else None}
-
-
-def _taken(name: str, path: Path, rows: pd.DataFrame, features: list[str]) -> pd.DataFrame:
-    """Return the columns that the model takes, by its signature; the features where it has none.
-
-    Raises EstimatorError where one is missing: an older version may take a feature that the spec has dropped.
-    """
-    wanted = model_files.inputs(path)
-    if wanted is None:
-        return rows[features]
-    missing = [each for each in wanted if each not in rows.columns]
-    if missing:
-        raise EstimatorError(
-            f"{name}: takes {', '.join(missing)}, which the spec does not read; write source.also_read: "
-            f"[{', '.join(missing)}] as long as it is in Production"
-        )
-    return rows[list(wanted)]
-
-
-def _latency(model: Any, features: pd.DataFrame) -> float:
-    """Return the 95th percentile of the time for one row in ms, from a hundred rows or as many as two seconds allow."""
-    taken: list[float] = []
-    for place in range(min(len(features), _LATENCY_ROWS)):
-        row, begin = features.iloc[[place]], time.perf_counter()
-        model.predict(row)
-        taken.append(time.perf_counter() - begin)
-        if sum(taken) > _LATENCY_SECONDS:
-            break
-    return float(np.quantile(taken, 0.95) * 1000) if taken else 0.0
+    return {
+        "classes": predictions.classes,
+        "latency_ms": time_of_a_row(model, features) if question["latency"] else None,
+    }
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from retrain.preflight.spec import look
 from retrain.preflight.trial import TrialRows, run_trial
 from retrain.quality import checks
 from retrain.records import Snapshot, Subset
-from retrain.snapshots.split import SplitVersion
+from retrain.snapshots import sample
 from retrain.snapshots.store import SnapshotStore
 from retrain.source.table import Source
 from retrain.spec.spec import Spec
@@ -40,7 +40,8 @@ def hold_to_source(spec: Spec, source: Source) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         store = SnapshotStore(Path(folder).as_uri())
         try:
-            snapshot = _sampled(spec, source, store)
+            with source.labelled(at_most=SAMPLE) as labelled:
+                snapshot = sample.take(spec, labelled, store)
         except RetrainError as error:
             yield Finding(str(error))
             return
@@ -50,14 +51,6 @@ def hold_to_source(spec: Spec, source: Source) -> Iterator[Finding]:
             yield from look(spec)
             return
         yield from _of_rows(spec, source, store, snapshot)
-
-
-def _sampled(spec: Spec, source: Source, store: SnapshotStore) -> Snapshot:
-    version = SplitVersion(1, b"check", spec.split, spec.source.group, after_round=0)
-    with source.labelled(at_most=SAMPLE) as rows:
-        return store.write(
-            spec.model, rows, split_version=version, round_rows=spec.gate.round_rows, last=None, inherits=None
-        )
 
 
 def _of_rows(spec: Spec, source: Source, store: SnapshotStore, snapshot: Snapshot) -> Iterator[Finding]:

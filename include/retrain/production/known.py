@@ -9,19 +9,23 @@ from retrain.errors import ForeignProductionError, NotFoundError, OtherVersionEr
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
 from retrain.records import Incident, ModelFile, VersionId
+from retrain.spec.files import ADOPT_DAG
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import ModelVersion
 
 
 def refuse_unknown(model: str, ledger: Ledger, tracker: ExperimentTracker) -> None:
-    """Raises ForeignProductionError if somebody else's version looks like Production, and OtherVersionError if the
-    one in Production has only the number of a version that the ledger knows. The team is told, once for each.
+    """Raises ForeignProductionError if somebody else's version is Production, or looks like it, and OtherVersionError
+    if the one in Production has only the number of a version that the ledger knows. The team is told, once for each.
     """
     owner = tracker.in_production(model)
     if owner is None:
         refuse_foreign(model, ledger, tracker)
-    elif file_of(owner, ledger) is None and ledger.model_files_of_version(model, owner.version):
-        refuse_other(owner, ledger)
+    elif file_of(owner, ledger) is None:
+        if ledger.model_files_of_version(model, owner.version):
+            refuse_other(owner, ledger)
+        incident = texts.unadopted_production(model, tracker.alias("Production"), owner)
+        raise _told(ledger, ForeignProductionError, incident, "unadopted", owner.version, owner.identity)
 
 
 def refuse_foreign(model: str, ledger: Ledger, tracker: ExperimentTracker, but: str | None = None) -> None:
@@ -29,17 +33,24 @@ def refuse_foreign(model: str, ledger: Ledger, tracker: ExperimentTracker, but: 
     while none owns the alias of Production. but: a version that a person has named, and so has not overlooked.
     """
     production, staging = tracker.alias("Production"), tracker.alias("Staging")
-    try:
-        versions = tracker.list_model_versions(model)
-    except NotFoundError:
-        return
-    if any(production in each.aliases for each in versions):
-        return
-    found = [each for each in versions if each.version != but]
-    found = [each for each in found if each.stage == "Production" or {*each.aliases} - {staging}]
+    found = [each for each in foreign(model, ledger, tracker) if each.version != but]
     if found:
         key = ("foreign", *(f"{each.standing} {each.identity}" for each in found))
         raise _told(ledger, ForeignProductionError, texts.foreign_production(model, production, staging, found), *key)
+
+
+def foreign(model: str, ledger: Ledger, tracker: ExperimentTracker) -> list[ModelVersion]:
+    """Return the versions that look like Production while none owns its alias, without those that were dismissed."""
+    try:
+        versions = tracker.list_model_versions(model)
+    except NotFoundError:
+        return []
+    if any(tracker.alias("Production") in each.aliases for each in versions):
+        return []
+    staging = tracker.alias("Staging")
+    found = [each for each in versions if each.stage == "Production" or {*each.aliases} - {staging}]
+    dismissed = ledger.dismissed(model) if found else set()
+    return [each for each in found if (each.identity, each.standing) not in dismissed]
 
 
 def refuse_other(version: ModelVersion, ledger: Ledger) -> None:
@@ -48,7 +59,8 @@ def refuse_other(version: ModelVersion, ledger: Ledger) -> None:
         model=version.model,
         what=f"{why_unknown(version, ledger)}.",
         remedy="Nothing is loaded, judged or promoted by its number alone, and the history keeps the old one. If this "
-        "version is to stay, adopt it anew (Registry.adopt); else give the alias of Production to another version.",
+        f"version is to stay, adopt it anew (`retrain adopt {version.model} {version.version}`, or DAG "
+        f"{ADOPT_DAG}); else give the alias of Production to another version.",
         facts={"version": version.version, "identity": version.identity},
     )
     raise _told(ledger, OtherVersionError, incident, "other", version.version, version.identity)

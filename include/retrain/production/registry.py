@@ -1,6 +1,7 @@
 """Changes that people make to Production, through the ledger (DESIGN rule 1): put a version there, or roll back."""
 
 from retrain.errors import (
+    AdoptionError,
     LedgerError,
     NoAnswerError,
     NotFoundError,
@@ -10,11 +11,13 @@ from retrain.errors import (
     TrackerError,
 )
 from retrain.ledger.promotions import before, were_in_production
-from retrain.production.adoption import Adoption
+from retrain.production.adoption import Adoption, Found, Trust
 from retrain.production.apply import apply
 from retrain.production.deletions import person_tags
-from retrain.production.known import is_there, refuse_foreign
+from retrain.production.known import foreign, is_there, refuse_foreign
 from retrain.records import Move, Promotion, VersionId
+from retrain.source.table import Source
+from retrain.spec.spec import Spec
 from retrain.text import shorten
 from retrain.tracker import validation
 from retrain.tracker.entities import ModelVersion, Stage
@@ -58,6 +61,38 @@ class Registry(Adoption):
             )
         return None
 
+    def take_over(self, found: Found, trust: Trust, spec: Spec, source: Source) -> Promotion | None:
+        """Adopt a version, and let it be Production where nothing is. Returns the ledger's row of the latter.
+
+        Raises as `adopt` does, and ForeignProductionError where another version looks like Production as well.
+        """
+        self.adopt(found, trust, spec, source)
+        apply(spec.model, self.ledger, self.tracker)
+        version = found.version.version
+        if self.ledger.production(spec.model) is None:
+            proved = VersionId(version, found.version.identity)  # on rows of the source, when it was adopted
+            return self._move(
+                spec.model, Move.FORWARD, version, expects=None, by=trust.by, why=trust.why, proved=proved
+            )
+        last = self.ledger.history(spec.model)[-1]
+        return last if last.to_version == version else None
+
+    def dismiss(self, model: str, *, by: str, why: str) -> list[ModelVersion]:
+        """Say that no version that looks like Production is it. Returns those that were found.
+
+        Raises AdoptionError where one owns the spec's alias: that is Production by the spec's own word.
+        """
+        owner = self.tracker.in_production(model)
+        if owner is not None:
+            raise AdoptionError(
+                f"{model}: {owner.standing} owns the alias of Production; delete the alias in MLflow, or name another "
+                "one in the spec's `aliases`"
+            )
+        found = foreign(model, self.ledger, self.tracker)
+        for each in found:
+            self.ledger.dismiss(model, each.identity, each.standing, by=by, why=why)
+        return found
+
     def promote(self, model: str, version: str, *, expects: str | None, by: str, why: str) -> Promotion:
         """Put a version into Production that the ledger knows, and that scores rows. Returns the ledger's row.
 
@@ -100,7 +135,17 @@ class Registry(Adoption):
         self.ledger.link_version(uri, version, model, instead_of=known)
         return version
 
-    def _move(self, model: str, kind: Move, wanted: str | None, *, expects: str | None, by: str, why: str) -> Promotion:
+    def _move(
+        self,
+        model: str,
+        kind: Move,
+        wanted: str | None,
+        *,
+        expects: str | None,
+        by: str,
+        why: str,
+        proved: VersionId | None = None,
+    ) -> Promotion:
         # First carry out what was decided before, and record changes by hand.
         apply(model, self.ledger, self.tracker)
         with self.ledger.lock_production(model) as production:
@@ -120,7 +165,7 @@ class Registry(Adoption):
         else:
             if head is None:
                 refuse_foreign(model, self.ledger, self.tracker, but=wanted)
-            target = self._proved(self.tracker.get_model_version(model, wanted))
+            target = proved or self._proved(self.tracker.get_model_version(model, wanted))
         with self.ledger.lock_production(model) as production:
             now = production.last()
             if production.pending() is not None or (now.came if now else None) != head:

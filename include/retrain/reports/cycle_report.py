@@ -1,5 +1,6 @@
 """The report of a cycle: which rows arrived, what was trained, how it was judged, and what changed in Production."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from retrain.spec.spec import Spec
 from retrain.text import shorten
 
 _MOST_DRIFTED = 10
+_MOST_LISTED = 20
 _LONGEST_PARAMETERS = 300
 """Characters."""
 
@@ -45,6 +47,10 @@ class Facts:
     """What was compared with what, or why nothing was."""
     drift: Sequence[Drift] = ()
     freeze: Freeze | None = None
+    mode: Mode = Mode.ENFORCE
+    """That of the spec, or that of a Production that was adopted."""
+    observed: Sequence[tuple[datetime, Verdict]] = ()
+    """In mode observe: the verdicts since Production last changed, with their times, the newest first."""
     answer: str | None = None
     """What a person decided, as a sentence; None where nobody was asked, or nobody has answered yet."""
     promotion: Promotion | None = None
@@ -63,6 +69,7 @@ def of_cycle(facts: Facts) -> Page:
     matchup = verdict.matchup
     dry = "dry run, " if matchup.dry_run else ""
     sections = (
+        Section("Observed so far", [*_observed(facts)]),
         Section("What arrived", [_arrived(facts.snapshot)]),
         Section("Checks of the data", [*_checks(facts.checks)]),
         Section("Drift", [*_drift(facts)]),
@@ -106,8 +113,12 @@ def _held(facts: Facts) -> str | None:
     """Why Production stays as it is, whatever a person decides; None where nothing keeps it."""
     if facts.verdict.matchup.dry_run:
         return "this was a dry run, which registers and promotes nothing"
-    if facts.spec.mode is Mode.OBSERVE:
-        return "the spec's mode is observe, so no verdict promotes anything"
+    if facts.mode is Mode.OBSERVE:
+        return (
+            "the version in Production was adopted, and is observed until the spec says `mode: enforce`"
+            if facts.spec.mode is None
+            else "the spec's mode is observe, so no verdict promotes anything"
+        )
     if not facts.goes_forward:
         return f"the verdict is {facts.verdict.outcome}"
     return None if facts.freeze is None else str(facts.freeze)
@@ -125,6 +136,32 @@ def _rollback(facts: Facts) -> Iterator[Part]:
     )
     if address:
         yield Links([(f"DAG {dag_id}", address)])
+
+
+def _observed(facts: Facts) -> Iterator[Part]:
+    """What the verdicts would have done since Production last changed."""
+    if not facts.observed:
+        return
+    (newest, _), (oldest, _) = facts.observed[0], facts.observed[-1]
+    count = Counter(verdict.outcome for _, verdict in facts.observed)
+    each = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome)
+    weeks = (newest - oldest).days / 7
+    yield (
+        f"{len(facts.observed)} verdicts in {weeks:.1f} weeks, since Production last changed: {each}. With `mode: "
+        "enforce`, each PROMOTE would have changed Production, and the next one would have been judged against that."
+    )
+    rows = [
+        (
+            _moment(at),
+            str(verdict.outcome),
+            verdict.matchup.candidate,
+            "" if verdict.score is None else f"{verdict.score:.4f}",
+            "" if verdict.production_score is None else f"{verdict.production_score:.4f}",
+        )
+        for at, verdict in facts.observed[:_MOST_LISTED]
+    ]
+    metric = facts.verdict.metric
+    yield Table(rows, columns=("judged", "verdict", "candidate", f"its {metric}", "that of Production"))
 
 
 # ── the data

@@ -16,6 +16,8 @@ LARGEST = 128 << 10
 """Bytes of a spec, and of its query."""
 ROLLBACK_DAG = "retrain-rollback"  # a hyphen: no spec can make a DAG of this name
 """Id of the one DAG that takes back a promotion, of whichever model."""
+ADOPT_DAG = "retrain-adopt"
+"""Id of the one DAG that takes over a Production of somebody else's."""
 _NAME = re.compile(r"[\w.-]{1,200}")
 
 

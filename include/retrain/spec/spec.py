@@ -59,7 +59,8 @@ class Spec(Section):
     # Not strict: after a validator a list does not come from JSON any more, and "strict" would refuse it for a tuple.
     trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_more)] = ()
     """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` allows every type."""
-    mode: Mode = Mode.ENFORCE
+    mode: Mode | None = None
+    """Default: `enforce`; `observe` while a version is in Production that a person has adopted."""
     approval: MaybeApproval = None
     """`person`: nothing goes into Production before a person has approved it."""
     schedule: Schedule | None = None

@@ -75,6 +75,7 @@ async def list_verdicts(
 
 
 def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
+    from retrain.cycle.mode import mode_of
     from retrain.ledger.promotions import were_in_production
 
     file = backend.spec(model)
@@ -91,7 +92,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         were_in_production=[each.number for each in were if each in known],
         cannot_go_back=[each.number for each in were if each not in known],
         freeze=ledger.freeze_of(model),
-        mode=spec.mode,
+        mode=mode_of(spec, ledger),
         approval=spec.approval is not None,
         candidates=[each.name for each in spec.candidates],
         **_rows(backend, file),

@@ -72,7 +72,7 @@ class AnswerOperator(SpecOperator, BranchMixIn):
         announcement = texts.of_answer(verdict, approved=self._approved, by=self._user, stale=stale)
         self.log.info("%s", announcement.headline)
         cycle.ledger.announce(f"answer/{verdict.matchup.id}", announcement)
-        goes_forward = may_promote(cycle.spec, verdict, force=self.force or None)
+        goes_forward = may_promote(cycle, verdict, force=self.force or None)
         answer = announcement.headline.removeprefix(f"{verdict.matchup.model}: ")
         report.write(cycle, verdict, goes_forward=goes_forward, answer=answer)
 

@@ -116,5 +116,5 @@ def test_of_two_verdicts_at_once_one_gets_the_test(begun):
 
 
 def test_a_verdict_on_a_model_without_a_snapshot_is_refused(ledger):
-    with pytest.raises(LedgerError, match=r"^letters: has no snapshot yet, so there is nothing to decide$"):
+    with pytest.raises(LedgerError, match=r"^letters: has no snapshot and no adopted version yet"):
         save(ledger, verdict())

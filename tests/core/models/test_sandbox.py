@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from retrain.errors import EndedError, EstimatorError, UntrustedModelError
-from retrain.models.sandbox import Reply, Sandbox
+from retrain.models.reply import Reply
+from retrain.models.sandbox import Sandbox
 from retrain.records import ModelFile, Subset
 from retrain.tracker import model_writer
 from tests.core import toys

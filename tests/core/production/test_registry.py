@@ -5,13 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from retrain.cycle.promote import promote
-from retrain.errors import LedgerError, RetrainError, StaleVerdictError, TrackerError, UntrustedModelError
+from retrain.errors import ForeignProductionError, RetrainError, StaleVerdictError, TrackerError, UntrustedModelError
 from retrain.ledger.ledger import Ledger
 from retrain.production.deletions import Deletions
 from retrain.records import Move, Outcome, Subset
@@ -19,6 +18,7 @@ from stack.local import Running
 from tests.conftest import new_database
 from tests.core.conftest import Build, Make, World
 
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 PERSON = {"by": "kim", "why": "customers complain"}
 
 
@@ -203,7 +203,7 @@ mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1],
 
 def _foreign(world: Make) -> World:
     """A model whose second version was logged by MLflow's own call, and put into Production by hand."""
-    model = world(trust="pickle")
+    model = world()
     model.feed(1000)
     model.promote()
     subprocess.run(
@@ -222,11 +222,14 @@ def foreign(cast: Callable[[Build], World]) -> World:
 
 
 def test_a_version_that_somebody_else_logged_is_adopted_and_judged_on_later_rows(foreign: World) -> None:
-    _, verdict = foreign.judge()
-    assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "version 2 was not logged by Retrain, so nothing proves what it is: adopt it" in verdict.reason
-    adopted = foreign.registry.adopt(foreign.model, "2", **PERSON)
-    assert foreign.registry.adopt(foreign.model, "2", by="lee", why="again") == adopted
+    consumed = foreign.ledger.last_consumed(foreign.model)
+    for _ in range(2):
+        with pytest.raises(ForeignProductionError, match=f"Adopt it \\(`retrain adopt {foreign.model} 2`"):
+            foreign.judge()
+    assert foreign.ledger.last_consumed(foreign.model) == consumed
+    assert len([each for each in foreign.headlines() if "Retrain did not log it" in each]) == 1
+    adopted = foreign.adopt("2")
+    assert foreign.adopt("2", by="lee", why="again") == adopted
     _, verdict = foreign.judge()
     assert (verdict.outcome, verdict.rows) == (Outcome.INCONCLUSIVE, 0)
     assert re.search(r"needs 100; \d+ that an adopted version may have trained on do not count", verdict.reason)
@@ -236,28 +239,19 @@ def test_a_version_that_somebody_else_logged_is_adopted_and_judged_on_later_rows
     assert verdict.rows > 100
 
 
-def test_of_an_adopted_version_that_a_snapshot_is_known_for_the_rest_judges(foreign: World) -> None:
+def test_rows_that_were_labelled_after_an_adopted_version_was_trained_judge_it(foreign: World) -> None:
     snapshot = foreign.ledger.last_consumed(foreign.model)
     assert snapshot is not None
-    foreign.registry.adopt(foreign.model, "2", trained_on=snapshot.id, **PERSON)
+    foreign.adopt("2", trained_before=LONG_AGO)
     _, verdict = foreign.judge()
     assert verdict.rows == snapshot.subsets[Subset.HOLDOUT]
     assert foreign.registry.rollback(foreign.model, expects="2", to="1", **PERSON).to_version == "1"
     assert foreign.registry.rollback(foreign.model, expects="1", to="2", **PERSON).to_version == "2"
 
 
-def test_what_is_not_trusted_or_does_not_score_is_not_adopted(foreign: World) -> None:
-    registry = replace(foreign.registry, trust=())
-    with pytest.raises(UntrustedModelError, match="is a pickle"):
-        registry.adopt(foreign.model, "2", **PERSON)
-    with pytest.raises(LedgerError, match="snapshot 0 is not in the ledger"):
-        foreign.registry.adopt(foreign.model, "2", trained_on="0", **PERSON)
-    assert foreign.ledger.model_file_of_version(foreign.model, "2") is None
-
-
 def test_an_adopted_version_whose_files_were_changed_is_not_loaded(world: Make, mlflow_server: Running) -> None:
     foreign = _foreign(world)
-    foreign.registry.adopt(foreign.model, "2", **PERSON)
+    foreign.adopt("2")
     stored = max(mlflow_server.home.artifacts.rglob("model.pkl"), key=lambda path: path.stat().st_mtime)
     stored.write_bytes(stored.read_bytes() + b" ")
     _, verdict = foreign.judge()

@@ -59,11 +59,25 @@ CREATE TABLE retrain.model_files (
     recipe text,
     adopted_by text,
     adopted_why text,
+    -- Name of the interpreter that loads it, of those that the installation lists; NULL: that of the task.
+    python text,
     PRIMARY KEY (uri, identity),
     UNIQUE (model, version, identity),
     FOREIGN KEY (model, snapshot) REFERENCES retrain.snapshots,
     CHECK (adopted_by IS NOT NULL OR (snapshot IS NOT NULL AND run_id IS NOT NULL)),
     CHECK (snapshot IS NOT NULL OR made_at IS NOT NULL)
+);
+
+-- What looks like Production in MLflow, and of which a person has said that it is not.
+CREATE TABLE retrain.dismissals (
+    model text NOT NULL,
+    identity text NOT NULL,
+    -- Its stage and aliases at that time: with others it is found anew.
+    standing text NOT NULL,
+    by text NOT NULL,
+    why text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (model, identity, standing)
 );
 
 CREATE TABLE retrain.holdout_rounds (

@@ -1,0 +1,29 @@
+"""The interpreters that load models which need other versions of their packages: `RETRAIN_PYTHONS` lists them."""
+
+import os
+
+from retrain.errors import SettingsError
+
+VARIABLE = "RETRAIN_PYTHONS"
+
+
+def of_name(name: str) -> str:
+    """Return the path of an interpreter. Raises SettingsError where the installation lists none of this name."""
+    listed = _listed()
+    if name not in listed:
+        known = ", ".join(sorted(listed)) or "none"
+        raise SettingsError(
+            f"python = {name!r}: {VARIABLE} lists {known}; add {name}=/path/to/python there, on each machine that runs "
+            "tasks"
+        )
+    return listed[name]
+
+
+def _listed() -> dict[str, str]:
+    found = {}
+    for each in filter(None, (part.strip() for part in os.environ.get(VARIABLE, "").split(","))):
+        name, is_, path = each.partition("=")
+        if not is_ or not name.strip() or not path.strip():
+            raise SettingsError(f"{VARIABLE}: {each!r} is not NAME=PATH; write e.g. old=/opt/old/bin/python")
+        found[name.strip()] = path.strip()
+    return found
