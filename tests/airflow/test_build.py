@@ -64,6 +64,7 @@ Read = Callable[..., tuple[dict[str, DAG], str]]
 
 def test_the_file_is_enough_for_all_dags(parse: Parse) -> None:
     assert sorted(parse(toy=toy_spec())) == [
+        "retrain-adopt",
         "retrain-freeze",
         "retrain-outbox",
         "retrain-rollback",

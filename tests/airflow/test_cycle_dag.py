@@ -37,7 +37,7 @@ def dag(shipped: DagBag, request: pytest.FixtureRequest) -> DAG:
 
 
 def test_each_spec_makes_its_dags_without_error_or_warning(shipped: DagBag) -> None:
-    once = ["retrain-freeze", "retrain-outbox", "retrain-rollback", "retrain-watch"]
+    once = ["retrain-adopt", "retrain-freeze", "retrain-outbox", "retrain-rollback", "retrain-watch"]
     assert sorted(shipped.dags) == [*once, *SHIPPED]
     assert shipped.import_errors == {}
     assert shipped.captured_warnings == {}

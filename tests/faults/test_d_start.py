@@ -51,6 +51,7 @@ def test_the_dag_of_a_spec_is_paused_at_creation_as_airflow_says_and_the_others_
     paused = {name: dag.is_paused_upon_creation for name, dag in DagBag(DAG_FILE).dags.items()}
     assert paused == {
         "retrain_toy": None,  # Airflow's `dags_are_paused_at_creation`
+        "retrain-adopt": False,
         "retrain-freeze": False,
         "retrain-outbox": False,
         "retrain-rollback": False,

@@ -3,17 +3,14 @@
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from retrain.cli.options import AsJson, By, Model, Specs, Why, print_json
-from retrain.cli.stores import registry_of, stores_of
 from retrain.cli.times import time_of
 from retrain.errors import SettingsError
-
-if TYPE_CHECKING:
-    from retrain.production.adoption import Found
+from retrain.preflight.stores import registry_of, stores_of
 
 
 def adopt(
@@ -72,7 +69,7 @@ def adopt(
         found = registry.look(registry.candidate(model, version), Path(folder))
         shown = {"version": found.version.version, "format": found.format, "digest": found.digest}
         if repeated is None or digest is None:
-            typer.echo(_shown(found), err=as_json)
+            typer.echo(found, err=as_json)
             if not sys.stdin.isatty():
                 _tell(shown, "Nothing was done. Say --format and --digest as they are here, if you trust it.", as_json)
                 return 2
@@ -83,14 +80,6 @@ def adopt(
     text = f"{found.version.standing} of {model} is adopted{', and is Production' if is_production else ''}."
     _tell(shown | {"adopted": True, "production": is_production}, text, as_json)
     return 0
-
-
-def _shown(found: "Found") -> str:
-    """Return what a person must know before they trust a version."""
-    about = "Loading it can run any code: adopt it only if you know who made it." if found.runs_code else ""
-    versions = f"Here, {found.differences}." if found.differences else ""
-    lines = (f"{found.version.model}: {found.version.standing}", f"format: {found.format}", f"digest: {found.digest}")
-    return "\n".join(filter(None, (*lines, about, versions)))
 
 
 def _tell(value: dict[str, Any], text: str, as_json: bool) -> None:

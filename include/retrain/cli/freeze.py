@@ -7,7 +7,7 @@ from uuid import uuid4
 import typer
 
 from retrain.cli.options import AsJson, By, Model, Specs, Why, print_json
-from retrain.cli.stores import stores_of
+from retrain.preflight.stores import stores_of
 
 _LONGEST = 365
 

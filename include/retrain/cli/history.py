@@ -5,7 +5,7 @@ from datetime import UTC
 import typer
 
 from retrain.cli.options import AsJson, Model, Specs, print_json
-from retrain.cli.stores import stores_of
+from retrain.preflight.stores import stores_of
 from retrain.records import Promotion
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from retrain.cli.options import AsJson, Model, Specs, print_json
-from retrain.cli.stores import stores_of
 from retrain.cli.times import time_of
+from retrain.preflight.stores import stores_of
 
 
 def production_at(

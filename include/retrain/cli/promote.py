@@ -6,7 +6,7 @@ import typer
 
 from retrain.cli.history import line
 from retrain.cli.options import AsJson, By, Model, Specs, Why, print_json
-from retrain.cli.stores import registry_of, stores_of
+from retrain.preflight.stores import registry_of, stores_of
 
 
 def promote(

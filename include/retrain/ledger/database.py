@@ -7,8 +7,9 @@ transaction-pooling proxy. Statements call the schema `retrain`, and are run in 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
 from psycopg2.extensions import connection
@@ -89,6 +90,17 @@ class Database:
         if broken := [name for name in sorted(done - known) if name.endswith(_BREAKING)]:
             raise LedgerError(f"schema {self.schema} is newer than this code ({', '.join(broken)}); update Retrain")
 
+    def missing_rights(self) -> list[str]:
+        """Return what the runtime role should be allowed with these tables and this login is not, as `UPDATE of …`."""
+        with self._transaction() as cursor:
+            return [what for what, query, values in rights.asked(self.schema) if not _yes(cursor, query, values)]
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT clock_timestamp() AS now")
+            return cast(datetime, cursor.fetchone()["now"])
+
     def _value(self, query: str, values: Any) -> Any:
         """Return the only column of the first row; None if there is no row."""
         with self._transaction() as cursor:
@@ -115,6 +127,11 @@ class Database:
                 f"its database, run `DROP SCHEMA {self.schema} CASCADE` there as its owner, then `retrain migrate`; "
                 "the history of Production begins anew, and what is in Production is found as a change by hand"
             )
+
+
+def _yes(cursor: Any, query: str, values: tuple[str, ...]) -> bool:
+    cursor.execute(query, values)
+    return bool(cursor.fetchone()["may"])
 
 
 def add_model(cursor: Any, model: str) -> None:

@@ -4,6 +4,7 @@ The owner makes the tables (`retrain migrate`), and owns nothing but their schem
 and changes some columns: it deletes nothing, and what is history stays as it was written.
 """
 
+import re
 from collections.abc import Iterator
 
 from retrain.text import sql_block, sql_name, sql_text
@@ -36,6 +37,20 @@ def of_runtime(role: str, schema: str) -> Iterator[str]:
     yield f"GRANT USAGE ON SCHEMA {sql_name(schema)} TO {sql_name(role)}"
     for table, rights in _RIGHTS.items():
         yield f"GRANT {rights} ON {sql_name(schema)}.{sql_name(table)} TO {sql_name(role)}"
+
+
+def asked(schema: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield, for each right of the runtime role, its name and the query, with its values, whether a login has it."""
+    for table, granted in _RIGHTS.items():
+        place = f"{sql_name(schema)}.{sql_name(table)}"
+        for right in re.findall(r"\w+(?: \([^)]*\))?", granted):
+            verb, _, columns = right.partition(" ")
+            if columns:
+                for column in columns.strip("()").split(", "):
+                    query = "SELECT has_column_privilege(%s, %s, %s) AS may"
+                    yield f"{verb} {table}.{column}", query, (place, column, verb)
+            else:
+                yield f"{verb} {table}", "SELECT has_table_privilege(%s, %s) AS may", (place, verb)
 
 
 def of_administrator(owner: str, runtime: str, schema: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ def look(spec: Spec) -> Iterator[Finding]:
         scorers_for((spec.gate, *spec.gate.limits), spec.task, ())
     except RetrainError as error:
         yield Finding(str(error))
-    yield from _extras(spec)
+    yield from missing_extras(spec)
     with Sandbox() as sandbox:
         for candidate in spec.candidates:
             try:
@@ -35,7 +35,7 @@ _OF_CHANNELS = {"slack": "slack", "email": "smtp", "apprise": "apprise"}
 """By kind of channel, the extra that carries it."""
 
 
-def _extras(spec: Spec) -> Iterator[Finding]:
+def missing_extras(spec: Spec) -> Iterator[Finding]:
     """Yield which extras the spec needs, or would be better with, and are not installed."""
     for place, channel in enumerate(spec.channels):
         extra = _OF_CHANNELS.get(channel.kind)

@@ -42,6 +42,13 @@ class Found:
         """Whether loading it can run any code."""
         return self.format != model_files.SKOPS
 
+    def __str__(self) -> str:
+        """Return what a person must know before they trust it."""
+        about = "Loading it can run any code: adopt it only if you know who made it." if self.runs_code else ""
+        versions = f"Here, {self.differences}." if self.differences else ""
+        lines = (f"{self.version.model}: {self.version.standing}", f"format: {self.format}", f"digest: {self.digest}")
+        return "\n".join(filter(None, (*lines, about, versions)))
+
 
 @dataclass(frozen=True)
 class Trust:

@@ -33,6 +33,7 @@ from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, also_in, cluster
 from retrain.snapshots.new_rows import Before, KeyCheck, order_of
 from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, SplitVersion, SubsetCodes, no_rounds
 from retrain.source.columns import CONTENT, GROUP, ROUND, SINCE, SUBSET, TAKEN_AT
+from retrain.text import one_line
 
 _DRAFT = ".draft"
 _ABANDONED = timedelta(days=1)
@@ -97,6 +98,29 @@ class SnapshotStore:
             raise SnapshotError(
                 f"{uri}: is not a place for snapshots: {error}; use e.g. file:///var/retrain"
             ) from error
+
+    @property
+    def place(self) -> str:
+        """The URI below which the files are."""
+        return self._uri
+
+    def try_place(self, name: str) -> None:
+        """Write a small file of this name, read it, and delete it. Raises SnapshotError where that is not possible."""
+        path = f"{self._root}/{name}.test"
+        try:
+            self._files.create_dir(self._root, recursive=True)
+            with self._files.open_output_stream(path) as file:
+                file.write(name.encode())
+            with self._files.open_input_stream(path) as file:
+                read = file.read()
+            self._files.delete_file(path)
+        except (OSError, pa.ArrowException) as error:
+            raise SnapshotError(
+                f"{self._uri}: a file cannot be written there, read and deleted: {one_line(error)}; let the login of "
+                "this machine do so, or set RETRAIN_SNAPSHOTS_URI to another place"
+            ) from error
+        if read != name.encode():
+            raise SnapshotError(f"{self._uri}: a file that was written there is read as another; look at the store")
 
     def write(
         self,

@@ -160,6 +160,13 @@ class Source:
             columns, self._relation, layout.labelled, sql.Literal(at_most)
         )
 
+    def now(self) -> datetime:
+        """Return the time by the database's clock."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            (microseconds,) = cursor.fetchone()
+        return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
     def readable(self, columns: Sequence[str]) -> set[str]:
         """Return which of these columns are there, and may be read by this role."""
         with self._transaction() as cursor:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from math import copysign, inf
 from typing import Any, Self, TypeVar
 
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -78,6 +80,13 @@ class Server:
             except MlflowException as error:
                 if error.error_code != "PERMISSION_DENIED":
                     raise
+
+    def clock(self) -> datetime | None:
+        """Return the server's time, as its responses say it; None where they do not."""
+        with self._translated_errors("its clock"):
+            answer = requests.get(f"{self._uri.rstrip('/')}/health", timeout=transport.DEADLINE)
+        said = answer.headers.get("Date")
+        return None if said is None else parsedate_to_datetime(said)
 
     def _files(self, location: str) -> Any:
         """Return the `ArtifactRepository` of this location, through this tracker's server. Its methods have no types.

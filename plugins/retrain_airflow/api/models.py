@@ -3,17 +3,19 @@
 from dataclasses import replace
 from functools import partial
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from retrain.records import Promotion
 from retrain.spec.aliases import Aliases
 from retrain.spec.connections import DEFAULT, Connections
-from retrain.spec.files import ROLLBACK_DAG
+from retrain.spec.files import ADOPT_DAG, ROLLBACK_DAG
 from retrain.tracker.entities import RegisteredModel
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Use, Using
+from retrain_airflow.api.bodies.cycles import Cycle
 from retrain_airflow.api.bodies.models import (
+    Adoption,
     History,
     JudgedVersion,
     ModelVersion,
@@ -149,6 +151,26 @@ async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Us
         return registry.rollback(model_name, expects=body.expects, to=body.to, by=caller.name, why=body.why)
 
     return await use.slow(back)
+
+
+@router.post(
+    "/{model_name}/adopt", status_code=202, dependencies=[needs(Permission.DELETE)], responses=responses(404, 409)
+)
+async def adopt(model_name: ModelInPath, body: Adoption, request: Request, caller: Who, use: Use) -> Cycle:
+    """Start DAG `retrain-adopt`, which takes over a Production that Retrain did not log. Nothing is loaded here.
+
+    The caller may start that DAG, and delete what is of this model: it says which code the tasks may run.
+    """
+
+    def dag() -> str:
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.DELETE, file.dag_id)
+        allow(caller, Permission.LOG, ADOPT_DAG)
+        return ADOPT_DAG
+
+    dag_id = await use.own(dag)
+    conf = {"model": model_name, **body.model_dump(mode="json", exclude_none=True)}
+    return Cycle(dag_id=dag_id, dag_run_id=await use.backend.scheduler.start(request, dag_id, None, conf))
 
 
 @router.get("/{model_name}/history", dependencies=[needs(Permission.READ)], responses=responses(404))

@@ -8,6 +8,7 @@ from airflow.sdk import DAG, get_parsing_context
 from retrain.spec import files as spec_files
 from retrain.spec.connections import DEFAULT
 from retrain.spec.files import SpecFile
+from retrain_airflow.dags.adopt import adopt_dag
 from retrain_airflow.dags.cycle import cycle_dag
 from retrain_airflow.dags.freeze import freeze_dag
 from retrain_airflow.dags.outbox import outbox_dag
@@ -31,7 +32,7 @@ def build(folder: str | Path | None) -> dict[str, DAG]:
     ledgers = sorted({file.spec.connections.ledger for file in specs.files} or {DEFAULT.ledger})
     dags += [watch_dag(folder), freeze_dag(models, folder), outbox_dag(folder, ledgers)]
     if models:
-        dags.append(rollback_dag(models, folder))
+        dags += [rollback_dag(models, folder), adopt_dag(models, folder)]
     if faults := [*specs.faults, *faults]:
         dags.append(refused_dag(faults))
     return {dag.dag_id: dag for dag in dags}

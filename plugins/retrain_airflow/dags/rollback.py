@@ -7,15 +7,11 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
-from retrain.errors import SettingsError
 from retrain.spec import files as spec_files
 from retrain_airflow import assets
 from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.rollback import RollbackOperator
-
-_SPEC = "{{ spec_of(params.model) }}"
-"""A template: the path of the spec file whose model the run is for. So are its retries, its channels, its aliases."""
 
 
 def rollback_dag(models: Sequence[str], folder: Path | None) -> DAG:
@@ -48,23 +44,17 @@ def rollback_dag(models: Sequence[str], folder: Path | None) -> DAG:
                 "lists those that can.",
             ),
         },
-        user_defined_macros={"spec_of": partial(_path_of, folder)},
-        default_args=task_defaults.of_model(_SPEC),
+        user_defined_macros={"spec_of": partial(trigger_form.path_of, folder)},
+        default_args=task_defaults.of_model(trigger_form.SPEC),
     ) as dag:
         rollback = RollbackOperator(
             task_id="rollback",
             doc_md=task_docs.ROLLBACK,
-            spec=_SPEC,
+            spec=trigger_form.SPEC,
             to="{{ params.to or '' }}",
             why="{{ params.why }}",
             by=trigger_form.BY,
             outlets=[assets.any_production()],
         )
-        rollback >> NotifyOperator(task_id="notify", doc_md=task_docs.NOTIFY, spec=_SPEC)
+        rollback >> NotifyOperator(task_id="notify", doc_md=task_docs.NOTIFY, spec=trigger_form.SPEC)
     return dag
-
-
-def _path_of(folder: Path | None, model: str) -> str:
-    if folder is None:
-        raise SettingsError("RETRAIN_SPECS is not set; set it to the folder that holds your specs")
-    return str(spec_files.load_folder(folder).of_model(model).path)

@@ -129,6 +129,26 @@ Until a freeze ends, no verdict is applied, and each says so; nor can a person p
 rollback works as always. *Trigger* asks for the model, the number of days, and the reason; 0 days end a freeze.
 """
 
+ADOPT = """
+Downloads the files of the version, and looks at them without loading them. With their format and digest in the form, it
+loads this copy in a process without logins, lets it score rows of the source, and puts the digest into the ledger. The
+version becomes Production if nothing is.
+
+**Red with "nothing was adopted yet"**: the log says what its files are. If you trust them, trigger the DAG again with
+this format and digest.
+
+**Red otherwise**: the message says what is missing. Nothing was changed; if MLflow or a database did not answer, clear
+the task.
+"""
+
+ADOPT_DAG = """
+Takes over a version that somebody else put into Production: until it is adopted, no cycle of its model trains or uses
+rows. The trust is in the digest of its files alone. A model whose Production was adopted is observed: verdicts are
+told, and change nothing until the spec says `mode: enforce`.
+
+*It is not Production* says that what was found does not count: cycles go on without it.
+"""
+
 ROLLBACK = """
 Puts the version before, or the chosen one, back into Production; first, that version must load and score rows in a
 fresh process. If none is chosen, versions that cannot are passed over. It is one row in the ledger, with the reason

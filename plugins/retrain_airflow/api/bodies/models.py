@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
@@ -55,6 +55,23 @@ class Rollback(Body):
     """The version to take back: if another one is in Production, nothing happens."""
     to: Version | None = None
     """None: the version before it."""
+    why: Why
+
+
+class Adoption(Body):
+    model_config = request(version="3", format="cloudpickle", digest="3f6a0c9b12de", why="we know who made it")
+
+    version: Version | None = None
+    """None: the one that is Production, or looks like it."""
+    format: Literal["skops", "cloudpickle", "pickle"] | None = None
+    digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{12,64}$")] | None = None
+    """Format and digest of its files, as you have seen them. Without them nothing is adopted: the task says what they
+    are.
+    """
+    trained_before: datetime | None = None
+    """Rows that were labelled later may judge it. None: when it was registered."""
+    none: bool = False
+    """Say instead that what looks like Production is not."""
     why: Why
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from retrain.errors import SettingsError
 from retrain.spec import files as spec_files
+from retrain.spec.files import SpecFile
 from retrain.spec.spec import Spec
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ class Stores(Protocol):
 
 def stores_of(model: str, folder: Path | None) -> Stores:
     """Return the stores of a model. Raises SpecError where no spec has it."""
-    file = spec_files.load_folder(folder).of_model(model)
+    return stores_at(spec_files.load_folder(folder).of_model(model))
+
+
+def stores_at(file: SpecFile) -> Stores:
+    """Return the stores of a spec. Raises SettingsError where nobody knows its connections."""
     found = next(iter(entry_points(group=GROUP)), None)
     if found is None:
         raise SettingsError(

@@ -1,0 +1,36 @@
+"""`retrain doctor`: what is wrong with an installation, before a cycle finds out."""
+
+from typing import Annotated
+
+import typer
+
+from retrain.cli.options import AsJson, Specs, print_json
+
+
+def doctor(
+    *,
+    specs: Specs,
+    quiet: Annotated[bool, typer.Option("--quiet", help="leave out what is good")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Look at packages, connections, rights, clocks, sources and Productions, and say of each fault what to do.
+
+    It writes a file where snapshots are, and an experiment of its own in MLflow, and takes both away again. All else it
+    only reads.
+
+    Exit status: 0 nothing fails (there may be warnings), 1 something does.
+    """
+    from retrain.preflight import doctor as it
+    from retrain.preflight.probe import State
+
+    found = []
+    for each in it.look(specs):
+        found.append(each)
+        if not as_json and not (quiet and each.state is State.GOOD):
+            typer.echo(f"{each.state:<4}  {each}")
+    if as_json:
+        print_json([each.to_json() for each in found])
+    failed, warned = (sum(each.state is state for each in found) for state in (State.FAIL, State.WARN))
+    if not as_json:
+        typer.echo(f"{failed} fail, {warned} to be warned of, {len(found) - failed - warned} good")
+    return 1 if failed else 0
