@@ -112,7 +112,7 @@ ROOMS = (
         "preflight",
         "finds before the first run whatever the first run would",
         ALL_ABOVE,
-        "numpy, pandas",
+        "numpy, packaging, pandas",
     ),
     core("cli", "the command line, one file a command", ALL_ABOVE, "psycopg2, typer"),
     guest("compat", "what differs between the versions of Airflow", "", "airflow"),

@@ -115,6 +115,7 @@ class World:
             found = self.registry.look(self.tracker.get_model_version(self.model, version), Path(folder))
             shown = {"format": found.format, "digest": found.digest, "by": "kim", "why": "we know who made it"}
             trust = Trust(**{**shown, "trained_before": trained_before, **how})
+            self.registry.take_over(found, trust, self.spec, self.source)
             return self.registry.adopt(found, trust, self.spec, self.source)
 
     def headlines(self) -> list[str]:

@@ -1,6 +1,7 @@
 """A Production that somebody else put there is not overlooked, and each model may have aliases of its own."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -47,9 +48,9 @@ def test_a_model_that_owns_another_alias_or_the_stage_is_refused_with_the_remedi
         text = str(raised.value)
         assert named in text
         assert "no version owns alias production" in text
-        assert "give it alias production in MLflow" in text
+        assert "it gets alias production, is judged" in text
         assert ("aliases: {production: " in text) == bool(aliases)
-        assert "adopt it (Registry.adopt)" in text
+        assert f"adopt it (`retrain adopt {model.model} 1`, or DAG retrain-adopt)" in text
         assert "move it to stage Archived" in text
     # The refused cycles consumed nothing, replaced nothing, and were told once.
     assert model.ledger.last_consumed(model.model) is None
@@ -101,7 +102,6 @@ def test_each_remedy_lets_the_model_go_on(world: Make, remedy: str) -> None:
         model.adopt(theirs)
     elif remedy == "adopt it":
         model.adopt(theirs)
-        model.registry.promote(model.model, theirs, expects=None, **PERSON)
     else:
         model.tracker.transition_model_stage(model.model, theirs, "Archived")
         client.delete_registered_model_alias(model.model, "champion")
@@ -114,7 +114,7 @@ def test_what_was_replaced_can_be_put_back(world: Make) -> None:
     model = quick(world)
     model.feed(1000)
     theirs = by_hand.register(model.tracker, model.model, stage="Production", aliases=("production",))
-    model.adopt(theirs)
+    model.adopt(theirs, trained_before=datetime(2001, 1, 1, tzinfo=UTC))
     model = replace(model, spec=model.spec.model_copy(update={"mode": Mode.ENFORCE}))
     cycle, verdict = model.judge()
     assert promote(cycle, verdict, force="a test", by="kim").from_version == theirs

@@ -38,6 +38,6 @@ def clock(about: str, there: datetime) -> Iterator[Found]:
 
 def look_at_snapshots(snapshots: SnapshotStore) -> Iterator[Found]:
     """Yield whether a file can be written, read and deleted where snapshots are."""
-    about = f"snapshots at {snapshots.place}"
+    about = f"snapshots at {snapshots.uri}"
     snapshots.try_place(uuid4().hex)
     yield good(about, "a file can be written there, read and deleted")

@@ -105,6 +105,12 @@ class Adoption:
         unknown = [each for each in found if known.file_of(each, self.ledger) is None]
         if len(unknown) == 1:
             return unknown[0]
+        if (
+            not unknown
+            and owner is not None
+            and any(file.adopted for file in self.ledger.model_files_of_version(model, owner.version))
+        ):
+            return owner  # this is a repeated call
         names = " and ".join(each.standing for each in unknown or found) or "none"
         what = "several look like Production" if unknown else "none that is not known looks like Production"
         raise AdoptionError(f"{model}: {what} ({names}); name the version that you mean")

@@ -91,18 +91,12 @@ class SnapshotStore:
     def __init__(self, uri: str, *, erased: Callable[[Snapshot], bool] | None = None) -> None:
         """erased: returns whether rows of a snapshot were erased since it was read from the ledger."""
         self._erased = erased
-        self._uri = uri.rstrip("/")
+        self.uri = uri.rstrip("/")
         try:
-            self._files, self._root = _file_system(self._uri)
+            self._files, self._root = _file_system(self.uri)
         except (pa.ArrowInvalid, ImportError, OSError, ValueError) as error:
-            raise SnapshotError(
-                f"{uri}: is not a place for snapshots: {error}; use e.g. file:///var/retrain"
-            ) from error
-
-    @property
-    def place(self) -> str:
-        """The URI below which the files are."""
-        return self._uri
+            what = f"{uri}: is not a place for snapshots: {error}"
+            raise SnapshotError(f"{what}; use e.g. file:///var/retrain") from error
 
     def try_place(self, name: str) -> None:
         """Write a small file of this name, read it, and delete it. Raises SnapshotError where that is not possible."""
@@ -115,12 +109,10 @@ class SnapshotStore:
                 read = file.read()
             self._files.delete_file(path)
         except (OSError, pa.ArrowException) as error:
-            raise SnapshotError(
-                f"{self._uri}: a file cannot be written there, read and deleted: {one_line(error)}; let the login of "
-                "this machine do so, or set RETRAIN_SNAPSHOTS_URI to another place"
-            ) from error
+            remedy = "let this machine's login do so, or set RETRAIN_SNAPSHOTS_URI to another place"
+            raise SnapshotError(f"{self.uri}: a file cannot be written there: {one_line(error)}; {remedy}") from error
         if read != name.encode():
-            raise SnapshotError(f"{self._uri}: a file that was written there is read as another; look at the store")
+            raise SnapshotError(f"{self.uri}: a file is read otherwise than it was written there; look at the store")
 
     def write(
         self,
@@ -320,7 +312,7 @@ class SnapshotStore:
         Returns the digest, the URI, and the number of rows in each subset, shape (subsets,). An existing file of that
         name is written again, which repairs a damaged one.
         """
-        folder = f"{self._uri}/{_folder(model)}"
+        folder = f"{self.uri}/{_folder(model)}"
         # Written under another name first: a file with the final name is always complete.
         draft = self._path(f"{folder}/{uuid4().hex}{_DRAFT}")
         digest, count = Digest(schema), np.zeros(len(SUBSETS), np.int64)
@@ -358,9 +350,9 @@ class SnapshotStore:
                     self._files.delete_file(file.path)
 
     def _path(self, uri: str) -> str:
-        if not uri.startswith(f"{self._uri}/"):
-            raise SnapshotError(f"{uri}: is not below {self._uri}, where this Retrain keeps its snapshots")
-        return f"{self._root}/{uri.removeprefix(self._uri + '/')}"
+        if not uri.startswith(f"{self.uri}/"):
+            raise SnapshotError(f"{uri}: is not below {self.uri}, where this Retrain keeps its snapshots")
+        return f"{self._root}/{uri.removeprefix(self.uri + '/')}"
 
 
 def _as_model_input(columns: pa.Table) -> pd.DataFrame:

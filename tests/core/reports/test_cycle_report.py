@@ -207,7 +207,14 @@ FORCED = promotion("1", "2", applied_at=NOON).model_copy(update={"by": "kim in r
             _facts(verdict=verdict(Outcome.PROMOTE, "better", dry_run=True), goes_forward=False),
             "Version 1 stays in Production: this was a dry run, which registers and promotes nothing.",
         ),
-        (_with_spec(mode=Mode.OBSERVE), "Version 1 stays in Production: the spec's mode is observe"),
+        (
+            replace(_with_spec(mode=Mode.OBSERVE), mode=Mode.OBSERVE),
+            "Version 1 stays in Production: the spec's mode is observe",
+        ),
+        (
+            _facts(mode=Mode.OBSERVE),
+            "Version 1 stays in Production: the version in Production was adopted, and is observed until the spec says",
+        ),
         (
             _with_spec(approval=Approval()),
             "Version 1 stays in Production for now: a person is asked whether version 2 takes its place",
