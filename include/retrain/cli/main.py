@@ -5,6 +5,7 @@ A command imports what takes seconds inside its function, so that the others sta
 
 import typer
 
+from retrain.cli.audit import audit
 from retrain.cli.check import check
 from retrain.cli.forget import forget
 from retrain.cli.judge import BAD_INPUT, judge
@@ -15,7 +16,7 @@ from retrain.errors import RetrainError
 _UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "show"))
 """The root of Typer's usage errors: its name, and where it stands, differ between versions."""
 
-COMMANDS = (check, migrate, forget, report, judge)
+COMMANDS = (check, migrate, forget, report, judge, audit)
 
 app = typer.Typer(
     help="Keeps a model in Production good as its data grows.",
