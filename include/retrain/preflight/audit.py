@@ -156,14 +156,14 @@ class _Patience:
 
     def ask(self, ask: Callable[[], _Asked]) -> "_Asked | str":
         if self._silences >= _SILENCES:
-            return f"not asked, as MLflow gave no answer {_SILENCES} times in a row; see whether its server works"
+            return f"it was not asked for, as MLflow gave no answer {_SILENCES} times in a row; see whether its server works"
         begun = time.monotonic()
         try:
             answer = ask()
         except NoAnswerError as error:
             with self._lock:
                 self._silences += time.monotonic() - begun > _LONG
-            return error.message
+            return f"MLflow gave no answer: {error.message}"
         except RetrainError as error:
             return error.message
         except Exception as error:  # what is stored is others': it ends its own look, not the audit

@@ -246,7 +246,7 @@ class AuditedModel:
     findings: tuple[AuditFinding, ...]
 
     def count(self, severity: Severity) -> int:
-        return sum(each.severity is severity for each in self.findings)
+        return sum(each.severity == severity for each in self.findings)
 
     @property
     def badness(self) -> tuple[int, int, int, str]:
@@ -276,10 +276,15 @@ class Audit:
         return sum(model.count(severity) for model in self.models)
 
     @property
-    def of_kinds(self) -> tuple[tuple[Kind, int], ...]:
-        """Each kind that was found, and how often."""
-        found = Counter(each.kind for each in self.findings)
-        return tuple((kind, found[kind.name]) for kind in _KINDS if found[kind.name])
+    def of_kinds(self) -> tuple[tuple[Severity, Kind, int], ...]:
+        """Each kind that was found, by severity, and how often; the worst first."""
+        found = Counter((each.severity, each.kind) for each in self.findings)
+        return tuple(
+            (severity, kind, found[severity, kind.name])
+            for severity in Severity
+            for kind in _KINDS
+            if found[severity, kind.name]
+        )
 
     @property
     def has_faults(self) -> bool:

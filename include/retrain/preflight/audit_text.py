@@ -46,7 +46,7 @@ def to_html(audit: Audit) -> str:
         severities=[*Severity],
         groups=[(model, together(model.findings)) for model in audit.models if model.findings],
         clean=sorted(model.name for model in audit.models if not model.findings),
-        open=_OPEN,
+        most_open=_OPEN,
     )
 
 
