@@ -141,7 +141,10 @@ class _Look:
     ) -> list[AuditFinding]:
         """Return all findings; where looking fails, those before, and that it has failed."""
         found = list[AuditFinding]()
-        failed = self._patience.ask(lambda: found.extend(look()))
+        # A store that is not MLflow's own is silent in another way.
+        failed = self._patience.ask(
+            lambda: found.extend(look()), is_silence=lambda: any(each.kind == "not_seen" for each in found)
+        )
         return found if failed is None else [*found, AuditFinding.of("not_audited", model, version, failed)]
 
 
@@ -154,9 +157,11 @@ class _Patience:
         self._silences = 0
         self._lock = Lock()
 
-    def ask(self, ask: Callable[[], _Asked]) -> "_Asked | str":
+    def ask(self, ask: Callable[[], _Asked], *, is_silence: Callable[[], bool] = lambda: False) -> "_Asked | str":
         if self._silences >= _SILENCES:
-            return f"it was not asked for, as MLflow gave no answer {_SILENCES} times in a row; see whether its server works"
+            return (
+                f"not asked for, as there was no answer {_SILENCES} times in a row: see whether MLflow's server works"
+            )
         begun = time.monotonic()
         try:
             answer = ask()
@@ -169,5 +174,5 @@ class _Patience:
         except Exception as error:  # what is stored is others': it ends its own look, not the audit
             return f"{type(error).__name__}: {one_line(error)}"
         with self._lock:
-            self._silences = 0
+            self._silences = self._silences + 1 if time.monotonic() - begun > _LONG and is_silence() else 0
         return answer

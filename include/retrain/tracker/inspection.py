@@ -13,12 +13,15 @@ import mlflow.entities as theirs
 
 from retrain.errors import NotFoundError, RetrainError, TrackerError
 from retrain.text import one_line
+from retrain.tracker import logins
 from retrain.tracker.entities import Artifact, ModelVersion, Run
 from retrain.tracker.runs import Runs, _run
 from retrain.tracker.server import DIGEST, model_id
 
 MOST_FILES, MOST_FOLDERS = 2_000, 200
 """Of one model, that are listed."""
+_SERVED = ("mlflow-artifacts", "http", "https", "runs", "models")
+"""Schemes of places that MLflow's own server is asked for; other stores are asked directly."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,9 @@ class Inspection(Runs):
         is_folder = parts.scheme in ("", "file") and self._uri.startswith(("http://", "https://"))
         if is_folder and not Path(unquote(parts.path)).is_dir():
             raise TrackerError("its files are in a folder that this machine does not have")
+        is_served = parts.scheme in _SERVED
         try:
-            with self._translated_errors("its files"):
+            with self._translated_errors("its files") if is_served else logins.using(self._login):
                 yield
         except RetrainError:
             raise

@@ -82,7 +82,9 @@ class Others:
         client.create_registered_model(model)
         return Others(client, artifacts, client.create_experiment(f"of {model}"), model)
 
-    def run(self, *, status: str = "FINISHED", metrics: Mapping[str, float] = {}, params: Mapping[str, Any] = {}) -> str:
+    def run(
+        self, *, status: str = "FINISHED", metrics: Mapping[str, float] = {}, params: Mapping[str, Any] = {}
+    ) -> str:
         run_id = self.client.create_run(self.experiment).info.run_id
         self.client.log_batch(
             run_id,
@@ -121,7 +123,9 @@ class Others:
         found = self.client.create_model_version(
             self.model, logged.artifact_location, run_id, await_creation_for=0, model_id=logged.model_id
         )
-        return self._placed(Made(str(found.version), run_id, logged.model_id, self._on_disk(found.source)), stage, alias)
+        return self._placed(
+            Made(str(found.version), run_id, logged.model_id, self._on_disk(found.source)), stage, alias
+        )
 
     def old_version(
         self, run_id: str | None = None, *, stage: str | None = None, alias: str | None = None, path: str = "model"
