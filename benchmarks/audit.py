@@ -1,10 +1,11 @@
 """`retrain audit` of a registry of 500 versions, against a plain loop over MLflow's own client.
 
 A server with 50 models of 10 versions each, logged as MLflow 3 does: every version with a run and a logged model of its
-own, five files each. Every tenth model has something wrong. The two take turns at going first, and the medians are compared.
+own, five files each. Every tenth model has something wrong. The two take turns at going first, and the medians are
+compared.
 
-audit_vs_loop   seconds of the loop divided by those of the audit. The loop asks for all models, the versions of each and
-                the run of each version, and downloads each `MLmodel` with `mlflow.artifacts.download_artifacts`. It
+audit_vs_loop   seconds of the loop divided by those of the audit. The loop asks for all models, the versions of each
+                and the run of each version, and downloads each `MLmodel` with `mlflow.artifacts.download_artifacts`. It
                 finds nothing: the audit also lists all files, looks at the logged models, and reads requirements.
 requests        of the audit for each version, all included
 """
@@ -18,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -69,13 +69,12 @@ def main() -> None:
         found = audit(tracker, address)
     if arguments.page:
         arguments.page.write_text(to_html(found), encoding="utf-8")
-    report(found, repeats, ours, theirs, requests, theirs_requests)
+    report(found, repeats, (ours, theirs), (requests, theirs_requests))
 
 
 def fill(address: str, models: int, versions: int) -> None:
     """Register the models; every tenth one has two versions in Production, a failed run, and an alias apart."""
-
-    def one(number: int) -> None:
+    for number in range(models):
         others = Others.at(address, Path(), f"model-{number:03}")
         for version in range(versions):
             is_last, is_wrong = version == versions - 1, number % 10 == 0
@@ -86,9 +85,6 @@ def fill(address: str, models: int, versions: int) -> None:
                 metrics={"test_accuracy": 0.8 + version / 100},
                 params={"test_rows": 1_000},
             )
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(one, range(models)))
 
 
 def plain(address: str) -> int:
@@ -137,7 +133,8 @@ def counting() -> Iterator["count[int]"]:
         yield counter
 
 
-def report(found: Audit, repeats: int, ours: float, theirs: float, requests: int, theirs_requests: int) -> None:
+def report(found: Audit, repeats: int, seconds: tuple[float, float], sent: tuple[int, int]) -> None:
+    (ours, theirs), (requests, theirs_requests) = seconds, sent
     values = {"audit_vs_loop": round(theirs / ours, 2), "requests": round(requests / found.versions, 2)}
     print(f"audit {ours:.1f} s and {requests:,} requests, loop {theirs:.1f} s and {theirs_requests:,} requests")
     print(f"{len(found.models):,} models, {found.versions:,} versions, {len(found.findings):,} findings")

@@ -1,7 +1,7 @@
 """What an MLflow registry has wrong that others keep. It is read, and nothing is changed, there or anywhere else."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Lock
@@ -16,6 +16,7 @@ from retrain.preflight.audit_runs import Runs, of_run, run_of
 from retrain.text import one_line
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import ModelVersion, RegisteredModel
+from retrain.tracker.inspection import Origin
 from retrain.tracker.server import TEXTS_AT_ONCE, parts
 
 AT_ONCE = 8
@@ -69,11 +70,12 @@ class _Look:
         asked: Iterable[str | RegisteredModel] = list(dict.fromkeys(models)) or self._all()
         found = [*self._pool.map(self._list, asked)]
         listed = [each for each in found if isinstance(each, Listed)]
-        runs = self._runs([version for each in listed for version in each.versions])
         # Each version by itself: one model may have most of them.
         versions = [(each, version) for each in listed for version in each.versions]
+        runs = self._runs([version for _, version in versions])
+        look = self._of_version(runs, self._origins([version for _, version in versions], runs))
         of_versions = dict[tuple[str, str], list[AuditFinding]]()
-        for (each, version), findings in zip(versions, self._pool.map(self._of_version(runs), versions), strict=True):
+        for (each, version), findings in zip(versions, self._pool.map(look, versions), strict=True):
             of_versions[each.name, version.version] = findings
         of_models = self._pool.map(self._of_model(runs), listed)
         yield from (each for each in found if isinstance(each, AuditedModel))
@@ -119,11 +121,30 @@ class _Look:
             found |= runs
         return found  # type: ignore[return-value]
 
-    def _of_version(self, runs: Runs) -> Callable[[tuple[Listed, ModelVersion]], list[AuditFinding]]:
+    def _origins(self, versions: Sequence[ModelVersion], runs: Runs) -> Mapping[str, Origin]:
+        """Return the logged models of versions as far as a few searches find them: they save a request for each."""
+        experiments: dict[str, set[str]] = {}
+        for version in versions:
+            stored, model = run_of(version, runs), version.model_id or version.logged_model
+            if stored is not None and model is not None:
+                experiments.setdefault(model, set()).add(stored.run.experiment_id)
+
+        def search(part: Sequence[str]) -> dict[str, Origin] | str:
+            among = sorted({each for model in part for each in experiments[model]})
+            return self._patience.ask(lambda: self._tracker.origins(part, among))
+
+        found: dict[str, Origin] = {}
+        for answer in self._pool.map(search, parts(list(experiments), TEXTS_AT_ONCE)):
+            found |= {} if isinstance(answer, str) else answer
+        return found
+
+    def _of_version(
+        self, runs: Runs, origins: Mapping[str, Origin]
+    ) -> Callable[[tuple[Listed, ModelVersion]], list[AuditFinding]]:
         def findings(pair: tuple[Listed, ModelVersion]) -> list[AuditFinding]:
             listed, version = pair
             serves, run = version in listed.production, run_of(version, runs)
-            files = VersionFiles(self._tracker, version, run.run if run else None, serves, self._download)
+            files = VersionFiles(self._tracker, version, run.run if run else None, serves, origins, self._download)
             found = [*of_run(version, runs, serves=serves, now=self._now)]
             return found + self._collected(files.findings, listed.name, version.version)
 

@@ -3,7 +3,7 @@
 import json
 import platform
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from retrain.preflight.mlmodel import MOST_BYTES, MLmodel, measured
 from retrain.text import one_line, printable, shorten
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import ModelVersion, Run
-from retrain.tracker.inspection import Listing, Place
+from retrain.tracker.inspection import Listing, Origin, Place
 
 _SKEW = timedelta(hours=1)
 """How far the clock of a machine that trains may be ahead of the registry's."""
@@ -37,11 +37,13 @@ class VersionFiles:
     """None where it could not be read."""
     serves: bool
     """Whether it looks like Production."""
+    known: Mapping[str, Origin]
+    """Logged models, by id, that were found before."""
     download: bool
     """Whether to download all files of a version that is in use, or whose digest is known."""
 
     def findings(self) -> Iterator[AuditFinding]:
-        place = self.tracker.place_of(self.version)
+        place = self.tracker.place_of(self.version, self.known)
         yield from self._of_origin(place)
         try:
             listing = self.tracker.listing(place.location) if place.location else Listing((), is_whole=True)

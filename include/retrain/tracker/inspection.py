@@ -3,20 +3,21 @@
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 import mlflow.entities as theirs
 
 from retrain.errors import NotFoundError, RetrainError, TrackerError
 from retrain.text import one_line
-from retrain.tracker import logins
+from retrain.tracker import filters, logins
 from retrain.tracker.entities import Artifact, ModelVersion, Run
 from retrain.tracker.runs import Runs, _run
-from retrain.tracker.server import DIGEST, model_id
+from retrain.tracker.server import DIGEST, TEXTS_AT_ONCE, model_id, parts
 
 MOST_FILES, MOST_FOLDERS = 2_000, 200
 """Of one model, that are listed."""
@@ -30,6 +31,7 @@ class Origin:
 
     id: str
     is_there: bool = True
+    location: str = ""
     status: str = "READY"
     """READY, PENDING, FAILED or UNSPECIFIED."""
     run_id: str | None = None
@@ -78,28 +80,34 @@ class StoredRun:
 class Inspection(Runs):
     """Reads what is stored of versions: where their files are, which these are, small ones of them; and their runs."""
 
-    def place_of(self, version: ModelVersion) -> Place:
-        """Return where a version's files are. The logged model that it is made of may be gone."""
-        what = f"model {version.model!r} version {version.version}"
-        with self._translated_errors(what):
+    def origins(self, model_ids: Sequence[str], experiment_ids: Sequence[str]) -> dict[str, Origin]:
+        """Return those logged models that one search for each hundred finds; for what it leaves out ask `origin`."""
+        found: dict[str, Origin] = {}
+        for part in parts(list(dict.fromkeys(model_ids)), TEXTS_AT_ONCE):
+            names = ", ".join(filters.quoted(each) for each in part)
+            # A list of one in brackets would be a text in brackets to some servers.
+            among = f"model_id IN ({names})" if len(part) > 1 else f"model_id = {names}"
+            with self._translated_errors("search for logged models"):
+                page = self._client.search_logged_models(list(experiment_ids), among, max_results=len(part))
+            found |= {each.model_id: _origin(each) for each in page}
+        return found
+
+    def origin(self, model: str) -> Origin:
+        """Return a logged model, which may be gone."""
+        with suppress(NotFoundError), self._translated_errors(f"logged model {model}"):
+            return _origin(self._client.get_logged_model(model))
+        return Origin(model, is_there=False)
+
+    def place_of(self, version: ModelVersion, known: Mapping[str, Origin] = MappingProxyType({})) -> Place:
+        """Return where a version's files are. The logged model that it is made of may be gone. known: some of these."""
+        with self._translated_errors(f"model {version.model!r} version {version.version}"):
             location = self._stored_at(version)
-            logged = version.model_id or version.logged_model
-            if location.startswith("models:/"):
-                logged = model_id(location)
-            if logged is None:
-                return Place(location, None)
-            found = None
-            with suppress(NotFoundError), self._translated_errors(f"logged model {logged}"):
-                found = self._client.get_logged_model(logged)
-        if found is None:
-            return Place("" if location.startswith("models:/") else location, Origin(logged, is_there=False))
-        origin = Origin(
-            logged,
-            status=str(found.status),
-            run_id=found.source_run_id or None,
-            digest=dict(found.tags).get(DIGEST),
-        )
-        return Place(found.artifact_location if location.startswith("models:/") else location, origin)
+        named = location.startswith("models:/")
+        model = model_id(location) if named else version.model_id or version.logged_model
+        if model is None:
+            return Place(location, None)
+        origin = known.get(model) or self.origin(model)
+        return Place(origin.location if named else location, origin)
 
     def _stored_at(self, version: ModelVersion) -> str:
         # MLflow's own registry leaves files where they are; others copy them, and tell where.
@@ -146,11 +154,11 @@ class Inspection(Runs):
     @contextmanager
     def _store(self, location: str) -> Iterator[None]:
         """Look into a store in here; each store's own errors become TrackerError."""
-        parts = urlsplit(location)
-        is_folder = parts.scheme in ("", "file") and self._uri.startswith(("http://", "https://"))
-        if is_folder and not Path(unquote(parts.path)).is_dir():
+        address = urlsplit(location)
+        is_folder = address.scheme in ("", "file") and self._uri.startswith(("http://", "https://"))
+        if is_folder and not Path(unquote(address.path)).is_dir():
             raise TrackerError("its files are in a folder that this machine does not have")
-        is_served = parts.scheme in _SERVED
+        is_served = address.scheme in _SERVED
         try:
             with self._translated_errors("its files") if is_served else logins.using(self._login):
                 yield
@@ -169,6 +177,16 @@ class Inspection(Runs):
             else StoredRun(_run(found), _data(found), found.info.artifact_uri)
             for run_id, found in self._by_id(run_ids).items()
         }
+
+
+def _origin(found: theirs.LoggedModel) -> Origin:
+    return Origin(
+        found.model_id,
+        location=found.artifact_location,
+        status=str(found.status),
+        run_id=found.source_run_id or None,
+        digest=dict(found.tags).get(DIGEST),
+    )
 
 
 def _data(run: theirs.Run) -> tuple[UsedData, ...]:

@@ -278,7 +278,10 @@ def test_an_audit_changes_nothing_and_sends_only_what_reads(registry: Registry, 
         assert _content(registry) == before
     assert audit.has_faults
     assert {method for method, _ in tap.heard} == {"GET", "POST"}
-    assert {path for method, path in tap.heard if method == "POST"} == {"/api/2.0/mlflow/runs/search"}
+    assert {path for method, path in tap.heard if method == "POST"} == {
+        "/api/2.0/mlflow/runs/search",
+        "/api/2.0/mlflow/logged-models/search",
+    }
 
 
 class Listening(Tap):
