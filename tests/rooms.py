@@ -110,9 +110,9 @@ ROOMS = (
     core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pyarrow"),
     core(
         "preflight",
-        "finds before the first run whatever the first run would",
+        "finds before the first run whatever the first run would, and what is wrong in a registry that others keep",
         ALL_ABOVE,
-        "numpy, packaging, pandas",
+        "numpy, packaging, pandas, scipy, yaml",
     ),
     core("cli", "the command line, one file a command", ALL_ABOVE, "psycopg2, typer"),
     guest("compat", "what differs between the versions of Airflow", "", "airflow"),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from retrain.cli.adopt import adopt
+from retrain.cli.audit import audit
 from retrain.cli.check import check
 from retrain.cli.doctor import doctor
 from retrain.cli.forget import forget
@@ -24,7 +25,21 @@ from retrain.errors import RetrainError
 _UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "show"))
 """The root of Typer's usage errors: its name, and where it stands, differ between versions."""
 
-COMMANDS = (doctor, check, judge, history, production_at, adopt, promote, rollback, freeze, report, forget, migrate)
+COMMANDS = (
+    doctor,
+    check,
+    audit,
+    judge,
+    history,
+    production_at,
+    adopt,
+    promote,
+    rollback,
+    freeze,
+    report,
+    forget,
+    migrate,
+)
 
 
 def _name(command: Callable[..., object]) -> str:

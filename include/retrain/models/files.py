@@ -152,16 +152,26 @@ def columns_taken(name: str, folder: Path, rows: "pd.DataFrame", features: list[
 def version_differences(folder: Path) -> str:
     """Return the packages whose version here is not the one that the model was logged with, as a clause; or ""."""
     file = folder / "requirements.txt"
-    logged = re.findall(r"^([\w.-]+)==(\S+)$", file.read_text(encoding="utf-8"), re.MULTILINE) if file.exists() else []
-    differences = []
-    for package, then in logged:
+    found = differences(file.read_text(encoding="utf-8")) if file.exists() else []
+    return f"it was logged with {', '.join(found)}" if found else ""
+
+
+def differences(requirements: str) -> list[str]:
+    """Return the packages of a requirements.txt whose version here is another one, each with both versions."""
+    found = []
+    for package, then in re.findall(r"^([\w.-]+)==(\S+)$", requirements, re.MULTILINE):
         try:
             now = installed(package)
         except PackageNotFoundError:
             now = "none"
         if now != then:
-            differences.append(f"{package} {then} ({now} is here)")
-    return f"it was logged with {', '.join(differences)}" if differences else ""
+            found.append(f"{package} {then} ({now} is here)")
+    return found
+
+
+def foreign_types(file: Path) -> list[str]:
+    """Return the types in a file of skops that neither skops nor Retrain knows. It reads the file and loads nothing."""
+    return _foreign(skops().get_untrusted_types(file=file), ())
 
 
 def size(folder: Path) -> int:

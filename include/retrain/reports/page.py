@@ -82,7 +82,7 @@ def _write(page: Page, template: str, path: Path) -> Path:
         [*_shown(page.parts)],
         [replace(section, parts=[*_shown(section.parts)]) for section in page.sections],
     )
-    text = _TEMPLATES.get_template(template).render(page=shown)
+    text = TEMPLATES.get_template(template).render(page=shown)
     # UTF-8 cannot hold half a surrogate pair, which a name may hold.
     path.write_text(text, encoding="utf-8", errors="replace")
     return path
@@ -112,13 +112,14 @@ def _in_angle_brackets(address: str) -> str:
     return address.replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C")
 
 
-_TEMPLATES = environment(Path(__file__).with_name("templates"))
-_TEMPLATES.filters |= {
+TEMPLATES = environment(Path(__file__).with_name("templates"))
+"""Those of all pages; they share one style."""
+TEMPLATES.filters |= {
     "base64": _base64,
     "cell": _cell_text,
     "in_angle_brackets": _in_angle_brackets,
 }
-_TEMPLATES.tests |= {
+TEMPLATES.tests |= {
     "table": lambda part: isinstance(part, Table),
     "picture": lambda part: isinstance(part, Picture),
     "links": lambda part: isinstance(part, Links),

@@ -3,14 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
-from mlflow.entities import ViewType
 
-from retrain.errors import NoAnswerError, NotFoundError, TrackerError
-from retrain.tracker import filters, run_table
+from retrain.errors import NotFoundError, TrackerError
+from retrain.tracker import run_table
 from retrain.tracker.entities import MetricStats, Run
 from retrain.tracker.filters import FINISHED, Condition, Order
 from retrain.tracker.runs import OLDEST_FIRST, Runs, _run
-from retrain.tracker.server import GREATEST, TEXTS_AT_ONCE, parts
+from retrain.tracker.server import GREATEST
 
 
 class Analysis(Runs):
@@ -22,34 +21,11 @@ class Analysis(Runs):
         A cell is empty if the run does not have the value. metric_keys: None for all keys that any of the runs has.
         Raises NotFoundError that names the unknown ids.
         """
-        found: dict[str, Run] = {}
-        for part in parts(list(dict.fromkeys(run_ids)), TEXTS_AT_ONCE):
-            found |= {run.id: run for run in self._runs(part)}
+        found = {name: run for name, run in self._by_id(run_ids).items() if not isinstance(run, TrackerError)}
         unknown = [run_id for run_id in run_ids if run_id not in found]
         if unknown:
             raise NotFoundError(f"there is no run {', '.join(dict.fromkeys(unknown))}", where=self._server)
-        return run_table.table([found[run_id] for run_id in run_ids], metric_keys)
-
-    def _runs(self, run_ids: Sequence[str]) -> list[Run]:
-        """Fetch runs by their ids, those that are unknown left out.
-
-        MLflow searches only within experiments: so the first run is fetched to learn its experiment, and then all runs
-        of that experiment are found by one search.
-        """
-        names = ", ".join(filters.quoted(run_id) for run_id in run_ids)
-        waiting, found = list(run_ids), list[Run]()
-        while waiting:
-            run_id = waiting.pop(0)
-            try:
-                where = self.get_run(run_id).experiment_id
-            except NoAnswerError:
-                raise
-            except TrackerError:
-                continue
-            page = self._search([where], f"attributes.run_id IN ({names})", ViewType.ALL, max_results=len(run_ids))
-            found += [_run(each) for each in page]
-            waiting = [run_id for run_id in waiting if run_id not in {each.info.run_id for each in page}]
-        return found
+        return run_table.table([_run(found[run_id]) for run_id in run_ids], metric_keys)
 
     def get_best_run(self, experiment_id: str, metric_key: str, ascending: bool = False) -> Run | None:
         """Return the first of `get_best_runs`; None if there is none."""

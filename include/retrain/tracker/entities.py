@@ -103,6 +103,11 @@ class ModelVersion:
     source: str
     tags: Mapping[str, str]
     registered_at: datetime
+    status: str = "READY"
+    """READY, PENDING_REGISTRATION or FAILED_REGISTRATION."""
+    status_message: str = ""
+    model_id: str | None = None
+    """Of its logged model, where the registry tells it."""
 
     @property
     def identity(self) -> str:
@@ -110,8 +115,13 @@ class ModelVersion:
 
         A number alone names no version: when a registered model is deleted, MLflow gives its numbers anew.
         """
-        logged = re.search(r"(?:^|/)(m-[0-9a-f]{32})(?:/|$)", self.source)
-        return logged[1] if logged else hashlib.sha256(self.source.encode()).hexdigest()[:32]
+        return self.logged_model or hashlib.sha256(self.source.encode()).hexdigest()[:32]
+
+    @property
+    def logged_model(self) -> str | None:
+        """The id of its logged model, as its source names it; None if it does not."""
+        found = re.search(r"(?:^|/)(m-[0-9a-f]{32})(?:/|$)", self.source)
+        return found[1] if found else None
 
     @property
     def standing(self) -> str:

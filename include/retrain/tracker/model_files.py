@@ -14,7 +14,7 @@ from retrain.errors import TrackerError
 from retrain.models import files as model_files
 from retrain.tracker import model_writer
 from retrain.tracker.entities import LoggedModel
-from retrain.tracker.server import KEY, Server, model_id, tagged
+from retrain.tracker.server import DIGEST, KEY, Server, model_id, tagged
 
 
 class ModelFiles(Server):
@@ -50,6 +50,7 @@ class ModelFiles(Server):
             about.save(str(path / MLMODEL_FILE_NAME))
             digest = model_files.digest(path)
             self._files(logged.artifact_location).log_artifacts(str(path))
+            self._client.set_logged_model_tags(logged.model_id, {DIGEST: digest})
             self._client.finalize_logged_model(logged.model_id, theirs.LoggedModelStatus.READY)
             outputs = cast(theirs.RunOutputs, run.outputs)
             if logged.model_id not in {output.model_id for output in outputs.model_outputs}:

@@ -121,10 +121,22 @@ class Registry(Server):
 
     def list_model_versions(self, model_name: str) -> list[ModelVersion]:
         """Return the versions of a model, the oldest first. Raises NotFoundError if there is no such model."""
+        with self._translated_errors(f"model {model_name!r}"):
+            owners = self._client.get_registered_model(model_name).aliases
+        return self._versions(model_name, owners)
+
+    def versions_of(self, model: RegisteredModel) -> list[ModelVersion]:
+        """Return the versions of a model that was fetched before, the oldest first."""
+        return self._versions(model.name, model.aliases)
+
+    def _versions(self, model_name: str, owners: Mapping[str, str]) -> list[ModelVersion]:
+        """owners: of each alias the version: a search for versions leaves aliases out."""
+        aliases: dict[str, tuple[str, ...]] = {}
+        for alias, version in sorted(owners.items()):
+            aliases[str(version)] = (*aliases.get(str(version), ()), alias)
         found: dict[str, ModelVersion] = {}
         token = None
         with self._translated_errors(f"model {model_name!r}"):
-            aliases = self._aliases_of(model_name)
             while True:
                 page = self._client.search_model_versions(
                     f"name = {filters.quoted(model_name)}", max_results=AT_MOST, page_token=token
@@ -133,13 +145,6 @@ class Registry(Server):
                 token = page.token
                 if not token:
                     return sorted(found.values(), key=lambda each: int(each.version))
-
-    def _aliases_of(self, model_name: str) -> dict[str, tuple[str, ...]]:
-        """Return the aliases of each version: a search for versions leaves them out."""
-        owned: dict[str, tuple[str, ...]] = {}
-        for alias, version in sorted(self._client.get_registered_model(model_name).aliases.items()):
-            owned[str(version)] = (*owned.get(str(version), ()), alias)
-        return owned
 
     def production(self, model_name: str) -> str | None:
         """Return the number of the version that `in_production` returns."""
@@ -220,4 +225,7 @@ def _version(found: TheirVersion, aliases: Mapping[str, tuple[str, ...]] | None 
         # Some registries find versions without tags: there is a method in their place.
         tags=dict(found.tags) if isinstance(found.tags, Mapping) else {},
         registered_at=time_of(found.creation_timestamp),
+        status=str(found.status or "READY"),
+        status_message=found.status_message or "",
+        model_id=getattr(found, "model_id", None) or None,
     )

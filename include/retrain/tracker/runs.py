@@ -6,15 +6,27 @@ from itertools import islice
 from typing import Any, cast, get_args
 
 import mlflow.entities as theirs
+from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from retrain.errors import TrackerError
+from retrain.errors import NoAnswerError, TrackerError
 from retrain.tracker import filters, validation
 from retrain.tracker.entities import Page, Run, RunStatus
 from retrain.tracker.filters import Condition, Order
-from retrain.tracker.server import AT_MOST, KEY, PAGE, Server, checked_key, number, tagged, time_of
+from retrain.tracker.server import (
+    AT_MOST,
+    KEY,
+    PAGE,
+    TEXTS_AT_ONCE,
+    Server,
+    checked_key,
+    number,
+    parts,
+    tagged,
+    time_of,
+)
 
 OLDEST_FIRST = Order("attribute", "start_time")
 
@@ -106,6 +118,37 @@ class Runs(Server):
             return Page((), None)
         page = self._page(experiment_ids, filter, size, order_by or [OLDEST_FIRST], token)
         return Page(tuple(_found(page, filter)), page.token or None)
+
+    def _by_id(self, run_ids: Sequence[str]) -> dict[str, theirs.Run | TrackerError]:
+        """Return runs by their ids, and in the place of one that cannot be read why: NotFoundError if there is none.
+
+        MLflow searches only within experiments: so the first run is fetched to learn its experiment, and then all runs
+        of that experiment are found by one search.
+        """
+        found: dict[str, theirs.Run | TrackerError] = {}
+        for part in parts(list(dict.fromkeys(run_ids)), TEXTS_AT_ONCE):
+            names = list[str]()
+            for run_id in part:
+                try:
+                    names.append(filters.quoted(run_id))
+                except TrackerError as error:
+                    found[run_id] = error
+            among = f"attributes.run_id IN ({', '.join(names)})"
+            for run_id in part:
+                if run_id in found:
+                    continue
+                try:
+                    with self._translated_errors(f"run {run_id}"):
+                        run = self._client.get_run(run_id)
+                except NoAnswerError:
+                    raise
+                except TrackerError as error:
+                    found[run_id] = error
+                    continue
+                found[run_id] = run
+                page = self._search([run.info.experiment_id], among, ViewType.ALL, max_results=len(part))
+                found |= {each.info.run_id: each for each in page}
+        return found
 
     def _page(
         self,

@@ -20,6 +20,8 @@ from retrain.tracker.transport import DEADLINE
 
 KEY = "retrain.key"
 """Tag that holds the key for which a run, model or version was made once."""
+DIGEST = "retrain.digest"
+"""Tag of a logged model: the digest of its files. For looking after them alone: what is loaded needs the ledger's."""
 
 PAGE, AT_MOST = 1_000, 50_000
 """Items in one response: as many runs as a caller should wait for, and the most that MLflow returns."""
