@@ -7,6 +7,7 @@ import typer
 
 from retrain.cli.check import check
 from retrain.cli.forget import forget
+from retrain.cli.init import init
 from retrain.cli.judge import BAD_INPUT, judge
 from retrain.cli.migrate import migrate
 from retrain.cli.report import report
@@ -15,7 +16,7 @@ from retrain.errors import RetrainError
 _UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "show"))
 """The root of Typer's usage errors: its name, and where it stands, differ between versions."""
 
-COMMANDS = (check, migrate, forget, report, judge)
+COMMANDS = (init, check, migrate, forget, report, judge)
 
 app = typer.Typer(
     help="Keeps a model in Production good as its data grows.",
