@@ -105,7 +105,7 @@ def _lines(made: "Made", command: str) -> Iterator[str]:
     yield ""
     yield (
         f"Airflow's tasks must be able to import {made.estimators.stem}: put {made.estimators.parent.absolute()} on "
-        f"their Python path, or {made.estimators.name} beside the DAG file. The spec belongs into the folder of your specs."
+        f"their Python path, or {made.estimators.name} beside the DAG file. The spec belongs into the folder of specs."
     )
     yield ""
     yield "Next:"
@@ -114,24 +114,20 @@ def _lines(made: "Made", command: str) -> Iterator[str]:
 
 def _decisions(made: "Made") -> Iterator[tuple[str, str]]:
     from retrain.preflight.init_spec import described
+    from retrain.preflight.init_wish import counted, number_text
 
     it, judging = made.decided, made.decided.judging
     about = "" if it.counts.exact else "about "
-    yield (
-        "table",
-        (
-            f"{it.table}: {about}{it.counts.labelled:,} labelled rows, {about}{it.counts.unlabelled:,} without a label; "
-            f"{made.sampled:,} were looked at"
-        ),
-    )
+    rows = f"{about}{it.counts.labelled:,} labelled rows, {about}{it.counts.unlabelled:,} without a label"
+    yield "table", f"{it.table}: {rows}; {made.sampled:,} were read"
     yield "label", f"{it.label.name}: {described(it.label)}"
     yield "task", f"{it.label.task}: {it.label.why}"
     yield "key", f"{it.key.name}: {it.key.why}"
     yield "label time", f"{it.time.name}: {it.time.why}" if it.time else f"none: {it.no_time}"
     uses = Counter(each.use for each in it.features)
-    kinds = ", ".join(f"{rows:,} {use}" for use, rows in uses.items())
+    kinds = ", ".join(counted(times, use, "categories" if use == "category" else "") for use, times in uses.items())
     yield "features", f"{len(it.features):,}: {kinds}"
     yield "candidates", ", ".join(each.name for each in it.recipes)
     yield "threshold", f"{judging.rows:,} new rows: {judging.why_rows}"
     bound = "at most" if it.label.task is Task.REGRESSION else "at least"
-    yield "gate", f"{judging.metric} {bound} {judging.limit:g}: {judging.why_limit}"
+    yield "gate", f"{judging.metric} {bound} {number_text(judging.limit)}: {judging.why_limit}"

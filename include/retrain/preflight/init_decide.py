@@ -1,9 +1,11 @@
 """Looks at a table and decides what a spec for it says."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cached_property
 from unicodedata import normalize
 
 from retrain.errors import SourceMismatchError
@@ -80,6 +82,12 @@ class _Look:
     def _column(self, name: str) -> Column:
         return next(each for each in self.table.columns if each.name == name)
 
+    @cached_property
+    def _twice(self) -> set[str]:
+        """Names that several columns have, in different forms of Unicode."""
+        names = Counter(_nfc(each.name) for each in self.table.columns)
+        return {name for name, times in names.items() if times > 1}
+
     def usable(self, key: Key | None) -> list[Column]:
         """Return the columns that may be features."""
         wished = self.wish.features
@@ -97,7 +105,7 @@ class _Look:
         return column.name in (self.wish.label, self.wish.label_time, key and key.name)
 
     def _why_not(self, column: Column) -> str | None:
-        if sum(_nfc(each.name) == _nfc(column.name) for each in self.table.columns) > 1:
+        if _nfc(column.name) in self._twice:
             return "two columns have this name, in different forms of Unicode; rename one"
         return unusable(column, _nfc(column.name))
 
@@ -110,7 +118,7 @@ class _Look:
         return [*_by_name(sample(self.connect, self.table, self.label, columns, self.table.rows)).values()]
 
     def read(self, key: Key) -> tuple[Counts, dict[str, Values], bool]:
-        """Count the rows, and read some, by the name of the column; and say whether these come from all over the table."""
+        """Count the rows, and read some, by the name of the column. Whether these come from all over is the last."""
         times = [each for each in self.table.columns if each.kind is Kind.TIME and each.readable]
         columns = dict.fromkeys([self.label, self._column(key.name), *times, *self.usable(key)])
         counts = count(self.connect, self.table, self.label)

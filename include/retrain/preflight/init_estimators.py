@@ -134,7 +134,8 @@ def _linear(columns: Columns) -> str:
     lines = [f"def linear({argument}) -> Pipeline:", f'    """{what}"""', f"    model = {model}"]
     if columns.all_are_numbers:
         return "\n".join([*lines, f"    return make_pipeline({_SCALED}, model)"])
-    numbers = f"make_pipeline({_SCALED})" if columns.of(*_NUMBERS) else ""
+    numbers = "numbers" if columns.of(*_NUMBERS) else ""
+    lines += [f"    numbers = make_pipeline({_SCALED})"] if numbers else []
     return "\n".join([*lines, f"    return make_pipeline(ColumnTransformer(_columns({numbers})), model)"])
 
 

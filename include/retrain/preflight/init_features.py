@@ -69,16 +69,14 @@ def subjects(columns: Sequence[Values]) -> list[str]:
     """Return the columns that name what several rows are about: a person with several orders, say."""
     found = list[str]()
     for each in columns:
-        distinct, held = len(set(each.held)), len(each.held)
-        if _names_something(each) and MOST_CATEGORIES < distinct < _MOSTLY * held:
+        if MOST_CATEGORIES < each.distinct < _MOSTLY * len(each.held) and _names_something(each):
             found.append(each.name)
     return found
 
 
 def _feature(values: Values) -> Feature:
     """Return how a model takes the column, whether or not it should."""
-    held, kind = values.held, values.column.kind
-    distinct = len(set(held))
+    held, distinct, kind = values.held, values.distinct, values.column.kind
     if kind is Kind.BOOLEAN:
         return Feature(values.name, Use.BOOLEAN, values.missing)
     if kind is not Kind.TEXT:
@@ -93,8 +91,7 @@ def _feature(values: Values) -> Feature:
 
 def _against(values: Values, feature: Feature, *, identified: bool) -> str | None:
     """Return why the column should not be a feature; None where nothing speaks against it."""
-    held = values.held
-    distinct = len(set(held))
+    held, distinct = values.held, values.distinct
     if not held:
         return f"it holds nothing in {counted(len(values.all), 'row')}"
     if distinct == 1 and (feature.use is not Use.CATEGORY or not values.missing):
@@ -121,7 +118,9 @@ def _against_text(values: Values, feature: Feature, held: Sequence[str], distinc
         return "it holds numbers as text; cast it in a query file (source.query)"
     alone = feature.use is Use.TEXT and not _is_written(held, feature.analyzer)
     if alone or (feature.use is Use.CATEGORY and _names_something(values)):
-        return f"it has {_differ(distinct, held)}, each a single word: it names a thing and tells nothing about it"
+        return (
+            f"it has {_differ(distinct, held)}, all of them single words: it names something, and tells nothing of it"
+        )
     return None
 
 

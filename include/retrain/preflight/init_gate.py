@@ -9,6 +9,7 @@ from statistics import fmean, median
 
 from retrain.preflight.init_label import Label
 from retrain.preflight.init_places import LabelTime
+from retrain.preflight.init_wish import number_text
 from retrain.spec.gate import Gate
 from retrain.spec.source import Split
 from retrain.spec.task import Task
@@ -104,8 +105,8 @@ def _threshold(labelled: int, a_day: float | None, least: float) -> tuple[int, s
         if wanted < labelled / 20:
             wanted, why = labelled / 20, f"about a twentieth of the labelled rows: lately {_round(a_day)} a day came"
     if wanted < least:
-        wanted, why = least * 1.001, f"enough for the {_GATE.tests} tests of a holdout round"
-        return min(max(labelled, 1), _up(wanted)), why
+        why = f"so that the {_GATE.tests} tests of a holdout round last until the next one opens"
+        return min(max(labelled, 1), _up(least)), why
     return min(max(labelled, 1), _nice(wanted)), why
 
 
@@ -121,15 +122,15 @@ def _of_size(labelled: int, distinct: float, judge: float, of_class: bool) -> It
         )
     elif _surely(judge) < _GATE.min_rows:
         yield (
-            f"few rows: about {_round(judge)} different ones{kind} judge, so only a large gain is seen; most verdicts "
-            "about a second model will be HOLD or INCONCLUSIVE"
+            f"few rows: about {_round(judge)} different ones{kind} judge, so that a small gain is not seen: verdicts "
+            "about a second model will often be HOLD"
         )
 
 
 def _of_times(time: LabelTime | None, now: datetime) -> Iterator[str]:
     if time is not None and now.timestamp() - max(time.times) > _RECENT * _DAY:
         newest = datetime.fromtimestamp(max(time.times), UTC).date()
-        yield f"the newest label time is {newest}: no cycle follows the first one before new rows come"
+        yield f"no row has been labelled since {newest}: see whether rows still come"
 
 
 # ── what the gate measures
@@ -140,7 +141,11 @@ def _metric(label: Label) -> tuple[str, float, str]:
     if label.task is Task.REGRESSION:
         middle = median(label.values)
         error = fmean(abs(each - middle) for each in label.values)
-        return "mae", float(f"{_BELOW * error:.3g}"), f"who always answers {middle:.3g} reaches {error:.3g}"
+        return (
+            "mae",
+            float(f"{_BELOW * error:.3g}"),
+            f"who always answers {number_text(middle)} reaches {number_text(error)}",
+        )
     first = label.shares[0]
     if label.positive is not None:
         share = label.shares[1]

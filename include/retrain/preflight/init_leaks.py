@@ -1,7 +1,7 @@
 """Finds columns that say what the label is: a model that sees one learns nothing else, and is worth nothing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from retrain.preflight.init_wish import Values, counted
@@ -14,30 +14,29 @@ _NUMBERS = (Kind.INTEGER, Kind.NUMBER)
 
 def leak(values: Values, labels: Values) -> str | None:
     """Return how a column gives the label away; None where it does not."""
+    numbers = values.column.kind in _NUMBERS and labels.column.kind in _NUMBERS
+    if values.distinct == len(values.all) and not numbers:
+        return None  # no value comes again, so none can say anything
     pairs = list(zip(values.all, labels.all, strict=True))
-    told, rows = defaultdict[Hashable, set[Hashable]](set), counted(len(pairs), "row")
-    telling = defaultdict[Hashable, set[Hashable]](set)
-    for value, label in pairs:
-        told[value].add(label)
-        telling[label].add(value)
-    one_label, one_value = _single(told), _single(telling)
-    if len(told) < 2 or len(telling) < 2:
+    told, telling = _function(pairs), _function((label, value) for value, label in pairs)
+    groups, classes = len(set(values.all)), len(set(labels.all))
+    how = None
+    if min(groups, classes) < 2:
         return None
-    if one_label and one_value and _is_more_than_chance(labels.all, len(told)):
+    if told and _is_more_than_chance(labels.all, groups):
         same = all(str(value) == str(label) for value, label in pairs)
-        return f"it {'is the label' if same else 'says the label, value for value'}, in {rows}"
-    if one_label and _is_more_than_chance(labels.all, len(told)):
-        return f"each of its {counted(len(told), 'value')} comes with one label only, in {rows}"
-    if one_value and _is_more_than_chance(values.all, len(telling)):
-        return f"it follows from the label: each has one value here, in {rows}"
-    if values.column.kind in _NUMBERS and labels.column.kind in _NUMBERS and one_label and one_value and _rises(pairs):
-        return f"it is the label on another scale: the two rise and fall together, in {rows}"
-    return None
+        how = f"each of its {counted(groups, 'value')} comes with one label only"
+        how = "it is the label" if same else "it says the label, value for value" if telling else how
+    elif telling and _is_more_than_chance(values.all, classes):
+        how = "it follows from the label: each has one value here"
+    elif numbers and told and telling and _rises(pairs):
+        how = "it is the label on another scale: the two rise and fall together"
+    return how and f"{how}, in {counted(len(pairs), 'row')}"
 
 
 def separates(values: Values, labels: Values) -> bool:
     """Return whether one bound on a number parts two classes without an error."""
-    if values.column.kind not in _NUMBERS:
+    if values.column.kind not in _NUMBERS or labels.distinct != 2:
         return False
     of_class = defaultdict[Hashable, list[Any]](list)
     for value, label in zip(values.all, labels.all, strict=True):
@@ -49,8 +48,10 @@ def separates(values: Values, labels: Values) -> bool:
     return bool(max(one) < min(other) or max(other) < min(one))
 
 
-def _single(related: dict[Hashable, set[Hashable]]) -> bool:
-    return all(len(each) == 1 for each in related.values())
+def _function(pairs: Iterable[tuple[Hashable, Hashable]]) -> bool:
+    """Return whether the second of all pairs is a function of the first."""
+    known = dict[Hashable, Hashable]()
+    return all(known.setdefault(first, second) == second for first, second in pairs)
 
 
 def _is_more_than_chance(values: Sequence[Hashable], groups: int) -> bool:

@@ -8,7 +8,7 @@ from retrain.preflight.init_estimators import Recipe
 from retrain.preflight.init_gate import Judging
 from retrain.preflight.init_label import Label
 from retrain.preflight.init_places import Key, LabelTime
-from retrain.preflight.init_wish import Feature, LeftOut, counted
+from retrain.preflight.init_wish import Feature, LeftOut, counted, number_text
 from retrain.preflight.init_yaml import Field, yaml_text
 from retrain.source.sample import Counts
 from retrain.spec.checks import Checks
@@ -49,7 +49,7 @@ def spec_text(decided: Decided, module: str) -> str:
     """Return the text of the spec. module: that of the estimators."""
     head = [
         f"Written by `retrain init` from {decided.table}. It is yours: change what you know better.",
-        "A field that is not here has its default; include/retrain/spec/ has them all, one file for each section.",
+        "A field that is not here has its default.",
         *(f"Note: {note}." for note in decided.notes[:_MOST_NOTES]),
     ]
     return yaml_text(head, [*_fields(decided, module)])
@@ -100,9 +100,9 @@ def _left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
     if left_out:
         yield "Left out:"
     for each in left_out[:_MOST_LEFT_OUT]:
-        yield f"  {each.name}: {each.why}"
+        yield f"- {each.name}: {each.why}"
     if len(left_out) > _MOST_LEFT_OUT:
-        yield f"  and {len(left_out) - _MOST_LEFT_OUT:,} more"
+        yield f"- and {len(left_out) - _MOST_LEFT_OUT:,} more"
 
 
 def _candidate(recipe: Recipe, module: str) -> Iterator[Field]:
@@ -151,7 +151,7 @@ def _positive(value: Any) -> Any:
 def described(label: Label) -> str:
     """Return what the labels are, for people."""
     if label.task is Task.REGRESSION:
-        return f"from {min(label.values):.4g} to {max(label.values):.4g}"
+        return f"from {number_text(min(label.values))} to {number_text(max(label.values))}"
     shown = [
         f"{shorten(name, 30)} {share:.0%}" for (name, _), share in zip(label.classes[:3], label.shares[:3], strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from unicodedata import normalize
 
@@ -65,14 +66,24 @@ class Values:
         """As a spec writes it: Unicode has two forms of many letters."""
         return normalize("NFC", self.column.name)
 
-    @property
+    @cached_property
     def held(self) -> list[Any]:
         """Those that are neither NULL nor NaN."""
         return [each for each in self.all if each is not None and each == each]  # noqa: PLR0124 - NaN
 
+    @cached_property
+    def distinct(self) -> int:
+        """How many different values it holds."""
+        return len(set(self.held))
+
     @property
     def missing(self) -> float:
         return 1 - len(self.held) / max(1, len(self.all))
+
+
+def number_text(number: float) -> str:
+    """Return a number for people: 22,200 or 0.375."""
+    return f"{number:,.0f}" if 1_000 <= abs(number) < 1e15 else f"{number:.3g}"
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

@@ -104,4 +104,6 @@ def _with_comment(line: str, why: str, indent: str) -> Iterator[str]:
 
 def _comment(text: str, indent: str) -> Iterator[str]:
     shortened = printable(shorten(text, _LONGEST_COMMENT))
-    yield from (f"{indent}# {line}" for line in wrap(shortened, WIDTH - len(indent) - 2, break_on_hyphens=False))
+    follow = "  " if text.startswith("- ") else ""
+    lines = wrap(shortened, WIDTH - len(indent) - 2, subsequent_indent=follow, break_on_hyphens=False)
+    yield from (f"{indent}# {line}" for line in lines)
