@@ -1,0 +1,432 @@
+"""`retrain init`: what it decides, what it leaves out, and what it refuses, on real tables."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2.extensions import make_dsn
+
+from retrain.preflight.init_spec import Decided, spec_text
+from retrain.preflight.source import hold_to_source
+from retrain.source.table import Source
+from retrain.spec.files import SpecFile, load
+from retrain.spec.task import Task
+from tests.conftest import Database
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+ROWS = (
+    "CREATE TABLE rows (id int PRIMARY KEY, a float8, b float8, label text); INSERT INTO rows "
+    "SELECT n, sin(n), cos(n), CASE WHEN sin(n) > 0.5 THEN 'yes' ELSE 'no' END FROM generate_series(1, 600) AS n; "
+)
+
+
+@pytest.fixture
+def execute(database: Database) -> Callable[[str], None]:
+    def execute(statement: str) -> None:
+        with closing(database.connect()) as session, session:
+            session.cursor().execute(statement)
+
+    return execute
+
+
+@pytest.fixture
+def run(database: Database, here: Run, tmp_path: Path) -> Run:
+    """Run `retrain init` in this process."""
+
+    def run(table: str = "rows", label: str = "label", *words: str, dsn: str = database.dsn) -> Done:
+        return here("init", "--table", table, "--label", label, "--source", dsn, "--into", tmp_path, *words)
+
+    return run
+
+
+@pytest.fixture
+def made(run: Run, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run it, and return what it decided."""
+
+    def made(*words: str) -> dict[str, Any]:
+        done = run(*words, "--json") if words else run("rows", "label", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return made
+
+
+def spec_of(made: dict[str, Any]) -> SpecFile:
+    return load(made["files"]["spec"])
+
+
+def left_out(made: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["why"] for each in made["left_out"]}
+
+
+# ── what it prints and writes
+
+
+def test_people_read_what_was_decided_and_the_next_command_works(
+    execute: Callable[[str], None], run: Run, here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(ROWS)
+    done = run("rows", "label", "--model", "first model")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == {"first_model.yaml", "first_model_estimators.py"}
+    said = " ".join(done.stdout.split())
+    assert "label label: 2 classes: no 67%, yes 33%" in said
+    assert "key id: the primary key" in said
+    assert "label time none: there is no column with a time" in said
+    assert f"put {tmp_path} on their Python path" in said
+    *_, command = done.stdout.splitlines()
+    assert command.startswith(f"  PYTHONPATH={tmp_path} retrain check {tmp_path} --source ")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    checked = here("check", tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_spec_says_why_each_value_is_there_and_no_default(execute: Callable[[str], None], made: Any) -> None:
+    execute(ROWS)
+    text = spec_of(made()).path.read_text()
+    assert "  key: id  # the primary key\n" in text
+    assert '  positive: "yes"  # the rarer class, 33.2% of the labelled rows\n' in text
+    for default in ("task:", "trust:", "mode:", "alpha", "validation", "connection"):
+        assert default not in text
+
+
+def test_the_password_is_not_printed(execute: Callable[[str], None], run: Run, database: Database) -> None:
+    execute(ROWS)
+    done = run(dsn=f"{database.dsn} password=correct-horse")
+    assert done.returncode == 0
+    assert "correct-horse" not in done.stdout
+    assert "PGPASSWORD=… PYTHONPATH=" in done.stdout
+
+
+def test_libpqs_variables_name_the_database(
+    execute: Callable[[str], None], here: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(ROWS)
+    with closing(database.connect()) as session:
+        info = session.info.dsn_parameters
+    for name, value in (("PGHOST", info["host"]), ("PGUSER", info["user"]), ("PGDATABASE", info["dbname"])):
+        monkeypatch.setenv(name, value)
+    done = here("init", "--table", "rows", "--label", "label", "--into", tmp_path)
+    assert done.returncode == 0
+    assert "--source ''" in done.stdout
+
+
+def test_the_connection_that_is_named_stands_in_the_spec(execute: Callable[[str], None], made: Any) -> None:
+    execute(ROWS)
+    assert spec_of(made("rows", "label", "--connection", "warehouse")).spec.source.connection == "warehouse"
+
+
+# ── what it decides
+
+
+def test_names_that_yaml_or_sql_must_quote_are_quoted(
+    execute: Callable[[str], None], made: Any, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A spec cannot name a table that has a blank: a query file does."""
+    execute(
+        'CREATE SCHEMA "My Schema"; CREATE TABLE "My Schema"."판매 목록.x" ("User ID" int PRIMARY KEY, "no" float8, '
+        '"select" float8, "a: b, #c" float8, "it\'s" float8, "say ""hi""" float8, '
+        '"줄\n바꿈" float8, "null" boolean, "예?" text, '
+        '"12" int); INSERT INTO "My Schema"."판매 목록.x" '
+        "SELECT n, sin(n), cos(n), sin(2 * n), sin(3 * n), sin(4 * n), sin(5 * n), n % 3 = 0, "
+        "CASE WHEN sin(n) > 0 THEN '예' ELSE '아니오' END, n % 7 FROM generate_series(1, 600) AS n"
+    )
+    found = made('"My Schema"."판매 목록.x"', "예?")
+    file = spec_of(found)
+    assert file.path.name == "판매_목록_x.yaml"
+    assert file.spec.model == "판매 목록.x"
+    assert file.spec.source.query == "판매_목록_x.sql"
+    assert file.spec.source.features == (
+        "no", "select", "a: b, #c", "it's", 'say "hi"', "줄\n바꿈", "null", "12",
+    )  # fmt: skip
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = Source(database.connect, file.spec.source, file.sql)
+    assert [each.text for each in hold_to_source(file.spec, source) if each.fault] == []
+
+
+def test_a_column_that_says_the_label_is_left_out(execute: Callable[[str], None], made: Any) -> None:
+    execute(
+        ROWS + "ALTER TABLE rows ADD same text, ADD code int, ADD refusal text, ADD near int; "
+        "UPDATE rows SET same = label, code = CASE label WHEN 'yes' THEN 7 ELSE 9 END, "
+        "refusal = CASE WHEN label = 'no' THEN 'reason ' || id % 3 END, "
+        "near = CASE WHEN (label = 'yes') = (id % 50 > 0) THEN 1 ELSE 0 END"
+    )
+    found = made()
+    assert left_out(found) == {
+        "same": "it is the label, in 600 rows",
+        "code": "it says the label, value for value, in 600 rows",
+        "refusal": "each of its 4 values comes with one label only, in 600 rows",
+    }
+    assert "  # - same: it is the label, in 600 rows\n" in spec_of(found).path.read_text()
+
+
+def test_a_number_on_another_scale_than_the_label_is_left_out(execute: Callable[[str], None], made: Any) -> None:
+    execute(
+        ROWS + "ALTER TABLE rows ADD y float8, ADD cents float8; UPDATE rows SET y = exp(a + b); "
+        "UPDATE rows SET cents = y * 100 + 3"
+    )
+    found = made("rows", "y")
+    assert found["task"] == Task.REGRESSION
+    assert "the label on another scale" in left_out(found)["cents"]
+
+
+def test_ids_times_and_what_holds_nothing_are_left_out(execute: Callable[[str], None], made: Any) -> None:
+    execute(
+        ROWS + "ALTER TABLE rows ADD serial_no serial, ADD mail text, ADD born date, ADD same int DEFAULT 3, "
+        "ADD extra json DEFAULT '{}', ADD day text, ADD amount text, ADD nothing text, ADD running int, "
+        "ADD region_id int, ADD account_id int; "
+        "UPDATE rows SET mail = 'a' || id || '@example.org', born = '2000-01-01', "
+        "day = date '2026-01-01' + id, amount = id * 1.5, running = 10000 - id, region_id = id % 5, "
+        "account_id = id % 200"
+    )
+    found = made()
+    assert [(each["name"], each["use"]) for each in found["features"]] == [
+        ("a", "number"), ("b", "number"), ("region_id", "code"),
+    ]  # fmt: skip
+    assert set(left_out(found)) == {
+        "serial_no", "mail", "born", "same", "extra", "day", "amount", "nothing", "running", "account_id",
+    }  # fmt: skip
+    assert "keep them together: write source.group: account_id" in " ".join(found["notes"])
+
+
+def test_texts_are_cut_as_their_script_wants(execute: Callable[[str], None], made: Any) -> None:
+    execute(
+        ROWS + "ALTER TABLE rows ADD english text, ADD korean text, ADD japanese text, ADD plan text; "
+        "UPDATE rows SET english = 'a note about ' || md5(id::text), korean = '한국어로 쓴 글 ' || id, "
+        "japanese = '日本語で書かれた文章' || id, plan = 'plan ' || id % 3"
+    )
+    found = made()
+    assert {each["name"]: each["use"] for each in found["features"]} == {
+        "a": "number", "b": "number", "english": "text", "korean": "text", "japanese": "text", "plan": "category",
+    }  # fmt: skip
+    text = Path(found["files"]["estimators"]).read_text()
+    assert 'TEXTS = {"english": "word", "korean": "char_wb", "japanese": "char"}' in text
+
+
+def test_the_time_when_a_row_was_made_is_the_label_time_only_where_rows_come_with_their_label(
+    execute: Callable[[str], None], made: Any
+) -> None:
+    execute(ROWS + "ALTER TABLE rows ADD created_at timestamptz DEFAULT now() - interval '1 day'")
+    assert made()["label_time"] == "created_at"
+    execute("INSERT INTO rows VALUES (1000, 1, 1, NULL)")
+    found = made("rows", "label", "--model", "second")
+    assert found["label_time"] is None
+    assert "nothing says that created_at is when a row was labelled" in found["label_time_why"]
+    assert made("rows", "label", "--model", "third", "--label-time", "created_at")["label_time"] == "created_at"
+
+
+def test_a_label_time_in_the_future_is_not_taken(execute: Callable[[str], None], made: Any, run: Run) -> None:
+    execute(ROWS + "ALTER TABLE rows ADD labelled_at timestamptz DEFAULT now() + interval '9 days'")
+    assert "it lies in the future in 600 rows of 600" in made()["label_time_why"]
+    refused = run("rows", "label", "--model", "other", "--label-time", "labelled_at")
+    assert refused.returncode == 1
+    assert "cannot be the label time: it lies in the future" in refused.stderr
+
+
+def test_a_time_without_a_zone_is_one_of_the_databases(
+    execute: Callable[[str], None], made: Any, database: Database
+) -> None:
+    execute(
+        ROWS + "ALTER TABLE rows ADD labelled_at timestamp DEFAULT now() - interval '9 days'; "
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = ''Asia/Seoul''', current_database()); END $$"
+    )
+    source = spec_of(made()).spec.source
+    assert (source.label_time, source.time_zone) == ("labelled_at", "Asia/Seoul")
+
+
+def test_the_threshold_is_a_week_of_rows(execute: Callable[[str], None], made: Any) -> None:
+    execute(
+        "CREATE TABLE rows (id int PRIMARY KEY, a float8, label text, labelled_at timestamptz); INSERT INTO rows "
+        "SELECT n, sin(n), CASE WHEN random() < 0.5 THEN 'yes' ELSE 'no' END, now() - n * interval '5 min' "
+        "FROM generate_series(1, 9000) AS n"
+    )
+    found = made()
+    assert found["threshold_rows"] == 2000
+    assert "  rows: 2000  # about a week: lately 288 a day came\n" in spec_of(found).path.read_text()
+
+
+def test_a_label_of_few_whole_numbers_is_classes_unless_a_person_says_otherwise(
+    execute: Callable[[str], None], made: Any
+) -> None:
+    execute(ROWS + "ALTER TABLE rows ADD stars int; UPDATE rows SET stars = 1 + id % 5")
+    assert made("rows", "stars")["task"] == Task.CLASSIFICATION
+    found = made("rows", "stars", "--task", "regression", "--model", "other")
+    assert (found["task"], found["metric"]) == (Task.REGRESSION, "mae")
+
+
+def test_only_the_features_that_are_named_are_learnt_from_and_what_speaks_against_one_is_said(
+    execute: Callable[[str], None], made: Any
+) -> None:
+    execute(ROWS + "ALTER TABLE rows ADD same text; UPDATE rows SET same = label")
+    found = made("rows", "label", "--features", "b,same")
+    assert [each["name"] for each in found["features"]] == ["b", "same"]
+    assert found["left_out"] == []
+    assert "same is a feature because --features names it, but it is the label, in 600 rows" in found["notes"]
+
+
+def test_a_view_needs_the_name_of_its_key(execute: Callable[[str], None], made: Any, run: Run) -> None:
+    execute(ROWS + "CREATE VIEW seen AS SELECT * FROM rows WHERE id > 100")
+    refused = run("seen", "label")
+    assert refused.returncode == 1
+    assert "seen: has no column that identifies a row, as it is a view; name the column" in refused.stderr
+    assert "--key id could be it" in refused.stderr
+    assert made("seen", "label", "--key", "id")["key"] == "id"
+
+
+def test_a_large_table_is_sampled_and_counted(execute: Callable[[str], None], made: Any) -> None:
+    """Its rows stand in the order of their labels: the first ten thousand have one class."""
+    execute(
+        "CREATE TABLE rows (id int PRIMARY KEY, a float8, label boolean); INSERT INTO rows "
+        "SELECT n, sin(n), n > 60000 FROM generate_series(1, 80000) AS n; ANALYZE rows"
+    )
+    found = made()
+    assert found["classes"] == [{"label": "false", "rows": 60_000}, {"label": "true", "rows": 20_000}]
+    assert found["rows"]["exact"]
+    assert 8_000 < found["rows"]["sampled"] < 12_000
+
+
+def test_a_table_that_is_too_large_to_count_is_estimated(
+    execute: Callable[[str], None], made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrain.source.sample._MOST_COUNTED", 1_000)
+    execute(
+        "CREATE TABLE rows (id int PRIMARY KEY, a float8, label boolean); INSERT INTO rows "
+        "SELECT n, sin(n), CASE WHEN n % 2 = 0 THEN n % 3 = 0 END FROM generate_series(1, 40000) AS n; ANALYZE rows"
+    )
+    found = made()
+    assert not found["rows"]["exact"]
+    assert found["rows"]["labelled"] == pytest.approx(20_000, rel=0.1)
+    assert any("are estimates" in each for each in found["notes"])
+
+
+# ── what it refuses
+
+
+@pytest.mark.parametrize(
+    ("statement", "words", "fault"),
+    [
+        (
+            "ALTER TABLE rows DROP CONSTRAINT rows_pkey",
+            (),
+            "it has no unique index; name the column that identifies a row: --key id could be it",
+        ),
+        (
+            "ALTER TABLE rows DROP CONSTRAINT rows_pkey; UPDATE rows SET id = id % 9",
+            (),
+            'run ALTER TABLE "rows" ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
+        ),
+        (
+            "ALTER TABLE rows DROP CONSTRAINT rows_pkey; UPDATE rows SET id = id % 9; "
+            "ALTER TABLE rows ADD day int; UPDATE rows SET day = n FROM (SELECT ctid AS at, row_number() OVER () AS n "
+            "FROM rows) AS x WHERE ctid = at; UPDATE rows SET day = day / 2; DELETE FROM rows WHERE ctid NOT IN "
+            "(SELECT min(ctid) FROM rows GROUP BY id, day); ALTER TABLE rows ADD PRIMARY KEY (id, day)",
+            (),
+            """make a view that has concat_ws('-', "id", "day") AS row_id""",
+        ),
+        ("UPDATE rows SET label = NULL", (), "rows.label: no row has a label: it is NULL, or empty, in 600 rows"),
+        ("UPDATE rows SET label = ' '", (), "rows.label: no row has a label: it is NULL, or empty, in 600 rows"),
+        ("UPDATE rows SET label = 'no'", (), "rows.label: has one value in every row with a label, 'no'"),
+        ("UPDATE rows SET label = md5(id::text)", (), "rows.label: has 600 different values or more in 600 rows"),
+        ("", ("--task", "regression"), "is not a number, so the task cannot be regression"),
+        ("", ("--key", "idd"), "--key 'idd': rows has no such column; did you mean 'id'?"),
+        ("", ("--key", "a", "--label-time", "b"), "--label-time 'b': is of type double precision, not a time"),
+        ("", ("--features", "a,label"), "--features 'label': is the label; leave it out"),
+        ("UPDATE rows SET a = 1", ("--key", "a"), "rows.a: has the same value in two of 600 rows, so it is not a key"),
+        ("UPDATE rows SET a = 1, b = NULL", (), "has no column that a model should learn from (a: it has one value"),
+        ("", ("--model", "a/b"), "--model: model = "),
+        ("", ("--into", "nowhere"), "--into nowhere: is not a folder"),
+    ],
+)  # fmt: skip
+def test_what_no_model_can_be_made_of_is_refused_with_its_remedy(
+    execute: Callable[[str], None], run: Run, tmp_path: Path, statement: str, words: tuple[str, ...], fault: str
+) -> None:
+    execute(ROWS + statement)
+    refused = run("rows", "label", *words)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert fault in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_or_a_label_that_is_not_there_is_refused_with_the_nearest_names(
+    execute: Callable[[str], None], run: Run
+) -> None:
+    execute('CREATE SCHEMA sales; CREATE TABLE sales."Customers" (id int PRIMARY KEY, won bool); ' + ROWS)
+    for table, label, fault in (
+        ("customer", "won", "customer: there is no such table; did you mean 'sales.Customers'?"),
+        ("sales.customers", "won", "sales.customers: there is no such table; did you mean 'sales.Customers'?"),
+        ("row", "label", "row: there is no such table; did you mean 'rows'"),
+        ("rows", "Label", "--label 'Label': rows has no such column; did you mean 'label'?"),
+        ("rows", "zzz", "--label 'zzz': rows has no such column; it has id, a, b, label"),
+        ("a.b.c", "x", "--table 'a.b.c': is not a table's name"),
+    ):
+        refused = run(table, label)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith(fault)
+
+
+def test_a_role_without_rights_is_told_which(execute: Callable[[str], None], run: Run, database: Database) -> None:
+    execute("CREATE SCHEMA hr; " + ROWS + "ALTER TABLE rows SET SCHEMA hr; CREATE ROLE watcher LOGIN")
+    try:
+        dsn = make_dsn(database.dsn, user="watcher")
+        faults = []
+        for statement in ("", "GRANT USAGE ON SCHEMA hr TO watcher", "GRANT SELECT (id, a) ON hr.rows TO watcher"):
+            if statement:
+                execute(statement)
+            refused = run("hr.rows", "label", dsn=dsn)
+            assert refused.returncode == 1
+            faults.append(refused.stderr)
+        assert 'permission denied for schema hr; let this role read the table: GRANT USAGE ON SCHEMA "hr"' in faults[0]
+        assert 'may not read any of its columns; run GRANT SELECT ON "hr"."rows" TO "watcher"' in faults[1]
+        assert 'may not read it; run GRANT SELECT ("label") ON "hr"."rows" TO "watcher"' in faults[2]
+        execute("GRANT SELECT (label) ON hr.rows TO watcher")
+        done = run("hr.rows", "label", "--json", dsn=dsn)
+        assert left_out(json.loads(done.stdout)) == {"b": "this role may not read it"}
+    finally:
+        execute("DROP OWNED BY watcher; DROP ROLE watcher")
+
+
+@pytest.mark.parametrize("name", ["rows.yaml", "rows_estimators.py"])
+def test_a_file_that_is_there_is_not_written_over_and_the_database_is_not_asked(
+    here: Run, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("mine")
+    refused = here("init", "--table", "rows", "--label", "x", "--into", tmp_path, "--source", "host=/nowhere")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"{tmp_path}: holds {name} already")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_both_files_are_written_or_none(
+    execute: Callable[[str], None], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else writes the spec while the table is looked at."""
+    execute(ROWS)
+
+    def meanwhile(decided: Decided, module: str) -> str:
+        (tmp_path / "rows.yaml").write_text("theirs")
+        return spec_text(decided, module)
+
+    monkeypatch.setattr("retrain.preflight.init.spec_text", meanwhile)
+    refused = run()
+    assert refused.returncode == 1
+    assert "cannot be written into: " in refused.stderr
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("rows.yaml", "theirs")]
+
+
+def test_a_database_that_cannot_be_reached_is_one_line(run: Run) -> None:
+    refused = run(dsn="host=127.0.0.1 port=1 password=correct-horse")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("rows: connection to server at ")
+    assert "correct-horse" not in refused.stderr
+
+
+def test_nothing_is_written_to_the_database(execute: Callable[[str], None], run: Run, database: Database) -> None:
+    execute(ROWS)
+    assert run(dsn=make_dsn(database.dsn, options="-c default_transaction_read_only=on")).returncode == 0
