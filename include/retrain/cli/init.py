@@ -36,9 +36,7 @@ def init(
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="name in the registry; default: that of the table")
     ] = None,
-    into: Annotated[
-        Path, typer.Option("--into", metavar="FOLDER", help="where the files are written; default: here")
-    ] = Path(),
+    into: Annotated[Path, typer.Option("--into", metavar="FOLDER", help="where the files are written")] = Path(),
     features: Annotated[
         list[str] | None,
         typer.Option("--features", metavar="COLUMN", help="learn from these alone; once for each, or between commas"),

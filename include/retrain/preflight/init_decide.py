@@ -131,7 +131,8 @@ class _Look:
                 f"{counted(counts.unlabelled, 'row')}; wait until some have one, or name another column{hidden}"
             )
         if not counts.exact:
-            counts = replace(counts, labelled=max(counts.labelled, len(rows[self.label.name].all)))
+            labelled = max(read.labelled or counts.labelled, len(read.rows))
+            counts = replace(counts, labelled=labelled, unlabelled=max(0, self.table.rows - labelled))
         return counts, rows, read.drawn
 
     def classes(self, labels: Values) -> list[tuple[object, int]] | None:
@@ -146,7 +147,7 @@ class _Look:
         if not counts.exact:
             yield "the numbers of rows and classes are estimates, as counting so many takes long"
         if not drawn:
-            yield f"only its first rows were looked at, as a {self.table.kind} cannot give some from all over"
+            yield f"only the first rows of the {self.table.kind} were looked at: others may differ"
         if self.table.hides_rows:
             yield "row-level security is active for this role: rows that it may not see do not count"
         if counts.empty is None:

@@ -45,6 +45,8 @@ class Sample:
     """Each with a value for each column."""
     drawn: bool
     """Whether they come from all over the table, and not from its beginning."""
+    labelled: int | None
+    """About how many labelled rows there are, as far as this sample can tell."""
 
 
 def count(connect: Connect, table: Catalogue, label: Column) -> Counts:
@@ -75,18 +77,24 @@ def classes(connect: Connect, table: Catalogue, label: Column, at_most: int) -> 
 def sample(connect: Connect, table: Catalogue, label: Column, columns: Sequence[Column], labelled: int) -> Sample:
     """Read some labelled rows. labelled: about how many there are. Raises SourceError where these take too long."""
     most = max(LEAST_ROWS, min(MOST_ROWS, MOST_VALUES // len(columns)))
-    if table.can_be_sampled and labelled > most:
-        rows = _asked(connect, table, _selected(table, label, columns, 2 * most, share=most / labelled), SECONDS)
-        # An estimate may be far off, and the pages that are drawn may hold no labelled row.
-        if rows is not None and len(rows) >= min(LEAST_ROWS, labelled // 2):
-            return Sample(tuple(columns), rows, drawn=True)
+    share = most / max(1, labelled)
+    while table.can_be_sampled and share < 1:
+        rows = _asked(connect, table, _selected(table, label, columns, 2 * most, share), SECONDS)
+        if rows is None:
+            break
+        if len(rows) >= LEAST_ROWS:
+            known = round(len(rows) / share) if len(rows) < 2 * most else None
+            return Sample(tuple(columns), rows, drawn=True, labelled=known)
+        # There are fewer than was estimated, before the first ANALYZE say.
+        share *= min(100, most / max(1, len(rows)))
     rows = _asked(connect, table, _selected(table, label, columns, most), SECONDS)
     if rows is None:
         raise SourceError(
             f"{table.name}: {most:,} rows with a label could not be read within {SECONDS} s; name a view or a "
             "table with fewer rows"
         )
-    return Sample(tuple(columns), rows, drawn=len(rows) < most)
+    whole = len(rows) < most
+    return Sample(tuple(columns), rows, drawn=whole, labelled=len(rows) if whole else None)
 
 
 def _selected(
