@@ -55,7 +55,7 @@ def decide(
         query=query,
         connection=wish.connection,
         counts=counts,
-        key=key,
+        key=replace(key, name=_nfc(key.name)),
         label=label,
         time=time,
         no_time=no_time,

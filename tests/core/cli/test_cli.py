@@ -283,7 +283,7 @@ def test_the_help_names_every_command_without_control_characters(here, monkeypat
 
     assert (shown.returncode, shown.stderr) == (0, "")
     listed = re.findall(r"^  ([a-z]+)  ", shown.stdout, re.MULTILINE)
-    assert listed == ["check", "migrate", "forget", "report", "judge"]
+    assert listed == ["init", "check", "migrate", "forget", "report", "judge"]
     assert "\x1b" not in shown.stdout
 
 
