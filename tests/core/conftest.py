@@ -31,6 +31,7 @@ from retrain.cycle.threshold import Sensed
 from retrain.cycle.train import train
 from retrain.ledger.ledger import Ledger
 from retrain.models.sandbox import Sandbox
+from retrain.preflight import source as preflight
 from retrain.production import adoption
 from retrain.production.adoption import Trust
 from retrain.production.registry import Registry
@@ -193,7 +194,7 @@ def _wait_for(address: str) -> None:
 def one_fresh_process() -> Iterator[None]:
     """One sandbox for all tests, as its start takes two seconds; each question still goes to a new fork of it."""
     with Sandbox() as process, pytest.MonkeyPatch.context() as patch:
-        for module in (measure, adoption):
+        for module in (measure, adoption, preflight):
             patch.setattr(module, "Sandbox", lambda: nullcontext(process))
         yield
 

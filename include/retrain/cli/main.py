@@ -14,6 +14,7 @@ from retrain.cli.doctor import doctor
 from retrain.cli.forget import forget
 from retrain.cli.freeze import freeze
 from retrain.cli.history import history
+from retrain.cli.init import init
 from retrain.cli.judge import BAD_INPUT, judge
 from retrain.cli.migrate import migrate
 from retrain.cli.production_at import production_at
@@ -27,6 +28,7 @@ _UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter
 
 COMMANDS = (
     doctor,
+    init,
     check,
     audit,
     judge,

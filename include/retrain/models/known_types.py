@@ -13,7 +13,7 @@ _NAMES = {
     "functools": "partial",  # what it calls must be trusted by its own name
     "lightgbm.basic": "Booster",
     "lightgbm.sklearn": "LGBMClassifier LGBMRanker LGBMRegressor",
-    "numpy": "clip dtype mean median nan_to_num",
+    "numpy": "clip dtype mean median nan_to_num ravel",
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",
     "scipy.interpolate._bsplines": "BSpline",
     "scipy.sparse._csr": "csr_array csr_matrix",

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg2 import sql
+
 MANY_ROWS = 100_000
 """With fewer rows, reading the whole table takes only a few milliseconds."""
 
@@ -31,8 +33,16 @@ class CountPlan:
         return text if self.indexed else f"{text}, about {self.rows:,} rows; {self.remedy}"
 
 
+def explained(cursor: Any, statement: sql.Composable) -> dict[str, Any]:
+    """Return the plan of a statement, which is not run, in the form of `EXPLAIN (FORMAT JSON)`."""
+    cursor.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(statement))
+    ((plans,),) = cursor.fetchall()
+    plan: dict[str, Any] = plans[0]["Plan"]
+    return plan
+
+
 def leaves(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the scans of a plan in the form of `EXPLAIN (FORMAT JSON)`."""
+    """Yield the scans of a plan."""
     children = plan.get("Plans", [])
     if not children or plan["Node Type"] == "Bitmap Heap Scan":
         # The index of a bitmap scan is named in the node below it.

@@ -19,9 +19,9 @@ from retrain.spec.source import SourceSpec
 LABEL_TIME = pa.timestamp("us", tz="UTC")
 
 # Columns of these PostgreSQL types (by OID) keep their type; every other column is read as text.
-_INTEGERS, _FLOATS, _BOOL = {20, 21, 23}, {700, 701, 1700}, 16
-_ZONED = 1184
-_TIMES = {1082, 1114, _ZONED}
+INTEGERS, FLOATS, BOOL = {20, 21, 23}, {700, 701, 1700}, 16
+ZONED = 1184
+TIMES = {1082, 1114, ZONED}
 _TYPE_NAMES = {1082: "date", 1114: "timestamp without time zone"}
 
 
@@ -60,7 +60,7 @@ class Layout:
 
     @property
     def key_is_number(self) -> bool:
-        return self.types[self.spec.key] in _INTEGERS
+        return self.types[self.spec.key] in INTEGERS
 
     @property
     def key_order(self) -> sql.Composable:
@@ -72,13 +72,9 @@ class Layout:
     def labelled(self) -> sql.Composable:
         """The condition that a row has a label. It serves counts, snapshots and the index that is suggested."""
         label, type_ = self.identifier(self.spec.label), self.types[self.spec.label]
-        condition = sql.SQL("{} IS NOT NULL").format(label)
-        if self.spec.empty_label != "unlabelled" or type_ in _INTEGERS or type_ == _BOOL:
-            return condition
-        if type_ in _FLOATS:
-            return sql.SQL("{} AND {} <> 'NaN'").format(condition, label)
-        blank = WHITE_SPACE if self.utf8 else "".join(each for each in WHITE_SPACE if each.isascii())
-        return sql.SQL("{} AND btrim({}::text, {}) <> ''").format(condition, label, sql.Literal(blank))
+        if self.spec.empty_label != "unlabelled":
+            return sql.SQL("{} IS NOT NULL").format(label)
+        return filled(label, type_, utf8=self.utf8)
 
     @cached_property
     def time(self) -> sql.Composable:
@@ -86,13 +82,13 @@ class Layout:
         name = self.spec.label_time
         if name is None:
             return sql.SQL("NULL::timestamptz")
-        if self.types[name] == _ZONED:
+        if self.types[name] == ZONED:
             return self.identifier(name)
         return sql.SQL("({}::timestamp AT TIME ZONE {})").format(self.identifier(name), self._zone)
 
     def bound(self, time: sql.Composable) -> sql.Composable:
         """Return a time, a `timestamptz`, in the type of the label time: so PostgreSQL finds it in the index."""
-        if self.spec.label_time is None or self.types[self.spec.label_time] == _ZONED:
+        if self.spec.label_time is None or self.types[self.spec.label_time] == ZONED:
             return time
         return sql.SQL("({}::timestamptz AT TIME ZONE {})").format(time, self._zone)
 
@@ -115,7 +111,7 @@ class Layout:
     def columns(self) -> dict[str, tuple[sql.Composable, pa.DataType]]:
         """The SQL expression and the Arrow type of each column of a snapshot, by its name there."""
         spec = self.spec
-        if spec.label_time is not None and self.types[spec.label_time] not in _TIMES:
+        if spec.label_time is not None and self.types[spec.label_time] not in TIMES:
             raise SourceMismatchError(f"{self.table}: {spec.label_time!r} is not a time; cast it in a query file")
         columns = {
             "key": self._text(spec.key),
@@ -135,14 +131,14 @@ class Layout:
     def is_value(self, name: str, value: str) -> sql.Composable:
         """The condition that a column has this value, spelled."""
         column = self.identifier(name)
-        if self.types[name] in _INTEGERS | _FLOATS:
+        if self.types[name] in INTEGERS | FLOATS:
             place = code(value, ("0", "1"))
             try:
                 number = float(value) if place is None else float(place)
             except ValueError:
                 return sql.SQL("FALSE")
             return sql.SQL("{}::float8 = {}").format(column, sql.Literal(number))
-        if self.types[name] == _BOOL:
+        if self.types[name] == BOOL:
             classes = ("false", "true")
             place = code(value, classes)
             return sql.SQL("{}::text = {}").format(column, sql.Literal(value if place is None else classes[place]))
@@ -155,22 +151,36 @@ class Layout:
             "SELECT oid, format_type(oid, NULL) FROM pg_type WHERE oid = ANY(%s) AND typcategory NOT IN ('S', 'E')",
             ([self.types[name] for name in self.spec.features],),
         )
-        kept = _INTEGERS | _FLOATS | {_BOOL}
+        kept = INTEGERS | FLOATS | {BOOL}
         others = {oid: words for oid, words in cursor.fetchall() if oid not in kept}
         return [(name, others[self.types[name]]) for name in self.spec.features if self.types[name] in others]
 
     def _typed(self, name: str) -> tuple[sql.Composable, pa.DataType]:
         column, type_ = self.identifier(name), self.types[name]
-        if type_ in _INTEGERS:
+        if type_ in INTEGERS:
             return column, pa.int64()
-        if type_ in _FLOATS:
+        if type_ in FLOATS:
             return sql.SQL("{}::float8").format(column), pa.float64()
-        if type_ == _BOOL:
+        if type_ == BOOL:
             return column, pa.bool_()
         return self._text(name)
 
     def _text(self, name: str) -> tuple[sql.Composable, pa.DataType]:
         return sql.SQL("{}::text").format(self.identifier(name)), pa.string()
+
+
+def filled(column: sql.Composable, type_: int, *, utf8: bool) -> sql.Composable:
+    """The condition that a column holds something: it is not NULL, not NaN, and not a text of nothing but white space.
+
+    type_: its OID. utf8: as in `Layout`.
+    """
+    condition = sql.SQL("{} IS NOT NULL").format(column)
+    if type_ in INTEGERS or type_ == BOOL:
+        return condition
+    if type_ in FLOATS:
+        return sql.SQL("{} AND {} <> 'NaN'").format(condition, column)
+    blank = WHITE_SPACE if utf8 else "".join(each for each in WHITE_SPACE if each.isascii())
+    return sql.SQL("{} AND btrim({}::text, {}) <> ''").format(condition, column, sql.Literal(blank))
 
 
 def names_there(cursor: Any, spec: SourceSpec, relation: sql.Composable) -> list[str]:

@@ -11,7 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from retrain.source.columns import ALSO, KEY_ORDER, NUMBERS, SINCE, TAKEN_AT, TEXT, names_to_bytes
-from retrain.source.count_plan import CountPlan, described, is_bounded_by, leaves, reads_all
+from retrain.source.count_plan import CountPlan, described, explained, is_bounded_by, leaves, reads_all
 from retrain.source.layout import Layout, names_there
 from retrain.source.session import PATIENCE, reading, source_error
 from retrain.source.stream import selected
@@ -79,12 +79,12 @@ class Source:
         """Return the plan by which new rows are counted; the count itself is not run."""
         with self._transaction() as cursor:
             layout = self._layout(cursor)
-            rows = _explained(cursor, sql.SQL("SELECT 1 FROM {}").format(self._relation))["Plan Rows"]
+            rows = explained(cursor, sql.SQL("SELECT 1 FROM {}").format(self._relation))["Plan Rows"]
             indexable = self._kind(cursor) in _INDEXABLE
             if indexable:
                 # PostgreSQL scans a small table even where it has the index; this makes the plan show the index.
                 cursor.execute("SET LOCAL enable_seqscan = off")
-            plan = _explained(cursor, self._count(layout, datetime.now(UTC), at_most=1000))
+            plan = explained(cursor, self._count(layout, datetime.now(UTC), at_most=1000))
             return CountPlan(
                 scans=described(plan),
                 rows=int(rows),
@@ -254,13 +254,6 @@ class Source:
     def _transaction(self) -> Iterator[Any]:
         with closing(self._session()) as session, reading(session, self._name, self._patience) as cursor:
             yield cursor
-
-
-def _explained(cursor: Any, statement: sql.Composable) -> dict[str, Any]:
-    cursor.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(statement))
-    ((plans,),) = cursor.fetchall()
-    plan: dict[str, Any] = plans[0]["Plan"]
-    return plan
 
 
 def _relation(source: SourceSpec, query: str | None) -> sql.Composable:
