@@ -55,6 +55,9 @@ class FakeTracker(FakeRuns):
         self._models_of: dict[str, set[str]] = defaultdict(set)
         self._models: dict[str, _Model] = {}
 
+    def clock(self) -> datetime | None:
+        return datetime.now(UTC)
+
     def check(self) -> None:
         pass
 

@@ -122,6 +122,12 @@ ROOMS = (
         "spec, source, snapshots, ledger, tracker, cycle, retrain_airflow.compat",
         "airflow, psycopg2",
     ),
+    guest(
+        "probes",
+        "what `retrain doctor` looks at in Airflow itself",
+        "spec, preflight, retrain_airflow.compat, retrain_airflow.hooks",
+        "airflow, sqlalchemy",
+    ),
     guest("metrics", "what monitoring sees, through Airflow's own metrics", "retrain_airflow.compat", "airflow"),
     guest(
         "triggers",

@@ -50,6 +50,7 @@ def test_the_wheel_names_what_airflow_and_the_shell_look_for(wheel: zipfile.ZipF
         "console_scripts": {"retrain": "retrain.cli.main:main"},
         "apache_airflow_provider": {"provider_info": "retrain_airflow.provider:get_provider_info"},
         "airflow.plugins": {"retrain": "retrain_airflow.plugin:RetrainPlugin"},
+        "retrain.probes": {"airflow": "retrain_airflow.probes:look"},
         "retrain.stores": {"airflow": "retrain_airflow.hooks.retrain:for_commands"},
     }
 
