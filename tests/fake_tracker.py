@@ -249,6 +249,9 @@ class FakeTracker(FakeRuns):
             raise TrackerError(f"model {model_name!r} has no version {version or stage}")
         return found[-1]
 
+    def versions_of(self, model: RegisteredModel) -> list[ModelVersion]:
+        return self.list_model_versions(model.name)
+
     def list_model_versions(self, model_name: str) -> list[ModelVersion]:
         model = known(self._models, model_name, "model")
         owned = [

@@ -27,7 +27,7 @@ from retrain.source.table import Source
 from retrain.spec import files as spec_files
 from retrain.tracker.client import ExperimentTracker
 from retrain_airflow import assets
-from retrain_airflow.dags import rollback
+from retrain_airflow.dags import trigger_form
 from retrain_airflow.notifiers.incident import IncidentNotifier
 from retrain_airflow.operators.rollback import RollbackOperator
 from tests.airflow.conftest import DAG_FILE, Model, toy_spec
@@ -161,7 +161,7 @@ def test_a_model_whose_spec_has_gone_is_told_with_those_that_there_are(model: Ma
     with pytest.raises(
         SpecError, match=f"model = 'gone': no spec has this model; those that can be read: '{toy.name}'"
     ):
-        rollback._path_of(toy.path.parent, "gone")
+        trigger_form.path_of(toy.path.parent, "gone")
 
 
 def test_where_nothing_is_in_production_there_is_nothing_to_take_back(model: Make, tracker: ExperimentTracker) -> None:

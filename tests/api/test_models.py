@@ -135,6 +135,21 @@ def test_who_may_promote_but_not_edit_the_models_dag_promotes_nothing(
         assert both.post(f"/models/{two.model}/rollback", json=body).status_code == 200
 
 
+def test_to_adopt_starts_the_dag_for_who_may_delete_and_start_it(two: World, backend: Backend, as_person: As) -> None:
+    body = {"format": "cloudpickle", "digest": "0" * 12, "why": "it was there before us"}
+    with _serving(two, backend) as address:
+        path = f"/models/{two.model}/adopt"
+        own, both = (as_person(name, address=address) for name in ("lee@retrain_toy", "ho@retrain_toy+retrain-adopt"))
+        refused = own.post(path, json=body)
+        assert (refused.status_code, refused.json()["detail"]) == (403, "lee may not start DAG retrain-adopt")
+        started = both.post(path, json=body)
+        assert (started.status_code, started.json()["dag_id"]) == (202, "retrain-adopt"), started.text
+        assert both.post(path, json={**body, "digest": "%"}).status_code == 422
+        assert both.post(path, json={**body, "python": "old"}).status_code == 422, "no interpreter over HTTP"
+        assert both.post("/models/none/adopt", json=body).status_code == 404
+    assert two.tracker.production(two.model) == "2", "nothing was loaded or changed here"
+
+
 def test_the_verdict_behind_a_version_is_told_with_it(api: httpx.Client, two: World) -> None:
     found = api.get(f"/models/{two.model}/versions/2").json()
     assert (found["version"], found["stage"], found["aliases"]) == ("2", "Production", ["production"])

@@ -45,6 +45,7 @@ NEEDS = {
     "POST /models/register": Permission.LOG,
     "POST /models/transition-stage": Permission.PROMOTE,
     "POST /models/{model_name}/rollback": Permission.PROMOTE,
+    "POST /models/{model_name}/adopt": Permission.DELETE,
     "GET /specs/": Permission.READ,
     "GET /specs/{model_name}": Permission.READ,
     "GET /specs/{model_name}/verdicts": Permission.READ,

@@ -8,7 +8,7 @@ from matrix.corners import Corner
 from stack.home import PROJECT, SPECS
 from tests.corners.conftest import each_corner, run
 
-DAGS = ["retrain-freeze", "retrain-outbox", "retrain-rollback", "retrain-watch"]
+DAGS = ["retrain-adopt", "retrain-freeze", "retrain-outbox", "retrain-rollback", "retrain-watch"]
 PROGRAM = """
 import json, logging, os, warnings
 logging.disable(logging.CRITICAL)

@@ -51,6 +51,10 @@ def test_the_alias_of_the_spec_goes_through_the_hook(
     toy = model(aliases={"production": "champion"})
     by_hand.register(tracker, toy.name, stage="Production", aliases=("champion",))
     toy.feed(600)
+    with pytest.raises(ForeignProductionError, match="delete alias champion in MLflow"):
+        NewRowsSensor(task_id="sense", spec=toy.spec).execute({})
+    tracker._client.delete_registered_model_alias(toy.name, "champion")
+    tracker.transition_model_stage(toy.name, "1", "Archived")
     assert NewRowsSensor(task_id="sense", spec=toy.spec).execute({})["why"] == "rows"
 
 

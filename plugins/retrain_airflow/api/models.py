@@ -156,21 +156,31 @@ async def rollback(model_name: ModelInPath, body: Rollback, caller: Who, use: Us
 @router.post(
     "/{model_name}/adopt", status_code=202, dependencies=[needs(Permission.DELETE)], responses=responses(404, 409)
 )
-async def adopt(model_name: ModelInPath, body: Adoption, request: Request, caller: Who, use: Use) -> Cycle:
+async def adopt(
+    model_name: ModelInPath,
+    body: Adoption,
+    request: Request,
+    *,
+    caller: Who,
+    use: Use,
+    key: IdempotencyKey = None,
+) -> Cycle:
     """Start DAG `retrain-adopt`, which takes over a Production that Retrain did not log. Nothing is loaded here.
 
     The caller may start that DAG, and delete what is of this model: it says which code the tasks may run.
     """
 
-    def dag() -> str:
+    def claim() -> str | None:
         file = use.backend.spec(model_name)
         allow(caller, Permission.DELETE, file.dag_id)
         allow(caller, Permission.LOG, ADOPT_DAG)
-        return ADOPT_DAG
+        ledger = partial(use.backend.ledger, file.spec.connections)
+        return once(ledger, caller, key, body, lambda claim: claim or "") or None
 
-    dag_id = await use.own(dag)
+    run_id = await use.own(claim)
     conf = {"model": model_name, **body.model_dump(mode="json", exclude_none=True)}
-    return Cycle(dag_id=dag_id, dag_run_id=await use.backend.scheduler.start(request, dag_id, None, conf))
+    started = await use.backend.scheduler.start(request, ADOPT_DAG, run_id and f"api__{run_id[:32]}", conf)
+    return Cycle(dag_id=ADOPT_DAG, dag_run_id=started)
 
 
 @router.get("/{model_name}/history", dependencies=[needs(Permission.READ)], responses=responses(404))

@@ -8,7 +8,7 @@ import pytest
 from retrain.cycle.evaluate import evaluate
 from retrain.cycle.promote import may_promote
 from retrain.cycle.sense import sense
-from retrain.errors import NoAnswerError
+from retrain.errors import ForeignProductionError, NoAnswerError
 from retrain.records import Outcome, Subset, Verdict
 from tests.core.conftest import Cast, Make
 from tests.core.cycle.looking import promoted, quick, uploaded
@@ -50,7 +50,7 @@ def test_a_dry_run_judges_and_changes_nothing(world: Make) -> None:
     _, verdict = model.judge(dry_run=True)
     assert verdict.outcome is Outcome.PROMOTE
     assert verdict.matchup.version is None
-    assert not may_promote(model.spec, verdict)
+    assert not may_promote(model.cycle(), verdict)
     assert model.tracker.production(model.model) is None
     assert model.ledger.last_consumed(model.model) is None
     assert model.ledger.tests_spent(model.model, 1) == 0
@@ -65,7 +65,7 @@ def test_the_same_candidate_on_the_same_snapshot_as_production_is_held(cast: Cas
     assert "Production is the same candidate on the same snapshot" in verdict.reason
 
 
-def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(world: Make) -> None:
+def test_against_a_production_that_retrain_did_not_log_nothing_is_judged_or_used(world: Make) -> None:
     model = quick(world)
     model.feed(2000)
     _, first = model.judge()
@@ -75,9 +75,10 @@ def test_a_production_that_retrain_did_not_log_makes_the_verdict_inconclusive(wo
     foreign = model.tracker.register_model(first.matchup.run_id, model.model, uri.uri, key="ab12")
     model.tracker.set_production(model.model, foreign)
     model.feed(600)
-    _, verdict = model.judge()
-    assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "was not logged by Retrain" in verdict.reason
+    consumed = model.ledger.last_consumed(model.model)
+    with pytest.raises(ForeignProductionError, match="Retrain did not log it"):
+        model.judge()
+    assert model.ledger.last_consumed(model.model) == consumed
     assert model.tracker.production(model.model) == foreign
 
 

@@ -1,5 +1,7 @@
 """The verb `promote`, against a real PostgreSQL and a real MLflow server."""
 
+from dataclasses import replace
+
 import pytest
 
 from retrain.cycle.promote import may_promote, promote
@@ -44,7 +46,7 @@ def test_a_model_that_is_no_better_is_held_and_the_team_is_told(cast: Cast) -> N
     model.feed(600)
     cycle, verdict = model.judge()
     assert verdict.outcome is Outcome.HOLD
-    assert not may_promote(model.spec, verdict)
+    assert not may_promote(model.cycle(), verdict)
     with pytest.raises(RetrainError, match="promotes nothing"):
         promote(cycle, verdict)
     assert model.tracker.production(model.model) == "1"
@@ -102,5 +104,5 @@ def test_what_misses_the_floor_is_not_promoted_by_force_either(world: Make) -> N
     cycle, verdict = model.judge()
     with pytest.raises(RetrainError, match="HOLD in mode enforce promotes nothing"):
         promote(cycle, verdict, force="now", by="kim")
-    observed = model.spec.model_copy(update={"mode": Mode.OBSERVE})
-    assert not may_promote(observed, verdict.model_copy(update={"outcome": Outcome.PROMOTE}), force="now")
+    observed = replace(model, spec=model.spec.model_copy(update={"mode": Mode.OBSERVE}))
+    assert not may_promote(observed.cycle(), verdict.model_copy(update={"outcome": Outcome.PROMOTE}), force="now")

@@ -110,7 +110,7 @@ def test_a_promotion_is_superseded_by_a_change_by_hand(world: Make) -> None:
     model.judge()
     model.feed(2000, turn=1.2)
     cycle, third = model.judge()
-    assert may_promote(model.spec, third), third.reason
+    assert may_promote(model.cycle(), third), third.reason
     model.ledger.open_promotion(third, by=str(cycle), why="test")
     model.headlines()
     model.tracker.set_production(model.model, "2")
