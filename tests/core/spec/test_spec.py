@@ -91,7 +91,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "signature": "widened",
         },
         "trust": [],
-        "mode": "enforce",
+        "mode": None,
         "approval": None,
         "schedule": None,
         "schedule_time_zone": None,
