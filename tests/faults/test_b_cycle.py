@@ -149,7 +149,7 @@ def test_production_is_asked_with_what_is_hashed_though_no_candidate_takes_it(wo
 
 def test_an_empty_holdout_is_said_and_no_model_is_asked(world: Make) -> None:
     """B20."""
-    model = quick(world, split={"validation": 0.4, "holdout": 0.0001})
+    model = quick(world, split={"validation": 0.4, "holdout": 1e-9})
     model.feed(600)
 
     _, verdict = model.judge()
