@@ -8,7 +8,7 @@ from retrain.spec.files import SpecFile
 from retrain.spec.operation import Wake
 from retrain_airflow.compat import HAS_DASHBOARD, RETRY_POLICY
 
-_LINE = "`globals().update(build(FOLDER))`, from retrain_airflow.dags.build"
+_LINE = "`globals().update(build())`, from retrain_airflow.dags.build"
 
 
 def look(files: Sequence[SpecFile]) -> Iterator[Found]:

@@ -57,7 +57,7 @@ def test_a_dag_that_airflow_does_not_know_is_named(metadata: None, model: Make) 
     path = toy.path.with_name("unseen.yaml")
     path.write_text(toy.path.read_text().replace(toy.name, "unseen"))
     (found,) = [each for each in troubles(toy, "DAG retrain_unseen")]
-    assert (found.state, "globals().update(build(FOLDER))" in found.remedy) == (State.FAIL, True)
+    assert (found.state, "globals().update(build())" in found.remedy) == (State.FAIL, True)
 
 
 @pytest.mark.parametrize(
