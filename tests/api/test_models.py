@@ -135,6 +135,19 @@ def test_who_may_promote_but_not_edit_the_models_dag_promotes_nothing(
         assert both.post(f"/models/{two.model}/rollback", json=body).status_code == 200
 
 
+def test_adopting_is_offered_to_who_may_and_only_while_nothing_known_is_in_production(
+    world: Make, backend: Backend, as_person: As
+) -> None:
+    toy = world()
+    with _serving(toy, backend) as address:
+        chief = as_person("root@retrain_toy+retrain-adopt", address=address)
+        other = as_person("lee@retrain_toy", address=address)
+        offered = [each.get(f"/specs/{toy.model}").json()["may_adopt"] for each in (chief, other)]
+        toy.feed(1000)
+        toy.promote()
+        assert (offered, chief.get(f"/specs/{toy.model}").json()["may_adopt"]) == ([True, False], False)
+
+
 def test_to_adopt_starts_the_dag_for_who_may_delete_and_start_it(two: World, backend: Backend, as_person: As) -> None:
     body = {"format": "cloudpickle", "digest": "0" * 12, "why": "it was there before us"}
     with _serving(two, backend) as address:
