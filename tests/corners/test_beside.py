@@ -54,7 +54,7 @@ MlflowClient().set_registered_model_alias(sys.argv[3], "champion", 1)
 def steps() -> list[tuple[str, str, str]]:
     """Return heading, language and text of each block of the page, in its order."""
     found, heading = list[tuple[str, str, str]](), ""
-    pattern = re.compile(r"^## (?P<heading>.+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+    pattern = re.compile(r"^## (?P<heading>[^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
     for each in pattern.finditer(PAGE.read_text(encoding="utf-8")):
         if each["heading"]:
             heading = each["heading"]
@@ -170,6 +170,7 @@ def test_the_page_leads_from_the_install_to_a_rollback(theirs: Foreign) -> None:
             if then := AFTER.get(heading.partition(".")[0]):
                 then(printed, theirs, tracker)
         took[heading] = took.get(heading, 0.0) + time.monotonic() - began
+    assert AFTER.keys() <= {heading.partition(".")[0] for heading in took}
     for heading, seconds in took.items():
         print(f"{seconds:6.1f} s  {heading or 'names'}")
 
