@@ -16,8 +16,8 @@ def doctor(
             "--only",
             metavar="NAME",
             show_default=False,
-            help="look at what begins with this name: specs, packages, interpreters, Airflow, ledger, snapshots, MLflow, "
-            'or e.g. "source of letters"',
+            help="look only at what begins with this name: specs, packages, interpreters, Airflow, ledger, snapshots, "
+            'MLflow, or e.g. "source of letters"',
         ),
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="leave out what is good")] = False,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from retrain.errors import SpecError
+from retrain.errors import SettingsError, SpecError
 from retrain.preflight import (
     probes_ledger,
     probes_mlflow,
@@ -18,7 +18,7 @@ from retrain.preflight import (
     probes_source,
     probes_specs,
 )
-from retrain.preflight.probe import Found, Look
+from retrain.preflight.probe import Found, Look, told
 from retrain.preflight.stores import Stores, stores_at
 from retrain.spec import files as spec_files
 from retrain.spec.spec import Spec
@@ -51,7 +51,12 @@ def _looks(specs: spec_files.SpecFolder, folder: Path | None) -> Iterator[Look]:
     for entry in entry_points(group=PROBES):
         # Imported within `found`, whose error it may be.
         yield Look(entry.name, lambda files, it=entry: it.load()(files), (files,), f"look at {entry.value}")
-    all_ = [(file.spec, stores_at(file)) for file in files]
+    try:
+        all_ = [(file.spec, stores_at(file)) for file in files]
+    except SettingsError as error:
+        about, remedy = "connections", "install airflow-provider-retrain anew, into Airflow's own environment"
+        yield Look(about, told, (about, error, remedy), remedy)
+        return
     for name, stores in _first(all_, lambda spec: spec.connections.ledger).items():
         remedy = (
             f"correct connection {name} (host, port, database, login, password), or let its login use the tables: "

@@ -1,7 +1,7 @@
 """A model's Production: whose it is, whether alias and stage agree, and whether its files could be loaded here."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,7 +45,8 @@ def look(spec: Spec, ledger: Ledger, tracker: ExperimentTracker, source: Source)
     else:
         yield good(about, f"{owner.standing}, {'adopted' if file.adopted else f'candidate {file.name}'}")
     yield from _apart(about, alias, owner, tracker)
-    yield from _files(about, spec, owner, tracker, file, source)
+    inputs = yield from _files(about, spec, owner, tracker, file)
+    yield from _signature(about, spec, owner, inputs, source)
 
 
 def _without(about: str, spec: Spec, ledger: Ledger, tracker: ExperimentTracker) -> Iterator[Found]:
@@ -75,12 +76,13 @@ def _apart(about: str, alias: str, owner: ModelVersion, tracker: ExperimentTrack
 
 
 def _files(
-    about: str, spec: Spec, owner: ModelVersion, tracker: ExperimentTracker, file: ModelFile | None, source: Source
-) -> Iterator[Found]:
+    about: str, spec: Spec, owner: ModelVersion, tracker: ExperimentTracker, file: ModelFile | None
+) -> Generator[Found, None, dict[str, str]]:
+    """Yield why the files could not be loaded here. Returns the type of each column that the model takes."""
     uri = f"models:/{owner.model}/{owner.version}"
     if not tracker.has_files(uri):
         yield fail(about, f"the files of version {owner.version} are gone", "bring them back, or roll back")
-        return
+        return {}
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         path = tracker.download_model(uri, Path(folder))
         if file is not None:
@@ -92,8 +94,7 @@ def _files(
                 f"version {owner.version}: {differences}",
                 "install these versions here, or let the next cycle train under the new ones",
             )
-        inputs = model_files.inputs(path) or {}
-    yield from _signature(about, spec, owner, inputs, source)
+        return model_files.inputs(path) or {}
 
 
 def _loadable(about: str, spec: Spec, owner: ModelVersion, path: Path, file: ModelFile) -> Iterator[Found]:

@@ -49,13 +49,13 @@ def no_connection(stack: Stack) -> Steps:
 
 
 @_connection(
-    "that of the ledger is an address with an @ in its password",
+    "that of the ledger is an address with a / in its password",
     "connection retrain_state: cannot be read",
     "percent-encode special characters of its address…",
 )
 def unreadable(stack: Stack) -> Steps:
     before = stack.variable("retrain_state")
-    stack.patch.setenv("AIRFLOW_CONN_RETRAIN_STATE", "postgresql://kim:p@ss/w@rd@db.example.org:x/retrain")
+    stack.patch.setenv("AIRFLOW_CONN_RETRAIN_STATE", "postgresql://kim:se/cret@db.example.org/retrain")
     yield
     stack.patch.setenv("AIRFLOW_CONN_RETRAIN_STATE", before)
 
@@ -121,7 +121,7 @@ def ahead(stack: Stack) -> Steps:
 
 @_ledger(
     "the tables are from before the first release",
-    "schema retrain is from before the first release…",
+    "schema retrain is from before the first release, and its tables have other names now",
     "…`DROP SCHEMA retrain CASCADE` there as its owner, then `retrain migrate`…",
 )
 def old(stack: Stack) -> Steps:

@@ -82,10 +82,10 @@ def no_right(stack: Stack) -> Steps:
     _ask(address, "POST", "users/create", username=user, password=ADMIN[1])
     stack.connection("mlflow_default", port=int(address.rpartition(":")[2]), login=user, password=ADMIN[1])
     yield
-    _ask(address, "POST", "registered-models/permissions/create", name=name, username=user, permission="MANAGE")
+    _ask(address, "PATCH", "users/update-admin", username=user, is_admin=True)
 
 
-def _ask(address: str, method: str, path: str, **body: str) -> None:
+def _ask(address: str, method: str, path: str, **body: object) -> None:
     done = httpx.request(method, f"{address}/api/2.0/mlflow/{path}", json=body, auth=ADMIN, timeout=60, trust_env=False)
     assert done.status_code == 200, done.text
 

@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from retrain.cycle.snapshot import take_snapshot
 from retrain.errors import AdoptionError
 from retrain.models import files as model_files
 from retrain.preflight.probe import State
 from retrain.preflight.stores import registry_of, stores_of
-from retrain.records import ModelFile
+from retrain.records import ModelFile, Subset
 from retrain_airflow.operators.adopt import AdoptOperator
 from tests.airflow.doctor_ways.way import Stack, Steps, way
 from tests.core.tracker.contract.samples import LABELS, ROWS
@@ -54,8 +55,10 @@ def _logged(stack: Stack, rows: pd.DataFrame = ROWS, trust: tuple[str, ...] = ()
     fitted = LogisticRegression().fit(rows, LABELS)
     logged = tracker.log_model(run, "whole", fitted, rows, key=uuid4().hex, trust=trust)
     version = tracker.register_model(run, name, logged.uri)
-    ledger.adopt(ModelFile(logged.uri, logged.digest, name, "whole", None, run, ()), version, by="-", why="-")
-    stack.sql("UPDATE retrain.model_files SET adopted_by = NULL, adopted_why = NULL")  # as a cycle's
+    stores = stores_of(name, stack.toy.path.parent)
+    snapshot = take_snapshot(stores.spec, source=stores.source, snapshots=stores.snapshots, ledger=ledger)
+    ledger.save_model_file(ModelFile(logged.uri, logged.digest, name, "whole", snapshot.id, run, (Subset.TRAIN,)))
+    ledger.save_version(logged.uri, version)
     _alias(stack, version)
     return version
 
@@ -72,7 +75,7 @@ def _files(stack: Stack, version: str) -> Path:
 
 @_production(
     "somebody else's version has the alias",
-    "version 1 (alias production) is Production, and Retrain did not log it: no cycle trains",
+    "version 1 (…alias production) is Production, and Retrain did not log it: no cycle trains",
     "adopt it: `retrain adopt MODEL 1`, or DAG retrain-adopt",
 )
 def foreign(stack: Stack) -> Steps:
@@ -96,7 +99,7 @@ def stage_alone(stack: Stack) -> Steps:
 
 @_production(
     "the model was deleted in MLflow, and its numbers began again",
-    "version 1 (alias production) is Production, and version 1 is made of …, and the ledger knows version 1 as …",
+    "version 1 (…alias production) is Production, and version 1 is made of …, and the ledger knows version 1 as …",
     "adopt it: `retrain adopt MODEL 1`, or DAG retrain-adopt",
 )
 def numbers_anew(stack: Stack) -> Steps:

@@ -109,7 +109,7 @@ def hidden(stack: Stack) -> Steps:
 )
 def partly_hidden(stack: Stack) -> Steps:
     role = _reader(stack)
-    stack.sql("ALTER TABLE rows ENABLE ROW LEVEL SECURITY", "CREATE POLICY some ON rows USING (id < 10)")
+    stack.sql("ALTER TABLE rows ENABLE ROW LEVEL SECURITY", "CREATE POLICY some_rows ON rows USING (id < 10)")
     yield
     stack.sql(f"ALTER ROLE {role} BYPASSRLS")
 
