@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retrain.messages import texts
 from retrain.preflight import doctor
 from retrain.preflight.probe import State
 from retrain.tracker.client import ExperimentTracker
@@ -20,7 +21,7 @@ from tests.mlflow_servers import an_mlflow
 
 Make = Callable[..., Model]
 PAGE = PROJECT / "docs" / "doctor.md"
-BEGIN = "## Thirty ways"
+BEGIN = "## What it finds"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def stack(
     model: Make,
     tracker: ExperimentTracker,
     first_tracker: None,
+    one_fresh_process: None,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -78,7 +80,9 @@ def test_of_an_installation_that_is_well_nothing_is_said(stack: Stack) -> None:
 
 def test_a_frozen_production_is_told(stack: Stack) -> None:
     until = datetime.now(UTC) + timedelta(days=1)
-    stack.toy.ledger.freeze("key", stack.toy.name, until=until, by="kim", why="a campaign", announcement=lambda _: None)
+    stack.toy.ledger.freeze(
+        "key", stack.toy.name, until=until, by="kim", why="a campaign", announcement=texts.of_freeze
+    )
     found = [*doctor.look(stack.toy.path.parent, f"Production of {stack.toy.name}")]
     assert [each.state for each in found] == [State.GOOD, State.GOOD]
     assert "is frozen until" in found[0].says

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from retrain.cli.database import connecting
+from retrain.cli.options import AsJson, print_json
 from retrain.errors import refuse_login
 from retrain.ledger.ledger import Ledger
 
@@ -30,6 +31,7 @@ def forget(
     snapshots: Annotated[
         str, typer.Option("--snapshots", metavar="URI", envvar="RETRAIN_SNAPSHOTS_URI", help="where snapshots are")
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Erase rows from every snapshot of a model.
 
@@ -42,6 +44,11 @@ def forget(
     ledger = Ledger(connecting(dsn))
     ledger.check()
     forgotten = retention.forget(model, key, snapshots=SnapshotStore(snapshots), ledger=ledger)
+    if as_json:
+        print_json(
+            [{"snapshot": each.snapshot.id, "rows": each.rows, "versions": [*each.versions]} for each in forgotten]
+        )
+        return
     for each in forgotten:
         versions = f"; version {', '.join(each.versions)} cannot be reproduced any more" if each.versions else ""
         typer.echo(f"{each.rows:,} rows erased from snapshot {each.snapshot.id}{versions}")

@@ -4,8 +4,6 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
 from retrain.errors import EstimatorError, NotFoundError, SettingsError, SourceError, UntrustedModelError
 from retrain.ledger.ledger import Ledger
 from retrain.models import files as model_files
@@ -121,16 +119,16 @@ def _signature(about: str, spec: Spec, owner: ModelVersion, inputs: dict[str, st
             f"write source.also_read: [{names}] as long as it is in Production",
         )
     try:
-        types = source.types()
+        are_text = source.are_text()
     except SourceError:  # told of the source
         return
     for name, wanted in inputs.items():
-        there = types.get(name)
-        if there is None or wanted not in {*_NUMBERS, "string"} or pa.types.is_string(there) == (wanted == "string"):
+        is_text = are_text.get(name)
+        if is_text is None or wanted not in {*_NUMBERS, "string"} or is_text == (wanted == "string"):
             continue
+        takes, there = ("a number", "text") if is_text else ("text", "numbers")
         yield fail(
             about,
-            f"version {owner.version} takes {name} as {'text' if wanted == 'string' else 'a number'}, and the source "
-            f"has {'text' if wanted != 'string' else 'numbers'} there",
+            f"version {owner.version} takes {name} as {takes}, and the source has {there} there",
             f"cast {name} in a query file (source.query) as long as it is in Production, or roll back",
         )

@@ -149,11 +149,11 @@ class Source:
                 notes.append(f"feature {name} is a {type_}, which a model gets as text; cast it in a query file")
         return notes
 
-    def types(self) -> dict[str, pa.DataType]:
-        """Return the type in which each feature, and each column of `also_read`, is read."""
+    def are_text(self) -> dict[str, bool]:
+        """Return whether each feature, and each column of `also_read`, is read as text; else it is read as numbers."""
         with self._transaction() as cursor:
             columns = self._layout(cursor, self._spec.also_read).columns
-        return {name: columns[name][1] for name in (*self._spec.features, *self._spec.also_read)}
+        return {name: pa.types.is_string(columns[name][1]) for name in (*self._spec.features, *self._spec.also_read)}
 
     def hides_rows(self) -> bool:
         """Return whether row-level security keeps some rows of the table from this role; False for a query file.

@@ -32,7 +32,7 @@ def _unpause() -> None:
 def triggerer() -> None:
     """Do what a triggerer does when it starts."""
     with create_session() as session:
-        job = Job(job_type="TriggererJob")
+        job = Job(job_type="TriggererJob")  # type: ignore[no-untyped-call]
         job.prepare_for_execution(session=session)
         assert job.is_alive()
 
