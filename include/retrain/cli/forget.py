@@ -5,14 +5,16 @@ from typing import Annotated
 import typer
 
 from retrain.cli.database import connecting
-from retrain.cli.options import AsJson, print_json
+from retrain.cli.options import AsJson, models_of_specs, print_json
 from retrain.errors import refuse_login
 from retrain.ledger.ledger import Ledger
 
 
 def forget(
     *,
-    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="as in its spec")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="MODEL", help="as in its spec", autocompletion=models_of_specs)
+    ],
     key: Annotated[
         list[str],
         typer.Option(
