@@ -18,6 +18,7 @@ import pytest
 
 from matrix import environments
 from matrix.corners import CORNERS, Corner
+from retrain.ledger.ledger import Ledger
 from retrain.tracker.client import ExperimentTracker
 from stack.home import PROJECT
 from stack.local import Running
@@ -216,8 +217,13 @@ def _observed_then_enforced(printed: str, theirs: Foreign, tracker: ExperimentTr
         assert tracker.production(MODEL) == "1"
         _feed(theirs, 4500, 6000)
     else:
-        assert decided == {"promote": "success", "hold": "skipped"}
+        assert decided == {"promote": "success", "hold": "skipped"}, _reason(theirs)
         assert tracker.production(MODEL) not in (None, "1")
+
+
+def _reason(theirs: Foreign) -> str:
+    found = Ledger(lambda: psycopg2.connect(theirs.dsn("retrain"))).last_verdict(MODEL)
+    return f"{found[0].outcome}: {found[0].reason}" if found else "there is no verdict"
 
 
 def _feed(theirs: Foreign, above: int, upto: int) -> None:
