@@ -27,7 +27,7 @@ from stack.local import Running
 from tests.airflow.listener import Listener
 from tests.conftest import Database, short_lived
 from tests.core import toys
-from tests.core.conftest import one_fresh_process  # noqa: F401 - a fixture
+from tests.core.conftest import here, one_fresh_process  # noqa: F401 - fixtures
 from tests.inbox import Inbox
 from tests.mailbox import waiting
 
