@@ -1,5 +1,6 @@
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -154,7 +155,13 @@ class RetrainHook(BaseHook):
 
 
 def for_commands(path: str) -> RetrainHook:
-    """Return the hook of a spec for a process of no task's, such as a command: with all connections of Airflow's."""
+    """Return the hook of a spec for a process of no task's, such as a command.
+
+    It has all connections of Airflow's, and imports from the folder of DAGs, as a task does.
+    """
     # Airflow's own commands do the same. Without it those of its database are not looked for.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    dags = conf.get("core", "dags_folder")
+    if dags not in sys.path:
+        sys.path.append(dags)
     return RetrainHook(path)
