@@ -11,9 +11,9 @@ from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from retrain.records import Level
 from retrain.spec.fields import Duration, Section, unique
 from retrain.text import one_line
+from retrain.topics import Level
 
 
 class Mode(StrEnum):

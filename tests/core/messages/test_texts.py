@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from retrain.messages import texts
-from retrain.records import Check, Incident, Level, Matchup, Outcome, Promotion, Snapshot, Verdict
+from retrain.records import Check, Incident, Matchup, Outcome, Promotion, Snapshot, Verdict
+from retrain.topics import Level
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 
