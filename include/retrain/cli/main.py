@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from retrain.cli import exits
 from retrain.cli.adopt import adopt
 from retrain.cli.audit import audit
 from retrain.cli.check import check
@@ -15,7 +16,7 @@ from retrain.cli.forget import forget
 from retrain.cli.freeze import freeze
 from retrain.cli.history import history
 from retrain.cli.init import init
-from retrain.cli.judge import BAD_INPUT, judge
+from retrain.cli.judge import judge
 from retrain.cli.migrate import migrate
 from retrain.cli.production_at import production_at
 from retrain.cli.promote import promote
@@ -56,19 +57,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    app.command(_name(command))(command)
+    app.command(_name(command), epilog=exits.sentence(_name(command)))(command)
 
 
 def main() -> int:
-    """Run the command that `sys.argv` names and return its exit status.
-
-    0 where all is well, 1 after one line for each fault, 64 for a wrong usage. The help of `judge` names its own.
-    """
+    """Run the command that `sys.argv` names and return its exit status."""
     try:
-        return int(app(prog_name="retrain", standalone_mode=False) or 0)
+        return int(app(prog_name="retrain", standalone_mode=False) or exits.GOOD)
     except _UsageError as error:
         error.show()  # type: ignore[attr-defined]
-        return BAD_INPUT
+        return exits.BAD_USAGE
     except RetrainError as error:
         typer.echo(error, err=True)
-        return 1
+        return exits.FAULT
