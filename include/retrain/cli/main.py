@@ -45,19 +45,20 @@ COMMANDS = (
 )
 
 
-def _name(command: Callable[..., object]) -> str:
+def name_of(command: Callable[..., object]) -> str:
+    """Return what a person types for it."""
     return command.__name__.replace("_", "-")
 
 
 app = typer.Typer(
     help="Keeps a model in Production good as its data grows.",
-    subcommand_metavar=f"{{{'|'.join(_name(command) for command in COMMANDS)}}} [ARGS]...",
+    subcommand_metavar=f"{{{'|'.join(name_of(command) for command in COMMANDS)}}} [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # a value of the user's such as "[x]" is text
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    app.command(_name(command), epilog=exits.sentence(_name(command)))(command)
+    app.command(name_of(command), epilog=exits.sentence(name_of(command)))(command)
 
 
 def main() -> int:

@@ -17,6 +17,8 @@ from retrain.topics import Level
 
 
 class Mode(StrEnum):
+    """What a verdict may change."""
+
     ENFORCE = "enforce"
     """Promote what passes the gate."""
     OBSERVE = "observe"
@@ -27,6 +29,7 @@ class Wake(StrEnum):
     """What starts a run, beside a person. Each run counts for itself whether there are enough new rows."""
 
     SCHEDULE = "schedule"
+    """The schedule alone."""
     ON_ARRIVAL = "on_arrival"
     """The schedule, and Airflow's triggerer within seconds after the threshold is reached."""
 
