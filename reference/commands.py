@@ -66,7 +66,7 @@ class Parameter(NamedTuple):
 def text() -> str:
     intro = (
         "`retrain COMMAND --help` says the same. Each line of an error names what is at fault, and what to do. A "
-        "command that is about a model uses the Airflow connections that its spec names, and needs no Airflow that runs."
+        "command that is about a model uses the Airflow connections that its spec names, and no Airflow has to run."
     )
     return page("The commands", [intro, *_exits(), *(part for command in COMMANDS for part in _command(command))])
 
