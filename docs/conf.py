@@ -7,7 +7,8 @@ exclude_patterns = ["images/*.py", "requirements.txt"]
 
 myst_heading_anchors = 3
 """Each heading is an anchor, by the name that GitHub gives it."""
-myst_enable_extensions = ["colon_fence"]
+
+highlight_language = "none"  # a block says its language, or has none
 
 html_theme = "furo"
 html_title = "Retrain"

@@ -10,7 +10,7 @@ OF_VERDICT = {Outcome.PROMOTE: 0, Outcome.HOLD: 1, Outcome.INCONCLUSIVE: 2}
 
 _OF_ALL = {
     GOOD: "done",
-    FAULT: "refused, or not possible: a line for each fault says why",
+    FAULT: "refused, with a line for each fault",
     BAD_USAGE: "a wrong command line",
 }
 _OF_ONE = {
