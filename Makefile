@@ -63,11 +63,11 @@ openapi: venv ## write docs/openapi.json again, after the API has changed
 reference: venv ## write docs/reference/ again, after a spec's fields, a command or an announcement has changed
 	PYTHONPATH=include:plugins .venv/bin/python -m reference
 
-docs: venv .docs-venv/complete ## make the site of docs/ in build/docs
+docs: .docs-venv/complete ## make the site of docs/ in build/docs
 	@.docs-venv/bin/sphinx-build --fail-on-warning --quiet docs build/docs
 	@echo "build/docs/index.html"
 
-.docs-venv/complete: docs/requirements.lock
+.docs-venv/complete: docs/requirements.lock | venv
 	@rm -rf .docs-venv
 	@.venv/bin/python -m venv .docs-venv
 	@.docs-venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r docs/requirements.lock
