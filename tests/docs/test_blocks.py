@@ -45,7 +45,7 @@ SMALLEST: dict[str, Any] = {
 """What a fragment of a spec is put into."""
 
 
-def _of(*languages: str) -> Any:
+def _of(*languages: str) -> pytest.MarkDecorator:
     found = [block for block in BLOCKS if block.language in languages and str(block) not in ELSEWHERE]
     return pytest.mark.parametrize("block", found, ids=str)
 
