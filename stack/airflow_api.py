@@ -124,7 +124,8 @@ class AirflowApi:
             if state in ENDED:
                 return
             if time.monotonic() > until:
-                raise StackError(f"run {run_id} of {dag_id} is still {state} after {patience:.0f} s")
+                tasks = ", ".join(f"{task.id} {task.state}" for task in self.tasks(dag_id, run_id))
+                raise StackError(f"run {run_id} of {dag_id} is still {state} after {patience:.0f} s: {tasks}")
             time.sleep(every)
 
     def state(self, dag_id: str, run_id: str) -> str:

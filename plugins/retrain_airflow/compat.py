@@ -1,6 +1,7 @@
 """What differs between Airflow 3.1, 3.2 and 3.3: the one module that knows. docs/versions.md lists what each lacks."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ __all__ = [
     "cause",
     "conf",
     "stats",
+    "user_of",
 ]
 
 BACKOFF: Any = 2 if AIRFLOW >= (3, 2) else True
@@ -108,3 +110,15 @@ def _failing_at_once(method: Callable[..., Any]) -> Callable[..., Any]:
 def cause(error: BaseException | str | None) -> BaseException | str | None:
     """Return the error for which a task has failed: `FailsWhereRetryCannotHelp` hides it behind another."""
     return error.__cause__ if isinstance(error, AirflowFailException) and error.__cause__ is not None else error
+
+
+async def user_of(request: Any, bearer: Any) -> Any:
+    """Return Airflow's user whose token, or else whose session, came with a request. Raises HTTPException.
+
+    bearer: the request's HTTPAuthorizationCredentials, or None. Airflow 3.1.0 takes tokens alone.
+    """
+    from airflow.api_fastapi.core_api.security import get_user  # only the API server has what this imports
+
+    if "request" in inspect.signature(get_user).parameters:
+        return await get_user(request, None, bearer)
+    return await get_user(None, bearer)  # type: ignore[arg-type]

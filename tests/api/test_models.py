@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from retrain.errors import SourceError
+from retrain.production.apply import apply
 from retrain.records import Outcome
 from retrain.spec.files import SpecFile, SpecFolder
 from retrain_airflow.api.access import Permission
@@ -18,6 +19,7 @@ from retrain_airflow.api.app import PREFIX
 from retrain_airflow.api.backend import Backend
 from tests.api.conftest import As, mounted, serving
 from tests.core.conftest import Build, Make, World
+from tests.faults import by_hand
 
 
 def _two(world: Make) -> World:
@@ -133,6 +135,20 @@ def test_who_may_promote_but_not_edit_the_models_dag_promotes_nothing(
         assert (refused.status_code, refused.json()["detail"]) == (403, "lee may not start DAG retrain-rollback")
         assert both.get(f"/specs/{two.model}").json()["may_roll_back"] is True
         assert both.post(f"/models/{two.model}/rollback", json=body).status_code == 200
+
+
+def test_adopting_is_offered_to_who_may_and_only_while_nothing_known_is_in_production(
+    two: World, backend: Backend, as_person: As
+) -> None:
+    def offered() -> list[bool]:
+        people = (as_person(name, address=address) for name in ("ho@retrain_toy+retrain-adopt", "lee@retrain_toy"))
+        return [each.get(f"/specs/{two.model}").json()["may_adopt"] for each in people]
+
+    with _serving(two, backend) as address:
+        assert offered() == [False, False]
+        by_hand.register(two.tracker, two.model, stage="Production", aliases=("production",))
+        apply(two.model, two.ledger, two.tracker)  # as a cycle or `retrain-watch` does
+        assert offered() == [True, False]
 
 
 def test_to_adopt_starts_the_dag_for_who_may_delete_and_start_it(two: World, backend: Backend, as_person: As) -> None:

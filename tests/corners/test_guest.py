@@ -198,7 +198,7 @@ def _run(theirs: Foreign, dag_id: str, **conf: object) -> tuple[str, str]:
 
 def _look_at_the_api(theirs: Foreign) -> None:
     ours = "/api/experiments"
-    assert theirs.http.get(f"{ours}/health").status_code == 200
+    assert theirs.http.get(f"{ours}/health").status_code == 200, theirs.log("api-server")[-4000:]
     assert theirs.http.get(f"{ours}/health", headers={"Authorization": ""}).status_code == 401
     history = theirs.http.get(f"{ours}/models/{OURS}/history").json()
     assert "the matrix asks" in json.dumps(history)

@@ -107,8 +107,8 @@ def test_a_verdict_is_not_quoted_for_another_version_of_the_same_number(begun_ag
     new = model.tracker.get_model_version(model.model, "2")
     old = model.ledger.model_file_of_version(model.model, "2")
     assert old is not None
-    assert model.ledger.verdict_of_version(model.model, "2", new.identity) is None
-    found = model.ledger.verdict_of_version(model.model, "2", old.identity)
+    assert model.ledger.verdict_of_version(model.model, new.identity) is None
+    found = model.ledger.verdict_of_version(model.model, old.identity)
     assert found is not None
     assert found[0].matchup.identity == old.identity
 

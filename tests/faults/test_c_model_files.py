@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from lightgbm import LGBMClassifier, LGBMRegressor
 from mlflow.models import Model
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -25,7 +24,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 from sklearn.utils import all_estimators
 from sklearn.utils._test_common.instance_generator import _construct_instances
-from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier
 
 from retrain.cycle.train import train
 from retrain.errors import EstimatorError, RetrainError, UntrustedModelError
@@ -42,6 +40,11 @@ CODES = np.asarray(ROWS.a + ROWS.b > 0, int)
 LABELS = np.where(CODES, "yes", "no").astype(object)
 
 Save = Callable[..., Path]
+
+
+def _boosted(package: str, name: str, **settings: Any) -> Any:
+    """Return an estimator of an extra; the test is skipped where that is not installed, as in some corners."""
+    return getattr(pytest.importorskip(package), name)(n_estimators=3, **settings)
 
 
 @pytest.fixture
@@ -65,14 +68,16 @@ def _read_back(folder: Path, trust: tuple[str, ...] = ()) -> Any:
 FITTED: dict[str, Callable[[], Any]] = {
     "HistGradientBoosting": lambda: HistGradientBoostingClassifier(max_iter=3),
     "its categories": lambda: HistGradientBoostingClassifier(max_iter=3, categorical_features=["d"]),
-    "LightGBM": lambda: LGBMClassifier(n_estimators=3, verbose=-1),
-    "LightGBM in a pipeline": lambda: make_pipeline(StandardScaler(), LGBMRegressor(n_estimators=3, verbose=-1)),
-    "XGBoost": lambda: XGBClassifier(n_estimators=3),
-    "XGBoost's forest": lambda: XGBRFClassifier(n_estimators=3),
-    "XGBoost's numbers": lambda: XGBRegressor(n_estimators=3),
+    "LightGBM": lambda: _boosted("lightgbm", "LGBMClassifier", verbose=-1),
+    "LightGBM in a pipeline": lambda: make_pipeline(
+        StandardScaler(), _boosted("lightgbm", "LGBMRegressor", verbose=-1)
+    ),
+    "XGBoost": lambda: _boosted("xgboost", "XGBClassifier"),
+    "XGBoost's forest": lambda: _boosted("xgboost", "XGBRFClassifier"),
+    "XGBoost's numbers": lambda: _boosted("xgboost", "XGBRegressor"),
     "forest": lambda: RandomForestClassifier(3),
-    "stack": lambda: StackingClassifier([("x", XGBClassifier(n_estimators=3)), ("l", LogisticRegression())]),
-    "calibrated": lambda: CalibratedClassifierCV(LGBMClassifier(n_estimators=3, verbose=-1), method="isotonic"),
+    "stack": lambda: StackingClassifier([("x", _boosted("xgboost", "XGBClassifier")), ("l", LogisticRegression())]),
+    "calibrated": lambda: CalibratedClassifierCV(_boosted("lightgbm", "LGBMClassifier", verbose=-1), method="isotonic"),
     "search": lambda: GridSearchCV(LogisticRegression(), {"C": [1, 2]}, cv=TimeSeriesSplit(2), scoring="f1_macro"),
     "neighbours": lambda: KNeighborsClassifier(algorithm="ball_tree", metric="manhattan"),
     "Gauss": lambda: GaussianProcessClassifier(RBF() * Matern() + WhiteKernel()),

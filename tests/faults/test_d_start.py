@@ -148,4 +148,5 @@ def test_the_stack_of_this_repository_names_its_specs_itself_and_a_users_folder_
     assert environment(home)["RETRAIN_SPECS"] == "/mine"
     assert len(spec_files.load_folder(SPECS).files) == 3
     assert "retrain_cover_letters" in build(SPECS)
-    assert sorted(build(None)) == ["retrain-freeze", "retrain-outbox", "retrain-refused-specs", "retrain-watch"]
+    monkeypatch.delenv("RETRAIN_SPECS")
+    assert sorted(build()) == ["retrain-freeze", "retrain-outbox", "retrain-refused-specs", "retrain-watch"]

@@ -11,6 +11,16 @@ from retrain.cli.options import AsJson, Specs, print_json
 def doctor(
     *,
     specs: Specs,
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only",
+            metavar="NAME",
+            show_default=False,
+            help="look only at what begins with this name: specs, packages, interpreters, Airflow, ledger, snapshots, "
+            'MLflow, or e.g. "source of letters"',
+        ),
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="leave out what is good")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -23,7 +33,7 @@ def doctor(
     from retrain.preflight.probe import State
 
     found = []
-    for each in it.look(specs):
+    for each in it.look(specs, only):
         found.append(each)
         if not as_json and not (quiet and each.state is State.GOOD):
             typer.echo(f"{each.state:<4}  {each}")

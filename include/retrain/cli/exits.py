@@ -20,6 +20,7 @@ _OF_ONE = {
         GOOD: "no fault (there may be warnings and notes)",
         FAULT: "at least one fault, or MLflow does not answer",
     },
+    "reconcile": {GOOD: "the ledger and MLflow agree", FAULT: "refused, or a difference stays"},
     "judge": {status: str(outcome) for outcome, status in OF_VERDICT.items()}
     | {BAD_USAGE: "the files or options are at fault"},
     "adopt": {NOT_REPEATED: "nothing was done: format and digest were not repeated"},

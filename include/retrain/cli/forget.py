@@ -5,13 +5,16 @@ from typing import Annotated
 import typer
 
 from retrain.cli.database import connecting
+from retrain.cli.options import AsJson, models_of_specs, print_json
 from retrain.errors import refuse_login
 from retrain.ledger.ledger import Ledger
 
 
 def forget(
     *,
-    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="as in its spec")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="MODEL", help="as in its spec", autocompletion=models_of_specs)
+    ],
     key: Annotated[
         list[str],
         typer.Option(
@@ -30,6 +33,7 @@ def forget(
     snapshots: Annotated[
         str, typer.Option("--snapshots", metavar="URI", envvar="RETRAIN_SNAPSHOTS_URI", help="where snapshots are")
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Erase rows from every snapshot of a model.
 
@@ -42,6 +46,11 @@ def forget(
     ledger = Ledger(connecting(dsn))
     ledger.check()
     forgotten = retention.forget(model, key, snapshots=SnapshotStore(snapshots), ledger=ledger)
+    if as_json:
+        print_json(
+            [{"snapshot": each.snapshot.id, "rows": each.rows, "versions": [*each.versions]} for each in forgotten]
+        )
+        return
     for each in forgotten:
         versions = f"; version {', '.join(each.versions)} cannot be reproduced any more" if each.versions else ""
         typer.echo(f"{each.rows:,} rows erased from snapshot {each.snapshot.id}{versions}")

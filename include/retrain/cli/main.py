@@ -20,6 +20,7 @@ from retrain.cli.judge import judge
 from retrain.cli.migrate import migrate
 from retrain.cli.production_at import production_at
 from retrain.cli.promote import promote
+from retrain.cli.reconcile import reconcile
 from retrain.cli.report import report
 from retrain.cli.rollback import rollback
 from retrain.errors import RetrainError
@@ -39,6 +40,7 @@ COMMANDS = (
     promote,
     rollback,
     freeze,
+    reconcile,
     report,
     forget,
     migrate,

@@ -7,6 +7,7 @@ import typer
 
 from retrain.cli import roles_sql
 from retrain.cli.database import connecting
+from retrain.cli.options import AsJson, print_json
 from retrain.errors import SettingsError
 from retrain.ledger.ledger import Ledger
 from retrain.ledger.rights import OWNER_ROLE, RUNTIME_ROLE
@@ -60,8 +61,11 @@ def migrate(
             help="with --sql: of the specs that name the columns to be read",
         ),
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Bring Retrain's tables up to date, in schema `retrain` or the one that RETRAIN_SCHEMA names."""
+    if sql and as_json:
+        raise SettingsError("--json: is not for --sql, which prints SQL; leave one of them out")
     if sql:
         roles = roles_sql.Roles(
             owner=owner_role or OWNER_ROLE, runtime=runtime_role or RUNTIME_ROLE, source=source_role or SOURCE_ROLE
@@ -72,4 +76,7 @@ def migrate(
         if value is not None:
             raise SettingsError(f"{option}: is for --sql; the DSN says who migrates")
     done = Ledger(connecting(dsn)).migrate(runtime_role)
+    if as_json:
+        print_json({"ran": done})
+        return
     typer.echo(f"Ran {', '.join(done)}." if done else "Nothing to do.")

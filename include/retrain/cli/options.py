@@ -10,7 +10,15 @@ import typer
 
 from retrain.spec import files as spec_files
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="as in its spec")]
+
+def models_of_specs(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the models that the shell offers: those of the specs, read from the folder alone."""
+    folder = context.params.get("specs") or spec_files.folder()
+    known = [file.spec.model for file in spec_files.load_folder(None if folder is None else Path(folder)).files]
+    return [model for model in known if model.startswith(incomplete)]
+
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="as in its spec", autocompletion=models_of_specs)]
 Specs = Annotated[
     Path | None,
     typer.Option(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from retrain.cli.options import AsJson, print_json
 from retrain.errors import refuse_login
 
 
@@ -26,6 +27,7 @@ def report(
             help="of the tracking server; you log in to it with MLflow's own variables",
         ),
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Fetch the report of a cycle from its run in MLflow.
 
@@ -35,4 +37,8 @@ def report(
     from retrain.tracker.client import ExperimentTracker
 
     refuse_login("--mlflow", mlflow, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
-    typer.echo(f"Wrote {fetch(ExperimentTracker(mlflow), run, out, markdown=markdown)}.")
+    wrote = fetch(ExperimentTracker(mlflow), run, out, markdown=markdown)
+    if as_json:
+        print_json({"run": run, "wrote": str(wrote)})
+    else:
+        typer.echo(f"Wrote {wrote}.")

@@ -123,8 +123,8 @@ class Database:
     def _refuse_old(self, done: set[str]) -> None:
         if _BEFORE_RELEASE in done:
             raise LedgerError(
-                f"schema {self.schema} is from before the first release, and its tables have other names now: back up "
-                f"its database, run `DROP SCHEMA {self.schema} CASCADE` there as its owner, then `retrain migrate`; "
+                f"schema {self.schema} is from before the first release, and its tables have other names now; back up "
+                f"its database, run `DROP SCHEMA {self.schema} CASCADE` there as its owner, then `retrain migrate`: "
                 "the history of Production begins anew, and what is in Production is found as a change by hand"
             )
 

@@ -86,8 +86,10 @@ class ModelFiles(Database):
         return used
 
     def _file_of(self, model: str, version: VersionId) -> ModelFile | None:
-        files = self.model_files_of_version(model, version.number)
-        return next((file for file in files if version.identity in (None, file.identity)), None)
+        if version.identity is None:
+            return self.model_file_of_version(model, version.number)
+        files = self._model_files("model = %s AND identity = %s ORDER BY version IS NULL", (model, version.identity))
+        return next(iter(files), None)
 
     def save_version(self, uri: str, version: str) -> None:
         """Record which version a file is. Raises NotInLedgerError if the file is not in the ledger."""

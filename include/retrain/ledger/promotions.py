@@ -83,8 +83,8 @@ class Promotions(Database):
     def rolled_back(self, model: str, recipe: str, snapshot: str) -> str | None:
         """Return the version of this recipe on this snapshot that was rolled back; None if none was."""
         found: str | None = self._value(
-            "SELECT c.version FROM retrain.promotions p JOIN retrain.model_files c ON "
-            "(c.model, c.version) = (p.model, p.from_version) "
+            "SELECT c.version FROM retrain.promotions p JOIN retrain.model_files c ON c.model = p.model "
+            "AND (c.identity = p.from_identity OR (p.from_identity IS NULL AND c.version = p.from_version)) "
             "WHERE p.model = %s AND p.kind = 'rollback' AND p.superseded_at IS NULL "
             "AND c.recipe = %s AND c.snapshot = %s ORDER BY p.seq DESC LIMIT 1",
             (model, recipe, snapshot),
@@ -196,14 +196,21 @@ def before(history: Sequence[Promotion], version: VersionId) -> list[VersionId]:
     forward = [each for each in history if each.applied_at and each.kind is not Move.ROLLBACK]
     found, current = list[VersionId](), version
     for row in reversed(forward):
-        if row.came != current:
+        if row.came is None or not _same(row.came, current):
             continue
         if row.went is None:
             break
-        if row.went not in (version, *found):
+        if not any(_same(row.went, each) for each in (version, *found)):
             found.append(row.went)
         current = row.went
     return found
+
+
+def _same(one: VersionId, other: VersionId) -> bool:
+    """Return whether the two are one version, which may have another number after a registered model was made anew."""
+    if one.identity and other.identity:
+        return one.identity == other.identity
+    return one == other
 
 
 def _number(version: VersionId) -> int:

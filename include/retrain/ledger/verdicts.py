@@ -30,13 +30,12 @@ class Verdicts(Database):
         """Return the newest verdict and when it was made, dry runs included; None before the first."""
         return self._verdict("model = %s", (model,))
 
-    def verdict_of_version(self, model: str, version: str, identity: str) -> tuple[Verdict, datetime] | None:
+    def verdict_of_version(self, model: str, identity: str) -> tuple[Verdict, datetime] | None:
         """Return the newest verdict that judged this version, and when it was made; None if none did.
 
-        identity: of the version, as MLflow may have given its number to another one before.
+        identity: of the version, as MLflow may give its number to another one, and it another number.
         """
-        matchup = "body->'matchup'->>'version' = %s AND body->'matchup'->>'identity' = %s"
-        return self._verdict(f"model = %s AND {matchup}", (model, version, identity))
+        return self._verdict("model = %s AND body->'matchup'->>'identity' = %s", (model, identity))
 
     def verdict_of_runs(self, model: str, run_ids: Sequence[str]) -> tuple[Verdict, datetime] | None:
         """Return the newest verdict on a model that one of these MLflow runs trained, and its time; None if none."""

@@ -42,10 +42,19 @@ def skops() -> Any:
 
 
 def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
-    """Return the estimator in a folder. name: what errors call it.
+    """Return the estimator in a folder. Its arguments, and what it raises: as `may_load` has them."""
+    stored, foreign = may_load(name, path, expected, trust)
+    if stored.format != SKOPS:
+        with stored.file.open("rb") as file:
+            return cloudpickle.load(file)
+    return skops().load(stored.file, trusted=trusted(tuple(foreign) if PICKLE in trust else trust))
 
-    Raises UntrustedModelError if the digest of the files is another one, before any is loaded, or if they hold types
-    that are not trusted.
+
+def may_load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> "tuple[Stored, list[str]]":
+    """Return how the estimator in a folder is stored, and which of its types `trust` does not name; loads nothing.
+
+    name: what errors call it. Raises UntrustedModelError if the digest of the files is another one, or if they hold
+    types that are not trusted.
     """
     if digest(path) != expected:
         raise UntrustedModelError(f"{name}: its files are not the ones that were logged; it is not loaded")
@@ -53,12 +62,11 @@ def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
     if stored.format != SKOPS:
         if PICKLE not in trust:
             raise UntrustedModelError(f"{name}: is a pickle, and the spec's `trust` does not name {PICKLE}")
-        with stored.file.open("rb") as file:
-            return cloudpickle.load(file)
+        return stored, []
     foreign = _foreign(skops().get_untrusted_types(file=stored.file), trust)
     if foreign and PICKLE not in trust:
         raise UntrustedModelError(f"{name}: holds {', '.join(foreign)}, which the spec does not trust")
-    return skops().load(stored.file, trusted=trusted(tuple(foreign) if PICKLE in trust else trust))
+    return stored, foreign
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,18 @@ VARIABLE = "RETRAIN_PYTHONS"
 
 def of_name(name: str) -> str:
     """Return the path of an interpreter. Raises SettingsError where the installation lists none of this name."""
-    listed = _listed()
-    if name not in listed:
-        known = ", ".join(sorted(listed)) or "none"
+    known_here = listed()
+    if name not in known_here:
+        known = ", ".join(sorted(known_here)) or "none"
         raise SettingsError(
             f"python = {name!r}: {VARIABLE} lists {known}; add {name}=/path/to/python there, on each machine that runs "
             "tasks"
         )
-    return listed[name]
+    return known_here[name]
 
 
-def _listed() -> dict[str, str]:
+def listed() -> dict[str, str]:
+    """Return the path of each interpreter by its name. Raises SettingsError for one that is not NAME=PATH."""
     found = {}
     for each in filter(None, (part.strip() for part in os.environ.get(VARIABLE, "").split(","))):
         name, is_, path = each.partition("=")

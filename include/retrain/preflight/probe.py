@@ -41,16 +41,33 @@ def warn(about: str, says: str, remedy: str) -> Found:
     return Found(about, State.WARN, says, remedy)
 
 
-def fail(about: str, says: str, remedy: str = "") -> Found:
+def fail(about: str, says: str, remedy: str) -> Found:
     return Found(about, State.FAIL, says, remedy)
 
 
-def guarded(about: str, probe: Callable[..., Iterator[Found]], *arguments: Any) -> Iterator[Found]:
-    """Yield what a probe finds; its own error is what it has found, so that the others go on."""
-    try:
-        yield from probe(*arguments)
-    except RetrainError as error:  # its message has the remedy
-        for line in str(error).splitlines():
-            yield fail(about, line)
-    except Exception as error:  # of any kind: what is looked at is somebody else's
-        yield fail(about, f"cannot be looked at: {type(error).__name__}: {one_line(error)}", "look at its server's log")
+def told(about: str, error: RetrainError, remedy: str) -> Iterator[Found]:
+    """Yield what an error of ours says, a line each. remedy: for a line that has none, such as a server's own."""
+    for line in str(error).splitlines():
+        says, _, its = line.partition("; ")
+        yield fail(about, says, its or remedy)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One part of an installation, and what looks at it."""
+
+    about: str
+    probe: Callable[..., Iterator[Found]]
+    arguments: tuple[Any, ...]
+    remedy: str
+    """What to do where it cannot be looked at, and the error does not say."""
+
+    def found(self) -> Iterator[Found]:
+        """Yield what the probe finds; its own error is what it has found, so that the others go on."""
+        try:
+            yield from self.probe(*self.arguments)
+        except RetrainError as error:
+            yield from told(self.about, error, self.remedy)
+        except Exception as error:  # of any kind: what is looked at is somebody else's
+            says = f"cannot be looked at: {type(error).__name__}: {one_line(error)}"
+            yield fail(self.about, says, self.remedy)

@@ -24,7 +24,8 @@ def look(spec: Spec, source: Source) -> Iterator[Found]:
         yield make(
             about,
             f"row-level security {what}",
-            "let a policy show its rows to the login, or give it BYPASSRLS: rows that it may not see do not count",
+            "let a policy show each row to the login (USING (true)), or give it BYPASSRLS: rows that it may not see do "
+            "not count",
         )
     elif not some:
         yield warn(about, "has no labelled row yet", "cycles wait until there are some")

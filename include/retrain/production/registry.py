@@ -166,6 +166,8 @@ class Registry(Adoption):
             if head is None:
                 refuse_foreign(model, self.ledger, self.tracker, but=wanted)
             target = proved or self._proved(self.tracker.get_model_version(model, wanted))
+        if target == head:
+            raise RetrainError(f"{model}: that is version {target.number}, which is in Production already")
         with self.ledger.lock_production(model) as production:
             now = production.last()
             if production.pending() is not None or (now.came if now else None) != head:
@@ -207,15 +209,22 @@ class Registry(Adoption):
         raise RollbackError(f"{model}: no version before {number} can go back into Production: {'; '.join(passed)}")
 
     def _as_it_was(self, model: str, wanted: VersionId) -> ModelVersion:
-        """Return this version as MLflow has it. Raises RollbackError if it is gone, or if another has its number."""
+        """Return this version as MLflow has it, which may be by another number than before.
+
+        Raises RollbackError if it is gone.
+        """
         try:
-            found = self.tracker.get_model_version(model, wanted.number)
+            versions = self.tracker.list_model_versions(model)
         except NotFoundError:
-            raise RollbackError(f"{model}: version {wanted.number} was deleted in MLflow") from None
-        if found.identity != wanted.identity:
-            raise RollbackError(
-                f"{model}: version {wanted.number} is not the one that was in Production: it is made of "
-                f"{found.identity}, and that one was made of {wanted.identity}. The registered model was deleted in "
-                "MLflow, and its numbers began again; name another version, or let a cycle judge this one"
-            )
-        return found
+            versions = []
+        same = next((each for each in versions if each.identity == wanted.identity), None)
+        if same is not None:
+            return same
+        found = next((each for each in versions if each.version == wanted.number), None)
+        if found is None:
+            raise RollbackError(f"{model}: version {wanted.number} was deleted in MLflow")
+        raise RollbackError(
+            f"{model}: version {wanted.number} is not the one that was in Production: it is made of {found.identity}, "
+            f"and that one was made of {wanted.identity}. The registered model was deleted in MLflow, and its numbers "
+            "began again; name another version, or let a cycle judge this one"
+        )

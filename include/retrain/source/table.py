@@ -21,6 +21,17 @@ from retrain.spec.source import SnapshotSpec, SourceSpec
 _PARTITIONED = "p"
 _INDEXABLE = {"r", "m", _PARTITIONED}
 
+_HIDES = """
+WITH mine AS (
+    SELECT polpermissive, pg_get_expr(polqual, polrelid) = 'true' AS shows_all FROM pg_policy
+    WHERE polrelid = %(table)s::regclass AND polcmd IN ('*', 'r')
+    AND (0 = ANY(polroles) OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'USAGE')))
+)
+SELECT row_security_active(%(table)s) AND (
+    EXISTS (SELECT FROM mine WHERE NOT polpermissive) OR NOT EXISTS (SELECT FROM mine WHERE shows_all)
+)
+"""
+
 
 class Source:
     """The labelled rows of one spec.
@@ -138,12 +149,21 @@ class Source:
                 notes.append(f"feature {name} is a {type_}, which a model gets as text; cast it in a query file")
         return notes
 
+    def are_text(self) -> dict[str, bool]:
+        """Return whether each feature, and each column of `also_read`, is read as text; else it is read as numbers."""
+        with self._transaction() as cursor:
+            columns = self._layout(cursor, self._spec.also_read).columns
+        return {name: pa.types.is_string(columns[name][1]) for name in (*self._spec.features, *self._spec.also_read)}
+
     def hides_rows(self) -> bool:
-        """Return whether row-level security keeps some rows of the table from this role; False for a query file."""
+        """Return whether row-level security keeps some rows of the table from this role; False for a query file.
+
+        A policy for each row (`USING (true)`) hides none, unless a restrictive one is beside it.
+        """
         if self._spec.table is None:
             return False
         with self._transaction() as cursor:
-            cursor.execute("SELECT row_security_active(%s)", (self._relation.as_string(cursor),))
+            cursor.execute(_HIDES, {"table": self._relation.as_string(cursor)})
             return bool(cursor.fetchone()[0])
 
     def holds(self, column: str, value: str) -> bool:

@@ -88,7 +88,10 @@ class Server:
         with self._translated_errors("its clock"):
             answer = requests.get(f"{self._uri.rstrip('/')}/health", timeout=transport.DEADLINE)
         said = answer.headers.get("Date")
-        return None if said is None else parsedate_to_datetime(said)
+        if said is None:
+            return None
+        time = parsedate_to_datetime(said)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)  # one of zone -0000
 
     def _files(self, location: str) -> Any:
         """Return the `ArtifactRepository` of this location, through this tracker's server. Its methods have no types.

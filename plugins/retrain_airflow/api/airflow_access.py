@@ -18,7 +18,6 @@ from urllib.parse import urlencode, urlsplit
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails, DagAccessEntity, DagDetails
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
-from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from fastapi import HTTPException, Request
@@ -26,6 +25,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 
 from retrain_airflow.api.access import NotAllowedError, Permission
 from retrain_airflow.api.app import PREFIX
+from retrain_airflow.compat import user_of
 from retrain_airflow.hooks.tracker import TrackerHook
 
 
@@ -63,7 +63,7 @@ async def identify(request: Request, token: str | None) -> AirflowCaller:
     """Return the user whose token, or else whose session, came with the request. Raises NotAllowedError."""
     bearer = None if token is None else HTTPAuthorizationCredentials(scheme="Bearer", credentials=token)
     try:
-        return AirflowCaller(await get_user(request, None, bearer))
+        return AirflowCaller(await user_of(request, bearer))
     except HTTPException as error:
         if token is not None:
             raise NotAllowedError(error.status_code, str(error.detail)) from error

@@ -128,7 +128,7 @@ async def get_version(model_name: ModelInPath, version: VersionInPath, use: Use)
     def judged() -> JudgedVersion:
         of = use.backend.connections(model_name)
         found = ModelVersion.model_validate(use.backend.tracker(of).get_model_version(model_name, version))
-        verdict, at = use.backend.ledger(of).verdict_of_version(model_name, version, found.identity) or (None, None)
+        verdict, at = use.backend.ledger(of).verdict_of_version(model_name, found.identity) or (None, None)
         return JudgedVersion(**found.model_dump(), verdict=verdict, judged_at=at)
 
     return await use.quick(judged)

@@ -17,14 +17,14 @@ from retrain_airflow.dags.rollback import rollback_dag
 from retrain_airflow.dags.watch import watch_dag
 
 
-def build(folder: str | Path | None) -> dict[str, DAG]:
-    """Return the DAGs of the specs in `folder` (None: it is not named), and those that are there once for all,
-    by id.
+def build(folder: str | Path | None = None) -> dict[str, DAG]:
+    """Return the DAGs of the specs in `folder`, and those that are there once for all, by id.
 
-    A broken spec does not take the others down: its faults are in the DAG `retrain-refused-specs`. Where Airflow parses
-    in order to run a task, only the DAG of that task is needed: with two hundred specs that saves 1.2 s of CPU a task.
+    folder: None for the one that RETRAIN_SPECS names. A broken spec does not take the others down: its faults are in
+    the DAG `retrain-refused-specs`. Where Airflow parses in order to run a task, only the DAG of that task is needed:
+    with two hundred specs that saves 1.2 s of CPU a task.
     """
-    folder = None if folder is None else Path(folder)
+    folder = spec_files.folder() if folder is None else Path(folder)
     only = get_parsing_context().dag_id
     specs = spec_files.load_folder(folder, only=only)
     dags, faults = _of_specs(specs.files, only)

@@ -7,8 +7,8 @@ from airflow.sdk import Param
 from retrain.errors import SettingsError
 from retrain.spec import files as spec_files
 
-BY = "{{ dag_run.triggering_user_name or '' }}"
-"""A template: the user who started the run; empty where no person did."""
+BY = "{{ dag_run.triggering_user_name | default('', true) }}"
+"""A template: the user who started the run; empty where no person did, or Airflow does not say (3.1.0)."""
 SPEC = "{{ spec_of(params.model) }}"
 """A template: the path of the spec file whose model the run is for. So are its retries, its channels, its aliases."""
 

@@ -1,5 +1,6 @@
 """The command `retrain` as an engineer runs it."""
 
+import json
 import os
 import re
 import subprocess
@@ -183,6 +184,11 @@ def test_migrating_again_changes_nothing_and_either_way_of_naming_the_database_d
         "",
     )
     assert (again.returncode, again.stdout, again.stderr) == (0, "Nothing to do.\n", "")
+    as_json = retrain("migrate", "--json", **variables)
+    assert (as_json.returncode, json.loads(as_json.stdout)) == (0, {"ran": []})
+    refused = retrain("migrate", "--json", "--sql")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("--json: is not for --sql")
 
 
 @pytest.mark.parametrize(
@@ -223,6 +229,8 @@ def test_the_report_of_a_cycle_is_fetched_as_it_was_logged(mlflow_server, tmp_pa
     page = retrain("report", "--run", run, "--out", out, "--mlflow", mlflow_server.mlflow_url, **home)
     assert (page.returncode, page.stdout) == (0, f"Wrote {out}/report.html.\n"), page.stderr
     assert [path.name for path in out.iterdir()] == ["report.html"]
+    as_json = retrain("report", "--run", run, "--out", out, "--mlflow", mlflow_server.mlflow_url, "--json", **home)
+    assert json.loads(as_json.stdout) == {"run": run, "wrote": f"{out}/report.html"}
     text = retrain(
         *("report", "--run", run, "--markdown", "--out", out), MLFLOW_TRACKING_URI=mlflow_server.mlflow_url, **home
     )
@@ -300,3 +308,33 @@ def test_a_shell_completes_the_commands():
     completed = retrain(_RETRAIN_COMPLETE="complete_bash", COMP_WORDS="retrain m", COMP_CWORD="1")
 
     assert (completed.returncode, completed.stdout, completed.stderr) == (0, "migrate\n", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("history le", "letters\n"),
+        ("rollback ", "letters\nreviews\n"),
+        ("forget --model r", "reviews\n"),
+        ("freeze x", "\n"),
+    ],
+)
+def test_a_shell_completes_the_models_of_the_specs(write, tmp_path, line, offered):
+    write("letters.yaml")
+    write("reviews.yaml")
+    write("broken.yaml", source="{")
+    words = {"COMP_WORDS": f"retrain {line}", "COMP_CWORD": str(len(line.split(" ")))}
+
+    completed = retrain(_RETRAIN_COMPLETE="complete_bash", RETRAIN_SPECS=str(tmp_path), **words)
+
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, offered, "")
+
+
+def test_completion_is_installed_in_the_home_of_who_asks(tmp_path):
+    shell = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    shown = retrain("--show-completion", "bash", **shell)
+    installed = retrain("--install-completion", "bash", **shell)
+
+    assert (shown.returncode, installed.returncode) == (0, 0), installed.stderr
+    assert "_RETRAIN_COMPLETE=complete_bash" in shown.stdout
+    assert "_RETRAIN_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "retrain.sh").read_text()

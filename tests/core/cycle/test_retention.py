@@ -1,5 +1,6 @@
 """Old snapshots are deleted unless they are needed; and a person's rows are erased from all of them."""
 
+import json
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -197,3 +198,13 @@ def test_it_can_be_done_from_a_shell(ledger, store, taken, database, tmp_path, h
     assert done.stdout.startswith("2 rows erased from snapshot ")
     assert done.stdout.endswith("; version 5 cannot be reproduced any more\n")
     assert (again.returncode, again.stdout) == (0, "No snapshot of letters holds these keys.\n")
+
+
+def test_a_shell_is_told_in_json_what_was_erased(store, taken, database, tmp_path, here):
+    taken(5)
+    words = ("forget", "--model", MODEL, "--key", "3", "--json", "--dsn", database.dsn, "--snapshots")
+
+    done, again = (json.loads(here(*words, (tmp_path / "snapshots").as_uri()).stdout) for _ in range(2))
+
+    assert [(each["rows"], each["versions"], len(each["snapshot"])) for each in done] == [(1, ["5"], 32)]
+    assert again == []

@@ -169,14 +169,13 @@ def test_a_file_that_retrain_logged_is_registered_once_and_can_be_put_into_produ
 
 def test_the_verdict_behind_a_version_and_the_last_one_are_found(two: World) -> None:
     identity = two.tracker.get_model_version(two.model, "2").identity
-    behind = two.ledger.verdict_of_version(two.model, "2", identity)
+    behind = two.ledger.verdict_of_version(two.model, identity)
     last = two.ledger.last_verdict(two.model)
     assert behind is not None
     assert last is not None
     assert behind[0].matchup.version == "2"
     assert behind == last
-    assert two.ledger.verdict_of_version(two.model, "9", identity) is None
-    assert two.ledger.verdict_of_version(two.model, "2", "m-of another") is None
+    assert two.ledger.verdict_of_version(two.model, "m-of another") is None
     assert two.ledger.last_verdict("none") is None
 
 

@@ -8,7 +8,7 @@ export function Actions({ look, spec }) {
   const start = (conf) => ({ note }, key) =>
     post(path("specs", spec.model, "cycles"), { ignore_threshold: true, ...conf, ...(note ? { note } : {}) }, key);
   const note = { label: "Note, for the runs in MLflow", name: "note" };
-  if (!spec.may.includes("log") && !spec.may.includes("promote")) return null;
+  if (!spec.may.includes("log") && !spec.may.includes("promote") && !spec.may_adopt) return null;
   return h(
     ui.HStack,
     { gap: 2, wrap: "wrap" },
@@ -25,7 +25,38 @@ export function Actions({ look, spec }) {
       }),
     ],
     spec.may_roll_back && spec.were_in_production.length > 0 && h(RollBack, { look, spec }),
+    spec.may_adopt && h(Adopt, { look, spec }),
   );
+}
+
+function Adopt({ look, spec }) {
+  const is = [
+    { label: "Production: adopt it", value: "production" },
+    { label: "not Production: go on without it", value: "none" },
+  ];
+  const formats = ["", "skops", "cloudpickle", "pickle"].map((each) => ({ label: each || "I have not seen them yet", value: each }));
+  return h(Confirmed, {
+    does:
+      "For a version that serves already, and that Retrain did not log. A run of retrain-adopt starts. Without format and " +
+      "digest it only says, in the log of its task, what they are; press here again with both if you trust these files. Then " +
+      "they are loaded in a process without logins, and must score rows of the source.",
+    fields: [
+      { label: "What the registry shows is", name: "is", options: is },
+      { label: "Version, if not the one that looks like Production", name: "version" },
+      { label: "Format of its files, as the run has said", name: "format", options: formats },
+      { label: "Digest of its files, as the run has said", name: "digest" },
+      { label: "Why", name: "why", required: true },
+    ],
+    look,
+    name: "Adopt",
+    run: ({ is, why, ...files }, key) =>
+      post(
+        `${path("models", spec.model)}/adopt`,
+        is === "none" ? { none: true, why } : { why, ...Object.fromEntries(Object.entries(files).filter(([, value]) => value)) },
+        key,
+      ),
+    variant: "outline",
+  });
 }
 
 function RollBack({ look, spec }) {
