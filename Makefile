@@ -1,10 +1,10 @@
 # `make` or `make help` lists the targets. Everything runs in .venv, which is made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help backup restore venv have-venv env demo up down reset test nightly matrix soak lint bench openapi lock
+.PHONY: help backup restore venv have-venv env demo up down reset test nightly matrix soak lint bench openapi reference docs lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 venv: ## make .venv from the lock; PYTHON=… chooses the Python
 	@PYTHON="$(PYTHON)" sh stack/venv.sh
@@ -60,9 +60,24 @@ bench: venv ## run each benchmark in its short form
 openapi: venv ## write docs/openapi.json again, after the API has changed
 	PYTHONPATH=include:plugins .venv/bin/python -m retrain_airflow.api.document docs/openapi.json
 
+reference: venv ## write docs/reference/ again, after a spec's fields, a command or an announcement has changed
+	PYTHONPATH=include:plugins .venv/bin/python -m reference
+
+docs: .docs-venv/complete ## make the site of docs/ in build/docs
+	@.docs-venv/bin/sphinx-build --fail-on-warning --quiet docs build/docs
+	@echo "build/docs/index.html"
+
+.docs-venv/complete: docs/requirements.lock | venv
+	@rm -rf .docs-venv
+	@.venv/bin/python -m venv .docs-venv
+	@.docs-venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r docs/requirements.lock
+	@touch $@
+
 lock: ## pin what requirements.txt asks for; needs uv
 	@command -v uv > /dev/null || { echo "uv is not installed: run \`pip install uv\`" >&2; exit 1; }
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate -q requirements.txt -o requirements.lock
 	sed '/^# ──/,$$d' requirements.txt | uv pip compile --universal --python-version 3.12 --generate-hashes --no-annotate \
 		--no-header -q -c requirements.lock - -o containers/requirements.lock
-	@! grep -n "://" requirements.lock containers/requirements.lock || { echo "the lock names a server of yours: remove it" >&2; exit 1; }
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate -q docs/requirements.txt \
+		-o docs/requirements.lock
+	@! grep -n "://" requirements.lock containers/requirements.lock docs/requirements.lock || { echo "the lock names a server of yours: remove it" >&2; exit 1; }

@@ -7,7 +7,8 @@ from datetime import timedelta
 from retrain.errors import ChannelError
 from retrain.ledger.ledger import Ledger
 from retrain.messages import outbox
-from retrain.records import Announcement, Level
+from retrain.records import Announcement
+from retrain.topics import Level
 
 
 @dataclass

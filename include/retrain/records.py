@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from retrain.topics import Level, Topic
 
 
 class Record(BaseModel):
@@ -297,23 +299,18 @@ class Freeze(Record):
         return "Production of every model" if self.model is None else "Production"
 
 
-class Level(StrEnum):
-    """How much an announcement matters."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-    @property
-    def rank(self) -> int:
-        return list(Level).index(self)
+def _level_of_topic(given: dict[str, Any]) -> Level:
+    topic: Topic | None = given.get("topic")
+    return Level.ERROR if topic is None else topic.level
 
 
 class Incident(Record):
     """Something that went wrong or was done by hand, and that the team must know."""
 
     model: str
-    level: Level = Level.ERROR
+    topic: Topic | None = None
+    """None where a version of Retrain stored it that knew no topics."""
+    level: Level = Field(default_factory=_level_of_topic)
     what: str
     remedy: str
     facts: dict[str, Any] = {}
@@ -334,7 +331,9 @@ class Announcement(Record):
 
     model: str
     kind: Literal["verdict", "promotion", "incident"]
-    level: Level = Level.INFO
+    topic: Topic | None = None
+    """None where a version of Retrain stored it that knew no topics."""
+    level: Level = Field(default_factory=_level_of_topic)
     headline: str
     numbers: tuple[tuple[str, str], ...] = ()
     """The numbers that matter: the name and the value of each."""

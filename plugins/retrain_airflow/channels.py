@@ -17,9 +17,10 @@ from retrain.errors import ChannelError, RetrainError
 from retrain.messages import formats
 from retrain.messages.outbox import Channel
 from retrain.messages.webhook import Log, Webhook, retry_after
-from retrain.records import Announcement, Level
+from retrain.records import Announcement
 from retrain.spec.operation import ChannelSpec
 from retrain.spec.spec import Spec
+from retrain.topics import Level
 from retrain_airflow.compat import AirflowException, AirflowNotFoundException
 from retrain_airflow.hooks.connections import extra_of, get, url
 

@@ -17,8 +17,9 @@ from retrain.cycle.evaluate import evaluate
 from retrain.cycle.snapshot import take_snapshot
 from retrain.cycle.train import train
 from retrain.messages import texts
-from retrain.records import Level, Outcome, Verdict
+from retrain.records import Outcome, Verdict
 from retrain.spec.source import Split
+from retrain.topics import Level
 from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.operators.answer import AnswerOperator

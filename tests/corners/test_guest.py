@@ -150,7 +150,7 @@ def _add_what_is_theirs(theirs: Foreign) -> None:
 
 
 def _move_in(theirs: Foreign) -> None:
-    """Do what the README says: a wheel, three connections, one line in a DAG file, a spec."""
+    """Do what docs/install.md says: a wheel, three connections, one line in a DAG file, a spec."""
     dags, specs = theirs.place / "dags", theirs.place / "specs"
     specs.mkdir()
     shutil.copy(PROJECT / "dags" / "retrain_dags.py", dags)

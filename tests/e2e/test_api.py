@@ -143,14 +143,14 @@ def test_a_tracker_that_hangs_is_reported_soon_while_airflows_pages_stay_quick(
     assert clients["viewer"].get("/health").status_code == 200
 
 
-def _commands_of_the_readme() -> str:
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+def _commands_of_the_page() -> str:
+    text = (PROJECT / "docs" / "http.md").read_text(encoding="utf-8")
     (commands,) = [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "auth/token" in block]
     return str(commands)
 
 
-def test_the_commands_in_the_readme_log_a_run_and_find_the_best(stack: Running, tracker: ExperimentTracker) -> None:
-    first, _, rest = _commands_of_the_readme().partition("\n")
+def test_the_commands_of_the_page_log_a_run_and_find_the_best(stack: Running, tracker: ExperimentTracker) -> None:
+    first, _, rest = _commands_of_the_page().partition("\n")
     assert first.startswith("AIRFLOW=")
     script = (
         f"set -eu\nAIRFLOW={stack.airflow_url} PASSWORD={stack.password}\n"
@@ -162,7 +162,7 @@ def test_the_commands_in_the_readme_log_a_run_and_find_the_best(stack: Running, 
     assert (found.status, found.params, found.metrics) == ("FINISHED", {"C": "1.0"}, {"f1": 0.81})
 
 
-def test_what_the_readme_sends_to_promote_and_to_roll_back_is_what_the_routes_take() -> None:
-    sent = re.findall(r"-d '(\{[^']*\"why\"[^']*\})'", _commands_of_the_readme())
+def test_what_the_page_sends_to_promote_and_to_roll_back_is_what_the_routes_take() -> None:
+    sent = re.findall(r"-d '(\{[^']*\"why\"[^']*\})'", _commands_of_the_page())
     assert Transition.model_validate_json(sent[0]).stage == "Production"
     assert Rollback.model_validate_json(sent[1]).expects == "3"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from retrain.cli.exits import GOOD, NOT_REPEATED
 from retrain.cli.options import AsJson, By, Model, Specs, Why, print_json
 from retrain.cli.times import time_of
 from retrain.errors import SettingsError
@@ -51,8 +52,6 @@ def adopt(
     Shows the format and the digest of its files, which you repeat: the trust is in this digest alone. Then it is loaded
     in a process without logins, and must score rows of the source. It becomes Production if nothing is; a model whose
     Production was adopted is observed until its spec says `mode: enforce`.
-
-    Exit status: 0 done, 1 refused, 2 nothing was done, as format and digest were not repeated.
     """
     from retrain.production.adoption import Trust
 
@@ -63,7 +62,7 @@ def adopt(
             raise SettingsError("--none: is about all that look like Production; leave VERSION out")
         dismissed = [each.standing for each in registry.dismiss(model, by=by, why=why)]
         _tell({"dismissed": dismissed}, f"{model}: not Production: {', '.join(dismissed) or 'none was found'}", as_json)
-        return 0
+        return GOOD
     before = None if trained_before is None else time_of(trained_before, "--trained-before")
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         found = registry.look(registry.candidate(model, version), Path(folder))
@@ -72,14 +71,14 @@ def adopt(
             typer.echo(found, err=as_json)
             if not sys.stdin.isatty():
                 _tell(shown, "Nothing was done. Say --format and --digest as they are here, if you trust it.", as_json)
-                return 2
+                return NOT_REPEATED
             repeated, digest = typer.prompt("format"), typer.prompt("digest (12 characters are enough)")
         trust = Trust(repeated, digest, by, why, before, python)
         row = registry.take_over(found, trust, stores.spec, stores.source)
     is_production = row is not None and row.to_version == found.version.version
     text = f"{found.version.standing} of {model} is adopted{', and is Production' if is_production else ''}."
     _tell(shown | {"adopted": True, "production": is_production}, text, as_json)
-    return 0
+    return GOOD
 
 
 def _tell(value: dict[str, Any], text: str, as_json: bool) -> None:

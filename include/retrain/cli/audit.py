@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from retrain.cli.exits import FAULT, GOOD
 from retrain.errors import SettingsError, refuse_login
 from retrain.text import one_line
 
@@ -52,9 +53,6 @@ def audit(
     """Say what is wrong in an MLflow registry: read it, change nothing, and load no model.
 
     It needs nothing else of Retrain: no specs, no ledger, no Airflow. docs/audit.md lists what it looks for.
-
-    Exit status: 0 no fault, 1 at least one fault, or MLflow does not answer, 64 a wrong command line. Warnings and
-    notes do not count.
     """
     from retrain.preflight.audit import audit as look  # MLflow and SciPy, which `migrate` does not need
     from retrain.preflight.audit_text import to_text, write_html
@@ -72,4 +70,4 @@ def audit(
     typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2) if as_json else to_text(found))
     if html is not None and not as_json:
         typer.echo(f"Wrote {html}.")
-    return 1 if found.has_faults else 0
+    return FAULT if found.has_faults else GOOD

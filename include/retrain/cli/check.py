@@ -8,6 +8,7 @@ import typer
 from psycopg2.extensions import connection as connection_
 
 from retrain.cli.database import connecting
+from retrain.cli.exits import FAULT, GOOD
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
 
@@ -42,7 +43,7 @@ def check(
 ) -> int:
     """Read every spec, and try its candidates as a cycle would: build, fit, score, save and load them.
 
-    Prints every fault of every spec. Ends with 1 if there is one.
+    Prints every fault of every spec.
     """
     connect = None if source is None else connecting(source, "--source")
     found = spec_files.load_folder(folder)
@@ -61,7 +62,7 @@ def check(
         typer.echo(fault, err=True)
     if not faults:
         typer.echo(f"{len(found.files)} specs are good: {', '.join(file.path.name for file in found.files)}")
-    return 1 if faults else 0
+    return FAULT if faults else GOOD
 
 
 def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Iterator[Finding]":

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from retrain.cli.exits import FAULT, GOOD
 from retrain.cli.options import AsJson, Specs, print_json
 
 
@@ -27,8 +28,6 @@ def doctor(
 
     It writes a file where snapshots are, and an experiment of its own in MLflow, and takes both away again. All else it
     only reads.
-
-    Exit status: 0 nothing fails (there may be warnings), 1 something does.
     """
     from retrain.preflight import doctor as it
     from retrain.preflight.probe import State
@@ -43,4 +42,4 @@ def doctor(
     failed, warned = (sum(each.state is state for each in found) for state in (State.FAIL, State.WARN))
     if not as_json:
         typer.echo(f"{failed} fail, {warned} to be warned of, {len(found) - failed - warned} good")
-    return 1 if failed else 0
+    return FAULT if failed else GOOD

@@ -11,6 +11,7 @@ import typer
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from retrain.cli.database import connecting
+from retrain.cli.exits import GOOD
 from retrain.spec.task import Task
 from retrain.text import printable
 
@@ -72,7 +73,7 @@ def init(
         typer.echo(json.dumps({**made.to_json(), "next": command}, ensure_ascii=False, indent=2))
     else:
         typer.echo("\n".join(_lines(made, command)))
-    return 0
+    return GOOD
 
 
 def _next(made: "Made", source: str) -> str:

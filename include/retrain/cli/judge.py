@@ -6,15 +6,11 @@ from typing import Annotated
 
 import typer
 
+from retrain.cli.exits import BAD_USAGE, OF_VERDICT
 from retrain.errors import RetrainError
 from retrain.metrics import METRICS, SCORER, described
-from retrain.records import Outcome, Proof
+from retrain.records import Proof
 from retrain.spec.task import Task
-
-BAD_INPUT = 64
-"""What BSD calls EX_USAGE. Typer's own status, 2, is a verdict here."""
-
-STATUS = {Outcome.PROMOTE: 0, Outcome.HOLD: 1, Outcome.INCONCLUSIVE: 2}
 
 
 def judge(
@@ -74,8 +70,6 @@ def judge(
     Each file, CSV or Parquet, has the label, a prediction, for metrics of ranking a score (greater: more of the
     positive class) or p_<positive>, and for metrics of probabilities one column p_<class> for each class. The columns
     have the same names in both files. Rows are paired by --key, or else by their position.
-
-    Exit status: 0 PROMOTE, 1 HOLD, 2 INCONCLUSIVE, 64 the files or options are at fault.
     """
     from retrain.gate.files import Columns, gate_of, judge_files, to_text  # pandas, which `migrate` does not need
 
@@ -98,7 +92,7 @@ def judge(
         verdict = judge_files(challenger, production, columns, gate, task)
     except RetrainError as error:
         typer.echo(error, err=True)
-        return BAD_INPUT
+        return BAD_USAGE
     text = json.dumps(verdict.to_json(), ensure_ascii=False, indent=2) if as_json else to_text(verdict)
     typer.echo(text)
-    return STATUS[verdict.outcome]
+    return OF_VERDICT[verdict.outcome]

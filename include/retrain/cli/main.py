@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from retrain.cli import exits
 from retrain.cli.adopt import adopt
 from retrain.cli.audit import audit
 from retrain.cli.check import check
@@ -15,7 +16,7 @@ from retrain.cli.forget import forget
 from retrain.cli.freeze import freeze
 from retrain.cli.history import history
 from retrain.cli.init import init
-from retrain.cli.judge import BAD_INPUT, judge
+from retrain.cli.judge import judge
 from retrain.cli.migrate import migrate
 from retrain.cli.production_at import production_at
 from retrain.cli.promote import promote
@@ -46,31 +47,29 @@ COMMANDS = (
 )
 
 
-def _name(command: Callable[..., object]) -> str:
+def name_of(command: Callable[..., object]) -> str:
+    """Return what a person types for it."""
     return command.__name__.replace("_", "-")
 
 
 app = typer.Typer(
     help="Keeps a model in Production good as its data grows.",
-    subcommand_metavar=f"{{{'|'.join(_name(command) for command in COMMANDS)}}} [ARGS]...",
+    subcommand_metavar=f"{{{'|'.join(name_of(command) for command in COMMANDS)}}} [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # a value of the user's such as "[x]" is text
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    app.command(_name(command))(command)
+    app.command(name_of(command), epilog=exits.sentence(name_of(command)))(command)
 
 
 def main() -> int:
-    """Run the command that `sys.argv` names and return its exit status.
-
-    0 where all is well, 1 after one line for each fault, 64 for a wrong usage. The help of `judge` names its own.
-    """
+    """Run the command that `sys.argv` names and return its exit status."""
     try:
-        return int(app(prog_name="retrain", standalone_mode=False) or 0)
+        return int(app(prog_name="retrain", standalone_mode=False) or exits.GOOD)
     except _UsageError as error:
         error.show()  # type: ignore[attr-defined]
-        return BAD_INPUT
+        return exits.BAD_USAGE
     except RetrainError as error:
         typer.echo(error, err=True)
-        return 1
+        return exits.FAULT

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from retrain.cli.exits import FAULT, GOOD
 from retrain.cli.options import AsJson, By, Model, Specs, print_json
 from retrain.preflight.stores import registry_of, stores_of
 
@@ -22,7 +23,7 @@ def reconcile(
 
     Without --why it only looks. With it, versions that MLflow has under another number are known by that one, and
     versions that were in Production are registered again from their logged models. Production itself stays as it is:
-    the remedies name the command. The exit status is 1 where a difference stays.
+    the remedies name the command.
     """
     from retrain.preflight.reconcile import look, mend
 
@@ -32,11 +33,11 @@ def reconcile(
     left = look(model, stores.ledger, stores.tracker) if done else found
     if as_json:
         print_json({"done": done, "differences": [each.to_json() for each in left]})
-        return 1 if left else 0
+        return FAULT if left else GOOD
     for line in done:
         typer.echo(line)
     for each in left:
         typer.echo(f"{model}: {each.says}\n    {each.remedy}")
     if not left:
         typer.echo(f"{model}: the ledger and MLflow agree")
-    return 1 if left else 0
+    return FAULT if left else GOOD

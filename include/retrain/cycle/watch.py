@@ -12,6 +12,7 @@ from retrain.records import Fault, Incident
 from retrain.source.table import Source
 from retrain.spec.fields import duration_text
 from retrain.spec.spec import Spec
+from retrain.topics import Topic
 from retrain.tracker.client import ExperimentTracker
 
 _WATCHED = "watch/"
@@ -44,6 +45,7 @@ def _of_production(model: str, ledger: Ledger, tracker: ExperimentTracker) -> It
             name=f"{_WATCHED}files/{version}",
             incident=Incident(
                 model=model,
+                topic=Topic.FILES_GONE,
                 what=f"the files of version {version}, which is in Production, are gone from MLflow's artifacts.",
                 remedy="Whoever loads it next will fail. Restore them from a backup, or trigger DAG retrain-rollback "
                 f"for {model}; then find out what deletes files there.",
@@ -61,6 +63,7 @@ def _of_source(spec: Spec, source: Source, ledger: Ledger) -> Iterator[Fault]:
                 name=f"{_WATCHED}silence",
                 incident=Incident(
                     model=spec.model,
+                    topic=Topic.SOURCE_SILENT,
                     what=f"no labelled row has arrived for {duration_text(silence)}.",
                     remedy="The labelling, or the transfer of rows to this table, may have stopped. Retrain itself has "
                     "nothing to do meanwhile.",
@@ -77,6 +80,7 @@ def _of_source(spec: Spec, source: Source, ledger: Ledger) -> Iterator[Fault]:
                 name=f"{_WATCHED}late/{last.id if last else 'first'}",
                 incident=Incident(
                     model=spec.model,
+                    topic=Topic.CYCLE_LATE,
                     what=f"a cycle is late: for {duration_text(late)} there have been rows enough for one, and none "
                     f"has ended with a verdict. {sensed}",
                     remedy="Check whether the model's DAG is paused, whether a run waits for an approval or fails, and "

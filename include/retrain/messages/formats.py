@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from retrain.messages.rendering import environment, is_web_address
-from retrain.records import Announcement, Level
+from retrain.records import Announcement
 from retrain.text import shorten
+from retrain.topics import Level
 
 _HEADLINE, _BODY = 2_000, 1_800
 """Characters: Slack takes 3,000 in a block, Discord 2,000 in a message."""

@@ -9,7 +9,8 @@ from retrain.errors import ChannelError
 from retrain.ledger.ledger import Ledger
 from retrain.ledger.outbox import Delivery
 from retrain.messages import texts
-from retrain.records import Announcement, Level
+from retrain.records import Announcement
+from retrain.topics import Level
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from retrain.errors import ChannelError
-from retrain.records import Announcement, Check, Freeze, Incident, Level, Move, Outcome, Promotion, Snapshot, Verdict
+from retrain.records import Announcement, Check, Freeze, Incident, Move, Outcome, Promotion, Snapshot, Verdict
 from retrain.spec.files import ADOPT_DAG
+from retrain.topics import Topic
 
 if TYPE_CHECKING:  # it imports numpy, which would slow down the reading of each DAG file
     from retrain.snapshots.split import SplitVersion
@@ -28,7 +29,7 @@ def of_verdict(
     return Announcement(
         model=matchup.model,
         kind="verdict",
-        level=Level.WARNING if unclear else Level.INFO,
+        topic=Topic.INCONCLUSIVE if unclear else Topic.VERDICT,
         headline=f"{matchup.model}: {dry}{verdict.outcome} {matchup.candidate}. {verdict.reason}"
         + ("" if freeze is None else f"; {freeze}"),
         numbers=tuple(numbers(verdict)),
@@ -73,7 +74,7 @@ def of_request(
     who = " or ".join(users) if users else "Anyone who may approve"
     incident = Incident(
         model=matchup.model,
-        level=Level.WARNING,
+        topic=Topic.APPROVAL_WANTED,
         what=f"version {matchup.version} ({matchup.candidate}) waits for an approval. "
         f"{verdict.outcome}: {verdict.reason}",
         remedy=f"{who}: answer in Airflow. Without an answer by {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC, Production "
@@ -102,7 +103,7 @@ def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool =
     return of_incident(
         Incident(
             model=verdict.matchup.model,
-            level=Level.WARNING if by is None or stale else Level.INFO,
+            topic=Topic.UNANSWERED if by is None or stale else Topic.ANSWERED,
             what=what,
             remedy="",
             facts={"verdict": verdict.matchup.id, "version": verdict.matchup.version, "approved": approved, "by": by},
@@ -110,20 +111,27 @@ def of_answer(verdict: Verdict, *, approved: bool, by: str | None, stale: bool =
     )
 
 
+_TOPICS = {
+    Move.FORWARD: Topic.PROMOTED,
+    Move.ROLLBACK: Topic.ROLLED_BACK,
+    Move.BY_HAND: Topic.CHANGED_BY_HAND,
+}
+
+
 def of_promotion(promotion: Promotion) -> Announcement:
     """Announce a promotion. Raises ValueError where it is still under way: nothing has happened yet."""
     if promotion.applied_at is None and promotion.superseded_at is None:
         raise ValueError(f"{promotion.model}: promotion {promotion.seq} is not applied yet")
     came, went = _version(promotion.to_version), _version(promotion.from_version)
-    planned = promotion.kind is Move.FORWARD and promotion.superseded_at is None
+    topic = _TOPICS[promotion.kind] if promotion.superseded_at is None else Topic.NOT_APPLIED
     return Announcement(
         model=promotion.model,
         kind="promotion",
-        level=Level.INFO if planned else Level.WARNING,
+        topic=topic,
         headline=f"{promotion.model}: {what_changed(promotion)}",
         numbers=(("before", went), ("now", came)) if promotion.superseded_at is None else (),
         act=f"To undo it, trigger DAG retrain-rollback for {promotion.model}."
-        if planned and promotion.from_version
+        if topic is Topic.PROMOTED and promotion.from_version
         else "",
         facts=promotion.to_json(),
     )
@@ -151,6 +159,7 @@ def of_incident(incident: Incident) -> Announcement:
     return Announcement(
         model=incident.model,
         kind="incident",
+        topic=incident.topic,
         level=incident.level,
         headline=f"{incident.model}: {incident.what}",
         act=incident.remedy,
@@ -171,7 +180,7 @@ def of_recovery(incident: Incident, *, times: int, since: datetime) -> Announcem
     """Announce the end of a fault that was announced."""
     over = Incident(
         model=incident.model,
-        level=Level.INFO,
+        topic=Topic.RECOVERED,
         what=f"recovered. It was: {incident.what} {_times(times, since)}",
         remedy="",
         facts=incident.facts,
@@ -190,7 +199,7 @@ def of_freeze(model: str, freeze: Freeze, holds: bool) -> Announcement:
     return of_incident(
         Incident(
             model=model,
-            level=Level.WARNING if holds else Level.INFO,
+            topic=Topic.FROZEN if holds else Topic.NO_LONGER_FROZEN,
             what=f"{freeze}." if holds else ended,
             remedy="Cycles still run and judge; only a rollback can change Production meanwhile." if holds else "",
             facts=freeze.to_json(),
@@ -206,6 +215,7 @@ def of_lost(announcement: Announcement, channel: str, error: ChannelError) -> An
     lost = of_incident(
         Incident(
             model=announcement.model,
+            topic=Topic.GIVEN_UP,
             what=f"{channel} {what} ({error}). Given up there: {announcement.headline}",
             remedy="Look at that channel in the spec, and at its connection. Later announcements are tried there as "
             "before; one such message a day says that more were given up.",
@@ -221,6 +231,7 @@ def blocked(snapshot: Snapshot, by: Sequence[Check], where: str, facts: dict[str
     fields = " and ".join(f"checks.{check.name}.on_fail" for check in by)
     return Incident(
         model=snapshot.model,
+        topic=Topic.DATA_BLOCKED,
         what=f"the data is blocked in {where}. {' '.join(f'{check.name}: {check.says}.' for check in by)}",
         remedy="Nothing was trained, no row counts as used, and Production stays as it is. Correct the source; "
         f"or, where the data is right, set {fields} to warn for one cycle.",
@@ -256,6 +267,7 @@ def foreign_production(model: str, production: str, staging: str, versions: Sequ
     gone = " and ".join(["move it to stage Archived", *([f"delete alias {', '.join(aliases)}"] if aliases else [])])
     return Incident(
         model=model,
+        topic=Topic.FOREIGN_PRODUCTION,
         what=f"{names} of the registered model may be Production, and no version owns alias {production}. Retrain "
         "does not replace what it did not put there.",
         remedy=f"If it is Production, adopt it ({_how_to_adopt(model, versions[0])}): it gets alias {production}, is "
@@ -269,6 +281,7 @@ def unadopted_production(model: str, production: str, version: Standing) -> Inci
     """Return the incident of a Production that owns the spec's alias, and that Retrain does not know."""
     return Incident(
         model=model,
+        topic=Topic.UNADOPTED_PRODUCTION,
         what=f"{version.standing} of the registered model is Production, and Retrain did not log it: nothing proves "
         "what it is, so no challenger can be judged against it.",
         remedy=f"Adopt it ({_how_to_adopt(model, version)}). If it is not Production, delete alias {production} in "
@@ -286,7 +299,7 @@ def of_split_version(model: str, before: "SplitVersion", split_version: "SplitVe
     return of_incident(
         Incident(
             model=model,
-            level=Level.WARNING,
+            topic=Topic.NEW_SPLIT,
             what=_why_new(before, split_version),
             remedy="Older versions may have trained on rows that now judge: such rows are left out, and counted, until "
             "enough new rows have arrived. Until then, verdicts may be INCONCLUSIVE.",

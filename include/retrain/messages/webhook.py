@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from retrain.errors import ChannelError
-from retrain.records import Announcement, Level
+from retrain.records import Announcement
+from retrain.topics import Level
 
 _SECONDS = 20
 _LONGEST_WAIT = timedelta(hours=6)

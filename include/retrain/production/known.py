@@ -10,6 +10,7 @@ from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
 from retrain.records import Incident, ModelFile, VersionId
 from retrain.spec.files import ADOPT_DAG
+from retrain.topics import Topic
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import ModelVersion
 
@@ -57,6 +58,7 @@ def refuse_other(version: ModelVersion, ledger: Ledger) -> None:
     """Raises OtherVersionError: the ledger knows another version by this number."""
     incident = Incident(
         model=version.model,
+        topic=Topic.ANOTHER_VERSION,
         what=f"{why_unknown(version, ledger)}.",
         remedy="Nothing is loaded, judged or promoted by its number alone, and the history keeps the old one. If this "
         f"version is to stay, adopt it anew (`retrain adopt {version.model} {version.version}`, or DAG "

@@ -31,6 +31,7 @@ class Aliases(Section):
     production: Alias = "production"
     """Its owner is in Production: `models:/<model>@production`."""
     staging: Alias = "staging"
+    """Its owner is in Staging. A person puts a version there; no cycle does."""
 
     @model_validator(mode="after")
     def _differ(self) -> Self:

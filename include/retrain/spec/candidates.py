@@ -11,10 +11,14 @@ from retrain.spec.fields import Section, unique
 
 
 class CandidateSpec(Section):
+    """A model that each cycle trains; the best of them on the validation rows meets the gate."""
+
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    """Up to 63 letters, digits, `_`, `.` and `-`; reports and messages call it so."""
     estimator: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     """`module:function`; the function takes `params` and returns an unfitted scikit-learn estimator."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
+    """Arguments of the function."""
 
     @property
     def recipe(self) -> str:

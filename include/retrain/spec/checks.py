@@ -12,16 +12,24 @@ OnFail = Literal["block", "warn"]
 
 
 class TypesCheck(Section):
+    """A check without a limit."""
+
     on_fail: OnFail
+    """`block` ends the cycle before anything is trained; `warn` goes on."""
 
 
 class ShareCheck(Section):
+    """A check of a share of rows."""
+
     max: float = Field(ge=0, le=1)
     """Greatest share that passes: 0 allows none, 1 all."""
     on_fail: OnFail
+    """`block` ends the cycle before anything is trained; `warn` goes on."""
 
 
 class FutureCheck(ShareCheck):
+    """A check of the share of rows from the future."""
+
     ahead: Duration = timedelta(days=1)
     """How far in the future a label time may be: a column without a time zone is read as UTC."""
 

@@ -41,6 +41,7 @@ class Measured(Section):
     """A metric, and the class that it is about, if it is about one."""
 
     metric: MetricName
+    """One of the metrics that docs/gate.md lists, or `sklearn:<name>` for a scorer of scikit-learn."""
     positive: Class = None
     """The class, for a metric of one class."""
 
@@ -64,7 +65,9 @@ class Limit(Measured):
     """A floor, a ceiling or both for a further metric."""
 
     floor: float | None = None
+    """The challenger must reach it."""
     ceiling: float | None = None
+    """The challenger must not exceed it."""
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
@@ -81,7 +84,9 @@ class Slice(Section):
     value: str | int | float | bool | None = None
     """The rows with this value. Without it, the rows from `least` up to, but without, `below`."""
     least: float | None = None
+    """Of a range: the least value in it; without it there is no least."""
     below: float | None = None
+    """Of a range: all its values are below this; without it there is no greatest."""
     margin: Annotated[float, Field(ge=0)]
     """How much worse than Production it may be, in units of the gate's metric."""
     min_rows: int = Field(30, ge=2)
@@ -113,7 +118,9 @@ class Gate(Measured):
     proof: Proof = Proof.SUPERIORITY
     """Superiority: a gain of more than `min_gain`. Non-inferiority: a loss of less than `margin`, for a fresh model."""
     min_gain: float = Field(0, ge=0)
+    """For superiority: the gain that must be exceeded, in units of the metric."""
     margin: Annotated[float | None, Field(gt=0)] = None
+    """For non-inferiority: the loss that must be excluded, in units of the metric."""
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     """Probability of promoting an equal model within one round of the holdout, over all its tests together."""
     tests: int = Field(10, ge=1)
@@ -128,7 +135,9 @@ class Gate(Measured):
     max_overlap: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Greatest share of holdout rows left out because one of the two was trained on them."""
     limits: tuple[Limit, ...] = ()
+    """Further metrics that the challenger must reach, or not exceed."""
     slices: tuple[Slice, ...] = ()
+    """Parts of the holdout on which the challenger must not be worse."""
     max_ece: Annotated[float | None, Field(gt=0, le=1)] = None
     """Greatest expected calibration error of the challenger's probabilities."""
     max_share_shift: Annotated[float | None, Field(gt=0, le=1)] = None

@@ -11,12 +11,14 @@ from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from retrain.records import Level
 from retrain.spec.fields import Duration, Section, unique
 from retrain.text import one_line
+from retrain.topics import Level
 
 
 class Mode(StrEnum):
+    """What a verdict may change."""
+
     ENFORCE = "enforce"
     """Promote what passes the gate."""
     OBSERVE = "observe"
@@ -27,6 +29,7 @@ class Wake(StrEnum):
     """What starts a run, beside a person. Each run counts for itself whether there are enough new rows."""
 
     SCHEDULE = "schedule"
+    """The schedule alone."""
     ON_ARRIVAL = "on_arrival"
     """The schedule, and Airflow's triggerer within seconds after the threshold is reached."""
 

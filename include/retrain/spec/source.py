@@ -99,8 +99,9 @@ class Split(Section):
     by: Literal["hash", "group", "time"] = "hash"
     """`hash` of a row's content; `group`: rows of one `source.group` stay together; `time`: the newest rows judge."""
     validation: Share = 0.2
-    """Share of the contents or groups; if split by time, of the rows. So is `holdout`; the rest is for training."""
+    """Share of the contents or groups; if split by time, of the rows."""
     holdout: Share = 0.2
+    """The same for the rows that judge. What both leave is for training."""
     gap: Duration = timedelta(0)
     """If split by time: rows within this time before validation, and before the holdout, are left out."""
 

@@ -43,16 +43,16 @@ class Spec(Section):
     model: Annotated[str, Field(pattern=r"^[^/:\s][^/:]{0,199}$"), AfterValidator(model_name)]
     """Name in the registry."""
     aliases: Aliases = Aliases()
-    """Of its versions in the registry."""
     description: str = ""
+    """For people: the page of the model's DAG in Airflow shows it."""
     connections: Connections = DEFAULT
-    """Of its MLflow server and its ledger."""
     source: SourceSpec
     threshold: Threshold = Threshold()
     # The default is validated as well, because a group column must not be left unused.
     split: Split = Field(Split(), validate_default=True)
     snapshot: SnapshotSpec = Field(SnapshotSpec())
     task: Task = Task.CLASSIFICATION
+    """Whether the labels are classes or numbers."""
     candidates: Candidates
     checks: Checks = Checks()
     gate: Gate = Gate()
@@ -60,18 +60,22 @@ class Spec(Section):
     trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_more)] = ()
     """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` allows every type."""
     mode: Mode | None = None
-    """Default: `enforce`; `observe` while a version is in Production that a person has adopted."""
+    """What a verdict may change. Default: `enforce`, but `observe` while a version is in Production that a person has
+    adopted."""
     approval: MaybeApproval = None
-    """`person`: nothing goes into Production before a person has approved it."""
+    """`person`, `none` or the fields of an approval. With `person` or the fields, nothing goes into Production before a
+    person has approved it."""
     schedule: Schedule | None = None
     """Cron expression or preset (`@hourly`); without it, only a person or `wake` starts a run."""
     schedule_time_zone: TimeZone | None = None
     """Time zone of the schedule, such as `Asia/Seoul`; default: Airflow's `default_timezone`."""
     wake: Wake = Wake.SCHEDULE
-    """`on_arrival` needs no schedule; with one as well, a cycle starts even if an event was lost."""
+    """What starts a run, beside a person. `on_arrival` needs no schedule; with one as well, a cycle starts even if an
+    event was lost."""
     workers: Workers = Workers()
     watch: Watch = Field(Watch())
     channels: Channels = ()
+    """Where the team is told; without any, in the log of the task alone."""
 
     @property
     def starts_by_itself(self) -> bool:

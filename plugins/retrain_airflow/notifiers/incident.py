@@ -5,6 +5,7 @@ from airflow.sdk import BaseNotifier, Context
 
 from retrain.errors import ToldError
 from retrain.records import Fault, Incident
+from retrain.topics import Topic
 from retrain_airflow import sending, task_faults
 from retrain_airflow.compat import AirflowTaskTimeout, cause
 from retrain_airflow.hooks.retrain import RetrainHook
@@ -52,6 +53,7 @@ def _of_task(model: str, context: Context) -> Incident:
     facts: dict[str, Any] = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "log_url": ti.log_url}
     return Incident(
         model=model,
+        topic=Topic.TASK_FAILED,
         what=f"task {ti.task_id} of run {ti.run_id} failed: {why}.",
         remedy="Nothing was changed that a new run would not take up. Look at the task's log, then clear the task.",
         facts=facts,
@@ -67,6 +69,7 @@ def _of_run(model: str, context: dict[str, Any]) -> tuple[str, Incident]:
     what = "has missed its deadline" if late else f"failed: {context['reason']}"
     incident = Incident(
         model=model,
+        topic=Topic.DEADLINE_MISSED if late else Topic.RUN_FAILED,
         what=f"run {run_id} of {dag_id} {what}.",
         remedy="Look at its tasks in Airflow." + (" The run goes on meanwhile." if late else ""),
         facts={"dag_id": dag_id, "run_id": run_id},

@@ -9,6 +9,7 @@ from retrain.errors import RetrainError, ToldError
 from retrain.records import Fault, Incident
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
+from retrain.topics import Topic
 from retrain_airflow import sending, task_faults
 from retrain_airflow.compat import AirflowSkipException
 from retrain_airflow.hooks.retrain import RetrainHook
@@ -92,6 +93,7 @@ class WatchOperator(BaseOperator):
 
         incident = Incident(
             model=file.spec.model,
+            topic=Topic.NOT_WATCHED,
             what=f"DAG {ti.dag_id} cannot look at this model: {error}.",
             remedy="It looks again in ten minutes. Until then nobody notices a silent source, a late cycle or a "
             "change of Production by hand.",

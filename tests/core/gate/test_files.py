@@ -299,10 +299,10 @@ def test_the_verdict_is_printed_as_json(better, worse):
     assert (verdict.outcome, verdict.threshold) == (Outcome.PROMOTE, -0.01)
 
 
-def test_the_example_of_the_readme_works(tmp_path):
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(# predictions\.py.*?)```", readme, re.DOTALL)
-    (words,) = re.findall(r"^retrain (judge .*)$", readme, re.MULTILINE)
+def test_the_example_of_the_page_works(tmp_path):
+    page = (PROJECT / "docs" / "judge.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(# predictions\.py.*?)```", page, re.DOTALL)
+    (words,) = re.findall(r"^retrain (judge .*)$", page, re.MULTILINE)
 
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
     done = retrain(*(str(tmp_path / word) if word.endswith(".csv") else word for word in words.split()))

@@ -7,7 +7,8 @@ import pytest
 
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
-from retrain.records import Fault, Incident, Level
+from retrain.records import Fault, Incident
+from retrain.topics import Level
 from tests.conftest import Database
 from tests.mailbox import waiting
 

@@ -9,8 +9,8 @@ from retrain.cycle.promote import promote, promotes_now
 from retrain.errors import FrozenError
 from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
-from retrain.records import Level
 from retrain.spec.source import Split
+from retrain.topics import Level
 from tests.conftest import Database
 from tests.core.conftest import World
 from tests.mailbox import waiting

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from retrain.messages import formats, texts
-from retrain.records import Announcement, Freeze, Incident, Level, Move, Outcome
+from retrain.records import Announcement, Freeze, Incident, Move, Outcome
+from retrain.topics import Level
 from tests.core.messages.test_texts import promotion, verdict
 
 EXPECTED = Path(__file__).with_name("formats")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from retrain.ledger.ledger import Ledger
 from retrain.messages import outbox, texts
-from retrain.records import Incident, Level
+from retrain.records import Incident
+from retrain.topics import Level
 from stack.home import PROJECT
 from tests.conftest import Database
 from tests.mailbox import Mailbox

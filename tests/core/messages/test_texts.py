@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from retrain.messages import texts
-from retrain.records import Check, Incident, Level, Matchup, Outcome, Promotion, Snapshot, Verdict
+from retrain.records import Check, Incident, Matchup, Move, Outcome, Promotion, Snapshot, Verdict
+from retrain.topics import Level, Topic
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 
@@ -93,6 +94,26 @@ def test_a_dry_run_says_that_nothing_was_changed():
 )
 def test_a_promotion_is_told_with_both_versions_and_who_did_it(from_version, to_version, headline):
     assert texts.of_promotion(promotion(from_version, to_version, applied_at=NOON)).headline == headline
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended", "topic", "level"),
+    [
+        (Move.FORWARD, "applied_at", Topic.PROMOTED, Level.INFO),
+        (Move.ROLLBACK, "applied_at", Topic.ROLLED_BACK, Level.WARNING),
+        (Move.BY_HAND, "applied_at", Topic.CHANGED_BY_HAND, Level.WARNING),
+        (Move.FORWARD, "superseded_at", Topic.NOT_APPLIED, Level.WARNING),
+    ],
+)
+def test_a_change_of_production_has_its_topic_and_the_level_of_that(kind, ended, topic, level):
+    announcement = texts.of_promotion(promotion("1", "2", kind=kind, **{ended: NOON}))
+    assert (announcement.topic, announcement.level) == (topic, level)
+
+
+def test_an_announcement_from_before_there_were_topics_keeps_its_level():
+    stored = {"model": "letters", "level": "warning", "what": "it is so.", "remedy": "", "facts": {}}
+    incident = Incident.from_json(stored)
+    assert (incident.topic, texts.of_incident(incident).level) == (None, Level.WARNING)
 
 
 def test_a_superseded_promotion_claims_no_change_of_production():
