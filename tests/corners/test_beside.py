@@ -222,8 +222,9 @@ def _observed_then_enforced(printed: str, theirs: Foreign, tracker: ExperimentTr
 
 
 def _reason(theirs: Foreign) -> str:
-    found = Ledger(lambda: psycopg2.connect(theirs.dsn("retrain"))).last_verdict(MODEL)
-    return f"{found[0].outcome}: {found[0].reason}" if found else "there is no verdict"
+    ledger = Ledger(lambda: psycopg2.connect(theirs.dsn("retrain")))
+    said = [f"{at}: {verdict.outcome}: {verdict.reason}" for _, verdict, at in ledger.verdicts(MODEL, 10)]
+    return "\n".join([*said, *map(str, theirs.api.runs(DAG))])
 
 
 def _feed(theirs: Foreign, above: int, upto: int) -> None:
@@ -239,7 +240,7 @@ def _rolled_back(printed: str, _: Foreign, tracker: ExperimentTracker) -> None:
 def _ended(theirs: Foreign, run: str) -> dict[str, str | None]:
     tasks = [*theirs.api.follow(DAG, run, THREE_CYCLES)]
     for task in tasks:
-        if task.state == "failed":
+        if task.state == "failed" or task.id == "evaluate":
             print(task.id, *theirs.api.log(DAG, run, task.id, task.tries)[-12:], sep="\n")
     return {task.id: task.state for task in tasks if task.id in ("promote", "hold")}
 

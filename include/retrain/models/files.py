@@ -168,13 +168,21 @@ def differences(requirements: str) -> list[str]:
     """Return the packages of a requirements.txt whose version here is another one, each with both versions."""
     found = []
     for package, then in re.findall(r"^([\w.-]+)==(\S+)$", requirements, re.MULTILINE):
-        try:
-            now = installed(package)
-        except PackageNotFoundError:
-            now = "none"
+        now = next(filter(None, map(_installed, (package, *_SAME.get(package, ())))), "none")
         if now != then:
             found.append(f"{package} {then} ({now} is here)")
     return found
+
+
+_SAME = {"mlflow": ("mlflow-skinny",)}
+"""Packages that bring the modules of another one, without its server."""
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return installed(package)
+    except PackageNotFoundError:
+        return None
 
 
 def foreign_types(file: Path) -> list[str]:
