@@ -192,6 +192,7 @@ def _send(fuzz: Fuzz, operation: str, examples: int) -> None:
     )()
 
 
+@pytest.mark.nightly  # test_contract.py has what each route answers, test_problems.py each error
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_answer_is_announced(operation: str, fuzz: Fuzz) -> None:
     _send(fuzz, operation, examples=10)

@@ -130,6 +130,7 @@ def connect(api: AirflowApi) -> Iterator[Callable[..., str]]:
         api._http.delete(f"/connections/{name}").raise_for_status()
 
 
+@pytest.mark.nightly  # a minute: it looks into all that two cycles more have left
 def test_no_credential_is_in_a_log_an_xcom_a_table_or_a_message(
     stack: Running,
     api: AirflowApi,

@@ -63,6 +63,7 @@ def test_every_point_of_many_metrics_comes_before_the_end(
     assert len(found) > 3, "they come as they are read, not all at the end"
 
 
+@pytest.mark.nightly  # half a minute; test_one_person_has_a_few_streams_and_others_have_theirs has the limit
 def test_many_streams_of_a_thousand_metrics_make_nobody_wait(as_person: As, backend: Backend, run: str) -> None:
     """E2."""
     backend.tracker().log_metrics(run, {f"m{number:03}": number / 10 for number in range(1_000)})
