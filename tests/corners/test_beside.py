@@ -237,6 +237,7 @@ def _feed(theirs: Foreign, above: int, upto: int) -> None:
 
 def _rolled_back(printed: str, _: Foreign, tracker: ExperimentTracker) -> None:
     assert "rollback: from version" in printed
+    assert "adopted: it serves since March" in printed
     assert tracker.production(MODEL) == "1"
 
 

@@ -11,7 +11,7 @@ from retrain.cycle import report, runs
 from retrain.cycle.context import Cycle
 from retrain.cycle.fit import fit
 from retrain.cycle.measure import measure
-from retrain.cycle.mode import mode_of
+from retrain.cycle.mode import observes
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
 from retrain.errors import EstimatorError, MissingExtraError, StaleVerdictError
@@ -24,7 +24,6 @@ from retrain.production.apply import apply
 from retrain.production.known import is_there, refuse_unknown
 from retrain.records import Candidate, Matchup, Proof, Snapshot, Subset, Verdict, VersionId
 from retrain.snapshots.store import Rows
-from retrain.spec.operation import Mode
 from retrain.spec.spec import Spec
 
 if extras.has("report"):
@@ -106,8 +105,8 @@ def _judge(
     _log_evidence(cycle, evidence, rows, verdict)
     page = report.write(cycle, verdict, goes_forward=may_promote(cycle, verdict, force=force))
     pages = (page, cycle.tracker.page_of_run(best.run_id), cycle.page)
-    observed = mode_of(spec, ledger) is Mode.OBSERVE
-    announcement = texts.of_verdict(verdict, pages, ledger.freeze_of(spec.model), observed=observed)
+    freeze, observed = ledger.freeze_of(spec.model), observes(spec, ledger)
+    announcement = texts.of_verdict(verdict, pages, freeze, observed=observed)
     return ledger.save_verdict(verdict, announcement, of=snapshot)
 
 

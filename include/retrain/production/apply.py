@@ -22,11 +22,14 @@ log = logging.getLogger(__name__)
 _BY_HAND = "somebody, outside of Retrain"
 
 
-def apply(model: str, ledger: Ledger, tracker: ExperimentTracker) -> str | None:
+def apply(
+    model: str, ledger: Ledger, tracker: ExperimentTracker, *, adopted: tuple[VersionId, str, str] | None = None
+) -> str | None:
     """Carry out what the ledger has decided, and return the version that is in Production then.
 
-    A change that somebody made by hand is recorded and announced, never overwritten. Raises NoAnswerError if MLflow
-    does not answer: the promotion then stays decided, and the next caller carries it out.
+    A change that somebody made by hand is recorded and announced, never overwritten. adopted: a version, who answers for
+    it, and why: if that is the change, its row says so. Raises NoAnswerError if MLflow does not answer: the promotion
+    then stays decided, and the next caller carries it out.
     """
     pending = None
     try:
@@ -42,7 +45,12 @@ def apply(model: str, ledger: Ledger, tracker: ExperimentTracker) -> str | None:
                 production.close(pending, applied=False, announcement=texts.of_promotion)
             last = production.last()
             if owner != (last.came if last else None):
-                _record_by_hand(production, last.came if last else None, owner, tracker.alias("Production"))
+                before = last.came if last else None
+                if adopted and owner == adopted[0]:
+                    _record(production, before, owner, by=adopted[1], why=f"adopted: {adopted[2]}")
+                else:
+                    why = _why_by_hand(before, owner, tracker.alias("Production"))
+                    _record(production, before, owner, by=_BY_HAND, why=why)
             return owner.number if owner else None
     except LedgerError:
         if pending is not None:
@@ -119,9 +127,7 @@ def _repair(promotion: Promotion, ledger: Ledger, tracker: ExperimentTracker) ->
         log.warning("A late write had put version %s of %s into Production; it was undone.", late, model)
 
 
-def _record_by_hand(
-    production: LockedProduction, before: VersionId | None, owner: VersionId | None, alias: str
-) -> None:
+def _why_by_hand(before: VersionId | None, owner: VersionId | None, alias: str) -> str:
     found = f"version {owner.number}" if owner else "no version"
     why = f"{found} was found to own alias {alias}"
     if before and owner and before.number == owner.number:
@@ -129,5 +135,12 @@ def _record_by_hand(
             f"; it is made of {owner.identity}, and the version {before.number} before it of {before.identity}: the "
             "registered model was deleted, and its numbers began again"
         )
-    row = production.append(before, owner, kind=Move.BY_HAND, verdict=None, by=_BY_HAND, why=why)
+    return why
+
+
+def _record(
+    production: LockedProduction, before: VersionId | None, owner: VersionId | None, *, by: str, why: str
+) -> None:
+    """Write down a change that somebody made in MLflow."""
+    row = production.append(before, owner, kind=Move.BY_HAND, verdict=None, by=by, why=why)
     production.close(row, applied=True, announcement=texts.of_promotion)

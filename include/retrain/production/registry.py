@@ -67,10 +67,10 @@ class Registry(Adoption):
         Raises as `adopt` does, and ForeignProductionError where another version looks like Production as well.
         """
         self.adopt(found, trust, spec, source)
-        apply(spec.model, self.ledger, self.tracker)
         version = found.version.version
+        proved = VersionId(version, found.version.identity)  # on rows of the source, when it was adopted
+        apply(spec.model, self.ledger, self.tracker, adopted=(proved, trust.by, trust.why))
         if self.ledger.production(spec.model) is None:
-            proved = VersionId(version, found.version.identity)  # on rows of the source, when it was adopted
             return self._move(
                 spec.model, Move.FORWARD, version, expects=None, by=trust.by, why=trust.why, proved=proved
             )

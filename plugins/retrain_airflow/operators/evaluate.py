@@ -48,6 +48,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
 
     def execute(self, context: Context) -> None:
         from retrain.cycle.evaluate import evaluate
+        from retrain.cycle.mode import observes
         from retrain.cycle.promote import promotes_now
 
         cycle = self.hook.cycle(context, self.note)
@@ -57,7 +58,8 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         verdict = evaluate(
             cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force or None
         )
-        self.log.info("%s", of_verdict(verdict).headline)
+        freeze, observed = cycle.ledger.freeze_of(cycle.spec.model), observes(cycle.spec, cycle.ledger)
+        self.log.info("%s", of_verdict(verdict, (), freeze, observed=observed).headline)
         metrics.verdict(self.spec, verdict.outcome)
         # Branching ends the task with an exception, so that nothing that is returned arrives.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())

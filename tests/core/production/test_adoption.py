@@ -21,7 +21,7 @@ from retrain.models.sandbox import Sandbox
 from retrain.production import adoption
 from retrain.production.adoption import Found, Trust
 from retrain.production.known import refuse_unknown
-from retrain.records import Outcome, Subset
+from retrain.records import Move, Outcome, Subset
 from retrain.spec.operation import Mode
 from tests.core.conftest import Make, World
 from tests.faults import by_hand
@@ -166,6 +166,14 @@ def test_it_answers_there_as_it_does_here(theirs: World, monkeypatch: pytest.Mon
     np.testing.assert_array_equal(here.probabilities, there.probabilities)
     assert all(each.latency_ms and each.latency_ms > 0 for each in asked)
     assert asked[0].inputs == asked[1].inputs
+
+
+def test_the_history_says_who_answers_for_what_owned_the_alias_already(theirs: World) -> None:
+    theirs.tracker._client.set_registered_model_alias(theirs.model, "production", "1")
+    with looked_at(theirs) as found:
+        theirs.registry.take_over(found, trust_in(found), theirs.spec, theirs.source)
+    (row,) = theirs.ledger.history(theirs.model)
+    assert (row.kind, row.to_version, row.by, row.why) == (Move.BY_HAND, "1", "kim", "adopted: we know who made it")
 
 
 def test_of_several_one_must_be_named(theirs: World) -> None:
