@@ -27,9 +27,9 @@ def apply(
 ) -> str | None:
     """Carry out what the ledger has decided, and return the version that is in Production then.
 
-    A change that somebody made by hand is recorded and announced, never overwritten. adopted: a version, who answers for
-    it, and why: if that is the change, its row says so. Raises NoAnswerError if MLflow does not answer: the promotion
-    then stays decided, and the next caller carries it out.
+    A change that somebody made by hand is recorded and announced, never overwritten. adopted: a version, who answers
+    for it, and why: if that is the change, its row says so. Raises NoAnswerError if MLflow does not answer: the
+    promotion then stays decided, and the next caller carries it out.
     """
     pending = None
     try:
