@@ -47,6 +47,8 @@ LEAST: list[tuple[str, str, dict[str, Any], str]] = [
         "op",
     ),
     ("POST", "/models/none/rollback", {"json": {"expects": "1", "why": "a test"}}, "op"),
+    ("GET", "/models/none/production", {}, "viewer"),
+    ("POST", "/models/none/freeze", {"json": {"days": 0, "why": "a test"}}, "op"),
     ("POST", "/models/none/adopt", {"json": {"why": "a test"}}, "admin"),
     ("DELETE", f"/runs/{NOWHERE}?why=a+test", {}, "admin"),
     ("DELETE", "/999999?why=a+test", {}, "admin"),

@@ -46,6 +46,8 @@ NEEDS = {
     "POST /models/transition-stage": Permission.PROMOTE,
     "POST /models/{model_name}/rollback": Permission.PROMOTE,
     "POST /models/{model_name}/adopt": Permission.DELETE,
+    "GET /models/{model_name}/production": Permission.READ,
+    "POST /models/{model_name}/freeze": Permission.PROMOTE,
     "GET /specs/": Permission.READ,
     "GET /specs/{model_name}": Permission.READ,
     "GET /specs/{model_name}/verdicts": Permission.READ,

@@ -18,6 +18,8 @@ ROLLBACK_DAG = "retrain-rollback"  # a hyphen: no spec can make a DAG of this na
 """Id of the one DAG that takes back a promotion, of whichever model."""
 ADOPT_DAG = "retrain-adopt"
 """Id of the one DAG that takes over a Production of somebody else's."""
+FREEZE_DAG = "retrain-freeze"
+"""Id of the one DAG that keeps Production as it is."""
 _NAME = re.compile(r"[\w.-]{1,200}")
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 
 from retrain.errors import SourceError, SourceMismatchError
-from retrain.spec.files import ADOPT_DAG, ROLLBACK_DAG, SpecFile
+from retrain.spec.files import ADOPT_DAG, FREEZE_DAG, ROLLBACK_DAG, SpecFile
 from retrain_airflow.api import paging
 from retrain_airflow.api.access import Caller, Permission, Who, allow, needs
 from retrain_airflow.api.backend import Backend, Use
@@ -110,6 +110,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         paused=None,
         may=[each for each in Permission if caller.may(each, file.dag_id)],
         may_roll_back=caller.may(Permission.PROMOTE, file.dag_id) and caller.may(Permission.LOG, ROLLBACK_DAG),
+        may_freeze=caller.may(Permission.PROMOTE, file.dag_id) and caller.may(Permission.LOG, FREEZE_DAG),
         may_adopt=(not history or history[-1].came not in known)
         and caller.may(Permission.DELETE, file.dag_id)
         and caller.may(Permission.LOG, ADOPT_DAG),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
+from retrain.spec import files as spec_files
 from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
 
@@ -16,7 +17,7 @@ def freeze_dag(models: Sequence[str], folder: Path | None) -> DAG:
     models: the names that its trigger form offers. folder: of the spec files; None if it is not named.
     """
     with DAG(
-        "retrain-freeze",  # a hyphen: no spec can make a DAG of this name
+        spec_files.FREEZE_DAG,
         description="Keeps Production as it is until a day, or ends that",
         doc_md=task_docs.FREEZE_DAG,
         schedule=None,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from retrain.records import Promotion, Verdict
 from retrain.spec.spec import model_name
@@ -73,6 +73,21 @@ class Adoption(Body):
     none: bool = False
     """Say instead that what looks like Production is not."""
     why: Why
+
+
+class FreezeFor(Body):
+    model_config = request(days=3, why="a campaign runs until Friday")
+
+    days: Annotated[float, Field(ge=0, le=365)]
+    """From now; 0 ends a freeze of this model."""
+    why: Why
+
+
+class ProductionAt(BaseModel):
+    model: str
+    at: datetime
+    version: str | None
+    """None if nothing was in Production."""
 
 
 class RegisteredModels(Page):

@@ -73,5 +73,7 @@ class SpecState(SpecName):
     """What the caller may do with this model."""
     may_roll_back: bool
     """Whether the caller may also start DAG `retrain-rollback`."""
+    may_freeze: bool
+    """Whether the caller may also start DAG `retrain-freeze`."""
     may_adopt: bool
     """Whether the caller may adopt a version, and there is need: nothing that Retrain knows is in Production."""

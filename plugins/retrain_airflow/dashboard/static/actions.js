@@ -25,8 +25,26 @@ export function Actions({ look, spec }) {
       }),
     ],
     spec.may_roll_back && spec.were_in_production.length > 0 && h(RollBack, { look, spec }),
+    spec.may_freeze && h(Freeze, { look, spec }),
     spec.may_adopt && h(Adopt, { look, spec }),
   );
+}
+
+function Freeze({ look, spec }) {
+  const own = spec.freeze?.model === spec.model;
+  const days = [1, 2, 3, 7, 14, 30].map((each) => ({ label: each === 1 ? "one day" : `${each} days`, value: each }));
+  const why = { label: "Why", name: "why", required: true };
+  return h(Confirmed, {
+    does: own
+      ? "From now on verdicts and people may put versions into Production again. The team is told, with your reason."
+      : "No verdict and no person puts another version into Production until then; a rollback works. The team is told, with your reason.",
+    fields: own ? [why] : [{ label: "For", name: "days", options: days }, why],
+    key: own ? "end" : "begin",
+    look,
+    name: own ? "End the freeze" : "Freeze",
+    run: ({ days = 0, why }, key) => post(`${path("models", spec.model)}/freeze`, { days: Number(days), why }, key),
+    variant: "outline",
+  });
 }
 
 function Adopt({ look, spec }) {
