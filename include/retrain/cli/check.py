@@ -9,6 +9,7 @@ from psycopg2.extensions import connection as connection_
 
 from retrain.cli.database import connecting
 from retrain.cli.exits import FAULT, GOOD
+from retrain.cli.options import AsJson, print_json
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
 
@@ -40,6 +41,7 @@ def check(
         str | None,
         typer.Option("--connection", metavar="ID", help="with --source: only of specs whose source.connection it is"),
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Read every spec, and try its candidates as a cycle would: build, fit, score, save and load them.
 
@@ -47,17 +49,19 @@ def check(
     """
     connect = None if source is None else connecting(source, "--source")
     found = spec_files.load_folder(folder)
-    faults = list(found.faults)
+    faults, remarks = list(found.faults), list[str]()
     if not found.files and not faults:
         faults.append(f"{folder}: holds no *.yaml; write one spec for each model into it")
     for file in found.files:
         of_connection = connection in (None, file.spec.source.connection)
         for finding in _findings(file, connect if of_connection else None):
             line = f"{file.path.name}: {finding.text}"
-            if finding.fault:
-                faults.append(line)
-            else:
-                typer.echo(line)
+            (faults if finding.fault else remarks).append(line)
+            if not finding.fault and not as_json:
+                typer.echo(line)  # at once: the next one may take seconds
+    if as_json:
+        print_json({"specs": [file.path.name for file in found.files], "faults": faults, "remarks": remarks})
+        return FAULT if faults else GOOD
     for fault in faults:
         typer.echo(fault, err=True)
     if not faults:

@@ -91,6 +91,17 @@ def test_a_folder_without_specs_is_a_fault(tmp_path, here):
     assert checked.stderr == f"{tmp_path}: holds no *.yaml; write one spec for each model into it\n"
 
 
+def test_what_check_has_found_is_one_json_document_on_demand(tmp_path, write, here):
+    write("good.yaml")
+    (tmp_path / "bad.yaml").write_text("model: [")
+
+    checked = here("check", tmp_path, "--json")
+
+    found = json.loads(checked.stdout)
+    assert (checked.returncode, checked.stderr, found["specs"], found["remarks"]) == (1, "", ["good.yaml"], [])
+    assert [each.partition(": ")[0] for each in found["faults"]] == ["bad.yaml"]
+
+
 # ── check --source
 
 
