@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from retrain.tracker.client import ExperimentTracker
-from retrain_airflow.api.bodies.models import Rollback, Transition
+from retrain_airflow.api.bodies.models import FreezeFor, Rollback, Transition
 from stack.airflow_api import AirflowApi
 from stack.home import PROJECT
 from stack.local import Running
@@ -162,7 +162,8 @@ def test_the_commands_of_the_page_log_a_run_and_find_the_best(stack: Running, tr
     assert (found.status, found.params, found.metrics) == ("FINISHED", {"C": "1.0"}, {"f1": 0.81})
 
 
-def test_what_the_page_sends_to_promote_and_to_roll_back_is_what_the_routes_take() -> None:
+def test_what_the_page_sends_to_promote_roll_back_and_freeze_is_what_the_routes_take() -> None:
     sent = re.findall(r"-d '(\{[^']*\"why\"[^']*\})'", _commands_of_the_page())
     assert Transition.model_validate_json(sent[0]).stage == "Production"
     assert Rollback.model_validate_json(sent[1]).expects == "3"
+    assert FreezeFor.model_validate_json(sent[2]).days == 3

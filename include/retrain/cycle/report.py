@@ -9,7 +9,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,19 +120,22 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
         drift=[Drift.from_json(each) for each in drift.get("drift", ())],
         freeze=cycle.ledger.freeze_of(spec.model),
         mode=(mode := mode_of(spec, cycle.ledger)),
-        observed=_observed(cycle) if mode is Mode.OBSERVE else (),
+        observed=_observed(cycle, verdict) if mode is Mode.OBSERVE else (),
         pictures={name: png for name, png in drawn.items() if png is not None},
         links=[*_links(cycle, run, matchup.run_id)],
         rollback=cycle.rollback,
     )
 
 
-def _observed(cycle: Cycle) -> Sequence[tuple[datetime, Verdict]]:
-    """Return the verdicts since Production last changed, the newest first."""
+def _observed(cycle: Cycle, verdict: Verdict) -> Sequence[tuple[datetime, Verdict]]:
+    """Return the verdicts since Production last changed, the newest first; also this one, which may not be saved yet."""
     model = cycle.spec.model
     since = max((each.applied_at for each in cycle.ledger.history(model) if each.applied_at), default=None)
     found = ((at, verdict) for _, verdict, at in cycle.ledger.verdicts(model, _MOST_OBSERVED))
-    return [(at, each) for at, each in found if not each.matchup.dry_run and (since is None or at > since)]
+    saved = [(at, each) for at, each in found if not each.matchup.dry_run and (since is None or at > since)]
+    if verdict.matchup.dry_run or any(each.matchup.id == verdict.matchup.id for _, each in saved):
+        return saved
+    return [(datetime.now(UTC), verdict), *saved]
 
 
 def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:

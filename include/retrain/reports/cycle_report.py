@@ -145,10 +145,9 @@ def _observed(facts: Facts) -> Iterator[Part]:
     (newest, _), (oldest, _) = facts.observed[0], facts.observed[-1]
     count = Counter(verdict.outcome for _, verdict in facts.observed)
     each = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome)
-    weeks = (newest - oldest).days / 7
     yield (
-        f"{len(facts.observed)} verdicts in {weeks:.1f} weeks, since Production last changed: {each}. With `mode: "
-        "enforce`, each PROMOTE would have changed Production, and the next one would have been judged against that."
+        f'Since Production last changed, from {_moment(oldest)} to {_moment(newest)}: {each}. With "mode: enforce", '
+        "the first PROMOTE would have changed Production, and the next verdict would have been made against that."
     )
     rows = [
         (

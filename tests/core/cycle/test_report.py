@@ -20,6 +20,7 @@ from retrain.spec.operation import Approval, Mode
 from retrain.tracker.client import ExperimentTracker
 from tests.core.conftest import Cast, Make, World
 from tests.core.cycle.looking import quick
+from tests.faults.test_b_cycle import changed
 from tests.mailbox import waiting
 
 FILES = ["report/drift.png", "report/report.html", "report/report.md", "report/verdict.png"]
@@ -225,3 +226,19 @@ def test_a_cycle_that_made_no_run_has_no_report(world: Make, caplog: pytest.LogC
     assert report.address(another, verdict.matchup.snapshot) is None
     assert report.write(another, verdict, goes_forward=True) is None
     assert "the cycle has no run in MLflow" in caplog.text
+
+
+def test_while_a_model_is_observed_its_reports_sum_up_what_would_have_been(cast: Cast, tmp_path: Path) -> None:
+    model = changed(cast(second_version), mode="observe")
+    judged = []
+    for _ in range(2):
+        model.feed(600, turn=1.2)
+        cycle, verdict = judge(model)
+        judged.append(verdict.outcome)
+    text = text_of(model, cycle, verdict, tmp_path)
+    observed = text.partition("Observed so far")[2]
+    assert "Since Production last changed, from 20" in observed
+    assert ", ".join(f"{judged.count(outcome)} {outcome}" for outcome in Outcome) in observed
+    assert model.tracker.production(model.model) == "1"
+    page = text_of(model, cycle, verdict, tmp_path, "report.html")
+    assert "Observed so far" in page
