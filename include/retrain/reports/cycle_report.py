@@ -115,7 +115,7 @@ def _held(facts: Facts) -> str | None:
         return "this was a dry run, which registers and promotes nothing"
     if facts.mode is Mode.OBSERVE:
         return (
-            "the version in Production was adopted, and is observed until the spec says `mode: enforce`"
+            "the version in Production was adopted, and is observed until the spec says 'mode: enforce'"
             if facts.spec.mode is None
             else "the spec's mode is observe, so no verdict promotes anything"
         )
