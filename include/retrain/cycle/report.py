@@ -128,7 +128,7 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
 
 
 def _observed(cycle: Cycle, verdict: Verdict) -> Sequence[tuple[datetime, Verdict]]:
-    """Return the verdicts since Production last changed, the newest first; also this one, which may not be saved yet."""
+    """Return the verdicts since Production last changed, the newest first, with this one, which may be unsaved."""
     model = cycle.spec.model
     since = max((each.applied_at for each in cycle.ledger.history(model) if each.applied_at), default=None)
     found = ((at, verdict) for _, verdict, at in cycle.ledger.verdicts(model, _MOST_OBSERVED))
