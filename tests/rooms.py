@@ -172,7 +172,7 @@ ROOMS = (
     guest(
         "api",
         "the tracker, the registry and the cycles over HTTP",
-        f"spec, source, snapshots, ledger, tracker, messages, production, cycle, retrain_airflow.compat, "
+        f"spec, source, snapshots, ledger, tracker, production, cycle, retrain_airflow.compat, "
         f"retrain_airflow.hooks, {FILES}",
         "airflow, fastapi, httpx, pydantic, starlette",
     ),

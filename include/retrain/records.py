@@ -279,6 +279,10 @@ class Promotion(Record):
         return None if self.to_version is None else VersionId(self.to_version, self.to_identity)
 
 
+LONGEST_FREEZE = 365
+"""Days that one may last."""
+
+
 class Freeze(Record):
     """A time in which no version goes forward into Production; a rollback may."""
 

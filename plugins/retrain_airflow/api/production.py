@@ -1,7 +1,6 @@
 """Routes about the Production of a model, which the ledger alone answers: what was there when, and freezes."""
 
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from fastapi import APIRouter
@@ -43,15 +42,14 @@ async def freeze(
     """
 
     def frozen() -> Freeze | None:
-        from retrain.messages import texts
+        from retrain.cycle.freeze import freeze as freeze_until
 
         file = use.backend.spec(model_name)
         allow(caller, Permission.PROMOTE, file.dag_id)
         allow(caller, Permission.LOG, FREEZE_DAG)
         ledger = use.backend.ledger(file.spec.connections)
-        claim = once(partial(use.backend.ledger, file.spec.connections), caller, key, body, lambda c: c or uuid4().hex)
-        until = datetime.now(UTC) + timedelta(days=body.days)
-        ledger.freeze(claim, model_name, until=until, by=caller.name, why=body.why, announcement=texts.of_freeze)
+        claim = once(lambda: ledger, caller, key, body, lambda claim: claim or uuid4().hex)
+        freeze_until(ledger, claim, model_name, days=body.days, by=caller.name, why=body.why)
         return ledger.freeze_of(model_name)
 
     return await use.own(frozen)

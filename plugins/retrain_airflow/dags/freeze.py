@@ -6,6 +6,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
+from retrain.records import LONGEST_FREEZE
 from retrain.spec import files as spec_files
 from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.operators.freeze import EVERY_MODEL, FreezeOperator
@@ -33,7 +34,7 @@ def freeze_dag(models: Sequence[str], folder: Path | None) -> DAG:
                 7,
                 type="number",
                 minimum=0,
-                maximum=365,
+                maximum=LONGEST_FREEZE,
                 title="For how many days",
                 description="From now. Replaces an earlier freeze of the same model. 0 ends a freeze.",
             ),

@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +34,22 @@ class FreezeOperator(FailsWhereRetryCannotHelp, BaseOperator):
         self.by = by
 
     def execute(self, context: Context) -> None:
-        from retrain.messages import texts
+        from retrain.cycle.freeze import freeze
 
         run = f"{context['dag'].dag_id}, run {context['run_id']}"
         files = spec_files.load_folder(None if self.specs is None else Path(self.specs)).files
 
-        def freeze(connection_id: str) -> None:
+        def freeze_in(connection_id: str) -> None:
             ledger = ledger_of(connection_id)
-            ledger.freeze(
+            freeze(
+                ledger,
                 run,
                 None if self.model == EVERY_MODEL else self.model,
-                # Counted from the start of the run: a task that is run again means the same time.
-                until=context["dag_run"].run_after + timedelta(days=float(self.days)),
+                days=float(self.days),
+                # A task that is run again means the same time.
+                since=context["dag_run"].run_after,
                 by=f"{self.by or 'somebody'} in {run}",
                 why=self.why,
-                announcement=texts.of_freeze,
             )
             waiting = ledger.models_waiting()
             for file in files:
@@ -57,4 +57,4 @@ class FreezeOperator(FailsWhereRetryCannotHelp, BaseOperator):
                     sending.send(str(file.path), file.spec, ledger)
 
         named = [file.spec.connections.ledger for file in files if self.model in (EVERY_MODEL, file.spec.model)]
-        for_each_ledger(named or [DEFAULT.ledger], freeze)
+        for_each_ledger(named or [DEFAULT.ledger], freeze_in)

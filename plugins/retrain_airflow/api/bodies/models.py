@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from retrain.records import Promotion, Verdict
+from retrain.records import LONGEST_FREEZE, Promotion, Verdict
 from retrain.spec.spec import model_name
 from retrain.tracker.entities import RegisteredModel, Stage
 from retrain_airflow.api.bodies.values import (
@@ -78,7 +78,7 @@ class Adoption(Body):
 class FreezeFor(Body):
     model_config = request(days=3, why="a campaign runs until Friday")
 
-    days: Annotated[float, Field(ge=0, le=365)]
+    days: Annotated[float, Field(ge=0, le=LONGEST_FREEZE)]
     """From now; 0 ends a freeze of this model."""
     why: Why
 
