@@ -25,7 +25,7 @@ from retrain.errors import BlockedDataError, MissingExtraError
 from retrain.messages import texts
 from retrain.quality import checks
 from retrain.quality.drift import Drift, drift, new_or_all, sample
-from retrain.records import Check, Fault, ModelFile, Snapshot
+from retrain.records import Check, Fault, ModelFile, Snapshot, VersionId
 from retrain.source.columns import SUBSET
 from retrain.text import one_line
 
@@ -135,8 +135,7 @@ def _measure_drift(cycle: Cycle, snapshot: Snapshot, read: Read) -> _MeasuredDri
     version, _, identity = claimed.partition(" ")
     if not version:
         return _MeasuredDrift("nothing is in Production yet")
-    files = cycle.ledger.model_files_of_version(model, version)
-    file = next((each for each in files if each.identity == identity), None)
+    file = cycle.ledger.file_of(model, VersionId(version, identity))
     if file is None or file.snapshot is None:
         return _MeasuredDrift(f"the rows that version {version} was trained on are not known")
     trained_on = cycle.ledger.snapshot(model, file.snapshot)

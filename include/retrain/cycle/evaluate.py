@@ -11,7 +11,7 @@ from retrain.cycle import report, runs
 from retrain.cycle.context import Cycle
 from retrain.cycle.fit import fit
 from retrain.cycle.measure import measure
-from retrain.cycle.mode import observes
+from retrain.cycle.mode import mode_of
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
 from retrain.errors import EstimatorError, MissingExtraError, StaleVerdictError
@@ -22,8 +22,9 @@ from retrain.messages import texts
 from retrain.metrics import described
 from retrain.production.apply import apply
 from retrain.production.known import is_there, refuse_unknown
-from retrain.records import Candidate, Matchup, Proof, Snapshot, Subset, Verdict, VersionId
+from retrain.records import Announcement, Candidate, Matchup, Proof, Snapshot, Subset, Verdict, VersionId
 from retrain.snapshots.store import Rows
+from retrain.spec.operation import Mode
 from retrain.spec.spec import Spec
 
 if extras.has("report"):
@@ -105,9 +106,14 @@ def _judge(
     _log_evidence(cycle, evidence, rows, verdict)
     page = report.write(cycle, verdict, goes_forward=may_promote(cycle, verdict, force=force))
     pages = (page, cycle.tracker.page_of_run(best.run_id), cycle.page)
-    freeze, observed = ledger.freeze_of(spec.model), observes(spec, ledger)
-    announcement = texts.of_verdict(verdict, pages, freeze, observed=observed)
-    return ledger.save_verdict(verdict, announcement, of=snapshot)
+    return ledger.save_verdict(verdict, announcement(cycle, verdict, pages), of=snapshot)
+
+
+def announcement(cycle: Cycle, verdict: Verdict, pages: Sequence[str | None] = ()) -> Announcement:
+    """Announce a verdict, with what keeps it from Production. pages: as in `texts.of_verdict`."""
+    spec, ledger = cycle.spec, cycle.ledger
+    observed = mode_of(spec, ledger) is Mode.OBSERVE
+    return texts.of_verdict(verdict, pages, ledger.freeze_of(spec.model), observed=observed)
 
 
 def _log_evidence(cycle: Cycle, evidence: Evidence, rows: Rows, verdict: Verdict) -> None:

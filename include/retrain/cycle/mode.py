@@ -10,11 +10,5 @@ def mode_of(spec: Spec, ledger: Ledger) -> Mode:
     if spec.mode is not None:
         return spec.mode
     head = ledger.production(spec.model)
-    files = ledger.model_files_of_version(spec.model, head.number) if head else []
-    adopted = any(file.adopted for file in files if head and file.identity == head.identity)
-    return Mode.OBSERVE if adopted else Mode.ENFORCE
-
-
-def observes(spec: Spec, ledger: Ledger) -> bool:
-    """Return whether verdicts are told as what would have been, and change nothing."""
-    return mode_of(spec, ledger) is Mode.OBSERVE
+    file = ledger.file_of(spec.model, head) if head else None
+    return Mode.OBSERVE if file is not None and file.adopted else Mode.ENFORCE

@@ -81,11 +81,12 @@ class ModelFiles(Database):
             history = [*changes]
             head = history[-1].came
             if head is not None:
-                targets = (self._file_of(model, each) for each in before(history, head))
-                used += [file for file in (self._file_of(model, head), next(filter(None, targets), None)) if file]
+                targets = (self.file_of(model, each) for each in before(history, head))
+                used += [file for file in (self.file_of(model, head), next(filter(None, targets), None)) if file]
         return used
 
-    def _file_of(self, model: str, version: VersionId) -> ModelFile | None:
+    def file_of(self, model: str, version: VersionId) -> ModelFile | None:
+        """Return the file of a version that was recorded before: by what it is made of, whatever its number is now."""
         if version.identity is None:
             return self.model_file_of_version(model, version.number)
         files = self._model_files("model = %s AND identity = %s ORDER BY version IS NULL", (model, version.identity))

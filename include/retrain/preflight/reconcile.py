@@ -9,7 +9,7 @@ from enum import StrEnum
 from retrain.errors import NotFoundError, RetrainError
 from retrain.ledger.ledger import Ledger
 from retrain.production.registry import Registry
-from retrain.records import Move, Record, VersionId
+from retrain.records import Move, Record
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import ModelVersion
 from retrain.tracker.server import KEY
@@ -83,13 +83,13 @@ def _known(model: str, versions: Sequence[ModelVersion], ledger: Ledger) -> Iter
         now = there.get(known.identity or "")
         if now == known.number or (now is None and known not in were):
             continue
-        kind = Kind.GONE if now is None else Kind.RENUMBERED
+        kind, file = Kind.GONE if now is None else Kind.RENUMBERED, ledger.file_of(model, known)
         yield Difference(
             model=model,
             kind=kind,
             version=known.number,
             now=now,
-            uri=_uri(model, known, ledger),
+            uri=file.uri if file else None,
             says=f"version {known.number} ({known.identity}) is "
             + ("not in MLflow any more; it was in Production" if now is None else f"version {now} in MLflow now"),
             remedy="`retrain reconcile` with --why registers it again where its logged model is still there; otherwise "
@@ -97,11 +97,6 @@ def _known(model: str, versions: Sequence[ModelVersion], ledger: Ledger) -> Iter
             if now is None
             else "`retrain reconcile` with --why writes the new number into the ledger",
         )
-
-
-def _uri(model: str, version: VersionId, ledger: Ledger) -> str | None:
-    files = ledger.model_files_of_version(model, version.number)
-    return next((file.uri for file in files if file.identity == version.identity), None)
 
 
 def _unknown(model: str, versions: Sequence[ModelVersion], ledger: Ledger) -> Iterator[Difference]:

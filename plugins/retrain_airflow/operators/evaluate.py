@@ -5,7 +5,6 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
 from airflow.sdk.bases.xcom import BaseXCom
 
-from retrain.messages.texts import of_verdict
 from retrain.records import Candidate, Snapshot
 from retrain_airflow import metrics
 from retrain_airflow.inputs import is_on
@@ -47,8 +46,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         self.to_hold = to_hold
 
     def execute(self, context: Context) -> None:
-        from retrain.cycle.evaluate import evaluate
-        from retrain.cycle.mode import observes
+        from retrain.cycle.evaluate import announcement, evaluate
         from retrain.cycle.promote import promotes_now
 
         cycle = self.hook.cycle(context, self.note)
@@ -58,8 +56,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         verdict = evaluate(
             cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force or None
         )
-        freeze, observed = cycle.ledger.freeze_of(cycle.spec.model), observes(cycle.spec, cycle.ledger)
-        self.log.info("%s", of_verdict(verdict, (), freeze, observed=observed).headline)
+        self.log.info("%s", announcement(cycle, verdict).headline)
         metrics.verdict(self.spec, verdict.outcome)
         # Branching ends the task with an exception, so that nothing that is returned arrives.
         context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, verdict.to_json())
