@@ -112,6 +112,11 @@ def cause(error: BaseException | str | None) -> BaseException | str | None:
     return error.__cause__ if isinstance(error, AirflowFailException) and error.__cause__ is not None else error
 
 
+@functools.cache
+def _takes_request(get_user: Callable[..., Any]) -> bool:
+    return "request" in inspect.signature(get_user).parameters
+
+
 async def user_of(request: Any, bearer: Any) -> Any:
     """Return Airflow's user whose token, or else whose session, came with a request. Raises HTTPException.
 
@@ -119,6 +124,6 @@ async def user_of(request: Any, bearer: Any) -> Any:
     """
     from airflow.api_fastapi.core_api.security import get_user  # only the API server has what this imports
 
-    if "request" in inspect.signature(get_user).parameters:
+    if _takes_request(get_user):
         return await get_user(request, None, bearer)
     return await get_user(None, bearer)  # type: ignore[arg-type]

@@ -1,12 +1,12 @@
 """`retrain audit`: what is wrong in an MLflow registry, whoever keeps it."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retrain.cli.exits import FAULT, GOOD
+from retrain.cli.options import print_json
 from retrain.errors import SettingsError, refuse_login
 from retrain.text import one_line
 
@@ -67,7 +67,10 @@ def audit(
             write_html(found, html)
         except OSError as error:
             raise SettingsError(f"--html {html}: cannot be written: {one_line(error)}; name another file") from error
-    typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2) if as_json else to_text(found))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(to_text(found))
     if html is not None and not as_json:
         typer.echo(f"Wrote {html}.")
     return FAULT if found.has_faults else GOOD

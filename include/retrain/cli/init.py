@@ -1,6 +1,5 @@
 """`retrain init`: writes a spec and an estimator file for a table."""
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from retrain.cli.database import connecting
 from retrain.cli.exits import GOOD
+from retrain.cli.options import print_json
 from retrain.spec.task import Task
 from retrain.text import printable
 
@@ -70,7 +70,7 @@ def init(
     made = core.init(wish, connect, into)
     command = _next(made, source)
     if as_json:
-        typer.echo(json.dumps({**made.to_json(), "next": command}, ensure_ascii=False, indent=2))
+        print_json({**made.to_json(), "next": command})
     else:
         typer.echo("\n".join(_lines(made, command)))
     return GOOD

@@ -1,12 +1,12 @@
 """`retrain judge`: the gate for any two files of predictions."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retrain.cli.exits import BAD_USAGE, OF_VERDICT
+from retrain.cli.options import print_json
 from retrain.errors import RetrainError
 from retrain.metrics import METRICS, SCORER, described
 from retrain.records import Proof
@@ -93,6 +93,8 @@ def judge(
     except RetrainError as error:
         typer.echo(error, err=True)
         return BAD_USAGE
-    text = json.dumps(verdict.to_json(), ensure_ascii=False, indent=2) if as_json else to_text(verdict)
-    typer.echo(text)
+    if as_json:
+        print_json(verdict.to_json())
+    else:
+        typer.echo(to_text(verdict))
     return OF_VERDICT[verdict.outcome]

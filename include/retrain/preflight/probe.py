@@ -45,8 +45,11 @@ def fail(about: str, says: str, remedy: str) -> Found:
     return Found(about, State.FAIL, says, remedy)
 
 
-def told(about: str, error: RetrainError, remedy: str) -> Iterator[Found]:
-    """Yield what an error of ours says, a line each. remedy: for a line that has none, such as a server's own."""
+def told(about: str, error: RetrainError | str, remedy: str) -> Iterator[Found]:
+    """Yield what an error of ours, or its text, says, a line each.
+
+    remedy: for a line that has none, such as a server's own.
+    """
     for line in str(error).splitlines():
         says, _, its = line.partition("; ")
         yield fail(about, says, its or remedy)

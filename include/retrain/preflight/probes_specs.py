@@ -15,9 +15,7 @@ def look(specs: SpecFolder, folder: Path | None) -> Iterator[Found]:
     """Yield which files can be read, and each fault of the others. folder: None if it is not named."""
     about = "specs"
     for text in specs.faults:
-        for line in text.splitlines():
-            says, _, remedy = line.partition("; ")
-            yield fail(about, says, remedy or "correct the file; `retrain check` reads it again")
+        yield from told(about, text, "correct the file; `retrain check` reads it again")
     if specs.files:
         yield good(about, f"{len(specs.files)} can be read: {', '.join(file.path.name for file in specs.files)}")
     elif not specs.faults:

@@ -44,13 +44,13 @@ def apply(
             if pending is not None:
                 production.close(pending, applied=False, announcement=texts.of_promotion)
             last = production.last()
-            if owner != (last.came if last else None):
-                before = last.came if last else None
+            before = last.came if last else None
+            if owner != before:
+                by, why = _BY_HAND, _why_by_hand(before, owner, tracker.alias("Production"))
                 if adopted and owner == adopted[0]:
-                    _record(production, before, owner, by=adopted[1], why=f"adopted: {adopted[2]}")
-                else:
-                    why = _why_by_hand(before, owner, tracker.alias("Production"))
-                    _record(production, before, owner, by=_BY_HAND, why=why)
+                    by, why = adopted[1], f"adopted: {adopted[2]}"
+                row = production.append(before, owner, kind=Move.BY_HAND, verdict=None, by=by, why=why)
+                production.close(row, applied=True, announcement=texts.of_promotion)
             return owner.number if owner else None
     except LedgerError:
         if pending is not None:
@@ -136,11 +136,3 @@ def _why_by_hand(before: VersionId | None, owner: VersionId | None, alias: str) 
             "registered model was deleted, and its numbers began again"
         )
     return why
-
-
-def _record(
-    production: LockedProduction, before: VersionId | None, owner: VersionId | None, *, by: str, why: str
-) -> None:
-    """Write down a change that somebody made in MLflow."""
-    row = production.append(before, owner, kind=Move.BY_HAND, verdict=None, by=by, why=why)
-    production.close(row, applied=True, announcement=texts.of_promotion)

@@ -85,6 +85,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
     history = [each for each in ledger.history(model) if each.applied_at]
     production = history[-1].to_version if history else None
     were, known = were_in_production(history, but=production)[:_MOST_VERSIONS], ledger.known_versions(model)
+    may = [each for each in Permission if caller.may(each, file.dag_id)]
     return SpecState(
         **_name(file).model_dump(),
         production=production,
@@ -108,11 +109,11 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         running=[],
         next_run=None,
         paused=None,
-        may=[each for each in Permission if caller.may(each, file.dag_id)],
-        may_roll_back=caller.may(Permission.PROMOTE, file.dag_id) and caller.may(Permission.LOG, ROLLBACK_DAG),
-        may_freeze=caller.may(Permission.PROMOTE, file.dag_id) and caller.may(Permission.LOG, FREEZE_DAG),
+        may=may,
+        may_roll_back=Permission.PROMOTE in may and caller.may(Permission.LOG, ROLLBACK_DAG),
+        may_freeze=Permission.PROMOTE in may and caller.may(Permission.LOG, FREEZE_DAG),
         may_adopt=(not history or history[-1].came not in known)
-        and caller.may(Permission.DELETE, file.dag_id)
+        and Permission.DELETE in may
         and caller.may(Permission.LOG, ADOPT_DAG),
     )
 
