@@ -10,6 +10,8 @@ import pytest
 from matrix import environments
 from matrix.corners import CORNERS, Corner
 from matrix.environments import UnavailableError
+from stack.local import Running
+from tests.conftest import running as running_stack
 from tests.conftest import short_lived
 
 OFTEN = ("3.1-composer", "3.2-mwaa")
@@ -33,6 +35,11 @@ def environment(corner: Corner) -> Path:
         return environments.of_corner(corner)
     except UnavailableError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def their_postgres() -> Iterator[Running]:
+    yield from running_stack("postgres")
 
 
 @pytest.fixture

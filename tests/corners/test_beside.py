@@ -22,7 +22,6 @@ from retrain.ledger.ledger import Ledger
 from retrain.tracker.client import ExperimentTracker
 from stack.home import PROJECT
 from stack.local import Running
-from tests.conftest import running as running_stack
 from tests.conftest import short_lived
 from tests.corners import foreign
 from tests.corners.foreign import Foreign
@@ -129,11 +128,6 @@ def corner() -> Corner:
 @pytest.fixture(scope="module")
 def environment(corner: Corner) -> Path:
     return environments.of_corner(corner)
-
-
-@pytest.fixture(scope="module")
-def their_postgres() -> Iterator[Running]:
-    yield from running_stack("postgres")
 
 
 @pytest.fixture

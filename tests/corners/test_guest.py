@@ -14,7 +14,6 @@ from retrain.ledger.ledger import Ledger
 from retrain.tracker.client import ExperimentTracker
 from stack.home import PROJECT
 from stack.local import Running
-from tests.conftest import running as running_stack
 from tests.conftest import short_lived
 from tests.corners import foreign
 from tests.corners.conftest import each_corner
@@ -79,11 +78,6 @@ FROM generate_series(3001, 6000) i
 
 THREE_CYCLES = 600
 """Seconds that a run may take on two busy cores."""
-
-
-@pytest.fixture(scope="module")
-def their_postgres() -> Iterator[Running]:
-    yield from running_stack("postgres")
 
 
 @pytest.fixture(scope="module")

@@ -12,28 +12,17 @@ from retrain.errors import RetrainError, RollbackError, StaleVerdictError
 from retrain.production.apply import apply
 from retrain.records import Move, Outcome
 from tests.core.conftest import Build, Make, World
-from tests.core.cycle.looking import quick, run_of
+from tests.core.cycle.looking import quick, replaced, run_of
 from tests.faults import by_hand
 
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 PERSON = {"by": "kim", "why": "customers complain"}
 
 
-def two(world: Make) -> World:
-    """A model whose second version has replaced the first."""
-    model = quick(world)
-    model.feed(1000)
-    model.promote()
-    model.feed(2000, turn=1.2)
-    model.promote()
-    model.headlines()
-    return model
-
-
 @pytest.fixture
 def begun_again(world: Make) -> World:
     """A model with two versions, of which MLflow has others by the same numbers; the second owns the alias."""
-    model = two(world)
+    model = replaced(world)
     by_hand.delete(model.tracker, model.model)
     assert by_hand.register(model.tracker, model.model) == "1"
     assert by_hand.register(model.tracker, model.model, stage="Production", aliases=("production",)) == "2"
@@ -42,7 +31,7 @@ def begun_again(world: Make) -> World:
 
 def test_a_cycle_after_the_numbers_began_again_ends_with_a_verdict(world: Make) -> None:
     """A3."""
-    model = two(world)
+    model = replaced(world)
     old = {file.identity for file in model.ledger.model_files_in_use()}
     by_hand.delete(model.tracker, model.model)
     model.feed(600, turn=1.2)
@@ -200,7 +189,7 @@ def _raise(error: type[BaseException]) -> Callable[..., None]:
 
 def test_versions_that_are_registered_anew_from_the_same_files_are_the_same(cast: Callable[[Build], World]) -> None:
     """A3. As `cast` does: whoever restores a registry in order goes on as before."""
-    model = cast(two)
+    model = cast(replaced)
     assert apply(model.model, model.ledger, model.tracker) == "2"
     assert model.registry.rollback(model.model, expects="2", **PERSON).to_version == "1"
     assert [row.kind for row in model.ledger.history(model.model)] == [Move.FORWARD, Move.FORWARD, Move.ROLLBACK]

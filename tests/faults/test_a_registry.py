@@ -15,23 +15,12 @@ from retrain.records import Move, Outcome
 from retrain.tracker.client import ExperimentTracker
 from stack.local import Running
 from tests.core.conftest import Build, Make, World
-from tests.core.cycle.looking import quick
+from tests.core.cycle.looking import quick, replaced
 from tests.faults import by_hand
 from tests.tap import Tap
 
 PROJECT = Path(__file__).resolve().parents[2]
 PERSON = {"by": "kim", "why": "customers complain"}
-
-
-def two(world: Make) -> World:
-    """A model whose second version has replaced the first."""
-    model = quick(world)
-    model.feed(1000)
-    model.promote()
-    model.feed(2000, turn=1.2)
-    model.promote()
-    model.headlines()
-    return model
 
 
 @pytest.fixture
@@ -80,7 +69,7 @@ def test_where_there_are_no_stages_staging_is_an_alias_and_no_version_is_archive
 
 def test_a_rollback_takes_the_nearest_earlier_version_that_can_be_proved(cast: Callable[[Build], World]) -> None:
     """A6."""
-    model = cast(two)
+    model = cast(replaced)
     theirs = by_hand.register(model.tracker, model.model)
     for version in (theirs, "2"):
         model.tracker.set_production(model.model, version)
@@ -95,7 +84,7 @@ def test_a_rollback_takes_the_nearest_earlier_version_that_can_be_proved(cast: C
 
 def test_a_version_whose_files_are_gone_is_passed_over(cast: Callable[[Build], World]) -> None:
     """A6."""
-    model = cast(two)
+    model = cast(replaced)
     model.tracker._client.delete_model_version(model.model, "1")
     with pytest.raises(RollbackError, match=r"no version before 2 can .*: version 1 was deleted in MLflow"):
         model.registry.rollback(model.model, expects="2", **PERSON)
@@ -105,7 +94,7 @@ def test_the_versions_that_cannot_go_back_are_shown_with_the_reason(
     cast: Callable[[Build], World], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A6."""
-    model = cast(two)
+    model = cast(replaced)
     theirs = by_hand.register(model.tracker, model.model)
     for version in (theirs, "2"):
         model.tracker.set_production(model.model, version)
@@ -120,7 +109,7 @@ def test_the_versions_that_cannot_go_back_are_shown_with_the_reason(
 
 def test_a_version_that_was_never_in_production_is_not_rolled_back_to(cast: Callable[[Build], World]) -> None:
     """A6."""
-    model = cast(two)
+    model = cast(replaced)
     _, third = model.judge()
     assert third.matchup.version == "3"
     with pytest.raises(RollbackError, match=r"version 3 cannot go back .*; choose from 1"):
@@ -129,7 +118,7 @@ def test_a_version_that_was_never_in_production_is_not_rolled_back_to(cast: Call
 
 def test_what_a_rollback_would_take_is_kept(cast: Callable[[Build], World]) -> None:
     """A6."""
-    model = cast(two)
+    model = cast(replaced)
     theirs = by_hand.register(model.tracker, model.model)
     for version in (theirs, "2"):
         model.tracker.set_production(model.model, version)

@@ -26,6 +26,17 @@ def promoted(make: Make) -> World:
     return model
 
 
+def replaced(make: Make) -> World:
+    """A model whose second version has replaced the first; a mould for `cast`."""
+    model = quick(make)
+    model.feed(1000)
+    model.promote()
+    model.feed(2000, turn=1.2)
+    model.promote()
+    model.headlines()
+    return model
+
+
 def run_of(model: World, cycle: Cycle, snapshot: Snapshot) -> Run:
     run_id = made_of_cycle(cycle, snapshot.id)
     assert run_id is not None

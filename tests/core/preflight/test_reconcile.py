@@ -8,26 +8,16 @@ from retrain.preflight.reconcile import Kind, look, mend
 from retrain.production.apply import apply
 from retrain.records import Move
 from tests.core.conftest import Build, Make, World
-from tests.core.cycle.looking import quick
+from tests.core.cycle.looking import replaced
 from tests.faults import by_hand
 
 PERSON = {"by": "kim", "why": "MLflow was restored"}
 
 
-def _two(world: Make) -> World:
-    model = quick(world)
-    model.feed(1000)
-    model.promote()
-    model.feed(2000, turn=1.2)
-    model.promote()
-    model.headlines()
-    return model
-
-
 @pytest.fixture
 def two(cast: Callable[[Build], World]) -> World:
     """A model whose second version has replaced the first."""
-    return cast(_two)
+    return cast(replaced)
 
 
 def found(model: World) -> list[tuple[Kind, str | None, str | None]]:
@@ -102,7 +92,7 @@ def test_versions_that_were_in_production_are_registered_again_from_their_logged
 
 
 def test_a_version_whose_logged_model_is_gone_as_well_stays_away(world: Make) -> None:
-    two = _two(world)
+    two = replaced(world)
     file = two.ledger.model_file_of_version(two.model, "1")
     assert file is not None
     two.tracker._client.delete_model_version(two.model, "1")
