@@ -63,7 +63,7 @@ def test_the_page_of_models_works_as_written(
         (tmp_path / begins.removeprefix("# ")).write_text(block(PAGE, begins), encoding="utf-8")
     checked = run(block(PAGE, "retrain check"))
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout.endswith("1 specs are good: churn.yaml\n")
+    assert checked.stdout.endswith("1 spec is good: churn.yaml\n")
 
     spec = load(tmp_path / "churn.yaml").spec
     world = World(spec, customers, SnapshotStore((tmp_path / "snapshots").as_uri()), ledger, tracker)

@@ -65,7 +65,8 @@ def check(
     for fault in faults:
         typer.echo(fault, err=True)
     if not faults:
-        typer.echo(f"{len(found.files)} specs are good: {', '.join(file.path.name for file in found.files)}")
+        good = "1 spec is" if len(found.files) == 1 else f"{len(found.files)} specs are"
+        typer.echo(f"{good} good: {', '.join(file.path.name for file in found.files)}")
     return FAULT if faults else GOOD
 
 

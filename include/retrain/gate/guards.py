@@ -27,7 +27,9 @@ def before(evidence: Evidence, gate: Gate, clusters: int) -> Iterator[Guard]:
     faults += list(_foreign_labels(evidence))
     yield _computable("measured", not faults, "; ".join(faults) or "every model gave predictions")
     unknown = (
-        f"; {evidence.unknown:,} that an adopted version may have trained on do not count" if evidence.unknown else ""
+        f"; {evidence.unknown:,} that an adopted version may have trained on do not count, and {_next_round(gate)}"
+        if evidence.unknown
+        else ""
     )
     yield _computable(
         "rows",
@@ -56,8 +58,12 @@ def before(evidence: Evidence, gate: Gate, clusters: int) -> Iterator[Guard]:
         f"test {matchup.test} of {gate.tests} in {holdout_round}"
         if in_round
         else f"the {gate.tests} tests of {holdout_round} are spent (this would be test {matchup.test}); "
-        f"the next round opens when {gate.round_rows:,} new holdout rows have arrived",
+        f"{_next_round(gate)}",
     )
+
+
+def _next_round(gate: Gate) -> str:
+    return f"the next round opens when {gate.round_rows:,} new holdout rows have arrived"
 
 
 def beside(evidence: Evidence, gate: Gate) -> Iterator[Guard]:

@@ -128,7 +128,7 @@ def test_the_index_that_the_count_of_new_rows_lacks_is_printed_as_a_statement(le
     assert f" rows; run {statement}\n" in before.stdout
     assert after.stdout.startswith("letters.yaml: new rows are counted by ")
     assert " using letters_at_idx on letters\n" in after.stdout
-    assert after.stdout.endswith("\n1 specs are good: letters.yaml\n")
+    assert after.stdout.endswith("\n1 spec is good: letters.yaml\n")
 
 
 def test_the_plan_of_a_query_file_is_printed_and_that_its_index_cannot_be_known(letters, write, tmp_path, here):

@@ -278,7 +278,7 @@ def test_rows_that_an_adopted_version_may_know_are_counted():
 
     assert says == (
         "the holdout has 1,000 distinct rows and needs 2,000; 1,234 that an adopted version may have trained on do not "
-        "count"
+        "count, and the next round opens when 500 new holdout rows have arrived"
     )
 
 
