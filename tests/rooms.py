@@ -111,6 +111,12 @@ ROOMS = (
     ),
     core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pyarrow"),
     core(
+        "backtest",
+        "policies over a model's own history, decided by the verbs",
+        ALL_ABOVE,
+        "croniter, jinja2, matplotlib, numpy, pandas, psutil, pyarrow, sklearn",
+    ),
+    core(
         "preflight",
         "finds before the first run whatever the first run would, and what is wrong in a registry that others keep",
         ALL_ABOVE,
