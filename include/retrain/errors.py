@@ -25,6 +25,7 @@ RetrainError
 ├── AdoptionError        a version cannot be adopted as a person has asked for it
 ├── RollbackError        there is no version to go back to, or not the one asked for
 ├── JudgingError         two files of predictions cannot be judged
+├── BacktestError        a history cannot be replayed
 └── ChannelError         an announcement could not be delivered
 
 `RETRIES` says for each kind, and for errors of others, whether a task that it has failed is tried again.
@@ -146,6 +147,10 @@ class JudgingError(RetrainError):
     """Two files of predictions cannot be judged. The message says file, field, value, remedy."""
 
 
+class BacktestError(RetrainError):
+    """A history, or a file of policies, cannot be replayed; says what is wrong with it."""
+
+
 class ChannelError(RetrainError):
     """An announcement could not be delivered; it stays in the outbox."""
 
@@ -190,6 +195,7 @@ RETRIES: dict[type[BaseException], bool] = {
     RollbackError: False,
     AdoptionError: False,
     JudgingError: False,
+    BacktestError: False,
     # A server, a disk or a lock of somebody else's may be back in half an hour.
     SourceError: True,
     SnapshotError: True,

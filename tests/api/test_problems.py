@@ -54,6 +54,7 @@ STATUSES = {
     "RollbackError": 409,
     "AdoptionError": 409,
     "JudgingError": 409,
+    "BacktestError": 409,
     "ChannelError": 409,
     "BusyError": 503,
     "TooLargeError": 413,

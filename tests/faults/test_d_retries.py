@@ -33,6 +33,7 @@ HELPS = {
     errors.OtherVersionError: False,
     errors.FrozenError: False,
     errors.JudgingError: False,
+    errors.BacktestError: False,
     errors.NotFoundError: False,
     errors.NotInLedgerError: False,
     errors.RetrainError: False,

@@ -98,6 +98,8 @@ class Replayed:
     """Of n rows: what that Production predicted."""
     trainings: int
     """Fits that this policy would have needed by itself."""
+    rows_fitted: int
+    """Rows that these fits learnt from, together: the cost that does not depend on the machine."""
     cpu_seconds: float
     """CPU seconds of these fits, each counted as a policy that shares nothing would pay for it."""
 

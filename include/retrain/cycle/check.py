@@ -89,14 +89,11 @@ def _cached_reader(cycle: Cycle) -> Read:
 def _run_checks(cycle: Cycle, snapshot: Snapshot, read: Read) -> tuple[Check, ...]:
     # The one that the snapshot names, not the newest one: a step that runs again compares with the same rows.
     last = None if snapshot.after is None else cycle.ledger.snapshot(snapshot.model, snapshot.after)
-    rows, before = read(snapshot), None if last is None else read(last)
-    if before is not None and snapshot.since is not None:
-        # Rows that have left the window since are neither deleted nor changed.
-        before = before.filter(pc.greater(before["label_time"], pa.scalar(snapshot.since, before["label_time"].type)))
     return checks.run(
         cycle.spec,
-        rows,
-        before,
+        read(snapshot),
+        None if last is None else read(last),
+        since=snapshot.since,
         same_contents=last is not None and last.split_version == snapshot.split_version,
         now=datetime.now(UTC),
     )

@@ -34,14 +34,23 @@ _NOTHING = "there is nothing to compare with"
 
 
 def run(
-    spec: Spec, rows: pa.Table, before: pa.Table | None, *, same_contents: bool, now: datetime
+    spec: Spec,
+    rows: pa.Table,
+    before: pa.Table | None,
+    *,
+    since: datetime | None = None,
+    same_contents: bool,
+    now: datetime,
 ) -> tuple[Check, ...]:
     """Run every check that the spec's task has, in the order of the spec's fields.
 
-    rows: a snapshot. before: the last consumed snapshot; None before the first. same_contents: whether the content keys
-    of the two can be compared, because both have one split version.
+    rows: a snapshot. before: the last consumed snapshot; None before the first. since: `Snapshot.since`.
+    same_contents: whether the content keys of the two can be compared, because both have one split version.
     """
     features = tuple(name for name in spec.source.features if name in rows.column_names)
+    if before is not None and since is not None:
+        # Rows that have left the window since are neither deleted nor changed.
+        before = before.filter(pc.greater(before["label_time"], pa.scalar(since, before["label_time"].type)))
     data = _Data(rows, before, features, same_contents)
     return tuple(_all(spec, data, now))
 

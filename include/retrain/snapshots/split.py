@@ -122,6 +122,16 @@ def opened(may_judge: NDArray[np.int64], known: Rounds, round_rows: int) -> Roun
     return Rounds(may_judge, holdout_round, current)
 
 
+def subsets_of(cluster: NDArray[np.int64], times: Times, split: Split, known: Rounds, round_rows: int) -> Subsets:
+    """Return the subset of every row of a snapshot whose rows are all in memory; `Draft` does it in batches.
+
+    cluster: content keys, or group keys where split by group, shape (rows,). Else as in `subsets_by_time`.
+    """
+    if split.by == "time":
+        return subsets_by_time(cluster, times, split, known, round_rows)
+    return subsets_by_hash(cluster, split, opened(in_range(cluster, split), known, round_rows))
+
+
 def subsets_by_hash(cluster: NDArray[np.int64], split: Split, holdout_rounds: Rounds) -> Subsets:
     """Return the subset and the holdout round of some rows, split by content or by group.
 

@@ -1,0 +1,94 @@
+"""Steps that learn nothing: what they make of a row is the same in every fit, so it is made once.
+
+A hashing vectorizer takes most of the time of a text pipeline, and its result does not depend on the training rows.
+"""
+
+import fcntl
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import get_tags
+
+from retrain.gate.labels import Integers
+
+Inputs = Callable[[Integers], Any]
+"""Returns what an estimator takes for the rows at these places."""
+
+_CHUNK = 20_000
+"""Rows that are transformed at once."""
+
+
+def cut(estimator: Any) -> tuple[Any, Any]:
+    """Return the first steps of a pipeline that learn nothing, as one, and the rest; None and all where none does."""
+    if not isinstance(estimator, Pipeline) or estimator.memory is not None:
+        return None, estimator
+    count = 0
+    while count < len(estimator.steps) - 1 and _learns_nothing(estimator.steps[count][1]):
+        count += 1
+    if not count:
+        return None, estimator
+    return Pipeline(estimator.steps[:count]), Pipeline(estimator.steps[count:])
+
+
+def inputs_of(stateless: Any, features: pd.DataFrame, folder: Path) -> Inputs:
+    """Return a function that gives the rows at some places as the rest takes them.
+
+    stateless: as `cut` returns it; its result for all rows is computed once, and kept in the folder for all processes.
+    """
+    if stateless is None:
+        return lambda rows: features.iloc[rows].reset_index(drop=True)
+    made = _made(stateless, features, folder)
+    return lambda rows: made[rows]
+
+
+def _learns_nothing(step: Any) -> bool:
+    if step in ("passthrough", "drop"):
+        return step == "passthrough"
+    if isinstance(step, ColumnTransformer):
+        return step.remainder == "drop" and all(_learns_nothing(each) for _, each, _ in step.transformers)
+    if isinstance(step, FeatureUnion):
+        return all(_learns_nothing(each) for _, each in step.transformer_list)
+    if isinstance(step, Pipeline):
+        return all(_learns_nothing(each) for _, each in step.steps)
+    return not get_tags(step).requires_fit
+
+
+def _made(stateless: Any, features: pd.DataFrame, folder: Path) -> Any:
+    path = folder / f"{joblib.hash(stateless)}.inputs"
+    with _locked(path):
+        if not (path / "whole").exists():
+            path.mkdir(exist_ok=True)
+            stateless.fit(features.head())  # learns the names of the columns, and nothing else
+            parts = [
+                stateless.transform(features.iloc[start : start + _CHUNK]) for start in range(0, len(features), _CHUNK)
+            ]
+            if sparse.issparse(parts[0]):
+                whole = sparse.vstack(parts, format="csr")
+                for name in ("data", "indices", "indptr"):
+                    np.save(path / f"{name}.npy", getattr(whole, name))
+                np.save(path / "shape.npy", np.array(whole.shape))
+            else:
+                np.save(path / "dense.npy", np.vstack(parts))
+            (path / "whole").touch()
+    if (path / "dense.npy").exists():
+        return np.load(path / "dense.npy", mmap_mode="r")
+    data, indices, indptr = (np.load(path / f"{name}.npy", mmap_mode="r") for name in ("data", "indices", "indptr"))
+    # Made without its checks, which would read all of it.
+    found = sparse.csr_matrix(tuple(np.load(path / "shape.npy").tolist()), dtype=data.dtype)
+    found.data, found.indices, found.indptr = data, indices, indptr
+    return found
+
+
+@contextmanager
+def _locked(path: Path) -> Any:
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,101 @@
+"""What models predicted for the same rows, made into the evidence that the gate judges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retrain.errors import SpecError
+from retrain.gate.labels import Integers, encode, spell
+from retrain.gate.predictions import Evidence, Predictions, RawPredictions, classes_of
+from retrain.gate.scorers import scorers_for
+from retrain.labels import code, spelled
+from retrain.metrics import described
+from retrain.models import training
+from retrain.records import Matchup
+from retrain.spec.gate import Slice
+from retrain.spec.spec import Spec
+from retrain.spec.task import Task
+
+Role = Literal["challenger", "production", "anchor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One model's predictions for n rows, in its own classes, and what it costs."""
+
+    predictions: RawPredictions
+    latency_ms: float | None = None
+    size: int | None = None
+    inputs: Mapping[str, str] | None = None
+    train_rows: int | None = None
+    """These four as in `Predictions`."""
+
+
+def evidence_of(
+    spec: Spec,
+    matchup: Matchup,
+    labels: pd.Series,
+    clusters: Integers,
+    asked: Mapping[Role, Asked],
+    *,
+    features: pd.DataFrame | None = None,
+    **found: Any,
+) -> Evidence:
+    """Return the evidence on n rows.
+
+    labels, clusters: shape (n,). asked: what each model that could be asked predicted for these rows. features: of the
+    rows; needed where the gate has slices. found: further fields of `Evidence`. Raises EstimatorError where a label is
+    none of the spec's task, and SpecError for a slice that is a range of a column without numbers.
+    """
+    gate, task = spec.gate, spec.task
+    truth = training.targets(task, labels)
+    joined = any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)) or bool(gate.max_ece)
+    raw = [each.predictions for each in asked.values()]
+    classes = classes_of(truth, raw, joined=joined) if task is Task.CLASSIFICATION else ()
+
+    def predictions(role: Role) -> Predictions | None:
+        each = asked.get(role)
+        if each is None:
+            return None
+        return replace(
+            each.predictions.among(classes, gate.positive),
+            latency_ms=each.latency_ms,
+            size=each.size,
+            inputs=each.inputs,
+            train_rows=each.train_rows,
+        )
+
+    return Evidence(
+        matchup=matchup,
+        classes=classes,
+        labels=encode(truth, classes) if classes else truth.to_numpy(np.float64),
+        challenger=predictions("challenger"),
+        production=predictions("production"),
+        anchor=predictions("anchor"),
+        clusters=clusters,
+        slices={} if features is None else {str(each): in_slice(each, features) for each in gate.slices},
+        scorers=scorers_for((gate, *gate.limits), task, classes),
+        **found,
+    )
+
+
+def in_slice(each: Slice, features: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are in the slice, shape (rows,). Raises SpecError for a range of a column without numbers."""
+    column = features[each.column]
+    numbers = column.dtype.kind == "f"
+    if each.value is not None:
+        # A column of booleans holds numbers as well: a model gets them so.
+        place = code(each.value, ("0", "1")) if numbers else None
+        wanted = spelled(each.value) if place is None else str(place)
+        return np.asarray(spell(column.to_numpy()) == wanted, np.bool_)
+    if not numbers:
+        raise SpecError(
+            f"gate.slices: {each} is a range, but column {each.column} does not hold numbers; set value instead"
+        )
+    least = column >= each.least if each.least is not None else column.notna()
+    below = column < each.below if each.below is not None else column.notna()
+    return np.asarray(least & below, np.bool_)
