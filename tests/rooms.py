@@ -114,7 +114,7 @@ ROOMS = (
         "backtest",
         "policies over a model's own history, decided by the verbs",
         ALL_ABOVE,
-        "croniter, jinja2, matplotlib, numpy, pandas, psutil, pyarrow, sklearn",
+        "croniter, jinja2, matplotlib, numpy, pandas, psutil, pyarrow, scipy, sklearn",
     ),
     core(
         "preflight",
