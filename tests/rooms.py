@@ -85,7 +85,12 @@ ROOMS = (
         "cloudpickle, numpy, pandas, sklearn, skops, yaml",
     ),
     core("tracker", "all of MLflow, and alone imports it", "models.files", "mlflow, numpy, pandas, pydantic, requests"),
-    core("ledger", "our own tables, and alone writes them; no words for people", "spec, snapshots.split", "psycopg2"),
+    core(
+        "ledger",
+        "our own tables, and alone writes them; no words for people",
+        "spec, snapshots.split, gate.anchor",
+        "psycopg2",
+    ),
     core(
         "messages",
         "what the team is told, and how it is carried there",
@@ -114,7 +119,7 @@ ROOMS = (
         "backtest",
         "policies over a model's own history, decided by the verbs",
         ALL_ABOVE,
-        "croniter, jinja2, matplotlib, numpy, pandas, psutil, pyarrow, sklearn",
+        "croniter, jinja2, matplotlib, numpy, pandas, psutil, pyarrow, scipy, sklearn",
     ),
     core(
         "preflight",

@@ -20,6 +20,11 @@ class Metric:
     """Whether it is about one class, `positive`."""
 
     @property
+    def in_points(self) -> bool:
+        """Whether 1 is the best and 0 is worthless, so that a hundredth is a point."""
+        return self.greater_is_better and self.needs != "anything"
+
+    @property
     def sign(self) -> int:
         return 1 if self.greater_is_better else -1
 

@@ -149,6 +149,21 @@ class Proof(StrEnum):
 
     SUPERIORITY = "superiority"
     NON_INFERIORITY = "non_inferiority"
+    AUTO = "auto"
+    """Non-inferiority for the recipe of Production, superiority for another. A verdict stores which of the two."""
+
+
+class Cause(StrEnum):
+    """Why a verdict is HOLD."""
+
+    WORSE = "worse"
+    """The holdout shows that the challenger is below what it had to exceed."""
+    UNDECIDED = "undecided"
+    """The holdout has too few rows to tell, so Production stays."""
+    GUARD = "guard"
+    """A condition beside the comparison is not met."""
+    ANCHOR = "anchor"
+    """Against Production it is good enough, against the gate's anchor it is not shown to be."""
 
 
 class Matchup(Record):
@@ -167,8 +182,13 @@ class Matchup(Record):
     """The version that it is judged against; None where there was no Production."""
     production_identity: str | None = None
     anchor: str | None = None
-    """The last version that won by superiority, if that is not Production: in a chain of versions, each hardly worse
-    than the one before, the losses must not add up."""
+    """The version that no chain of promotions may fall behind by more than the margin, if that is not Production:
+    see `gate.anchor`."""
+    anchor_identity: str | None = None
+    same_recipe: bool = False
+    """Whether the challenger is made as Production is: `models.recipe`."""
+    split_version: int = 1
+    """Of the snapshot."""
     holdout_round: int
     test: int
     """How many times the round's holdout has been used, this time included: from 1."""
@@ -212,6 +232,12 @@ class Verdict(Record):
     score_interval: tuple[float, float] | None = None
     production_interval: tuple[float, float] | None = None
     """95% intervals of the two scores, from the same bootstrap."""
+    positive: str | None = None
+    """The class that the metric is about, if it is about one."""
+    cause: Cause | None = None
+    """Set for HOLD alone."""
+    anchors: bool = False
+    """Whether, promoted, it becomes the gate's anchor."""
     proof: Proof = Proof.SUPERIORITY
     threshold: float = 0.0
     """What the gain must exceed; below 0 in a proof of non-inferiority. A gain is a difference for the better."""
@@ -227,6 +253,12 @@ class Verdict(Record):
     wrong_to_right: int
     smallest_gain: float | None
     """The gain that this holdout would show in 4 of 5 cases."""
+    rows_needed: int | None = None
+    """Where it is held for want of evidence: rows of a new round's holdout that would show a difference like this one
+    in 4 of 5 cases. None where no number of rows would."""
+    false_a_year: float | None = None
+    """Promotions of what the proof excludes that the gate allows in a year, at most; None where the rate at which rows
+    arrive is not known."""
     overlap: int
     """Holdout rows left out because one of the two was trained on them."""
     guards: tuple[Guard, ...] = ()

@@ -1,6 +1,7 @@
 """Text for people, made to fit where it is shown; and text for SQL, quoted."""
 
 import re
+import unicodedata
 
 LONGEST_ERROR = 1_000
 """Characters of the text of an error that Retrain quotes."""
@@ -44,6 +45,19 @@ def shorten(text: str, most: int, *, keep_end: bool = False, keep_lines: bool = 
         return text
     end = most // 3 if keep_end else 0
     return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def columns(text: str) -> int:
+    """Return the columns that a terminal needs: two for a Korean or Chinese sign."""
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
+    )
+
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """Return the text with blanks up to this many columns; right: before it."""
+    blanks = " " * (width - columns(text))
+    return blanks + text if right else text + blanks
 
 
 def sql_name(name: str) -> str:

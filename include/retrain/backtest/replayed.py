@@ -109,6 +109,19 @@ class Replayed:
 
 
 @dataclass(frozen=True, eq=False)
+class Aged:
+    """What one Production of the spec as it is predicts for rows that came after its training, while it served and
+    later. `aging.wanted` says for which."""
+
+    decision: int
+    """The place in `decisions` of the promotion that made it Production."""
+    rows: Integers
+    """Shape (m,): places among the n rows, ascending."""
+    predictions: Predictions
+    """Of m rows."""
+
+
+@dataclass(frozen=True, eq=False)
 class Backtest:
     """All policies over one history. n rows count: those that every policy had a Production for."""
 
@@ -125,3 +138,5 @@ class Backtest:
     """The spec as it is comes first."""
     remarks: tuple[str, ...] = ()
     """What of the spec was not replayed."""
+    aged: tuple[Aged, ...] = ()
+    """For the picture of models by time; empty where only what served is known."""

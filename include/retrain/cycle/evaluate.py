@@ -15,11 +15,10 @@ from retrain.cycle.mode import mode_of
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
 from retrain.errors import EstimatorError, MissingExtraError, StaleVerdictError
+from retrain.gate import contest
 from retrain.gate.judge import judge
 from retrain.gate.predictions import Evidence
-from retrain.ledger.ledger import Ledger
 from retrain.messages import texts
-from retrain.metrics import described
 from retrain.production.apply import apply
 from retrain.production.known import is_there, refuse_unknown
 from retrain.records import Announcement, Candidate, Matchup, Proof, Snapshot, Subset, Verdict, VersionId
@@ -53,7 +52,7 @@ def evaluate(
     Raises EstimatorError without a candidate, NoAnswerError where MLflow does not answer, ToldError where what looks
     like Production is not known.
     """
-    best = _best(cycle.spec, candidates)
+    best = _winner(cycle.spec, candidates)
     verdict_id = cycle.key("verdict", snapshot.id)
     with recorded(cycle.tracker, best.run_id, best.parent_run_id):
         verdict = cycle.ledger.verdict(verdict_id) or _judge(
@@ -65,13 +64,12 @@ def evaluate(
     return verdict
 
 
-def _best(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
-    """Return the candidate with the best validation score; of equal ones, the one that the spec names first."""
+def _winner(spec: Spec, candidates: Sequence[Candidate]) -> Candidate:
     if not candidates:
         raise EstimatorError(f"{spec.model}: no candidate was trained, so there is nothing to judge")
-    order = [candidate.name for candidate in spec.candidates]
-    sign = described(spec.gate.metric).sign
-    return min(candidates, key=lambda candidate: (-sign * candidate.validation_score, order.index(candidate.name)))
+    named = {candidate.name: candidate for candidate in candidates}
+    scores = {name: candidate.validation_score for name, candidate in named.items()}
+    return named[contest.best(scores, [each.name for each in spec.candidates], spec.gate.metric)]
 
 
 def _judge(
@@ -83,6 +81,7 @@ def _judge(
     production = ledger.production(spec.model)
     fitted = fit(cycle, snapshot, best.name, (Subset.TRAIN, Subset.VALIDATION), best.run_id)
     version = None if dry_run else _register(cycle, best.run_id, fitted.model.uri, snapshot)
+    anchor = _anchor(cycle, snapshot, production)
     matchup = Matchup(
         id=verdict_id,
         model=spec.model,
@@ -93,7 +92,9 @@ def _judge(
         identity=version.identity if version else None,
         production=production.number if production else None,
         production_identity=production.identity if production else None,
-        anchor=_anchor(spec, ledger, production.number if production else None),
+        anchor=anchor.number if anchor else None,
+        anchor_identity=anchor.identity if anchor else None,
+        split_version=snapshot.split_version,
         holdout_round=snapshot.holdout_round,
         test=ledger.tests_spent(spec.model, snapshot.holdout_round) + 1,
         dry_run=dry_run,
@@ -137,10 +138,14 @@ def _log_evidence(cycle: Cycle, evidence: Evidence, rows: Rows, verdict: Verdict
             cycle.tracker.log_artifact(verdict.matchup.run_id, each, "verdict")
 
 
-def _anchor(spec: Spec, ledger: Ledger, production: str | None) -> str | None:
-    if production is None or spec.gate.proof is not Proof.NON_INFERIORITY:
+def _anchor(cycle: Cycle, snapshot: Snapshot, production: VersionId | None) -> VersionId | None:
+    """Return the gate's anchor, where it is asked and is another version than Production."""
+    gate, model = cycle.spec.gate, cycle.spec.model
+    if production is None or gate.proof is Proof.SUPERIORITY:
         return None
-    anchor = ledger.anchor(spec.model, production)
+    anchor = cycle.ledger.anchor(
+        model, metric=gate.metric, positive=gate.positive, split_version=snapshot.split_version
+    )
     return None if anchor == production else anchor
 
 

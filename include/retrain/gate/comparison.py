@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 from statistics import NormalDist
 
 import numpy as np
@@ -39,17 +39,46 @@ class Comparison:
     """95% interval of the difference."""
     own_interval: Interval
     theirs_interval: Interval
-    smallest_gain: float | None
-    """The gain that a z-test with the resamples' spread sees in 4 of 5 cases."""
+    sign: int
+    """1 where greater is better, else -1."""
+    spread: float
+    """Standard deviation of the difference over the resamples."""
+    threshold: float
+    """What the gain must exceed; below 0 in a proof of non-inferiority."""
+    alpha: float
+    """The bound for p."""
 
     @property
     def slack(self) -> float:
         """A smaller gain counts as a tie."""
         return tie(self.own, self.theirs)
 
-    def shown(self, threshold: float, alpha: float) -> bool:
-        """Return whether the gain exceeds the threshold beyond chance. Equal predictions show nothing."""
-        return not self.alike and self.gain > threshold + self.slack and self.p_value < alpha
+    @property
+    def shown(self) -> bool:
+        """Whether the gain exceeds the threshold beyond chance. Equal predictions show nothing."""
+        return not self.alike and self.gain > self.threshold + self.slack and self.p_value < self.alpha
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the whole 95% interval of the gain is below the threshold, so that more rows would not help."""
+        if self.interval is None:
+            return False
+        return max(self.sign * end for end in self.interval) < self.threshold
+
+    @property
+    def smallest_gain(self) -> float | None:
+        """The gain that a z-test with the resamples' spread sees in 4 of 5 cases."""
+        return self.threshold + _in_4_of_5(self.alpha) * self.spread if self.spread > self.slack else None
+
+    def rows_needed(self, rows: int, alpha: float) -> int | None:
+        """Return how many rows would show this gain in 4 of 5 cases at level alpha; None where no number would.
+
+        rows: how many it was measured on.
+        """
+        beyond = self.gain - self.threshold
+        if self.alike or beyond <= self.slack or self.spread <= self.slack:
+            return None
+        return ceil(rows * (_in_4_of_5(alpha) * self.spread / beyond) ** 2)
 
 
 def metric_value(
@@ -69,22 +98,26 @@ def holdout_value(evidence: Evidence, about: Measured, predictions: Predictions 
     return metric_value(about, predictions, labels=evidence.labels, classes=evidence.classes, scorers=evidence.scorers)
 
 
-def compare(evidence: Evidence, gate: Gate, other: Predictions | None, alpha: float) -> Comparison | None:
-    """Compare the challenger with another model, at level alpha; None where the metric of one is undefined."""
+def compare(
+    evidence: Evidence, gate: Gate, other: Predictions | None, *, threshold: float, alpha: float
+) -> Comparison | None:
+    """Compare the challenger with another model; None where the metric of one is undefined.
+
+    threshold: what the gain must exceed. alpha: the bound for p.
+    """
     measured = _measured(evidence, gate, other)
     if measured is None:
         return None
     pair, own, theirs = measured
     rng, sign, alike = _generator(evidence.matchup.id), described(gate.metric).sign, pair.alike()
-    drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _INTERVAL_DRAWS) if gate.threshold else _INTERVAL_DRAWS)
+    drawn = pair.bootstrapped(rng, draws_for(pair, alpha, _INTERVAL_DRAWS) if threshold else _INTERVAL_DRAWS)
     gains, slack = sign * (drawn[0] - drawn[1]), tie(own, theirs)
-    if gate.threshold:
-        p_value, spread = bootstrap_p(gains, gate.threshold, slack), float(np.nanstd(gains))
+    if threshold:
+        p_value, spread = bootstrap_p(gains, threshold, slack), float(np.nanstd(gains))
     elif alike:
         p_value, spread = 1.0, 0.0
     else:
         p_value, spread = permutation_p(pair, sign, alpha, rng)
-    visible = gate.threshold + (NormalDist().inv_cdf(0.8) - NormalDist().inv_cdf(alpha)) * spread
     return Comparison(
         own=own,
         theirs=theirs,
@@ -94,8 +127,16 @@ def compare(evidence: Evidence, gate: Gate, other: Predictions | None, alpha: fl
         interval=interval(drawn[0] - drawn[1]),
         own_interval=interval(drawn[0]),
         theirs_interval=interval(drawn[1]),
-        smallest_gain=visible if spread > slack else None,
+        sign=sign,
+        spread=spread,
+        threshold=threshold,
+        alpha=alpha,
     )
+
+
+def _in_4_of_5(alpha: float) -> float:
+    """Return how many standard deviations above the threshold a gain is that a z-test shows in 4 of 5 cases."""
+    return NormalDist().inv_cdf(0.8) - NormalDist().inv_cdf(alpha)
 
 
 @dataclass(frozen=True)

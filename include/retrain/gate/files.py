@@ -18,7 +18,7 @@ from retrain.gate.labels import Floats, classes_in, encode
 from retrain.gate.predictions import Evidence, Predictions, RawPredictions, classes_of
 from retrain.gate.scorers import scorers_for
 from retrain.metrics import described
-from retrain.records import Guard, Matchup, Verdict
+from retrain.records import Guard, Matchup, Proof, Verdict
 from retrain.spec.gate import Gate
 from retrain.spec.task import Task
 from retrain.text import one_line
@@ -46,9 +46,14 @@ class Columns:
 def gate_of(**options: Any) -> Gate:
     """Return a gate that judges two files once. Raises JudgingError with one line for each wrong option."""
     try:
-        return Gate(**{"tests": 1, "signature": "any", **options})
+        gate = Gate(**{"tests": 1, "signature": "any", "proof": Proof.SUPERIORITY, **options})
     except ValidationError as error:
         raise JudgingError("\n".join(_option_fault(fault) for fault in error.errors())) from None
+    if gate.proof is Proof.AUTO:
+        raise JudgingError(
+            '--proof = "auto": files do not show how a model was made; name superiority or non_inferiority'
+        )
+    return gate
 
 
 def judge_files(challenger: Path, production: Path, columns: Columns, gate: Gate, task: Task) -> Verdict:

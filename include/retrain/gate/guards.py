@@ -22,9 +22,12 @@ def before(evidence: Evidence, gate: Gate, clusters: int) -> Iterator[Guard]:
     if not faults and (evidence.challenger is None or (matchup.production is not None and evidence.production is None)):
         who = "the challenger" if evidence.challenger is None else f"Production (version {matchup.production})"
         faults.append(f"the predictions of {who} are missing")
-    if not faults and matchup.anchor is not None and evidence.anchor is None:
-        faults.append(f"the predictions of version {matchup.anchor}, the last that was better, are missing")
-    faults += list(_foreign_labels(evidence))
+    for who, predictions in (
+        ("the challenger", evidence.challenger),
+        (f"Production (version {matchup.production})", evidence.production),
+    ):
+        if has_foreign_labels(evidence, predictions):
+            faults.append(f"no prediction of {who} is one of the labels")
     yield _computable("measured", not faults, "; ".join(faults) or "every model gave predictions")
     unknown = (
         f"; {evidence.unknown:,} that an adopted version may have trained on do not count, and {_next_round(gate)}"
@@ -149,19 +152,12 @@ def _computable(name: str, passed: bool, says: str) -> Guard:
     return Guard(name=name, passed=passed, says=says, computed=passed)
 
 
-def _foreign_labels(evidence: Evidence) -> Iterator[str]:
-    """Yield a fault for each model of which no prediction is a label.
+def has_foreign_labels(evidence: Evidence, predictions: Predictions | None) -> bool:
+    """Return whether no prediction of a model is a label.
 
     A single one is a wrong prediction. If it is all of them, they are of another type: 1.0 for 1, say.
     """
-    matchup = evidence.matchup
-    for who, predictions in (
-        ("the challenger", evidence.challenger),
-        (f"Production (version {matchup.production})", evidence.production),
-        (f"version {matchup.anchor}", evidence.anchor),
-    ):
-        if predictions is not None and evidence.classes and not np.isin(predictions.labels, evidence.labels).any():
-            yield f"no prediction of {who} is one of the labels"
+    return predictions is not None and bool(evidence.classes) and not np.isin(predictions.labels, evidence.labels).any()
 
 
 def _classes(evidence: Evidence, gate: Gate) -> Guard:

@@ -5,39 +5,47 @@ not good enough makes it HOLD. The rest is decided by a test on the spec's own m
 swap (a gain of more than 0) or are drawn (a gain of more than `min_gain`, or a loss of less than `margin`).
 """
 
+from math import ceil
+
 import numpy as np
 
 from retrain.gate import guards
 from retrain.gate.comparison import Comparison, compare, holdout_value
 from retrain.gate.predictions import Evidence
+from retrain.gate.proofs import Proven, proof_of, prove, threshold_of
+from retrain.gate.spending import alpha_of, false_a_year
 from retrain.metrics import described
-from retrain.records import Guard, Outcome, Proof, SliceScore, Verdict
+from retrain.records import Cause, Guard, Outcome, SliceScore, Verdict
 from retrain.spec.gate import Gate
 
 
 def judge(evidence: Evidence, gate: Gate) -> Verdict:
     """Return PROMOTE, HOLD or INCONCLUSIVE, with the numbers behind it. Pure: the same evidence gives the same verdict.
 
-    A round's alpha is spent in equal parts (Bonferroni): each of its `tests` must show p below alpha / tests.
+    Each test of a round must show p below its part of the round's alpha (`gate.spending`).
     """
-    alpha, clusters = gate.alpha / gate.tests, len(np.unique(evidence.clusters))
+    alpha, clusters = alpha_of(gate, evidence.matchup.test), len(np.unique(evidence.clusters))
     own, theirs = holdout_value(evidence, gate, evidence.challenger), holdout_value(evidence, gate, evidence.production)
+    threshold = threshold_of(gate, evidence.matchup, theirs)
     floor = guards.limit(gate.limit, own, "floor" if gate.limit.ceiling is None else "ceiling")
     before, beside = [*guards.before(evidence, gate, clusters)], [*guards.beside(evidence, gate)]
     compared, slices = None, list[SliceScore]()
     if all(guard.passed for guard in before) and evidence.production is not None:
-        compared = compare(evidence, gate, evidence.production, alpha)
+        compared = compare(evidence, gate, evidence.production, threshold=threshold, alpha=alpha)
         if compared is None:
             before.append(guards.missing(f"{described(gate.metric).words} of the two"))
         for guard, score in guards.slices(evidence, gate):
             beside.append(guard)
             slices.append(score)
-    outcome, reason = _decide(evidence, gate, before, [floor, *beside], compared)
+    proven = _decide(evidence, gate, before, [floor, *beside], compared)
+    # The rows that it takes come in a later round, in which the first test is the one to count on.
+    needed = proven.held and proven.held.rows_needed(len(evidence.labels), alpha_of(gate, 1))
     right_to_wrong, wrong_to_right = evidence.flips()
+    rate = evidence.rate
     return Verdict(
         matchup=evidence.matchup,
-        outcome=outcome,
-        reason=reason,
+        outcome=proven.outcome,
+        reason=proven.says + _what_helps(evidence, gate, proven, needed),
         metric=gate.metric,
         score=own,
         production_score=theirs,
@@ -45,8 +53,11 @@ def judge(evidence: Evidence, gate: Gate) -> Verdict:
         interval=compared.interval if compared else None,
         score_interval=compared.own_interval if compared else None,
         production_interval=compared.theirs_interval if compared else None,
-        proof=gate.proof,
-        threshold=gate.threshold,
+        positive=gate.positive,
+        cause=proven.cause,
+        anchors=proven.anchors,
+        proof=proof_of(gate, evidence.matchup),
+        threshold=threshold,
         p_value=compared.p_value if compared else None,
         alpha=alpha,
         tests=gate.tests,
@@ -55,6 +66,8 @@ def judge(evidence: Evidence, gate: Gate) -> Verdict:
         right_to_wrong=len(right_to_wrong),
         wrong_to_right=len(wrong_to_right),
         smallest_gain=compared.smallest_gain if compared else None,
+        rows_needed=needed,
+        false_a_year=false_a_year(gate, rate.holdout_rows, rate.cycles) if rate else None,
         overlap=evidence.overlap,
         guards=(*before, *beside, floor),
         slices=tuple(slices),
@@ -62,51 +75,42 @@ def judge(evidence: Evidence, gate: Gate) -> Verdict:
 
 
 def _decide(
-    evidence: Evidence, gate: Gate, before: list[Guard], beside: list[Guard], compared: Comparison | None
-) -> tuple[Outcome, str]:
+    evidence: Evidence,
+    gate: Gate,
+    before: list[Guard],
+    beside: list[Guard],
+    compared: Comparison | None,
+) -> Proven:
     for checked in (before, beside):
         if unknown := [guard.says for guard in checked if not guard.computed]:
-            return Outcome.INCONCLUSIVE, "; ".join(unknown)
+            return Proven(Outcome.INCONCLUSIVE, "; ".join(unknown))
     alone = "there is no Production to compare with; " if compared is None else ""
     if failed := [guard.says for guard in beside if not guard.passed]:
-        return Outcome.HOLD, alone + "; ".join(failed)
+        return Proven(Outcome.HOLD, alone + "; ".join(failed), cause=Cause.GUARD)
     if compared is None:
-        return Outcome.PROMOTE, alone + beside[0].says
-    alpha = gate.alpha / gate.tests
-    finding = f"{_pair(evidence, gate, compared)}; {_finding(gate, compared, alpha)}"
-    outcome = Outcome.PROMOTE if compared.shown(gate.threshold, alpha) else Outcome.HOLD
-    if outcome is Outcome.PROMOTE and evidence.anchor is not None:
-        anchored = compare(evidence, gate, evidence.anchor, alpha)
-        version = f"version {evidence.matchup.anchor}, the last that was better,"
-        if anchored is None:
-            return Outcome.INCONCLUSIVE, f"{finding}; but against {version} nothing could be computed"
-        same = anchored.alike and gate.threshold < 0  # it predicts as the anchor does, so it loses nothing against it
-        if not (same or anchored.shown(gate.threshold, alpha)):
-            return (
-                Outcome.HOLD,
-                f"{finding}; but against {version} {anchored.theirs:.3f}: {_finding(gate, anchored, alpha)}",
-            )
-    return outcome, finding
+        return Proven(Outcome.PROMOTE, alone + beside[0].says, anchors=True)
+    return prove(evidence, gate, compared)
 
 
-def _pair(evidence: Evidence, gate: Gate, compared: Comparison) -> str:
-    words = described(gate.metric).words
-    return f"{words} {compared.own:.3f} against {compared.theirs:.3f} on {len(evidence.labels):,} rows"
+def _what_helps(evidence: Evidence, gate: Gate, proven: Proven, needed: int | None) -> str:
+    """Return, as a clause, what would decide a matchup that these rows leave undecided."""
+    if proven.cause is not Cause.UNDECIDED:
+        return ""
+    stays = "; Production stays, as these rows do not decide it"
+    if needed is None:
+        return stays
+    here = len(evidence.labels)
+    helps = f"{stays}: a holdout of {needed:,} rows shows this difference 4 times in 5"
+    if needed > max(gate.round_rows, here):
+        helps += f" (set gate.round_rows to {needed:,})"
+    if evidence.rate is None or evidence.rate.holdout_rows <= 0:
+        return helps
+    return f"{helps}, and at the present rate they arrive within {_duration(needed / evidence.rate.holdout_rows)}"
 
 
-def _finding(gate: Gate, compared: Comparison, alpha: float) -> str:
-    if compared.alike:
-        return "the two agree in every prediction that counts"
-    low, high = compared.interval or (np.nan, np.nan)
-    better = "" if described(gate.metric).greater_is_better else ", below 0 is better"
-    difference = f"the difference {compared.own - compared.theirs:+z.3f} (95% {low:+z.3f} to {high:+z.3f}{better})"
-    if gate.proof is Proof.SUPERIORITY and compared.gain <= compared.slack:
-        return f"{difference} is not a gain"
-    chance = f"p = {compared.p_value:.3g} where below {alpha:.3g} is needed"
-    shown, bound = compared.shown(gate.threshold, alpha), abs(gate.threshold)
-    if gate.proof is Proof.NON_INFERIORITY:
-        return f"{difference} {'is' if shown else 'may not be'} within the margin of {bound:g}, {chance}"
-    seen = "" if compared.smallest_gain is None else f"; a gain of {compared.smallest_gain:.3f} is seen 4 times in 5"
-    if gate.threshold:
-        return f"{difference} {'is' if shown else 'may not be'} more than {bound:g}, {chance}{'' if shown else seen}"
-    return f"{difference} is more than chance, {chance}" if shown else f"{difference} may be chance, {chance}{seen}"
+def _duration(years: float) -> str:
+    days = years * 365.25
+    for size, unit in ((365.25, "years"), (30.4, "months"), (7, "weeks"), (1, "days")):
+        if days >= 2 * size:
+            return f"{days / size:,.0f} {unit}"
+    return f"{ceil(days * 24)} hours"

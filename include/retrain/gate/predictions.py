@@ -99,6 +99,16 @@ class Predictions:
         )
 
 
+@dataclass(frozen=True)
+class Rate:
+    """How fast rows arrive."""
+
+    holdout_rows: float
+    """New rows of the holdout in a year."""
+    cycles: float
+    """Cycles in a year."""
+
+
 Scorer = Callable[[Values, Predictions], float]
 """A metric of any kind: labels of shape (n,) and a model's predictions give a number."""
 
@@ -122,7 +132,11 @@ class Evidence:
     clusters: Integers
     """Shape (n,): rows with the same key are one cluster."""
     anchor: Predictions | None = None
-    """The last version that won by superiority, where the matchup names one."""
+    """Those of the gate's anchor, where the matchup names one."""
+    anchor_fault: str = ""
+    """Why the anchor cannot be asked, as a clause."""
+    rate: Rate | None = None
+    """None where nothing says how fast rows arrive."""
     slices: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     """Shape (n,) each: the rows of each guarded slice, by its name."""
     overlap: int = 0

@@ -69,9 +69,9 @@ class ModelFiles(Database):
             return {VersionId(row["version"], row["identity"]) for row in cursor.fetchall()}
 
     def model_files_in_use(self) -> list[ModelFile]:
-        """Return the files in Production and those that a rollback would put there, of all models (DESIGN rule 11).
+        """Return the files in Production, those that a rollback would put there, and those of the gate's anchors.
 
-        A rollback takes the nearest version before that the ledger has a file of.
+        Of all models (DESIGN rule 11). A rollback takes the nearest version before that the ledger has a file of.
         """
         with self._transaction() as cursor:
             cursor.execute("SELECT * FROM retrain.promotions WHERE applied_at IS NOT NULL ORDER BY model, seq")
@@ -82,7 +82,13 @@ class ModelFiles(Database):
             head = history[-1].came
             if head is not None:
                 targets = (self.file_of(model, each) for each in before(history, head))
-                used += [file for file in (self.file_of(model, head), next(filter(None, targets), None)) if file]
+                anchor = self.last_anchor(model)
+                files = (
+                    self.file_of(model, head),
+                    next(filter(None, targets), None),
+                    None if anchor is None else self.file_of(model, anchor),
+                )
+                used += [file for file in files if file]
         return used
 
     def file_of(self, model: str, version: VersionId) -> ModelFile | None:

@@ -1,12 +1,11 @@
 """An audit as text: for a terminal, and as one HTML page that needs nothing beside it."""
 
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from retrain.preflight.audit_finding import Audit, AuditedModel, Severity, together
 from retrain.reports.page import TEMPLATES
-from retrain.text import printable
+from retrain.text import columns, padded, printable
 
 _OPEN = 10
 """Models with faults that are open when the page is."""
@@ -23,11 +22,11 @@ def _block(model: AuditedModel) -> Iterator[str]:
     production = ", ".join(model.production) or "none"
     yield f"{printable(model.name)}: {_counted(model.versions, 'version')}, Production: {production}"
     subjects = [printable(each.subject) for each in groups]
-    width = min(max(map(_width, subjects)), 24)
+    width = min(max(map(columns, subjects)), 24)
     margin = " " * (2 + 7 + 2 + width + 2)
     for each, subject in zip(groups, subjects, strict=True):
         severity = str(each.finding.severity).ljust(7)
-        yield f"  {severity}  {_padded(subject, width)}  {printable(each.finding.what)}"
+        yield f"  {severity}  {padded(subject, width)}  {printable(each.finding.what)}"
         yield f"{margin}remedy: {each.finding.remedy}"
 
 
@@ -57,14 +56,3 @@ def write_html(audit: Audit, path: Path) -> None:
 
 def _counted(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
-
-
-def _width(text: str) -> int:
-    """Return the columns that a terminal needs: two for a Korean or Chinese sign."""
-    return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
-    )

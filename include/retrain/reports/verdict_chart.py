@@ -124,7 +124,7 @@ def _draw_difference(axes: "Axes", gate: Gate, verdict: Verdict) -> None:
         if difference is not None:
             axes.plot(difference, place, "D", color="black")
     axes.axvline(0, color=GREY, linewidth=1)
-    _mark(axes, [0], [sign * gate.threshold], "--", "what the gain must exceed")
+    _mark(axes, [0], [sign * verdict.threshold], "--", "what the gain must exceed")
     if verdict.slices:
         margins = [-sign * each.margin for each in gate.slices]
         _mark(axes, places[1:], margins, ":", "the loss allowed in a slice")

@@ -1,6 +1,7 @@
 """Section `gate`: when a challenger may replace Production."""
 
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -107,6 +108,13 @@ class Slice(Section):
         return f"{least}{self.column}" + ("" if self.below is None else f" < {self.below:g}")
 
 
+class Spending(StrEnum):
+    """How the tests of a round share its alpha."""
+
+    EARLY = "early"
+    EVEN = "even"
+
+
 class Gate(Measured):
     """When a challenger may replace Production."""
 
@@ -115,16 +123,21 @@ class Gate(Measured):
     """The challenger must reach it, with or without a Production to compare with; 0.5 if greater is better."""
     ceiling: float | None = Field(None, gt=0)
     """The challenger must not exceed it, if smaller is better."""
-    proof: Proof = Proof.SUPERIORITY
-    """Superiority: a gain of more than `min_gain`. Non-inferiority: a loss of less than `margin`, for a fresh model."""
+    proof: Proof = Proof.AUTO
+    """Superiority: a gain of more than `min_gain`. Non-inferiority: a loss of less than `margin`, against Production
+    and against the anchor. Auto: non-inferiority for the recipe of Production, superiority for another."""
     min_gain: float = Field(0, ge=0)
     """For superiority: the gain that must be exceeded, in units of the metric."""
     margin: Annotated[float | None, Field(gt=0)] = None
-    """For non-inferiority: the loss that must be excluded, in units of the metric."""
+    """For non-inferiority: the loss that must be excluded, in units of the metric. Default: 0.01 where 1 is the best
+    score, or else a hundredth of Production's score."""
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
-    """Probability of promoting an equal model within one round of the holdout, over all its tests together."""
-    tests: int = Field(10, ge=1)
-    """Tests that one round of the holdout allows; each is held at alpha / tests."""
+    """Probability of promoting what the proof excludes within one round of the holdout, over all its tests together."""
+    tests: int = Field(5, ge=1)
+    """Tests that one round of the holdout allows."""
+    spending: Spending = Spending.EARLY
+    """Which part of alpha each test gets. Early: a half, a quarter and so on; the last two get the same. Even: equal
+    parts."""
     round_rows: int = Field(500, ge=1)
     """New holdout rows that open the next round; split by group, new groups."""
     min_rows: int = Field(100, ge=2)
@@ -154,11 +167,6 @@ class Gate(Measured):
     """Widened: it takes every column that Production takes, as a number or as text as that does."""
 
     @property
-    def threshold(self) -> float:
-        """The gain that must be exceeded; below 0 in a proof of non-inferiority."""
-        return -self.margin if self.proof is Proof.NON_INFERIORITY and self.margin else self.min_gain
-
-    @property
     def needs_latency(self) -> bool:
         return self.max_latency_ms is not None or self.max_slowdown is not None
 
@@ -180,10 +188,8 @@ class Gate(Measured):
             faults.append(f"{name} needs a floor: a first model must reach it")
         if greater and self.ceiling is not None:
             faults.append(f"{name} is better when greater, so it has no ceiling; set a floor")
-        if (self.proof is Proof.NON_INFERIORITY) != (self.margin is not None):
-            faults.append("margin belongs to proof: non_inferiority, which needs it; set both or neither")
-        if self.proof is Proof.NON_INFERIORITY and self.min_gain:
-            faults.append("min_gain belongs to proof: superiority; remove it")
+        if self.proof is Proof.SUPERIORITY and self.margin is not None:
+            faults.append("margin has no use with proof: superiority; remove it, or set proof: auto")
         if faults:
             raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
         return self
