@@ -86,7 +86,8 @@ class History:
 
     @cached_property
     def labels(self) -> pd.Series:
-        return self.table["label"].to_pandas()
+        labels: pd.Series = self.table["label"].to_pandas()
+        return labels
 
     @cached_property
     def features(self) -> pd.DataFrame:

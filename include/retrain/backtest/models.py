@@ -17,11 +17,9 @@ import numpy as np
 import sklearn
 
 from retrain.backtest.history import History
-from retrain.backtest.worker import Fit, Fitted, Predicted, forget, needs_probabilities, work
+from retrain.backtest.worker import Fit, Fitted, Predicted, Worker, forget, needs_probabilities, work
 from retrain.errors import EstimatorError
 from retrain.gate.labels import Integers
-from retrain.models.recipe import recipe_of
-from retrain.spec.candidates import CandidateSpec
 from retrain.spec.spec import Spec
 
 FORMAT = 1
@@ -34,6 +32,7 @@ class Models:
     def __init__(self, history: History, pool: Executor, folder: Path, cache: Path | None) -> None:
         """folder: of this run, where models are until nobody needs them. cache: kept from run to run, if given."""
         self._history, self._pool, self._folder, self._cache = history, pool, folder, cache
+        self._own = Worker(folder)
         self._fits = dict[str, tuple[Spec, Fit, Integers]]()
         self._running = dict[str, Future[Fitted]]()
         self._known = dict[str, Fitted]()
@@ -44,9 +43,8 @@ class Models:
         self.fitted = 0
         """How many were fitted in this run."""
 
-    def key(self, spec: Spec, candidate: CandidateSpec, rows: Integers, score_on: Integers | None = None) -> str:
+    def key(self, spec: Spec, recipe: str, rows: Integers, score_on: Integers | None = None) -> str:
         """Return what a model is known by: its recipe, what it learns from, and what it is asked for."""
-        recipe = recipe_of(spec, candidate) or [candidate.estimator, candidate.params]
         about = [FORMAT, sklearn.__version__, recipe, str(spec.task), needs_probabilities(spec.gate)]
         scored = [] if score_on is None else [spec.gate.metric, spec.gate.positive, self._history.digest_of(score_on)]
         text = json.dumps([*about, self._history.digest_of(rows), scored], sort_keys=True)
@@ -93,7 +91,8 @@ class Models:
         if len(missing):
             spec, fit, _ = self._fits[key]
             if key in self._there:
-                more: Predicted = self._pool.submit(work, "predict", spec, key, missing).result()
+                # Here, as it would wait behind all fits that are in the queue.
+                more = self._own.predict(spec, key, missing)
             else:
                 again = self._submit(spec, fit, missing).result()
                 if again.predicted is None:
@@ -168,7 +167,7 @@ class Models:
         if path is None or found.predicted is None:
             return
         predicted = found.predicted
-        held = {
+        held: dict[str, Any] = {
             "seconds": np.float64(found.seconds),
             "score": np.float64(np.nan if found.score is None else found.score),
             "rows": self._history.row_ids[predicted.rows],

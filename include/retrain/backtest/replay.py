@@ -4,6 +4,7 @@ The decisions are the product's: `gate.contest` says who is judged, `gate.judge`
 against what. What is left out: a person who approves, freezes or rolls back; every promotion takes effect at once.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from retrain.backtest.models import Models
 from retrain.backtest.replayed import Blocked, Decision, Following, Policy, Rule
 from retrain.backtest.timeline import Taken
 from retrain.backtest.worker import Fit, Predicted
-from retrain.cycle.evidence import Asked, evidence_of
+from retrain.cycle.evidence import Asked, Role, evidence_of
 from retrain.errors import EstimatorError
 from retrain.gate.anchor import Step, anchor_of
 from retrain.gate.contest import best, own_refit
@@ -27,6 +28,7 @@ from retrain.gate.predictions import Evidence
 from retrain.metrics import described
 from retrain.models.recipe import recipe_of
 from retrain.records import Matchup, Outcome, Subset, Verdict, VersionId
+from retrain.spec.candidates import CandidateSpec
 
 TRAINED_ON = (Subset.TRAIN, Subset.VALIDATION)
 
@@ -40,12 +42,16 @@ class Version:
     """Of `Models`."""
     candidate: str
     recipe: str | None
-    trained_on: Integers
-    """Places of the rows that it learnt from."""
+    taken: Taken
+    """The snapshot that it learnt from."""
 
     @property
     def id(self) -> VersionId:
         return VersionId(self.number, self.key)
+
+    def trained_on(self, history: History) -> Integers:
+        """Return the places of the rows that it learnt from."""
+        return self.taken.part(history, *TRAINED_ON)
 
 
 @dataclass(eq=False)
@@ -72,9 +78,18 @@ class Replay:
     _tests: dict[int, int] = field(default_factory=dict)
     """Tests spent of each round."""
     _versions: dict[str, Version] = field(default_factory=dict)
+    """By the key of the model."""
+    _made: dict[tuple[str, str], Version] = field(default_factory=dict)
+    """By snapshot and name of the candidate."""
+    _scored_as: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The key of the model on training rows alone, by the same."""
     _paid: set[str] = field(default_factory=set)
     _served: list[tuple[int, Integers, Predicted]] = field(default_factory=list)
     """For each Production that was replaced: the place in `decisions`, the rows it scored, what it predicted."""
+
+    def __post_init__(self) -> None:
+        spec = self.policy.spec
+        self._recipes = {each.name: recipe_of(spec, each) for each in spec.candidates}
 
     # ── where it is
 
@@ -99,8 +114,7 @@ class Replay:
         """Want what this cycle surely fits; return whether all of it is wanted."""
         names = [each.name for each in self.policy.spec.candidates]
         if len(names) > 1:
-            scored = [self._scored(taken, name) for name in names]
-            if not all(self.models.ready(fit.key) for fit in scored):
+            if not all([self.models.ready(self._scored(taken, name)) for name in names]):  # each is wanted
                 return False
             names = [name] if (name := self._winner(taken)) is not None else []
         for name in names:
@@ -138,9 +152,8 @@ class Replay:
             return candidates[0].name
         scores = dict[str, float]()
         for each in candidates:
-            fit = self._scored(taken, each.name)
             try:
-                score = self.models.fitted_as(fit.key).score
+                score = self.models.fitted_as(self._scored(taken, each.name)).score
             except EstimatorError:
                 continue
             if score is not None:
@@ -148,24 +161,37 @@ class Replay:
         order = [each.name for each in candidates]
         return best(scores, order, self.policy.spec.gate.metric) if scores else None
 
-    def _scored(self, taken: Taken, name: str) -> Fit:
-        """Want the model of a candidate on the training rows alone, with its score on the validation rows."""
+    def _scored(self, taken: Taken, name: str) -> str:
+        """Want the model of a candidate on the training rows alone, with its score on the validation rows.
+
+        Returns its key.
+        """
+        if (known := self._scored_as.get((taken.id, name))) is not None:
+            return known
         spec, history = self.policy.spec, self.history
         rows, validation = taken.part(history, Subset.TRAIN), taken.part(history, Subset.VALIDATION)
         candidate = spec.candidate(name)
-        fit = Fit(self.models.key(spec, candidate, rows, validation), candidate, rows, validation)
+        fit = Fit(self.models.key(spec, self._known_as(candidate), rows, validation), candidate, rows, validation)
         self.models.want(spec, fit, np.empty(0, np.int64), as_time(taken.at))
-        return fit
+        self._scored_as[taken.id, name] = fit.key
+        return fit.key
 
     def _challenger(self, taken: Taken, name: str) -> Version:
         """Want the model of a candidate on training and validation rows, and return it as the next version."""
+        if (known := self._made.get((taken.id, name))) is not None:
+            return known
         spec, history = self.policy.spec, self.history
         rows, candidate = taken.part(history, *TRAINED_ON), spec.candidate(name)
-        key = self.models.key(spec, candidate, rows)
+        key = self.models.key(spec, self._known_as(candidate), rows)
         self.models.want(spec, Fit(key, candidate, rows, None), self._asked_at_once(taken), as_time(taken.at))
         if key not in self._versions:
-            self._versions[key] = Version(str(len(self._versions) + 1), key, name, recipe_of(spec, candidate), rows)
+            self._versions[key] = Version(str(len(self._versions) + 1), key, name, self._recipes[name], taken)
+        self._made[taken.id, name] = self._versions[key]
         return self._versions[key]
+
+    def _known_as(self, candidate: CandidateSpec) -> str:
+        """Return the recipe of a candidate; where its function has no source to read, what the spec says of it."""
+        return self._recipes[candidate.name] or json.dumps([candidate.estimator, candidate.params], sort_keys=True)
 
     def _asked_at_once(self, taken: Taken) -> Integers:
         """Return the rows that a challenger of this cycle is asked for whatever comes of it, and most of the others."""
@@ -191,7 +217,7 @@ class Replay:
     def _decide(self, taken: Taken, challenger: Version) -> None:
         spec = self.policy.spec
         for candidate in spec.candidates if len(spec.candidates) > 1 else ():
-            self._pay(self._scored(taken, candidate.name).key)
+            self._pay(self._scored(taken, candidate.name))
         production = self.production
         own = self._own(production)
         same = production is not None and own == challenger.candidate
@@ -214,9 +240,7 @@ class Replay:
         """Return the name of the candidate that is made as Production is."""
         if production is None or production.recipe is None:
             return None
-        names = [
-            each.name for each in self.policy.spec.candidates if recipe_of(self.policy.spec, each) == production.recipe
-        ]
+        names = [name for name, recipe in self._recipes.items() if recipe == production.recipe]
         return names[0] if names else None
 
     def _promotes(self, evidence: Evidence) -> bool:
@@ -273,8 +297,9 @@ class Replay:
         if anchor is production:
             anchor = None
         holdout = taken.part(history, Subset.HOLDOUT)
-        others = {"production": production, "anchor": anchor}
-        versions = {"challenger": challenger} | {role: each for role, each in others.items() if each is not None}
+        others: dict[Role, Version | None] = {"production": production, "anchor": anchor}
+        versions: dict[Role, Version] = {"challenger": challenger}
+        versions |= {role: each for role, each in others.items() if each is not None}
         seen = np.zeros(len(holdout), np.bool_)
         for each in versions.values():
             seen |= self._seen(holdout, each)
@@ -291,7 +316,7 @@ class Replay:
 
     def _seen(self, rows: Integers, version: Version) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         """Return which rows a version has learnt from, by content and by group, as `SnapshotStore.seen` does."""
-        history, trained = self.history, version.trained_on
+        history, trained = self.history, version.trained_on(self.history)
         found = np.isin(history.content[rows], history.content[trained])
         if history.groups is not None:
             found |= np.isin(history.groups[rows], history.groups[trained])
@@ -300,7 +325,7 @@ class Replay:
     def _asked(self, version: Version, rows: Integers) -> Asked:
         raw = self.models.predictions(version.key, rows).raw(rows)
         inputs = dict.fromkeys(self.policy.spec.source.features, "any")
-        return Asked(raw, inputs=inputs, train_rows=len(version.trained_on))
+        return Asked(raw, inputs=inputs, train_rows=self.models.rows_of(version.key))
 
     def _matchup(
         self,

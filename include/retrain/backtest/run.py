@@ -20,7 +20,7 @@ from retrain.backtest.replayed import Backtest, Blocked, Policy, Replayed
 from retrain.backtest.timeline import Taken
 from retrain.backtest.worker import Predicted, begin, share, work
 from retrain.errors import BacktestError
-from retrain.gate.labels import Integers, Values, encode
+from retrain.gate.labels import Floats, Integers, encode
 from retrain.gate.predictions import Predictions, RawPredictions, classes_of
 from retrain.models import training
 from retrain.spec.spec import Spec
@@ -200,7 +200,7 @@ def _joined(pieces: Pieces, count: int, classes: tuple[str, ...], spec: Spec) ->
     parts = [(at, raw.among(classes, spec.gate.positive)) for at, raw in pieces]
     first = parts[0][1]
 
-    def whole(name: str) -> Values | None:
+    def whole(name: str) -> Floats | None:
         values = [getattr(part, name) for _, part in parts]
         if any(each is None for each in values):
             return None

@@ -58,7 +58,7 @@ def _learns_nothing(step: Any) -> bool:
         return all(_learns_nothing(each) for _, each in step.transformer_list)
     if isinstance(step, Pipeline):
         return all(_learns_nothing(each) for _, each in step.steps)
-    return not get_tags(step).requires_fit
+    return not bool(get_tags(step).requires_fit)
 
 
 def _made(stateless: Any, features: pd.DataFrame, folder: Path) -> Any:

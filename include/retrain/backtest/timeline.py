@@ -77,7 +77,7 @@ def timeline(spec: Spec, history: History, first: int) -> Iterator[Taken | Block
             f"--first = {first:,}: the history has {len(history):,} labelled rows; write fewer, or wait for more"
         )
     last: Taken | None = None
-    at = _next_tick(spec, as_datetime(history.ranked[first - 1]))
+    at: datetime | None = _next_tick(spec, as_datetime(history.ranked[first - 1]))
     while at is not None and as_time(at) <= history.ranked[-1]:
         taken = _snapshot(spec, history, at, last)
         blocking = _blocking(spec, history, taken, last)

@@ -5,7 +5,6 @@ the run.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,7 +77,8 @@ class Predicted:
         def places(each: Predicted) -> NDArray[Any]:
             if not names:
                 return each.values
-            return np.array([names.index(name) for name in each.names], np.int32)[each.values]
+            codes: NDArray[Any] = np.array([names.index(name) for name in each.names], np.int32)[each.values]
+            return codes
 
         def both(one: Floats | None, two: Floats | None) -> Floats | None:
             return None if one is None or two is None else np.concatenate([one, two])[order]
@@ -178,10 +178,8 @@ def share(history: History, folder: Path) -> None:
 
 def needs_probabilities(gate: Gate) -> bool:
     """Return whether anything that the gate measures needs more than the predicted classes."""
-    measured: Sequence[Any] = (gate, *gate.limits)
-    return gate.max_ece is not None or any(
-        described(each.metric).needs not in ("labels", "numbers") for each in measured
-    )
+    needs = [described(each.metric).needs for each in (gate, *gate.limits)]
+    return gate.max_ece is not None or any(each not in ("labels", "numbers") for each in needs)
 
 
 def forget(key: str, folder: Path) -> None:
@@ -189,15 +187,15 @@ def forget(key: str, folder: Path) -> None:
     (folder / f"{key}.model").unlink(missing_ok=True)
 
 
-_worker: Worker | None = None
+_workers: list[Worker] = []
+"""This process's own, once it has begun."""
 
 
 def begin(folder: Path) -> None:
     """Make this process a worker."""
-    global _worker
-    _worker = Worker(folder)
+    _workers.append(Worker(folder))
 
 
 def work(name: str, *given: Any) -> Any:
     """Call a method of this process's worker."""
-    return getattr(_worker, name)(*given)
+    return getattr(_workers[-1], name)(*given)
