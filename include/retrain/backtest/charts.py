@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 12.0
 _LONGEST_NAME = 40
+_DURATIONS = [size * each for size in (0.1, 1, 60, 3_600, 86_400) for each in (1, 3, 10, 30)]
 
 
 @dataclass(frozen=True)
@@ -180,14 +181,12 @@ def cost(compared: Compared, look: Look) -> "Figure":
     metric, policies = compared.metric, [each for each in compared.policies if each.score.value is not None]
     with _drawn(look):
         figure = new_figure(_WIDTH, 1.4 + max(3.2, 0.26 * len(policies)))
-        axes, names = figure.subplots(1, 2, width_ratios=[3, 1.35])
-        names.set_axis_off()
+        axes = figure.subplots()
         lines = [
             _Line([each.score.value], [each.score.interval], [0]) for each in policies if each.rule is not Rule.NEVER
         ]
         low, high = _limits(lines)
         axes.set_ylim(low, high)
-        names.set_ylim(0, 1)
         shown = [float(np.clip(each.score.value or 0.0, low, high)) for each in policies]
         beside = _spread([(each - low) / (high - low) for each in shown], 0.9 / max(len(policies), 12))
         for policy, value, place in zip(policies, shown, beside, strict=True):
@@ -203,11 +202,13 @@ def cost(compared: Compared, look: Look) -> "Figure":
                 va="center",
                 annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": look.grey, "linewidth": 0.5, "shrinkB": 4},
-                fontweight="bold" if policy.name == compared.choice.recommended else "normal",
             )
         seconds = [each.counts.cpu_seconds for each in policies]
         if min(seconds) > 0 and max(seconds) > 20 * min(seconds):
             axes.set_xscale("log")
+            low, high = min(seconds) / 1.3, max(seconds) * 1.3
+            axes.set_xlim(low, high)
+            axes.set_xticks([each for each in _DURATIONS if low <= each <= high])
         else:
             axes.set_xlim(0, 1.05 * max(seconds) or 1)
         axes.xaxis.set_major_formatter(lambda value, _: words.duration(value))
@@ -259,7 +260,7 @@ def strip(compared: Compared, look: Look) -> "Figure":
         ("held, though surely better", What.HELD, 1, look.green),
     )
     with _drawn(look):
-        figure = new_figure(_WIDTH, 1.1 + 0.36 * max(len(compared.policies), 3))
+        figure = new_figure(_WIDTH, 1.1 + 0.42 * max(len(compared.policies), 3))
         axes = figure.subplots()
         for label, what, sure, colour in kinds:
             x, y = list[datetime](), list[float]()
@@ -270,11 +271,12 @@ def strip(compared: Compared, look: Look) -> "Figure":
             if not x:
                 continue
             if sure is not None:
-                axes.plot(x, y, "v" if sure < 0 else "^", color=colour, markersize=8, label=label)  # type: ignore[arg-type]
+                beside = np.array(y) - 0.3 * sure  # above its stroke what was better, below it what was worse
+                axes.plot(x, beside, "v" if sure < 0 else "^", color=colour, markersize=5, label=label)  # type: ignore[arg-type]
             elif what is What.BLOCKED:
                 axes.plot(x, y, "x", color=colour, markersize=5, label=label)  # type: ignore[arg-type]
             else:
-                height, width = (0.34, 1.6) if what is What.PROMOTED else (0.15, 1.2)
+                height, width = (0.22, 1.4) if what is What.PROMOTED else (0.1, 1.2)
                 lower, upper = (np.array(y) + side * height for side in (-1, 1))
                 axes.vlines(x, lower, upper, color=colour, linewidth=width, label=label)  # type: ignore[arg-type]
         places = range(len(compared.policies))

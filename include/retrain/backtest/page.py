@@ -25,6 +25,8 @@ class Numbers:
     rows: Sequence[Sequence[str]]
     texts: Sequence[str] = ()
     """The columns that are not numbers."""
+    under: Sequence[str] = ()
+    """A second line below the name of each row."""
     named: int | None = None
     """The row that stands out."""
 
@@ -63,36 +65,34 @@ def write_html(compared: Compared, path: Path) -> None:
 
 
 def _policies(compared: Compared) -> Numbers:
-    metric = compared.metric
+    metric, policies = compared.metric, compared.policies
     against = f"against the spec, {words.unit(metric)} (95%)"
-    columns = ("policy", "what differs", described(metric).words, against, "in the choice")
+    columns = ["policy", described(metric).words, against, "in the choice", "trainings", "CPU"]
+    columns += ["promoted (surely worse)", "held (surely better)"]
     rows = [
-        (
+        [
             each.name,
-            _changes(each),
             words.score(metric, each.score.value),
             "" if each.against_shipped is None else words.difference(metric, each.against_shipped),
             _standing(compared, each),
             f"{each.counts.trainings:,}",
             words.duration(each.counts.cpu_seconds),
             *words.counts_of(each),
-            f"{each.counts.blocked:,}",
-        )
-        for each in compared.policies
+        ]
+        for each in policies
     ]
-    named = [place for place, each in enumerate(compared.policies) if each.name == compared.choice.recommended]
-    return Numbers(
-        (*columns, "trainings", "CPU", "promoted (surely worse)", "held (surely better)", "blocked"),
-        rows,
-        texts=("what differs", "in the choice"),
-        named=next(iter(named), None),
-    )
+    if any(each.counts.blocked for each in policies):
+        columns.append("blocked")
+        rows = [[*row, f"{each.counts.blocked:,}"] for row, each in zip(rows, policies, strict=True)]
+    names = [each.name for each in policies]
+    named = None if compared.choice.recommended is None else names.index(compared.choice.recommended)
+    return Numbers(columns, rows, texts=("in the choice",), under=[*map(_changes, policies)], named=named)
 
 
 def _changes(policy: ComparedPolicy) -> str:
     if policy.rule is not Rule.GATE:
         return "; ".join([words.WITHOUT_GATE[policy.rule], *_flat(policy.changes)])
-    return "; ".join(_flat(policy.changes)) or "nothing: the spec as it is"
+    return "; ".join(_flat(policy.changes)) or "the spec as it is"
 
 
 def _flat(changes: object, path: str = "") -> Iterator[str]:
@@ -107,7 +107,7 @@ def _flat(changes: object, path: str = "") -> Iterator[str]:
 
 def _standing(compared: Compared, policy: ComparedPolicy) -> str:
     if policy.rule is not Rule.GATE:
-        return "no gate: never recommended"
+        return "no gate"
     if policy.standing is None:
         return "–"
     if policy.name == compared.choice.recommended:
@@ -132,7 +132,8 @@ def _notes(compared: Compared) -> Iterator[str]:
 
 
 def _pictures(compared: Compared) -> Iterator[Picture]:
-    name = described(compared.metric).words
+    words_of = described(compared.metric).words
+    name = words_of[:1].upper() + words_of[1:]
     parts = words.counted(len(compared.blocks), "part")
     yield _picture(
         compared,
