@@ -152,16 +152,16 @@ def _counts(replayed: Replayed) -> Counts:
 
 
 def _standings(backtest: Backtest, draws: Draws | None) -> dict[int, Standing]:
-    """Return the standing of each policy that has a gate and a score, by its place."""
+    """Return the standing of each policy that has a gate and a score, by its place; none where the spec as it is has
+    no score, or the weeks are too few.
+    """
     if draws is None:
         return {}
     gated = [place for place, each in enumerate(backtest.replays) if each.policy.rule is Rule.GATE]
     gated = [place for place in gated if np.isfinite(draws.observed[place])]
-    if not gated:
-        return {}
     sign, factor = described(backtest.spec.gate.metric).sign, widening(draws.blocks)
-    if not np.isfinite(factor):
-        return {place: Standing(score=_score(draws, place), may_be_best=True, behind=None) for place in gated}
+    if 0 not in gated or not np.isfinite(factor):
+        return {}
     places = with_the_best(sign * draws.observed[gated], sign * draws.drawn[gated], factor)
     return {
         place: Standing(
@@ -190,7 +190,7 @@ def _choice(
     if chosen is not None and chosen != 0 and rest is not None:
         test = _against_shipped(rest, chosen, backtest.spec.gate.metric)
         test = None if test.interval is None else test
-    recommended = _recommended(policies, chosen, test)
+    recommended = 0 if chosen is None else _recommended(policies, chosen, test)
     return Choice(
         until=until,
         rows=cut,
@@ -198,17 +198,15 @@ def _choice(
         chosen=None if chosen is None else policies[chosen].name,
         test_rows=len(backtest.times) - cut,
         test=test,
-        recommended=None if recommended is None else policies[recommended].name,
-        reason=reason(policies, chosen, test, recommended),
+        recommended=None if chosen is None else policies[recommended].name,
+        reason=reason(backtest.spec.gate.metric, policies, chosen, test, recommended),
     )
 
 
-def _recommended(policies: Sequence[ComparedPolicy], chosen: int | None, test: Difference | None) -> int | None:
-    """Return the place of the policy to recommend: the chosen one if the test shows that it is better, or does not
-    tell the two apart and it is the cheaper one; else the spec as it is."""
-    if chosen is None or policies[0].standing is None:
-        return chosen
+def _recommended(policies: Sequence[ComparedPolicy], chosen: int, test: Difference | None) -> int:
+    """Return the place of the policy to recommend: the chosen one if the test shows that it is better, or if it is
+    cheaper and not distinguishable; else the spec as it is.
+    """
     cheaper = policies[chosen].counts.cpu_seconds < policies[0].counts.cpu_seconds
-    if chosen == 0 or test is None or test.surely < 0 or (test.surely == 0 and not cheaper):
-        return 0
-    return chosen
+    passed = test is not None and (test.surely > 0 or (test.surely == 0 and cheaper))
+    return chosen if passed else 0

@@ -101,7 +101,7 @@ class ComparedPolicy(Record):
     """To the spec as it is, for each block; empty for the spec as it is."""
     counts: Counts
     standing: Standing | None
-    """None for a policy without a gate, which is never recommended."""
+    """None for a policy without a gate, which is never recommended, and where there is nothing to choose by."""
     events: tuple[Event, ...]
 
 

@@ -110,7 +110,7 @@ def sentences(compared: Compared) -> Iterator[str]:
             f"{_of_the_best(choice.best, len(contest))}"
         )
         if len(contest) < total:
-            yield "Only policies with a gate are candidates: without one, nothing holds back a broken model."
+            yield "Only policies with a gate are ever recommended: without one, nothing holds back a broken model."
     if choice.test is not None and choice.chosen is not None:
         yield (
             f"One test on the {choice.test_rows:,} rows since, which the choice has not seen: "
@@ -122,27 +122,26 @@ def sentences(compared: Compared) -> Iterator[str]:
 
 def _of_the_best(best: Sequence[str], contest: int) -> str:
     if contest == 1:
-        return f"{quoted(best[0])} is the only candidate."
+        return f"{quoted(best[0])} is the only policy with a gate."
     if len(best) == 1:
-        return f"Of {contest} candidates, {quoted(best[0])} is surely the best."
-    cannot = f"{len(best)} of {contest} candidates cannot be told apart from the best"
-    return f"{cannot}: {listed(best)}."
+        return f"Of {contest} policies with a gate, {quoted(best[0])} is surely the best."
+    return f"{len(best)} of {contest} policies with a gate cannot be told apart from the best: {listed(best)}."
 
 
 def reason(
-    policies: Sequence[ComparedPolicy], chosen: int | None, test: Difference | None, recommended: int | None
+    metric: str, policies: Sequence[ComparedPolicy], chosen: int | None, test: Difference | None, recommended: int
 ) -> str:
     """Say what is recommended and why; policies are named by their places."""
     if chosen is None:
-        return "Nothing is recommended: no policy with a gate has a score in the first part of the time."
+        return "Nothing is recommended: the time of the choice has too few weeks, or no score for the spec as it is."
     it, shipped = policies[chosen], policies[0]
     name, costs = quoted(it.name), " against ".join(duration(each.counts.cpu_seconds) for each in (it, shipped))
     if recommended != 0:
-        why = (
-            f"It is surely better than the spec as it is ({costs} of CPU)"
-            if test is not None and test.surely > 0
-            else f"It is not distinguishable from the spec as it is, and it is cheaper ({costs} of CPU)"
-        )
+        if test is not None and test.surely > 0:
+            why = f"It is surely better than the spec as it is ({costs} of CPU)"
+        else:
+            alike = f"not distinguishable from the spec as it is{_at_most(metric, test)}"
+            why = f"It is {alike}, and cheaper ({costs} of CPU)"
         return f"Recommended: {name}. {why}."
     if chosen == 0:
         why = "It is the cheapest that cannot be told apart from the best"
@@ -153,6 +152,13 @@ def reason(
     else:
         why = f"{name} was chosen, but its test does not tell the two apart, and it is not cheaper ({costs} of CPU)"
     return f"Recommended: the spec as it is. {why}."
+
+
+def _at_most(metric: str, test: Difference | None) -> str:
+    if test is None or test.interval is None:
+        return ""
+    worst = max(0.0, *(-described(metric).sign * end for end in test.interval))
+    return f", at most {scaled(metric, worst):.2g} {unit(metric)} worse"
 
 
 # ── how to read it

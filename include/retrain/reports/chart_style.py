@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 from retrain import extras
@@ -34,10 +35,17 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write `<name>.png` into this folder and return its path. The same figure gives the same file."""
     path = folder / f"{name}.png"
+    path.write_bytes(png(figure))
+    return path
+
+
+def png(figure: Figure) -> bytes:
+    """Return the picture. The same figure gives the same bytes."""
+    content = BytesIO()
     with style():
         # Not `savefig`: it draws a figure with a layout twice, and drawing is all that takes time here.
-        FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]
-    return path
+        FigureCanvasAgg(figure).print_png(content)  # type: ignore[no-untyped-call]
+    return content.getvalue()
 
 
 def short(name: str, most: int) -> str:

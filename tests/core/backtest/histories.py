@@ -77,7 +77,7 @@ def history(
             codes = np.where(right, labels, 1 - labels)
             score = np.clip(np.where(codes == 1, 0.7, 0.3) + rng.normal(0, 0.1, n), 0.01, 0.99)
             predictions = Predictions(codes, np.column_stack([1 - score, score]), score, 1)
-        decisions, served = _decisions(made, n)
+        decisions, served = _decisions(made, n, weeks * days)
         replays.append(
             Replayed(
                 Policy(made.name, spec or spec_of(), made.changes, made.rule),
@@ -100,7 +100,7 @@ def history(
     )
 
 
-def _decisions(made: Made, n: int) -> tuple[tuple[Decision, ...], np.ndarray]:
+def _decisions(made: Made, n: int, days: int) -> tuple[tuple[Decision, ...], np.ndarray]:
     decisions, served = [], np.zeros(n, np.int64)
     for place, (promoted, sure) in enumerate(made.events):
         row = n * place // len(made.events)
@@ -108,7 +108,7 @@ def _decisions(made: Made, n: int) -> tuple[tuple[Decision, ...], np.ndarray]:
             served[row:] = place
         decisions.append(
             Decision(
-                at=BEGIN + timedelta(days=840 * place // len(made.events)),
+                at=BEGIN + timedelta(days=days * place / len(made.events)),
                 snapshot_rows=1_000 * (place + 1),
                 candidate="linear",
                 challenger=f"model-{place}",
