@@ -85,10 +85,11 @@ class Models:
         return found
 
     def predictions(self, key: str, rows: Integers) -> Predicted:
-        """Return the predictions of a model that was wanted, for these rows at least. rows: places, ascending."""
+        """Return the predictions of a model that was wanted, for these rows at least. rows: places."""
         found = self.fitted_as(key)
         missing = rows if found.predicted is None else found.predicted.missing(rows)
         if len(missing):
+            missing = np.sort(missing)
             spec, fit, _ = self._fits[key]
             if key in self._there:
                 # Here, as it would wait behind all fits that are in the queue.

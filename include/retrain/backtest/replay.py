@@ -105,8 +105,14 @@ class Replay:
     @property
     def live(self) -> set[str]:
         """Keys of the models that may be asked again: Production, and the gate's anchor."""
+        if self.policy.shipped:  # all of it, for the picture of models by time
+            return {each.key for _, each in self._promoted}
         versions = [self.production, self._anchor()]
         return {each.key for each in versions if each is not None}
+
+    def promoted(self, place: int) -> Version:
+        """Return the version whose promotion is at this place of `decisions`."""
+        return next(version for at, version in self._promoted if at == place)
 
     # ── one cycle
 

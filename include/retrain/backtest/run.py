@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
+from retrain.backtest.aging import wanted
 from retrain.backtest.history import History, as_datetime
 from retrain.backtest.models import Models
 from retrain.backtest.replay import Replay
-from retrain.backtest.replayed import Backtest, Blocked, Policy, Replayed
+from retrain.backtest.replayed import Aged, Backtest, Blocked, Policy, Replayed
 from retrain.backtest.timeline import Taken
 from retrain.backtest.worker import Predicted, begin, share, work
 from retrain.errors import BacktestError
@@ -128,7 +129,7 @@ def backtest(run: Running, tell: Callable[[Progress], None], remarks: Sequence[s
         done += 1
         models.keep({key for each in replays for key in each.live}, at if at is not None else until)
         tell(Progress(at if at is not None else until, done, total, models.fitted, time.monotonic() - began))
-    return _together(run, replays, until, said)
+    return _together(run, models, replays, until, said)
 
 
 def _timed(spec: Spec) -> str:
@@ -139,7 +140,9 @@ def _timed(spec: Spec) -> str:
     return json.dumps([[data[name] for name in named], spec.gate.round_rows], sort_keys=True)
 
 
-def _together(run: Running, replays: Sequence[Replay], until: np.datetime64, remarks: Sequence[str]) -> Backtest:
+def _together(
+    run: Running, models: Models, replays: Sequence[Replay], until: np.datetime64, remarks: Sequence[str]
+) -> Backtest:
     spec, history = run.policies[0].spec, run.history
     served = [each.served(until) for each in replays]
     without = [each.policy.name for each, found in zip(replays, served, strict=True) if not found]
@@ -159,7 +162,7 @@ def _together(run: Running, replays: Sequence[Replay], until: np.datetime64, rem
     raws = [_raw(found, common) for found in served]
     classes = classes_of(truth, (raw for _, pieces in raws for _, raw in pieces), joined=False)
     classes = classes if spec.task is Task.CLASSIFICATION else ()
-    return Backtest(
+    made = Backtest(
         spec=spec,
         first=min(each.decisions[0].at for each in replays),
         times=history.times[common],
@@ -180,6 +183,11 @@ def _together(run: Running, replays: Sequence[Replay], until: np.datetime64, rem
         ),
         remarks=tuple(remarks),
     )
+    aged = []
+    for place, rows in wanted(made.replays[0]):
+        raw = models.predictions(replays[0].promoted(place).key, common[rows]).raw(common[rows])
+        aged.append(Aged(place, rows, raw.among(classes, spec.gate.positive)))
+    return replace(made, aged=tuple(aged))
 
 
 Pieces = list[tuple[Integers, RawPredictions]]

@@ -50,7 +50,7 @@ def inputs_of(stateless: Any, features: pd.DataFrame, folder: Path) -> Inputs:
 
 
 def _learns_nothing(step: Any) -> bool:
-    if step in ("passthrough", "drop"):
+    if isinstance(step, str):
         return step == "passthrough"
     if isinstance(step, ColumnTransformer):
         return step.remainder == "drop" and all(_learns_nothing(each) for _, each, _ in step.transformers)
@@ -58,7 +58,8 @@ def _learns_nothing(step: Any) -> bool:
         return all(_learns_nothing(each) for _, each in step.transformer_list)
     if isinstance(step, Pipeline):
         return all(_learns_nothing(each) for _, each in step.steps)
-    return not bool(get_tags(step).requires_fit)
+    learns: bool = get_tags(step).requires_fit
+    return not learns
 
 
 def _made(stateless: Any, features: pd.DataFrame, folder: Path) -> Any:

@@ -10,6 +10,7 @@ import typer
 from retrain.cli import exits
 from retrain.cli.adopt import adopt
 from retrain.cli.audit import audit
+from retrain.cli.backtest import backtest
 from retrain.cli.check import check
 from retrain.cli.doctor import doctor
 from retrain.cli.forget import forget
@@ -33,6 +34,7 @@ COMMANDS = (
     init,
     check,
     audit,
+    backtest,
     judge,
     history,
     production_at,

@@ -16,7 +16,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
+    """Return the duration that a spec writes so. Raises PydanticCustomError, a ValueError, for anything else."""
     match = re.fullmatch(r"(\d{1,5})([dhm])", value) if isinstance(value, str) else None
     if match is None:
         raise PydanticCustomError("duration", "is not a duration; write a whole number and d, h or m, as in 7d")
@@ -29,7 +30,7 @@ def duration_text(value: timedelta) -> str:
     return f"{value // length}{unit}"
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(duration_text)]
+Duration = Annotated[timedelta, BeforeValidator(duration), PlainSerializer(duration_text)]
 """`7d`, `12h` or `30m`: days, hours, minutes."""
 
 
