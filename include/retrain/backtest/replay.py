@@ -103,6 +103,11 @@ class Replay:
         return self._promoted[-1][1] if self._promoted else None
 
     @property
+    def _is_over(self) -> bool:
+        """Whether nothing is trained any more: the first model stays."""
+        return self.policy.rule is Rule.NEVER and bool(self._promoted)
+
+    @property
     def live(self) -> set[str]:
         """Keys of the models that may be asked again: Production, and the gate's anchor."""
         if self.policy.shipped:  # all of it, for the picture of models by time
@@ -118,6 +123,8 @@ class Replay:
 
     def prefetch(self, taken: Taken) -> bool:
         """Want what this cycle surely fits; return whether all of it is wanted."""
+        if self._is_over:
+            return True
         names = [each.name for each in self.policy.spec.candidates]
         if len(names) > 1:
             if not all([self.models.ready(self._scored(taken, name)) for name in names]):  # each is wanted
@@ -137,6 +144,8 @@ class Replay:
         """Go through the next cycle."""
         taken = self.timeline[self._done]
         self._done += 1
+        if self._is_over:
+            return
         if isinstance(taken, Blocked):
             self.blocked.append(taken)
             return

@@ -144,7 +144,7 @@ class Worker:
             seconds = time.process_time() - began
             score = None if fit.score_on is None else self._score(spec, model, inputs, fit.score_on)
             joblib.dump((stateless, model), self._path(fit.key), compress=1)
-            return Fitted(seconds, score, self._ask(spec, model, inputs, ask))
+            return Fitted(seconds, score, self._ask(spec, model, inputs, ask) if len(ask) else None)
         except EstimatorError as error:
             return Fitted(0.0, None, None, str(error))
 
