@@ -29,7 +29,7 @@ from retrain.text import one_line
 
 def build(candidate: CandidateSpec) -> Any:
     """Return the candidate's unfitted estimator. Raises EstimatorError if its function cannot be imported or called."""
-    function = _function(candidate)
+    function = function_of(candidate)
     _refuse_unfit_params(candidate, function)
     try:
         estimator = function(**candidate.params)
@@ -174,7 +174,8 @@ def _numbers(model: Any, values: NDArray[Any], shape: tuple[int, ...]) -> NDArra
         raise EstimatorError(f"{_name(model)} gave a value that is not a number: {_described(error)}") from error
 
 
-def _function(candidate: CandidateSpec) -> Callable[..., Any]:
+def function_of(candidate: CandidateSpec) -> Callable[..., Any]:
+    """Return the candidate's function. Raises EstimatorError if it cannot be imported."""
     module_name, function_name = candidate.estimator.split(":")
     where = f"candidate {candidate.name!r}: estimator = {candidate.estimator!r}"
     try:
