@@ -125,7 +125,7 @@ class ModelFile:
     made_at: datetime | None = None
     """Set for an adopted one: it was made by then, so it was not trained on rows that were labelled later."""
     recipe: str | None = None
-    """Recipe of the candidate, if known."""
+    """Digest of how it was made (`models.recipe`), if known."""
     identity: str = ""
     """What a version that is made of it is known by, beside its number: see `tracker.entities.ModelVersion`."""
     adopted: bool = False

@@ -171,7 +171,7 @@ def test_a_step_that_is_run_again_does_not_take_another_version_for_its_own(worl
         pass
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("retrain.cycle.evaluate.measure", _raise(Killed))
+        patch.setattr("retrain.cycle.challenge.measure", _raise(Killed))
         with pytest.raises(Killed):
             evaluate(cycle, snapshot, candidates, dry_run=False)
     by_hand.delete(model.tracker, model.model)

@@ -170,7 +170,7 @@ def test_a_long_reason_is_cut_in_the_tag_and_whole_in_the_file(
     def judge(*arguments: Any) -> Verdict:
         return gate_judge.judge(*arguments).model_copy(update={"reason": reason})
 
-    monkeypatch.setattr("retrain.cycle.evaluate.judge", judge)
+    monkeypatch.setattr("retrain.cycle.challenge.judge", judge)
     model = world()
     model.feed(2000)
     _, verdict = model.judge()

@@ -10,6 +10,7 @@ from retrain.errors import EstimatorError
 from retrain.gate.labels import classes_in
 from retrain.metrics import described
 from retrain.models import training
+from retrain.models.recipe import recipe_of
 from retrain.records import ModelFile, Snapshot, Subset
 from retrain.snapshots.store import Rows
 from retrain.spec.spec import Spec
@@ -78,7 +79,7 @@ def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...]
             snapshot.id,
             run_id,
             subsets,
-            recipe=spec.candidate(name).recipe,
+            recipe=recipe_of(spec, name),
         )
     )
     return fitted

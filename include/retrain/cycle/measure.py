@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrain.cycle.context import Cycle
+from retrain.cycle.rate import rate_of
 from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, SpecError, TrackerError
 from retrain.gate.labels import encode, spell
 from retrain.gate.predictions import Evidence, Predictions, classes_of
@@ -19,7 +20,7 @@ from retrain.models import training
 from retrain.models.files import trust_in
 from retrain.models.reply import Reply
 from retrain.models.sandbox import Sandbox
-from retrain.records import Matchup, ModelFile, Snapshot, Subset
+from retrain.records import Matchup, ModelFile, Snapshot, Subset, VersionId
 from retrain.snapshots.store import Rows
 from retrain.spec.gate import Slice
 from retrain.spec.task import Task
@@ -40,8 +41,9 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
     with Sandbox() as sandbox:
         measuring = _Measuring(cycle, holdout, sandbox)
         new = measuring.model("the challenger", challenger)
-        others = {version: measuring.version(version) for version in (matchup.production, matchup.anchor) if version}
-    models = [new, *others.values()]
+        production = measuring.version(VersionId(matchup.production, None)) if matchup.production else None
+        anchor = measuring.version(VersionId(matchup.anchor, matchup.anchor_identity)) if matchup.anchor else None
+    models = [each for each in (new, production, anchor) if each]
     unknown = np.any([each.unknown for each in models], axis=0)
     seen = np.any([each.seen for each in models], axis=0) & ~unknown
     judged = ~seen & ~unknown
@@ -51,8 +53,8 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
     raw = [each.reply.predictions for each in models if each.reply]
     classes = classes_of(labels, raw, joined=joined) if task is Task.CLASSIFICATION else ()
 
-    def predictions(each: _Model) -> Predictions | None:
-        if each.reply is None:
+    def predictions(each: _Model | None) -> Predictions | None:
+        if each is None or each.reply is None:
             return None
         return replace(
             each.reply.predictions.among(classes, gate.positive).part(judged),
@@ -67,23 +69,31 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
         classes=classes,
         labels=encode(labels, classes) if classes else labels.to_numpy(np.float64),
         challenger=predictions(new),
-        production=predictions(others[matchup.production]) if matchup.production else None,
-        anchor=predictions(others[matchup.anchor]) if matchup.anchor else None,
+        production=predictions(production),
+        anchor=predictions(anchor),
+        anchor_fault=anchor.fault if anchor else "",
+        rate=rate_of(cycle, snapshot),
         clusters=rows.clusters,
         slices={str(each): _in_slice(each, rows) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
-        twin=matchup.production is not None and _are_twins(challenger, others[matchup.production].file),
-        faults=(*_rolled_back(cycle, matchup, challenger), *(each.fault for each in models if each.fault)),
+        twin=production is not None and _are_twins(challenger, production.file),
+        faults=(
+            *_rolled_back(cycle, matchup, challenger),
+            *(each.fault for each in (new, production) if each and each.fault),
+        ),
         scorers=scorers_for((gate, *gate.limits), task, classes),
     )
     return evidence, rows
 
 
 def _are_twins(one: ModelFile, other: ModelFile | None) -> bool:
-    if other is None or other.recipe is None:
-        return False
-    return (other.recipe, other.snapshot) == (one.recipe, one.snapshot)
+    return other is not None and other.snapshot == one.snapshot and same_recipe(one, other)
+
+
+def same_recipe(one: ModelFile, other: ModelFile) -> bool:
+    """Return whether the two were made in the same way. What is not known is another one."""
+    return one.recipe is not None and one.recipe == other.recipe
 
 
 def _rolled_back(cycle: Cycle, matchup: Matchup, challenger: ModelFile) -> Iterator[str]:
@@ -147,8 +157,8 @@ class _Measuring:
     def __post_init__(self) -> None:
         self._none = np.zeros(len(self.rows), np.bool_)
 
-    def version(self, version: str) -> _Model:
-        name, file = f"version {version}", self.cycle.ledger.model_file_of_version(self.cycle.spec.model, version)
+    def version(self, version: VersionId) -> _Model:
+        name, file = f"version {version.number}", self.cycle.ledger.file_of(self.cycle.spec.model, version)
         if file is None:
             fault = f"{name} was not logged by Retrain, so nothing proves what it is: adopt it"
             return _Model(self._none, self._none, None, fault=fault)

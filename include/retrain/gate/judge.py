@@ -39,7 +39,7 @@ def judge(evidence: Evidence, gate: Gate) -> Verdict:
             slices.append(score)
     proven = _decide(evidence, gate, before, [floor, *beside], compared)
     # The rows that it takes come in a later round, in which the first test is the one to count on.
-    needed = proven.held and proven.held.rows_needed(len(evidence.labels), alpha_of(gate, 1))
+    needed = proven.held.rows_needed(len(evidence.labels), alpha_of(gate, 1)) if proven.held else None
     right_to_wrong, wrong_to_right = evidence.flips()
     rate = evidence.rate
     return Verdict(
@@ -94,7 +94,7 @@ def _decide(
 
 def _what_helps(evidence: Evidence, gate: Gate, proven: Proven, needed: int | None) -> str:
     """Return, as a clause, what would decide a matchup that these rows leave undecided."""
-    if proven.cause is not Cause.UNDECIDED:
+    if proven.cause is not Cause.UNDECIDED or (proven.held and proven.held.alike):
         return ""
     stays = "; Production stays, as these rows do not decide it"
     if needed is None:

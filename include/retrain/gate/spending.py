@@ -11,7 +11,7 @@ def alpha_of(gate: Gate, test: int) -> float:
     if gate.spending is Spending.EVEN or gate.tests == 1:
         return gate.alpha / gate.tests
     halvings = max(1, min(test, gate.tests - 1))
-    return gate.alpha / 2**halvings
+    return gate.alpha * 0.5**halvings
 
 
 def false_a_year(gate: Gate, holdout_rows_a_year: float, cycles_a_year: float | None = None) -> float:

@@ -3,14 +3,15 @@
 from itertools import groupby
 
 from retrain.errors import NotInLedgerError
-from retrain.ledger.database import Database, add_model
+from retrain.ledger.anchors import Anchors
+from retrain.ledger.database import add_model
 from retrain.ledger.promotions import before
 from retrain.records import ModelFile, Promotion, Subset, VersionId
 
 _COLUMNS = "uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe, identity, python"
 
 
-class ModelFiles(Database):
+class ModelFiles(Anchors):
     """Table `model_files`: a row for each file, with its digest and the registered version that was made of it."""
 
     def save_model_file(self, file: ModelFile) -> None:
@@ -88,7 +89,7 @@ class ModelFiles(Database):
                     next(filter(None, targets), None),
                     None if anchor is None else self.file_of(model, anchor),
                 )
-                used += [file for file in files if file]
+                used += {file.uri: file for file in files if file}.values()
         return used
 
     def file_of(self, model: str, version: VersionId) -> ModelFile | None:

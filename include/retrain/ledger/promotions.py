@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from retrain.errors import FrozenError, NotInLedgerError, StaleVerdictError
-from retrain.gate.anchor import Step, anchor_of
 from retrain.ledger.database import Database, lock_model
 from retrain.ledger.freezes import freeze_of
 from retrain.ledger.outbox import put_announcement
@@ -68,37 +67,6 @@ class Promotions(Database):
             (model, time),
         )
         return found
-
-    def anchor(self, model: str, *, metric: str, positive: str | None, split_version: int) -> VersionId | None:
-        """Return the gate's anchor of the version in Production: see `gate.anchor`, which also says what these are."""
-        return anchor_of(self._steps(model), metric=metric, positive=positive, split_version=split_version)
-
-    def last_anchor(self, model: str) -> VersionId | None:
-        """Return the same by the metric, the class and the split version of the last verdict."""
-        body = self._value(
-            "SELECT body FROM retrain.verdicts WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1", (model,)
-        )
-        if body is None:  # only a person has put anything there
-            return self.production(model)
-        last = Verdict.from_json(body)
-        return self.anchor(model, metric=last.metric, positive=last.positive, split_version=last.matchup.split_version)
-
-    def _steps(self, model: str) -> list[Step]:
-        with self._transaction() as cursor:
-            cursor.execute(
-                "SELECT p.to_version, p.to_identity, p.kind, v.body FROM retrain.promotions p "
-                "LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
-                "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.to_version IS NOT NULL ORDER BY p.seq",
-                (model,),
-            )
-            return [
-                Step(
-                    VersionId(row["to_version"], row["to_identity"]),
-                    None if row["body"] is None else Verdict.from_json(row["body"]),
-                    forward=row["kind"] != Move.ROLLBACK,
-                )
-                for row in cursor.fetchall()
-            ]
 
     def rolled_back(self, model: str, recipe: str, snapshot: str) -> str | None:
         """Return the version of this recipe on this snapshot that was rolled back; None if none was."""

@@ -64,37 +64,48 @@ class Verdicts(Database):
         return None if row is None else (Verdict.from_json(row["body"]), row["at"])
 
     def save_verdict(self, verdict: Verdict, announcement: Announcement, *, of: Snapshot | None = None) -> Verdict:
-        """Write a verdict once. In the same transaction consume its snapshot, spend its test and announce it.
+        """Write one verdict, as `save_verdicts` does."""
+        return self.save_verdicts([verdict], announcement, of=of)
 
-        of: the snapshot as it was taken. Returns the verdict in the ledger, which is an earlier one if a ghost of this
-        step was faster. Raises StaleVerdictError if another verdict consumed a snapshot since `of` was taken, or spent
-        the test since this verdict was made.
+    def save_verdicts(
+        self, verdicts: Sequence[Verdict], announcement: Announcement, *, of: Snapshot | None = None
+    ) -> Verdict:
+        """Write the verdicts of one step once. In the same transaction consume their snapshot, spend their tests and
+        announce the last one.
+
+        verdicts: one or more about one snapshot, in the order of their tests. of: the snapshot as it was taken. Returns
+        the last one in the ledger, which is an earlier one if a ghost of this step was faster. Raises StaleVerdictError
+        if another verdict consumed a snapshot since `of` was taken, or spent a test since these verdicts were made.
         """
-        matchup = verdict.matchup
+        last = verdicts[-1].matchup
         with self._transaction() as cursor:
-            lock_model(cursor, matchup.model)
-            cursor.execute("SELECT body FROM retrain.verdicts WHERE id = %s", (matchup.id,))
+            lock_model(cursor, last.model)
+            cursor.execute(
+                "SELECT body FROM retrain.verdicts WHERE id = ANY(%s) ORDER BY seq DESC LIMIT 1",
+                ([each.matchup.id for each in verdicts],),
+            )
             row = cursor.fetchone()
             if row is not None:
                 return Verdict.from_json(row["body"])
-            if of is not None and not matchup.dry_run:
+            if of is not None and not last.dry_run:
                 self._refuse_used(cursor, of)
-            cursor.execute(
-                "INSERT INTO retrain.verdicts (id, model, snapshot, outcome, dry_run, body) "
-                "VALUES (%s, %s, %s, %s, %s, %s)",
-                (
-                    matchup.id,
-                    matchup.model,
-                    matchup.snapshot,
-                    verdict.outcome,
-                    matchup.dry_run,
-                    to_json(verdict.to_json()),
-                ),
-            )
-            if not matchup.dry_run:
-                self._spend_test(cursor, verdict)
-            put_announcement(cursor, f"verdict/{matchup.id}", announcement)
-        return verdict
+            for each in verdicts:
+                self._write(cursor, each)
+            put_announcement(cursor, f"verdict/{last.id}", announcement)
+        return verdicts[-1]
+
+    def _write(self, cursor: Any, verdict: Verdict) -> None:
+        matchup = verdict.matchup
+        cursor.execute(
+            "INSERT INTO retrain.verdicts (id, model, snapshot, outcome, dry_run, body) "
+            "VALUES (%s, %s, %s, %s, %s, %s)",
+            (
+                *(matchup.id, matchup.model, matchup.snapshot, verdict.outcome, matchup.dry_run),
+                to_json(verdict.to_json()),
+            ),
+        )
+        if not matchup.dry_run:
+            self._spend_test(cursor, verdict)
 
     @staticmethod
     def _refuse_used(cursor: Any, snapshot: Snapshot) -> None:

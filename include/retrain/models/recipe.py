@@ -1,25 +1,34 @@
-"""How a candidate is made: what makes two models the same, but for their rows."""
+"""How a candidate is made: two that are made in the same way differ only by the rows that they have learnt from."""
 
 import inspect
 import json
 from hashlib import sha256
+from typing import Any
 
-from retrain.errors import EstimatorError
-from retrain.models import training
-from retrain.spec.candidates import CandidateSpec
-from retrain.spec.fields import duration_text
+from retrain.models.training import function_of
 from retrain.spec.spec import Spec
 
 
-def recipe_of(spec: Spec, candidate: CandidateSpec) -> str | None:
-    """Return a digest of function, parameters, columns and window; None where the function has no source to read."""
+def recipe_of(spec: Spec, name: str) -> str | None:
+    """Return the digest of a candidate's recipe; None where its function has no source or no signature to read.
+
+    It is made of the function's source, the arguments that it gets, defaults included, the features, the label, and
+    which rows a snapshot takes. The names of the candidate and of the function's module do not count; what the function
+    calls, and the versions of libraries, are not seen. Raises EstimatorError if the function cannot be imported.
+    """
+    candidate = spec.candidate(name)
+    function = function_of(candidate)
     try:
-        function = training.function_of(candidate)
         source = inspect.getsource(function)
         bound = inspect.signature(function).bind(**candidate.params)
-    except (OSError, TypeError, ValueError, EstimatorError):
+    except (OSError, TypeError, ValueError):
         return None
     bound.apply_defaults()
-    window = None if spec.snapshot.window is None else duration_text(spec.snapshot.window)
-    parts = [source, bound.arguments, spec.source.features, spec.source.label, window, spec.snapshot.max_rows]
-    return sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()
+    window = spec.snapshot.model_dump(mode="json", include={"window", "max_rows"})
+    parts = [source, bound.arguments, spec.source.features, spec.source.label, window]
+    return sha256(json.dumps(parts, sort_keys=True, default=_spelled).encode()).hexdigest()
+
+
+def _spelled(default: Any) -> str:
+    """Return what stands for an argument that is not JSON: a default, so the source has its expression already."""
+    return type(default).__qualname__

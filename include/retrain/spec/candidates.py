@@ -1,7 +1,5 @@
 """Section `candidates`: the models that a cycle trains."""
 
-import json
-from hashlib import sha256
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, JsonValue
@@ -19,11 +17,6 @@ class CandidateSpec(Section):
     """`module:function`; the function takes `params` and returns an unfitted scikit-learn estimator."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
     """Arguments of the function."""
-
-    @property
-    def recipe(self) -> str:
-        """A digest of function and parameters: two candidates with another name have the same."""
-        return sha256(json.dumps([self.estimator, self.params], sort_keys=True).encode()).hexdigest()
 
 
 def _one_or_more_with_unique_names(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:

@@ -263,7 +263,6 @@ def test_every_guard_that_has_failed_is_named():
     [
         ("the challenger", {"challenger": ours(labels=np.full(ROWS, -1))}),
         ("Production (version 1)", {"production": theirs(labels=np.full(ROWS, -1))}),
-        ("version 0", {"anchor": theirs(labels=np.full(ROWS, -1))}),
     ],
 )
 def test_a_model_without_a_prediction_that_is_a_label_is_unknown(who, changes):

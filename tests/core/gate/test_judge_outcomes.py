@@ -15,7 +15,7 @@ def test_a_clear_gain_is_promoted(metric):
     verdict = judge(evidence_of(BETTER, WORSE), gate)
 
     assert verdict.outcome is Outcome.PROMOTE
-    assert verdict.p_value < verdict.alpha == pytest.approx(0.05 / 10)
+    assert verdict.p_value < verdict.alpha == pytest.approx(0.05 / 2)
     assert verdict.score == pytest.approx(0.9)
     assert verdict.production_score == pytest.approx(0.8)
     assert verdict.difference == pytest.approx(0.1)

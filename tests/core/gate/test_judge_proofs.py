@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retrain.gate.judge import judge
-from retrain.records import Outcome, Proof
+from retrain.records import Cause, Outcome, Proof
 from retrain.spec.gate import Gate
 from tests.core.gate.evidence import (
     BETTER,
@@ -115,7 +115,7 @@ def test_what_is_worse_than_the_anchor_says_so():
 
     assert verdict.outcome is Outcome.HOLD
     assert "0.850 against 0.855" in verdict.reason
-    assert "but against version 1, the last that was better, 0.900: the difference -0.050" in verdict.reason
+    assert "but against version 1, the gate's anchor, 0.900: the difference -0.050" in verdict.reason
 
 
 def test_the_same_predictions_as_the_anchors_are_not_a_loss():
@@ -125,15 +125,33 @@ def test_the_same_predictions_as_the_anchors_are_not_a_loss():
     assert verdict.outcome is Outcome.PROMOTE
 
 
-def test_an_anchor_without_predictions_is_inconclusive():
-    verdict = anchored(BETTER, WORSE, None)
+def test_where_the_anchor_cannot_be_asked_it_takes_a_gain_over_production():
+    fault = {"anchor_fault": "its files are gone"}
+    better, fresh = (anchored(wrong_on(slice(0, wrong)), wrong_on(slice(0, 100)), None, **fault) for wrong in (60, 99))
 
-    assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert verdict.reason == "the predictions of version 1, the last that was better, are missing"
+    assert (better.outcome, better.anchors) == (Outcome.PROMOTE, True)
+    assert "version 1, the gate's anchor, cannot be asked (its files are gone), but it is better" in better.reason
+    assert (fresh.outcome, fresh.cause) == (Outcome.HOLD, Cause.ANCHOR)
+    assert "cannot be asked (its files are gone), so it must be better than Production: the difference" in fresh.reason
 
 
-def test_an_anchor_that_cannot_be_compared_is_inconclusive():
+@pytest.mark.parametrize(
+    ("anchor", "why"),
+    [
+        (None, "its predictions are missing"),
+        (np.full(ROWS, -1), "no prediction of it is one of the labels"),
+    ],
+    ids=["nothing", "other labels"],
+)
+def test_an_anchor_without_useful_predictions_cannot_be_asked(anchor, why):
+    verdict = anchored(wrong_on(slice(0, 99)), wrong_on(slice(0, 100)), anchor)
+
+    assert verdict.cause is Cause.ANCHOR
+    assert f"cannot be asked ({why})" in verdict.reason
+
+
+def test_an_anchor_that_cannot_be_compared_cannot_be_asked():
     verdict = anchored(by_probability(0.8), by_probability(0.7), BETTER, within(0.05, metric="log_loss", ceiling=1))
 
-    assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert verdict.reason.endswith("but against version 1, the last that was better, nothing could be computed")
+    assert verdict.outcome is Outcome.PROMOTE
+    assert "version 1, the gate's anchor, cannot be asked (nothing could be computed)" in verdict.reason

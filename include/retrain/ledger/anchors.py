@@ -1,0 +1,40 @@
+"""The gate's anchor, from the changes of Production and the verdicts behind them."""
+
+from retrain.gate.anchor import Step, anchor_of
+from retrain.ledger.database import Database
+from retrain.records import Move, Verdict, VersionId
+
+
+class Anchors(Database):
+    """Reads tables `promotions` and `verdicts`."""
+
+    def anchor(self, model: str, *, metric: str, positive: str | None, split_version: int) -> VersionId | None:
+        """Return the gate's anchor of the version in Production: see `gate.anchor`, which also says what these are."""
+        return anchor_of(self._steps(model), metric=metric, positive=positive, split_version=split_version)
+
+    def last_anchor(self, model: str) -> VersionId | None:
+        """Return the same by the metric, the class and the split version of the last verdict."""
+        body = self._value(
+            "SELECT body FROM retrain.verdicts WHERE model = %s AND NOT dry_run ORDER BY seq DESC LIMIT 1", (model,)
+        )
+        if body is None:  # only persons have changed Production, and the last change counts
+            return next((step.version for step in reversed(self._steps(model))), None)
+        last = Verdict.from_json(body)
+        return self.anchor(model, metric=last.metric, positive=last.positive, split_version=last.matchup.split_version)
+
+    def _steps(self, model: str) -> list[Step]:
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT p.to_version, p.to_identity, p.kind, v.body FROM retrain.promotions p "
+                "LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
+                "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.to_version IS NOT NULL ORDER BY p.seq",
+                (model,),
+            )
+            return [
+                Step(
+                    VersionId(row["to_version"], row["to_identity"]),
+                    None if row["body"] is None else Verdict.from_json(row["body"]),
+                    forward=row["kind"] != Move.ROLLBACK,
+                )
+                for row in cursor.fetchall()
+            ]
