@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from retrain.cycle.measure import _in_slice
+from retrain.cycle.evidence import in_slice
 from retrain.errors import EstimatorError
 from retrain.gate.labels import classes_in, encode
 from retrain.gate.predictions import Evidence
@@ -203,9 +203,8 @@ def test_a_scorer_that_needs_a_class_says_so(held):
 def test_a_slice_is_compared_as_its_column_is(column, value, rows):
     """C9."""
     features = pd.DataFrame({"c": column})
-    held = type("Rows", (), {"features": features})
 
-    assert _in_slice(Slice(column="c", value=value, margin=0.1), held).sum() == rows
+    assert in_slice(Slice(column="c", value=value, margin=0.1), features).sum() == rows
 
 
 def test_an_empty_slice_is_told_at_the_first_model():

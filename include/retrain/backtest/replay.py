@@ -27,7 +27,7 @@ from retrain.gate.labels import Integers
 from retrain.gate.predictions import Evidence
 from retrain.metrics import described
 from retrain.models.recipe import recipe_of
-from retrain.records import Matchup, Outcome, Subset, Verdict, VersionId
+from retrain.records import Matchup, Outcome, Proof, Subset, Verdict, VersionId
 from retrain.spec.candidates import CandidateSpec
 
 TRAINED_ON = (Subset.TRAIN, Subset.VALIDATION)
@@ -89,7 +89,7 @@ class Replay:
 
     def __post_init__(self) -> None:
         spec = self.policy.spec
-        self._recipes = {each.name: recipe_of(spec, each) for each in spec.candidates}
+        self._recipes = {each.name: recipe_of(spec, each.name) for each in spec.candidates}
 
     # ── where it is
 
@@ -373,6 +373,8 @@ class Replay:
 
     def _anchor(self) -> Version | None:
         gate = self.policy.spec.gate
+        if gate.proof is Proof.SUPERIORITY:  # asks for none
+            return None
         found = anchor_of(self._steps, metric=gate.metric, positive=gate.positive, split_version=1)
         return None if found is None or found.identity is None else self._versions[found.identity]
 

@@ -2,28 +2,22 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrain.cycle.context import Cycle
+from retrain.cycle.evidence import Asked, Role, evidence_of
 from retrain.cycle.rate import rate_of
-from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, SpecError, TrackerError
-from retrain.gate.labels import encode, spell
-from retrain.gate.predictions import Evidence, Predictions, classes_of
-from retrain.gate.scorers import scorers_for
-from retrain.labels import code, spelled
-from retrain.metrics import described
-from retrain.models import training
+from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, TrackerError
+from retrain.gate.predictions import Evidence
 from retrain.models.files import trust_in
 from retrain.models.reply import Reply
 from retrain.models.sandbox import Sandbox
 from retrain.records import Matchup, ModelFile, Snapshot, Subset, VersionId
 from retrain.snapshots.store import Rows
-from retrain.spec.gate import Slice
-from retrain.spec.task import Task
 
 
 def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: ModelFile) -> tuple[Evidence, Rows]:
@@ -34,7 +28,6 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
     it was made and nothing more is known. Raises NoAnswerError if MLflow does not answer: that is temporary and says
     nothing about a model.
     """
-    gate, task = cycle.spec.gate, cycle.spec.task
     holdout = cycle.snapshots.read(snapshot, [Subset.HOLDOUT])
     if not len(holdout):
         return _nothing(matchup, snapshot), holdout
@@ -43,38 +36,28 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
         new = measuring.model("the challenger", challenger)
         production = measuring.version(VersionId(matchup.production, None)) if matchup.production else None
         anchor = measuring.version(VersionId(matchup.anchor, matchup.anchor_identity)) if matchup.anchor else None
-    models = [each for each in (new, production, anchor) if each]
+    roles: dict[Role, _Model | None] = {"challenger": new, "production": production, "anchor": anchor}
+    models = [each for each in roles.values() if each]
     unknown = np.any([each.unknown for each in models], axis=0)
     seen = np.any([each.seen for each in models], axis=0) & ~unknown
     judged = ~seen & ~unknown
     rows = holdout.part(judged)
-    labels = training.targets(task, rows.labels)
-    joined = any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)) or bool(gate.max_ece)
-    raw = [each.reply.predictions for each in models if each.reply]
-    classes = classes_of(labels, raw, joined=joined) if task is Task.CLASSIFICATION else ()
-
-    def predictions(each: _Model | None) -> Predictions | None:
-        if each is None or each.reply is None:
-            return None
-        return replace(
-            each.reply.predictions.among(classes, gate.positive).part(judged),
-            latency_ms=each.reply.latency_ms,
-            size=each.reply.size,
-            inputs=each.reply.inputs,
-            train_rows=each.train_rows,
-        )
-
-    evidence = Evidence(
-        matchup=matchup,
-        classes=classes,
-        labels=encode(labels, classes) if classes else labels.to_numpy(np.float64),
-        challenger=predictions(new),
-        production=predictions(production),
-        anchor=predictions(anchor),
+    asked: dict[Role, Asked] = {}
+    for role, each in roles.items():
+        if each is not None and each.reply is not None:
+            reply = each.reply
+            asked[role] = Asked(
+                reply.predictions.part(judged), reply.latency_ms, reply.size, reply.inputs, each.train_rows
+            )
+    evidence = evidence_of(
+        cycle.spec,
+        matchup,
+        rows.labels,
+        rows.clusters,
+        asked,
+        features=rows.features,
         anchor_fault=anchor.fault if anchor else "",
         rate=rate_of(cycle, snapshot),
-        clusters=rows.clusters,
-        slices={str(each): _in_slice(each, rows) for each in gate.slices},
         overlap=int(seen.sum()),
         unknown=int(unknown.sum()),
         twin=production is not None and _are_twins(challenger, production.file),
@@ -82,7 +65,6 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
             *_rolled_back(cycle, matchup, challenger),
             *(each.fault for each in (new, production) if each and each.fault),
         ),
-        scorers=scorers_for((gate, *gate.limits), task, classes),
     )
     return evidence, rows
 
@@ -112,24 +94,6 @@ def _nothing(matchup: Matchup, snapshot: Snapshot) -> Evidence:
     )
     none = np.empty(0, np.int64)
     return Evidence(matchup, (), none, None, None, none, faults=(fault,))
-
-
-def _in_slice(each: Slice, rows: Rows) -> NDArray[np.bool_]:
-    """Return which rows are in the slice, shape (rows,). Raises SpecError for a range of a column without numbers."""
-    column = rows.features[each.column]
-    numbers = column.dtype.kind == "f"
-    if each.value is not None:
-        # A column of booleans holds numbers as well: a model gets them so.
-        place = code(each.value, ("0", "1")) if numbers else None
-        wanted = spelled(each.value) if place is None else str(place)
-        return np.asarray(spell(column.to_numpy()) == wanted, np.bool_)
-    if not numbers:
-        raise SpecError(
-            f"gate.slices: {each} is a range, but column {each.column} does not hold numbers; set value instead"
-        )
-    least = column >= each.least if each.least is not None else column.notna()
-    below = column < each.below if each.below is not None else column.notna()
-    return np.asarray(least & below, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)

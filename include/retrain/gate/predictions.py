@@ -24,6 +24,15 @@ class RawPredictions:
     margins: Floats | None = None
     """Shape (n,): how much a row belongs to the second class, from a classifier of two without probabilities."""
 
+    def part(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "RawPredictions":
+        """Return the predictions for these rows."""
+        return replace(
+            self,
+            labels=self.labels[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            margins=None if self.margins is None else self.margins[rows],
+        )
+
     def among(self, classes: tuple[str, ...], positive: str | None) -> "Predictions":
         """Return the same as label codes of `classes`, with a column for each: 0 where the model does not know it.
 
