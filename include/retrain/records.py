@@ -157,9 +157,9 @@ class Cause(StrEnum):
     """Why a verdict is HOLD."""
 
     WORSE = "worse"
-    """The holdout shows that the challenger is below what it had to exceed."""
+    """The holdout shows that the challenger is worse, by a proof of non-inferiority worse by more than the margin."""
     UNDECIDED = "undecided"
-    """The holdout has too few rows to tell, so Production stays."""
+    """Neither that nor what the proof asks for is shown, mostly for want of rows, so Production stays."""
     GUARD = "guard"
     """A condition beside the comparison is not met."""
     ANCHOR = "anchor"
