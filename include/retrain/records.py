@@ -264,6 +264,11 @@ class Verdict(Record):
     guards: tuple[Guard, ...] = ()
     slices: tuple[SliceScore, ...] = ()
 
+    @property
+    def result(self) -> str:
+        """The outcome, and the cause of a HOLD: `HOLD (undecided)`."""
+        return self.outcome if self.cause is None else f"{self.outcome} ({self.cause})"
+
 
 class VersionId(NamedTuple):
     """What names a version: MLflow gives the numbers of a deleted model anew, so a number alone does not."""
