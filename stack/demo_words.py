@@ -39,7 +39,7 @@ def of_task(task: Task, result: Any) -> str:
             text = f"{candidate.name}: {candidate.metric} {candidate.validation_score:.4f} on validation rows"
         case "evaluate", "success":
             verdict = Verdict.from_json(result)
-            text = f"{verdict.outcome} {verdict.matchup.candidate}: {verdict.reason}"
+            text = f"{verdict.result} {verdict.matchup.candidate}: {verdict.reason}"
         case "promote", "success":
             text = f"version {Promotion.from_json(result).to_version} is in Production"
         case "notify", "success":
@@ -54,7 +54,7 @@ def of_cycle(cycle: Judged) -> Iterator[tuple[str, str]]:
     yield "arrived", f"{cycle.arrived:,} rows; snapshot {snapshot.id[:12]} holds {snapshot.rows:,}"
     for candidate in cycle.candidates:
         yield candidate.name, f"{metric} {candidate.validation_score:.4f} on validation rows"
-    yield "verdict", f"{verdict.outcome} {matchup.candidate}: {verdict.reason}"
+    yield "verdict", f"{verdict.result} {matchup.candidate}: {verdict.reason}"
     yield "holdout", f"{metric} {_number(verdict.score)} against {_number(verdict.production_score)} of {rival}"
     yield (
         "",

@@ -20,7 +20,16 @@ Decisions = tuple[float, ...]
 """One for each of RULES: 1 for promote, 0 for not, NaN where the rule does not apply to the metric."""
 
 
-def decide(name: str, gate: Gate, pair: Pair, rows: NDArray[np.intp], clusters: Array | None = None) -> Decisions:
+def decide(
+    name: str,
+    gate: Gate,
+    pair: Pair,
+    rows: NDArray[np.intp],
+    clusters: Array | None = None,
+    *,
+    test: int = 1,
+    same_recipe: bool = False,
+) -> Decisions:
     """Return what each rule decides on these rows of the pair; a row that occurs twice is one cluster."""
     labels, challenger, production = pair
     evidence = Evidence(
@@ -33,7 +42,8 @@ def decide(name: str, gate: Gate, pair: Pair, rows: NDArray[np.intp], clusters: 
             version="2",
             production="1",
             holdout_round=1,
-            test=1,
+            test=test,
+            same_recipe=same_recipe,
         ),
         classes=() if METRICS[gate.metric].needs == "numbers" else CLASSES,
         labels=labels[rows],

@@ -7,16 +7,19 @@ from zlib import crc32
 import numpy as np
 
 from retrain.records import Proof
-from retrain.spec.gate import Gate
+from retrain.spec.gate import Gate, Spending
 from simulation.pairs import KINDS, differing_labels, equally_good, unlike_with_equal_f1
 from simulation.rules import ALPHA, Decisions, decide
 
-TESTS, POINT = 10, 0.01
+TESTS, POINT = 5, 0.01
+_SAME = "auto, the same recipe"
 # What each proof must not let through: the gate's fields, and how much better the challenger truly is.
 PROOFS: dict[str, tuple[dict[str, object], float]] = {
-    "superiority": ({}, 0.0),
-    "min_gain": ({"min_gain": POINT}, POINT),
+    "superiority": ({"proof": Proof.SUPERIORITY}, 0.0),
+    "min_gain": ({"proof": Proof.SUPERIORITY, "min_gain": POINT}, POINT),
     "non_inferiority": ({"proof": Proof.NON_INFERIORITY, "margin": POINT}, -POINT),
+    "auto, another recipe": ({"proof": Proof.AUTO, "margin": POINT}, 0.0),
+    _SAME: ({"proof": Proof.AUTO, "margin": POINT}, -POINT),
 }
 
 Trials = Callable[[Sequence[int]], list[Decisions]]
@@ -33,6 +36,7 @@ class Setting:
     rows: int
     gain: float
     copies: int = 1
+    same_recipe: bool = False
 
     @property
     def costly(self) -> bool:
@@ -50,7 +54,7 @@ def level(kind: str, proof: str, rows: int, copies: int = 1) -> Setting:
     fields, gain = PROOFS[proof]
     gate = Gate.model_validate({**KINDS[kind].gate, **fields, "alpha": ALPHA, "tests": 1})
     name = f"{proof} {gate.metric} n={rows}" + (f" in copies of {copies}" if copies > 1 else "")
-    return Setting(name, kind, gate, rows, gain, copies)
+    return Setting(name, kind, gate, rows, gain, copies, proof == _SAME)
 
 
 def power(tests: int) -> Setting:
@@ -64,7 +68,7 @@ def repeated(setting: Setting, numbers: Sequence[int]) -> list[Decisions]:
         rng = random_numbers(setting.name, number)
         pair = KINDS[setting.kind].draw(rng, setting.rows // setting.copies, setting.gain)
         rows = np.repeat(np.arange(setting.rows // setting.copies), setting.copies)
-        found.append(decide(f"{setting.name} {number}", setting.gate, pair, rows))
+        found.append(decide(f"{setting.name} {number}", setting.gate, pair, rows, same_recipe=setting.same_recipe))
     return found
 
 
@@ -77,15 +81,22 @@ def unlike(rows: int, alpha: float, numbers: Sequence[int]) -> list[Decisions]:
     return found
 
 
-def holdout_rounds(spent: bool, numbers: Sequence[int]) -> list[Decisions]:
-    """Whether each rule promotes any of a round's equal challengers. spent: alpha in equal parts."""
-    gate, found = Gate(metric="f1_macro", alpha=ALPHA, tests=TESTS if spent else 1), []
+def holdout_rounds(spending: Spending | None, numbers: Sequence[int]) -> list[Decisions]:
+    """Whether each rule promotes any of a round's equal challengers. spending: of alpha; None for alpha at each."""
+    tests = {"tests": 1} if spending is None else {"tests": TESTS, "spending": spending}
+    gate, found = Gate.model_validate({"metric": "f1_macro", "alpha": ALPHA, **tests}), []
     for number in numbers:
         rng = random_numbers("epoch", number)  # the seed of the figures in docs/decisions/gate.md
         labels, _, production = differing_labels(rng, 2_000, 0)
         rows = np.arange(len(labels))
         tests = [
-            decide(f"round {number} {test}", gate, (labels, equally_good(rng, labels, production), production), rows)
+            decide(
+                f"round {number} {test}",
+                gate,
+                (labels, equally_good(rng, labels, production), production),
+                rows,
+                test=1 if spending is None else test + 1,
+            )
             for test in range(TESTS)
         ]
         found.append(tuple(np.max(tests, axis=0)))

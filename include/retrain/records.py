@@ -157,9 +157,9 @@ class Cause(StrEnum):
     """Why a verdict is HOLD."""
 
     WORSE = "worse"
-    """The holdout shows that the challenger is below what it had to exceed."""
+    """The holdout shows that the challenger is worse, by a proof of non-inferiority worse by more than the margin."""
     UNDECIDED = "undecided"
-    """The holdout has too few rows to tell, so Production stays."""
+    """Neither that nor what the proof asks for is shown, mostly for want of rows, so Production stays."""
     GUARD = "guard"
     """A condition beside the comparison is not met."""
     ANCHOR = "anchor"
@@ -263,6 +263,11 @@ class Verdict(Record):
     """Holdout rows left out because one of the two was trained on them."""
     guards: tuple[Guard, ...] = ()
     slices: tuple[SliceScore, ...] = ()
+
+    @property
+    def result(self) -> str:
+        """The outcome, and the cause of a HOLD: `HOLD (undecided)`."""
+        return self.outcome if self.cause is None else f"{self.outcome} ({self.cause})"
 
 
 class VersionId(NamedTuple):

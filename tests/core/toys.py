@@ -12,6 +12,7 @@ from psycopg2.extras import execute_values
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
@@ -22,6 +23,13 @@ def logistic(columns: list[str], c: float = 1.0) -> Pipeline:
     """Uses only these columns: with one of the two it cannot be good."""
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
     return Pipeline([("scale", scale), ("logistic", LogisticRegression(C=c))])
+
+
+def neighbours(columns: list[str]) -> Pipeline:
+    """Almost as good as `logistic`, on other rows."""
+    return Pipeline(
+        [("columns", ColumnTransformer([("scale", StandardScaler(), columns)])), ("knn", KNeighborsClassifier(51))]
+    )
 
 
 def ridge(columns: list[str], squares: bool = False) -> Pipeline:

@@ -21,6 +21,4 @@ def rate_of(cycle: Cycle, snapshot: Snapshot) -> Rate | None:
     if ends[0] is None or ends[1] is None or ends[1] <= ends[0]:
         return None
     a_year = _YEAR / (ends[1] - ends[0])
-    split = cycle.spec.split
-    share = 1 if split.by == "time" else split.holdout  # split by time, all that is newer than a round is the next one
-    return Rate(snapshot.new_rows * share * a_year, a_year)
+    return Rate(snapshot.new_rows * cycle.spec.split.judging_share * a_year, a_year)

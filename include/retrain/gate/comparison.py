@@ -58,12 +58,9 @@ class Comparison:
         """Whether the gain exceeds the threshold beyond chance. Equal predictions show nothing."""
         return not self.alike and self.gain > self.threshold + self.slack and self.p_value < self.alpha
 
-    @property
-    def excluded(self) -> bool:
-        """Whether the whole 95% interval of the gain is below the threshold, so that more rows would not help."""
-        if self.interval is None:
-            return False
-        return max(self.sign * end for end in self.interval) < self.threshold
+    def below(self, bound: float) -> bool:
+        """Return whether the whole 95% interval of the gain is below this."""
+        return self.interval is not None and max(self.sign * end for end in self.interval) < bound
 
     @property
     def smallest_gain(self) -> float | None:

@@ -108,7 +108,7 @@ def to_text(verdict: Verdict) -> str:
         ("wrong to right", f"{verdict.wrong_to_right:,}"),
     ]
     guards = [(_passed(guard), guard.name, guard.says) for guard in verdict.guards if guard.name not in _CYCLE_GUARDS]
-    blocks = [[f"{verdict.outcome}: {verdict.reason}"], *(list(_aligned(each)) for each in (numbers, rest, guards))]
+    blocks = [[f"{verdict.result}: {verdict.reason}"], *(list(_aligned(each)) for each in (numbers, rest, guards))]
     return "\n\n".join("\n".join(block) for block in blocks)
 
 

@@ -94,8 +94,10 @@ def _decide(
 
 def _what_helps(evidence: Evidence, gate: Gate, proven: Proven, needed: int | None) -> str:
     """Return, as a clause, what would decide a matchup that these rows leave undecided."""
-    if proven.cause is not Cause.UNDECIDED or (proven.held and proven.held.alike):
+    if proven.cause is not Cause.UNDECIDED or proven.held is None or proven.held.alike:
         return ""
+    if proven.held.below(proven.held.threshold):
+        return "; Production stays"
     stays = "; Production stays, as these rows do not decide it"
     if needed is None:
         return stays

@@ -58,7 +58,9 @@ def prove(evidence: Evidence, gate: Gate, compared: Comparison) -> Proven:
     """
     says = f"{_pair(evidence, gate, compared)}; {_finding(gate, compared)}"
     if not compared.shown:
-        return Proven(Outcome.HOLD, says, compared, Cause.WORSE if compared.excluded else Cause.UNDECIDED)
+        # A gain that is shown to be less than min_gain is not a loss.
+        worse = compared.below(min(compared.threshold, 0))
+        return Proven(Outcome.HOLD, says, compared, Cause.WORSE if worse else Cause.UNDECIDED)
     if gate.proof is Proof.SUPERIORITY:  # each version is better than the one before
         return Proven(Outcome.PROMOTE, says, anchors=True)
     if evidence.matchup.anchor is not None:

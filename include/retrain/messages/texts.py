@@ -30,7 +30,7 @@ def of_verdict(
         model=matchup.model,
         kind="verdict",
         topic=Topic.INCONCLUSIVE if unclear else Topic.VERDICT,
-        headline=f"{matchup.model}: {dry}{verdict.outcome} {matchup.candidate}. {verdict.reason}"
+        headline=f"{matchup.model}: {dry}{verdict.result} {matchup.candidate}. {verdict.reason}"
         + ("" if freeze is None else f"; {freeze}"),
         numbers=tuple(numbers(verdict)),
         act="Production stays as it is. To replace it all the same, trigger the model's DAG and say why "
@@ -60,6 +60,10 @@ def numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
     if verdict.p_value is not None:
         yield "p", f"{verdict.p_value:.4g}, to be below {verdict.alpha:.4g}"
     yield "holdout", f"{verdict.rows:,} rows; test {matchup.test} of {verdict.tests} of round {matchup.holdout_round}"
+    if verdict.rows_needed is not None:
+        yield "rows that would decide", f"{verdict.rows_needed:,}, 4 times in 5 at this difference"
+    if verdict.false_a_year is not None:
+        yield "false promotions", f"at most {verdict.false_a_year:.2g} a year at the present rate of rows"
 
 
 def of_request(
@@ -76,7 +80,7 @@ def of_request(
         model=matchup.model,
         topic=Topic.APPROVAL_WANTED,
         what=f"version {matchup.version} ({matchup.candidate}) waits for an approval. "
-        f"{verdict.outcome}: {verdict.reason}",
+        f"{verdict.result}: {verdict.reason}",
         remedy=f"{who}: answer in Airflow. Without an answer by {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC, Production "
         "stays as it is.",
         facts={"verdict": matchup.id, "version": matchup.version},

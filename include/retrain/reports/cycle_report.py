@@ -80,8 +80,8 @@ def of_cycle(facts: Facts) -> Page:
         Section("Rolling back", [*_rollback(facts)]),
     )
     return Page(
-        f"{matchup.model}: {dry}{verdict.outcome} {matchup.candidate}",
-        [f"{verdict.outcome}: {verdict.reason}.", _production(facts), Links(facts.links)],
+        f"{matchup.model}: {dry}{verdict.result} {matchup.candidate}",
+        [f"{verdict.result}: {verdict.reason}.", _production(facts), Links(facts.links)],
         [section for section in sections if section.parts],
     )
 
@@ -102,7 +102,7 @@ def _production(facts: Facts) -> str:
         return _sentence(f"{stays}: {held}" if facts.answer is None else f"{facts.answer} {stays}: {held}")
     if facts.answer is not None:
         return _sentence(facts.answer)
-    force = "" if verdict.outcome is Outcome.PROMOTE else f" by force, as the verdict is {verdict.outcome}"
+    force = "" if verdict.outcome is Outcome.PROMOTE else f" by force, as the verdict is {verdict.result}"
     if facts.spec.approval is None:
         return f"Version {matchup.version} goes into Production next{force}."
     question = f"a person is asked whether version {matchup.version} takes its place{force}"
@@ -120,7 +120,7 @@ def _held(facts: Facts) -> str | None:
             else "the spec's mode is observe, so no verdict promotes anything"
         )
     if not facts.goes_forward:
-        return f"the verdict is {facts.verdict.outcome}"
+        return f"the verdict is {facts.verdict.result}"
     return None if facts.freeze is None else str(facts.freeze)
 
 
@@ -152,7 +152,7 @@ def _observed(facts: Facts) -> Iterator[Part]:
     rows = [
         (
             _moment(at),
-            str(verdict.outcome),
+            verdict.result,
             verdict.matchup.candidate,
             "" if verdict.score is None else f"{verdict.score:.4f}",
             "" if verdict.production_score is None else f"{verdict.production_score:.4f}",
@@ -264,6 +264,7 @@ def _verdict(facts: Facts) -> Iterator[Part]:
         ("against", f"version {matchup.production}" if matchup.production else "nothing: Production was empty"),
         *numbers(verdict),
         ("proof", f"{verdict.proof.replace('_', '-')}: the gain must exceed {verdict.threshold:g}"),
+        ("the gate's anchor", _anchor(verdict)),
         ("distinct rows", f"{verdict.clusters:,}"),
     ]
     if verdict.production_score is not None:
@@ -276,6 +277,15 @@ def _verdict(facts: Facts) -> Iterator[Part]:
     yield Table(rows)
     if "verdict" in facts.pictures:
         yield Picture("verdict", _alt(verdict), facts.pictures["verdict"])
+
+
+def _anchor(verdict: Verdict) -> str:
+    """Which version no chain of promotions may fall behind, and whether this one would take its place."""
+    matchup = verdict.matchup
+    anchor = matchup.anchor or matchup.production
+    if verdict.anchors:
+        return "this version, once it is promoted" + (f", in place of version {anchor}" if anchor else "")
+    return f"version {anchor}" if anchor else "none"
 
 
 def _alt(verdict: Verdict) -> str:

@@ -260,7 +260,7 @@ def _draw_numbers(axes: NDArray[np.object_], truth: Floats, models: dict[str, Pr
 
 def _title(verdict: Verdict) -> str:
     matchup = verdict.matchup
-    about = f"{matchup.model}: {verdict.outcome} {matchup.candidate}"
+    about = f"{matchup.model}: {verdict.result} {matchup.candidate}"
     return "\n".join([about, *textwrap.wrap(verdict.reason, 150, max_lines=3, placeholder=" …")])
 
 

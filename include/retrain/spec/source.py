@@ -105,6 +105,11 @@ class Split(Section):
     gap: Duration = timedelta(0)
     """If split by time: rows within this time before validation, and before the holdout, are left out."""
 
+    @property
+    def judging_share(self) -> float:
+        """The share of new rows that will judge: split by time, all that is newer than a round is the next one."""
+        return 1 if self.by == "time" else self.holdout
+
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
         if self.validation + self.holdout >= 1:

@@ -101,6 +101,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         if last is None
         else LastCycle(
             outcome=last[0].outcome,
+            cause=last[0].cause,
             reason=last[0].reason,
             version=last[0].matchup.version,
             dry_run=last[0].matchup.dry_run,

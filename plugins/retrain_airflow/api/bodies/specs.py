@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from retrain.records import Freeze, Outcome, Promotion
+from retrain.records import Cause, Freeze, Outcome, Promotion
 from retrain.spec.operation import Mode
 from retrain_airflow.api.access import Permission
 from retrain_airflow.api.bodies.values import Page
@@ -13,6 +13,8 @@ from retrain_airflow.api.bodies.values import Page
 
 class LastCycle(BaseModel):
     outcome: Outcome
+    cause: Cause | None
+    """Why it is HOLD; None for another outcome."""
     reason: str
     version: str | None
     dry_run: bool

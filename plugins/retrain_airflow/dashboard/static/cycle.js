@@ -3,7 +3,7 @@ import { address, path } from "./api.js";
 import { usePolled } from "./hooks.js";
 import { Candidates, isCandidate } from "./live.js";
 import { ModelOf } from "./model.js";
-import { Known, Notice, OUTCOMES, Rows, Section } from "./parts.js";
+import { Known, Notice, result, Rows, Section } from "./parts.js";
 import { Fragment, h, ui, useState } from "./react.js";
 import { number, score, signed, time } from "./words.js";
 
@@ -40,7 +40,7 @@ function Verdict({ judged_at, promotion, verdict }) {
   ];
   return h(
     Section,
-    { title: `${OUTCOMES[verdict.outcome].words}: ${matchup.candidate}${matchup.dry_run ? " (dry run)" : ""}` },
+    { title: `${result(verdict)}: ${matchup.candidate}` },
     h(ui.Text, { overflowWrap: "anywhere" }, verdict.reason, "."),
     h(Rows, {
       caption: `The scores of the verdict of ${time(judged_at)}`,

@@ -2,7 +2,7 @@
 import { path } from "./api.js";
 import { ModelCard } from "./card.js";
 import { usePolled } from "./hooks.js";
-import { Known, Moment, Notice, OUTCOMES, Rows, Section } from "./parts.js";
+import { Known, Moment, Notice, result, Rows, Section } from "./parts.js";
 import { Fragment, h, PageLink, ui } from "./react.js";
 import { score, signed } from "./words.js";
 
@@ -40,7 +40,7 @@ function Verdicts({ model }) {
             rows: found.map(({ judged_at, promotion, verdict }) => ({
               cells: [
                 h(Moment, { at: judged_at }),
-                `${OUTCOMES[verdict.outcome].words}${verdict.matchup.dry_run ? " (dry run)" : ""}`,
+                result(verdict),
                 verdict.matchup.candidate,
                 score(verdict.score),
                 score(verdict.production_score),

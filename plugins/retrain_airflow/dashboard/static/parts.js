@@ -8,6 +8,15 @@ export const OUTCOMES = {
   INCONCLUSIVE: { colour: "#999999", sign: "?", words: "Inconclusive" },
   PROMOTE: { colour: "#0072B2", sign: "▲", words: "Promote" },
 };
+// Why a verdict is HOLD.
+const CAUSES = {
+  anchor: "not shown to keep up with the anchor",
+  guard: "a guard has failed",
+  undecided: "undecided",
+  worse: "shown to be worse",
+};
+export const result = ({ cause, matchup, outcome }) =>
+  `${OUTCOMES[outcome].words}${cause == null ? "" : ` (${CAUSES[cause]})`}${matchup.dry_run ? " (dry run)" : ""}`;
 export const BLUE = "#0072B2";
 export const VERMILION = "#D55E00";
 

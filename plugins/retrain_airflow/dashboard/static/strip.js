@@ -1,5 +1,5 @@
 // The last verdicts, the newest at the right: one mark each, with a text for mouse, keyboard and screen reader.
-import { OUTCOMES } from "./parts.js";
+import { OUTCOMES, result } from "./parts.js";
 import { h, ui } from "./react.js";
 import { time } from "./words.js";
 
@@ -12,9 +12,9 @@ export function Strip({ verdicts }) {
 }
 
 function Mark({ judged_at, promotion, verdict }) {
-  const { colour, sign, words } = OUTCOMES[verdict.outcome];
+  const { colour, sign } = OUTCOMES[verdict.outcome];
   const { candidate, dry_run } = verdict.matchup;
-  const says = `${words}${dry_run ? " (dry run)" : ""} ${candidate}, ${time(judged_at)}: ${verdict.reason}`;
+  const says = `${result(verdict)} ${candidate}, ${time(judged_at)}: ${verdict.reason}`;
   const put = promotion?.applied_at != null;
   return h(
     "li",
