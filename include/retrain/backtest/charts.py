@@ -15,6 +15,7 @@ from retrain.backtest.compared import Compared, ComparedPolicy, What
 from retrain.backtest.replayed import Rule
 from retrain.metrics import described
 from retrain.reports.chart_style import new_figure, short, style
+from retrain.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +55,10 @@ def _drawn(look: Look) -> Iterator[None]:
         papers = dict.fromkeys(("figure.facecolor", "axes.facecolor"), look.paper)
         mpl.rcParams.update(dict.fromkeys(inks, look.ink) | papers | {"grid.color": look.grid})
         yield
+
+
+def _name(policy: ComparedPolicy) -> str:
+    return short(printable(policy.name), _LONGEST_NAME)
 
 
 # ── over time
@@ -124,7 +129,7 @@ def _panels(
             draw(panel, policy, middles)
             own_scale = policy.rule is Rule.NEVER and _is_outside(line(policy), limits)
             panel.set_ylim(*(_limits([line(policy)]) if own_scale else limits))
-            title = short(policy.name, _LONGEST_NAME)
+            title = _name(policy)
             panel.set_title(f"{title} (a scale of its own)" if own_scale else title, loc="left")
             panel.axvline(compared.choice.until, color=look.grey, linestyle=":", linewidth=1)  # type: ignore[arg-type]
             panel.grid(axis="y")
@@ -192,7 +197,7 @@ def cost(compared: Compared, look: Look) -> "Figure":
         for policy, value, place in zip(policies, shown, beside, strict=True):
             _draw_cost(axes, compared, policy, value, look)
             outside = value != policy.score.value
-            text = short(policy.name, _LONGEST_NAME)
+            text = _name(policy)
             text += f" ({words.score(metric, policy.score.value)}, outside)" if outside else ""
             axes.annotate(
                 text,
@@ -280,7 +285,7 @@ def strip(compared: Compared, look: Look) -> "Figure":
                 lower, upper = (np.array(y) + side * height for side in (-1, 1))
                 axes.vlines(x, lower, upper, color=colour, linewidth=width, label=label)  # type: ignore[arg-type]
         places = range(len(compared.policies))
-        axes.set_yticks(places, [short(each.name, _LONGEST_NAME) for each in compared.policies])
+        axes.set_yticks(places, [_name(each) for each in compared.policies])
         axes.set_ylim(len(compared.policies) - 0.4, -0.6)
         room = timedelta(seconds=0.01 * (compared.ends - compared.first).total_seconds())
         axes.set_xlim(compared.first - room, compared.ends + room)  # type: ignore[arg-type]

@@ -41,7 +41,7 @@ def compare(backtest: Backtest, *, choose_until: datetime | None = None) -> Comp
     clusters = Clusters(backtest, cut)
     blocks, periods = (_blocks(clusters, most) for most in (_BLOCKS, PERIODS))
     whole = clusters.draws(0, len(backtest.times))
-    over_time = [clusters.draws(each.first_row, each.after_row) for each in blocks]
+    over_time = [clusters.draws(each.first_row, each.after_row, roughly=True) for each in blocks]
     standings = _standings(backtest, clusters.draws(0, cut))
     policies = tuple(
         _policy(backtest, place, whole, over_time, standings.get(place)) for place in range(len(backtest.replays))

@@ -1,6 +1,7 @@
 """The score of every policy on the same rows, and on resamples of their weeks that all policies have in common."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
@@ -18,9 +19,8 @@ from retrain.labels import code
 from retrain.metrics import described
 
 _DRAWS = 2_000
-_SLOW_ROWS = 30_000_000
-_SLOW_DRAWS = 200
-"""Where each draw goes through all rows: as many draws as go through so many rows, but not fewer than that."""
+_SLOW_DRAWS, _ROUGH_DRAWS = 200, 60
+"""Where each draw goes through all rows: for a comparison, and for a band."""
 _SEED = 24
 
 
@@ -47,12 +47,21 @@ class Draws:
         return observed, self._interval(observed, self.drawn[policy] - self.drawn[other])
 
     def _interval(self, observed: float, drawn: Floats) -> Interval:
-        return widened(interval(drawn), float(observed), self.blocks) if np.isfinite(observed) else None
+        if not np.isfinite(observed):
+            return None
+        ends = interval(drawn)
+        if ends is not None and len(drawn) < _DRAWS:  # too few for percentiles: the normal law
+            spread = NormalDist().inv_cdf(0.975) * float(np.nanstd(drawn))
+            ends = float(observed) - spread, float(observed) + spread
+        return widened(ends, float(observed), self.blocks)
 
 
 class _Scores(Protocol):
-    def on(self, first: int, after: int) -> tuple[Floats, Floats]:
-        """Return the scores, shape (p,), and those of the draws, shape (p, draws), on the clusters of a range."""
+    def on(self, first: int, after: int, draws: int) -> tuple[Floats, Floats]:
+        """Return the scores, shape (p,), and those of the draws, shape (p, draws), on the clusters of a range.
+
+        draws: how many, where a draw takes long.
+        """
 
 
 class Clusters:
@@ -69,12 +78,15 @@ class Clusters:
         cluster = (np.cumsum(begins) - 1).astype(np.int64)
         self._scores = _scores(backtest, cluster, self.starts)
 
-    def draws(self, first_row: int, after_row: int) -> Draws | None:
-        """Score all policies on these rows, which must be whole clusters; None where there are none."""
+    def draws(self, first_row: int, after_row: int, *, roughly: bool = False) -> Draws | None:
+        """Score all policies on these rows, which must be whole clusters; None where there are none.
+
+        roughly: for a band in a picture.
+        """
         first, after = (int(np.searchsorted(self.starts, row)) for row in (first_row, after_row))
         if first == after:
             return None
-        observed, drawn = self._scores.on(first, after)
+        observed, drawn = self._scores.on(first, after, _ROUGH_DRAWS if roughly else _SLOW_DRAWS)
         return Draws(after_row - first_row, effective(np.diff(self.starts[first : after + 1])), observed, drawn)
 
     def rows(self, first: int, after: int) -> tuple[int, int]:
@@ -97,7 +109,7 @@ class _BySums:
         self._metric = backtest.spec.gate.metric
         self._sums = [_sums(backtest, each.predictions, cluster, clusters) for each in backtest.replays]
 
-    def on(self, first: int, after: int) -> tuple[Floats, Floats]:
+    def on(self, first: int, after: int, draws: int) -> tuple[Floats, Floats]:  # noqa: ARG002 - all are quick
         drawn = draw_counts(_generator(first, after), _DRAWS, np.ones(after - first, np.int64)).astype(np.float64)
         observed, scores = [], []
         for sums in self._sums:
@@ -140,11 +152,10 @@ class _ByRows:
         self._starts = starts
         self._scorers = scorers_for([backtest.spec.gate], backtest.spec.task, backtest.classes)
 
-    def on(self, first: int, after: int) -> tuple[Floats, Floats]:
+    def on(self, first: int, after: int, draws: int) -> tuple[Floats, Floats]:
         starts = self._starts[first : after + 1]
         sizes, rows = np.diff(starts), slice(int(starts[0]), int(starts[-1]))
         cluster = np.repeat(np.arange(after - first), sizes)
-        draws = int(np.clip(_SLOW_ROWS // len(cluster), _SLOW_DRAWS, _DRAWS))
         replays = self._backtest.replays
         observed, drawn = np.full(len(replays), np.nan), np.full((len(replays), draws), np.nan)
         for one in range(0, len(replays), 2):
