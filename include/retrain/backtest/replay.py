@@ -69,6 +69,8 @@ class Replay:
     trainings: int = 0
     rows_fitted: int = 0
     cpu_seconds: float = 0.0
+    keeps_all: bool = False
+    """Whether all that it promotes will be asked at the end, for the picture of models by time."""
     verdict_id: Callable[[Taken, bool], str] | None = None
     """Returns the id of a cycle's verdict, or of its second one; the same id gives the same resamples."""
     _done: int = 0
@@ -110,7 +112,7 @@ class Replay:
     @property
     def live(self) -> set[str]:
         """Keys of the models that may be asked again: Production, and the gate's anchor."""
-        if self.policy.shipped:  # all of it, for the picture of models by time
+        if self.keeps_all:
             return {each.key for _, each in self._promoted}
         versions = [self.production, self._anchor()]
         return {each.key for each in versions if each is not None}

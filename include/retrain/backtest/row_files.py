@@ -34,12 +34,11 @@ def read(path: Path, spec: Spec) -> pa.Table:
         )
     found = found.filter(pc.is_valid(found[source.label]))
     numbers = pa.types.is_integer(found[source.key].type)
-    order = "ascending"
-    found = found.take(pc.sort_indices(found, [(source.key, order)]))
+    found = found.take(pc.sort_indices(found, [(source.key, "ascending")]))
     arrays = {name: _typed(found[own]) for name, own in columns.items()}
     for name in {"key", GROUP} & arrays.keys():
         arrays[name] = arrays[name].cast(pa.string())
-    arrays["label_time"] = _times(found[columns["label_time"]], path, columns["label_time"])
+    arrays["label_time"] = _times(found[columns["label_time"]], path, columns["label_time"], source.time_zone)
     table = pa.table(arrays)
     return table.replace_schema_metadata({KEY_ORDER: NUMBERS if numbers else TEXT})
 
@@ -81,12 +80,14 @@ def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string())
 
 
-def _times(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
-    utc = pa.timestamp("us", tz="UTC")
+def _times(column: pa.ChunkedArray, path: Path, name: str, zone: str | None) -> pa.ChunkedArray:
+    """Return label times as a source gives them: in UTC, in microseconds, later digits cut off."""
     try:
-        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-            return column.cast(utc)
-        return column.cast(pa.timestamp("us")).cast(utc)
+        if not pa.types.is_timestamp(column.type):
+            column = column.cast(pa.timestamp("us"))
+        if column.type.tz is None:
+            column = pc.assume_timezone(column, zone or "UTC", ambiguous="earliest", nonexistent="earliest")
+        return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
     except pa.ArrowException as error:
         raise BacktestError(
             f"{path}: {name}: is not a column of times: {one_line(error)}; write times in ISO 8601"

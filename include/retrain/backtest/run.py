@@ -110,11 +110,13 @@ def backtest(run: Running, tell: Callable[[Progress], None], remarks: Sequence[s
         Replay(policy, run.history, models, timeline, run.options.delay, run.options.following)
         for policy, timeline in zip(run.policies, run.timelines, strict=True)
     ]
+    replays[0].keeps_all = True
     total, done, until = sum(map(len, run.timelines)), 0, run.history.ranked[-1]
     said = list(remarks)
     while waiting := [each for each in replays if each.next_at is not None]:
         following = min(waiting, key=lambda each: each.next_at or until)
-        if run.options.budget is not None and time.monotonic() - began > run.options.budget.total_seconds():
+        spent = run.options.budget is not None and time.monotonic() - began > run.options.budget.total_seconds()
+        if spent and all(each.production is not None for each in replays):  # before, there is nothing to compare
             until = following.next_at or until
             said.append(
                 f"the budget was spent at {as_datetime(until):%Y-%m-%d} of the history: later rows do not count"

@@ -90,12 +90,12 @@ def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bo
     probabilities: whether to ask a classifier also for probabilities, or for margins, if it has them.
     """
     labels = _called(model, "predict", features)
-    if labels.shape != (len(features),):
+    if labels.shape != (features.shape[0],):
         remedy = "begin with a ColumnTransformer that names its column"
-        if labels.shape[:1] == (len(features),):
+        if labels.shape[:1] == (features.shape[0],):
             remedy = "let its predict return one value a row, of shape (rows,): ravel() it"
         raise EstimatorError(
-            f"{_name(model)} gave predictions of shape {labels.shape} for {len(features):,} rows; {remedy}"
+            f"{_name(model)} gave predictions of shape {labels.shape} for {features.shape[0]:,} rows; {remedy}"
         )
     if task is Task.REGRESSION:
         return RawPredictions(_numbers(model, labels, labels.shape))
@@ -103,7 +103,7 @@ def predict(model: Any, features: pd.DataFrame, task: Task, *, probabilities: bo
     predictions = RawPredictions(spell(labels), classes)
     if probabilities and hasattr(model, "predict_proba") and classes:
         table = _called(model, "predict_proba", features)
-        return replace(predictions, probabilities=_numbers(model, table, (len(features), len(classes))))
+        return replace(predictions, probabilities=_numbers(model, table, (features.shape[0], len(classes))))
     if probabilities and hasattr(model, "decision_function") and len(classes) == 2:
         return replace(
             predictions, margins=_numbers(model, _called(model, "decision_function", features), labels.shape)
