@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _WIDTH = 12.0
 _LONGEST_NAME = 40
 _DURATIONS = [size * each for size in (0.1, 1, 60, 3_600, 86_400) for each in (1, 3, 10, 30)]
+_STEPS = [size * each for size in (0.1, 1, 60, 3_600, 86_400) for each in (1, 2, 5, 10, 20, 30)]
+"""Of an axis of seconds, from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,10 @@ def cost(compared: Compared, look: Look) -> "Figure":
             axes.set_xlim(low, high)
             axes.set_xticks([each for each in _DURATIONS if low <= each <= high])
         else:
-            axes.set_xlim(0, 1.05 * max(seconds) or 1)
+            most = max(seconds) or 1.0
+            axes.set_xlim(0, 1.05 * most)
+            step = next((each for each in _STEPS if most <= 6 * each), most / 6)
+            axes.set_xticks(np.arange(0, 1.05 * most, step))
         axes.xaxis.set_major_formatter(lambda value, _: words.duration(value))
         axes.xaxis.set_minor_formatter(lambda *_: "")
         axes.set_xlabel("CPU time of all trainings")
