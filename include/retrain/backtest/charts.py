@@ -3,16 +3,17 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
 from retrain.backtest import words
 from retrain.backtest.compared import Compared, ComparedPolicy, What
 from retrain.backtest.replayed import Rule
+from retrain.gate.labels import Floats
 from retrain.metrics import described
 from retrain.reports.chart_style import new_figure, short, style
 from retrain.text import printable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _WIDTH = 12.0
 _LONGEST_NAME = 40
 _DURATIONS = [size * each for size in (0.1, 1, 60, 3_600, 86_400) for each in (1, 3, 10, 30)]
+_STEPS = [size * each for size in (0.1, 1, 60, 3_600, 86_400) for each in (1, 2, 5, 10, 20, 30)]
+"""Of an axis of seconds, from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,13 @@ def _drawn(look: Look) -> Iterator[None]:
     inks = ("text.color", "axes.labelcolor", "axes.titlecolor", "axes.edgecolor", "xtick.color", "ytick.color")
     with style():
         papers = dict.fromkeys(("figure.facecolor", "axes.facecolor"), look.paper)
-        mpl.rcParams.update(dict.fromkeys(inks, look.ink) | papers | {"grid.color": look.grid})
+        colours: dict[Any, Any] = dict.fromkeys(inks, look.ink) | papers | {"grid.color": look.grid}
+        mpl.rcParams.update(colours)
         yield
+
+
+def _day(moment: datetime) -> float:
+    return float(date2num(moment))  # type: ignore[no-untyped-call]
 
 
 def _name(policy: ComparedPolicy) -> str:
@@ -82,7 +90,7 @@ def scores_over_time(compared: Compared, look: Look) -> "Figure":
 
     own = line(compared.shipped)
 
-    def draw(axes: "Axes", policy: ComparedPolicy, middles: Sequence[datetime]) -> None:
+    def draw(axes: "Axes", policy: ComparedPolicy, middles: Floats) -> None:
         if not policy.shipped:
             axes.plot(middles, _numbers(own.values), color=look.grey, linewidth=1.5)
         _draw_line(axes, middles, line(policy), look)
@@ -102,7 +110,7 @@ def differences_over_time(compared: Compared, look: Look) -> "Figure":
         ]
         return _Line(values, ends, [it.surely for it in found])
 
-    def draw(axes: "Axes", policy: ComparedPolicy, middles: Sequence[datetime]) -> None:
+    def draw(axes: "Axes", policy: ComparedPolicy, middles: Floats) -> None:
         axes.axhline(0, color=look.grey, linewidth=1.5)
         _draw_line(axes, middles, line(policy), look)
 
@@ -113,12 +121,12 @@ def _panels(
     compared: Compared,
     policies: Sequence[ComparedPolicy],
     line: Callable[[ComparedPolicy], _Line],
-    draw: Callable[["Axes", ComparedPolicy, Sequence[datetime]], None],
+    draw: Callable[["Axes", ComparedPolicy, Floats], None],
     look: Look,
 ) -> "Figure":
     columns = min(3, max(1, len(policies)))
     rows = -(-len(policies) // columns)
-    middles = [each.begins + (each.ends - each.begins) / 2 for each in compared.blocks]
+    middles = np.array([_day(each.begins + (each.ends - each.begins) / 2) for each in compared.blocks])
     # A first model that stays may fall so far that nothing could be seen of the others.
     limits = _limits([line(each) for each in policies if each.rule is not Rule.NEVER] or [*map(line, policies)])
     with _drawn(look):
@@ -131,7 +139,7 @@ def _panels(
             panel.set_ylim(*(_limits([line(policy)]) if own_scale else limits))
             title = _name(policy)
             panel.set_title(f"{title} (a scale of its own)" if own_scale else title, loc="left")
-            panel.axvline(compared.choice.until, color=look.grey, linestyle=":", linewidth=1)  # type: ignore[arg-type]
+            panel.axvline(_day(compared.choice.until), color=look.grey, linestyle=":", linewidth=1)
             panel.grid(axis="y")
             _time_axis(panel, compared.blocks[0].begins, compared.blocks[-1].ends)
         for unused in list(axes.flat)[len(policies) :]:
@@ -142,17 +150,17 @@ def _panels(
     return figure
 
 
-def _draw_line(axes: "Axes", middles: Sequence[datetime], line: _Line, look: Look) -> None:
+def _draw_line(axes: "Axes", middles: Floats, line: _Line, look: Look) -> None:
     low, high = (_numbers([ends and ends[side] for ends in line.intervals]) for side in (0, 1))
     values = _numbers(line.values)
-    axes.fill_between(middles, low, high, color=look.blue, alpha=0.25, linewidth=0)  # type: ignore[arg-type]
+    axes.fill_between(middles, low, high, color=look.blue, alpha=0.25, linewidth=0)
     axes.plot(middles, values, color=look.blue, linewidth=1.5, marker="o", markersize=3)
     for sure, colour, shape in ((1, look.green, "^"), (-1, look.vermilion, "v")):
         at = [place for place, each in enumerate(line.surely) if each == sure]
-        axes.plot([middles[each] for each in at], values[at], shape, color=colour, markersize=6)
+        axes.plot(middles[at], values[at], shape, color=colour, markersize=6)
 
 
-def _numbers(values: Sequence[float | None]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _numbers(values: Sequence[float | None]) -> Floats:
     return np.array([np.nan if each is None else each for each in values], np.float64)
 
 
@@ -171,11 +179,11 @@ def _is_outside(line: _Line, limits: tuple[float, float]) -> bool:
     return any(each is not None and not limits[0] <= each <= limits[1] for each in line.values)
 
 
-def _time_axis(axes: "Axes", begins: datetime, ends: datetime) -> None:
-    axes.set_xlim(begins, ends)  # type: ignore[arg-type]
-    locator = AutoDateLocator(minticks=3, maxticks=6)
+def _time_axis(axes: "Axes", begins: datetime, ends: datetime, most: int = 6) -> None:
+    axes.set_xlim(_day(begins), _day(ends))
+    locator = AutoDateLocator(minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
 
 
 # ── cost
@@ -215,7 +223,10 @@ def cost(compared: Compared, look: Look) -> "Figure":
             axes.set_xlim(low, high)
             axes.set_xticks([each for each in _DURATIONS if low <= each <= high])
         else:
-            axes.set_xlim(0, 1.05 * max(seconds) or 1)
+            most = max(seconds) or 1.0
+            axes.set_xlim(0, 1.05 * most)
+            step = next((each for each in _STEPS if most <= 6 * each), most / 6)
+            axes.set_xticks(np.arange(0, 1.05 * most, step))
         axes.xaxis.set_major_formatter(lambda value, _: words.duration(value))
         axes.xaxis.set_minor_formatter(lambda *_: "")
         axes.set_xlabel("CPU time of all trainings")
@@ -268,27 +279,27 @@ def strip(compared: Compared, look: Look) -> "Figure":
         figure = new_figure(_WIDTH, 1.1 + 0.42 * max(len(compared.policies), 3))
         axes = figure.subplots()
         for label, what, sure, colour in kinds:
-            x, y = list[datetime](), list[float]()
+            x, y = list[float](), list[float]()
             for place, policy in enumerate(compared.policies):
-                at = [each.at for each in policy.events if each.what is what and sure in (None, each.surely)]
+                at = [_day(each.at) for each in policy.events if each.what is what and sure in (None, each.surely)]
                 x += at
                 y += [float(place)] * len(at)
             if not x:
                 continue
             if sure is not None:
                 beside = np.array(y) - 0.3 * sure  # above its stroke what was better, below it what was worse
-                axes.plot(x, beside, "v" if sure < 0 else "^", color=colour, markersize=5, label=label)  # type: ignore[arg-type]
+                axes.plot(x, beside, "v" if sure < 0 else "^", color=colour, markersize=5, label=label)
             elif what is What.BLOCKED:
-                axes.plot(x, y, "x", color=colour, markersize=5, label=label)  # type: ignore[arg-type]
+                axes.plot(x, y, "x", color=colour, markersize=5, label=label)
             else:
                 height, width = (0.22, 1.4) if what is What.PROMOTED else (0.1, 1.2)
                 lower, upper = (np.array(y) + side * height for side in (-1, 1))
-                axes.vlines(x, lower, upper, color=colour, linewidth=width, label=label)  # type: ignore[arg-type]
+                axes.vlines(x, lower, upper, color=colour, linewidth=width, label=label)
         places = range(len(compared.policies))
         axes.set_yticks(places, [_name(each) for each in compared.policies])
         axes.set_ylim(len(compared.policies) - 0.4, -0.6)
-        room = timedelta(seconds=0.01 * (compared.ends - compared.first).total_seconds())
-        axes.set_xlim(compared.first - room, compared.ends + room)  # type: ignore[arg-type]
+        room = (compared.ends - compared.first) / 100
+        _time_axis(axes, compared.first - room, compared.ends + room, most=12)
         axes.grid(axis="x")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)

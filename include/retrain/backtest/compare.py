@@ -33,7 +33,7 @@ _SHARE_TO_CHOOSE = 2 / 3
 def compare(backtest: Backtest, *, choose_until: datetime | None = None) -> Compared:
     """Compare the policies of a backtest, of which at least one row counts.
 
-    choose_until: the end of the time that a policy is chosen on; default: the first two thirds.
+    choose_until: the end of the time that a policy is chosen on, with its zone; default: the first two thirds.
     """
     begins, ends = _moment(backtest.times[0]), _moment(backtest.times[-1])
     until = choose_until or _midnight(begins + _SHARE_TO_CHOOSE * (ends - begins))

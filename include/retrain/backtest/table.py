@@ -74,7 +74,7 @@ def _mark(compared: Compared, policy: ComparedPolicy) -> str:
 def _legend(compared: Compared) -> Iterator[str]:
     if compared.choice.recommended is not None:
         yield "> recommended"
-    if compared.choice.best:
+    if any(_mark(compared, each) == "*" for each in compared.policies):
         yield "* cannot be told apart from the best, in the time of the choice"
     blocked = [each for each in compared.policies if each.counts.blocked]
     yield _wrapped(

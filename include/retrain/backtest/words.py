@@ -63,11 +63,11 @@ def difference(metric: str, it: Difference) -> str:
 
 def duration(seconds: float) -> str:
     if seconds < 10:
-        return f"{seconds:.1f} s"
-    for size, word, upto in ((1, "s", 100), (60, "min", 100), (3600, "h", 72)):
+        return f"{seconds:.1f} s" if seconds else "0 s"
+    for size, word, upto in ((1, "s", 60), (60, "min", 100), (3600, "h", 72)):
         if seconds < upto * size:
             amount = seconds / size
-            return f"{amount:.1f} {word}" if amount < 10 else f"{amount:.0f} {word}"
+            return f"{amount:.1f} {word}".replace(".0 ", " ") if amount < 10 else f"{amount:.0f} {word}"
     return f"{seconds / 86_400:,.1f} days"
 
 

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
+from retrain.backtest.aging import wanted
 from retrain.backtest.best import with_the_best
 from retrain.backtest.compare import compare
 from retrain.backtest.compared import Compared
 from retrain.backtest.following import surely
-from retrain.backtest.replayed import Backtest, Rule
+from retrain.backtest.replayed import Aged, Backtest, Rule
 from retrain.backtest.resampling import Clusters, Draws
 from retrain.backtest.weeks import widening
+from retrain.gate.predictions import Predictions
+from retrain.spec.parse import parse
 from tests.core.backtest.histories import BEGIN, SHIPPED, Made, history, spec_of
 
 
@@ -84,7 +87,7 @@ def test_a_clearly_better_one_is_chosen_tested_and_recommended() -> None:
     assert choice.test is not None
     assert choice.test.surely == 1
     assert choice.reason == (
-        'Recommended: "better". It is surely better than the spec as it is (5.0 min against 1.7 min of CPU).'
+        'Recommended: "better". It is surely better than the spec as it is (5 min against 1.7 min of CPU).'
     )
 
 
@@ -242,6 +245,38 @@ def test_every_kind_of_metric_is_scored_and_compared(gate: dict[str, Any], truth
     assert compared.choice.chosen == "better"
 
 
+def of_numbers() -> Backtest:
+    """Return a backtest of a regression in which the second policy errs less."""
+    source = {"table": "rows", "key": "id", "label": "label", "label_time": "at", "features": ["a"]}
+    candidates = [{"name": "linear", "estimator": "tests.core.toys:linear", "params": {"columns": ["a"]}}]
+    gate = {"metric": "mae", "ceiling": 100.0}
+    spec = parse(
+        {"model": "prices", "task": "regression", "source": source, "candidates": candidates, "gate": gate},
+        "prices.yaml",
+    )
+    made, rng = history(SHIPPED, Made("better", cpu=300), spec=spec), np.random.default_rng(1)
+    labels = rng.normal(50, 10, len(made.times))
+    replays = tuple(
+        replace(each, predictions=Predictions(labels + rng.normal(0, error, len(labels))))
+        for each, error in zip(made.replays, (4, 3), strict=True)
+    )
+    return replace(made, labels=labels, classes=(), replays=replays)
+
+
+def test_where_smaller_is_better_the_smaller_error_is_recommended() -> None:
+    compared = compare(of_numbers())
+    better = compared.policy("better").against_shipped
+    assert better is not None
+    assert better.difference is not None
+    assert better.difference < 0
+    assert better.surely == 1
+    assert (compared.choice.best, compared.choice.recommended) == (("better",), "better")
+    standing = compared.shipped.standing
+    assert standing is not None
+    assert standing.behind is not None
+    assert standing.behind[0] < -0.5 < standing.behind[1] <= 0
+
+
 def test_a_metric_that_the_models_do_not_give_is_said_and_nothing_is_recommended() -> None:
     made = history(SHIPPED, Made("other"), spec=spec_of(metric="log_loss", ceiling=1.0))
     bare = tuple(replace(each, predictions=replace(each.predictions, probabilities=None)) for each in made.replays)
@@ -268,6 +303,17 @@ def test_a_model_is_shown_by_period_where_it_served() -> None:
         assert [score is not None for score in each.scores] == list(each.served)
     assert compared.models[0].served[0]
     assert compared.models[-1].served[-1]
+
+
+def test_a_model_that_was_asked_later_is_shown_as_it_ages() -> None:
+    made = history(SHIPPED, weeks=120)
+    decision, rows = wanted(made.replays[0])[0]
+    old = rows > len(made.times) // 2
+    labels = made.labels[rows].astype(np.int64)
+    aged = Aged(decision, rows, Predictions(np.where(old, 1 - labels, labels)))  # right, and wrong when it is old
+    (model,) = compare(replace(made, aged=(aged,))).models
+    assert (model.scores[0], model.scores[-1]) == (1, 0)
+    assert (model.served[0], model.served[-1]) == (True, False)
 
 
 def test_the_same_backtest_gives_the_same_json_and_json_gives_it_back() -> None:

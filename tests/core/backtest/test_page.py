@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from retrain.backtest import words
 from retrain.backtest.aging import wanted
 from retrain.backtest.compare import compare
 from retrain.backtest.compared import Compared
@@ -161,3 +162,14 @@ def test_the_models_to_ask_are_few_and_each_only_about_rows_since_it_served() ->
     assert [decision for decision, _ in asked][:: len(asked) - 1] == [0, 39]
     for decision, rows in asked:
         assert (own.served[rows] >= decision).all()
+
+
+# ── words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (0.4, "0.4 s"), (45, "45 s"), (60, "1 min"), (100, "1.7 min"), (5_400, "90 min"), (7_200, "2 h")],
+)
+def test_a_duration_is_told_in_the_unit_that_fits(seconds: float, said: str) -> None:
+    assert words.duration(seconds) == said
