@@ -139,6 +139,7 @@ def _counts(replayed: Replayed) -> Counts:
 
     return Counts(
         trainings=replayed.trainings,
+        rows_fitted=replayed.rows_fitted,
         cpu_seconds=replayed.cpu_seconds,
         promoted=count(What.PROMOTED),
         promoted_worse=count(What.PROMOTED, -1),
@@ -183,7 +184,7 @@ def _choice(
     def cost(place: int) -> tuple[float, bool, float]:
         standing = policies[place].standing
         value = None if standing is None else standing.score.value
-        return policies[place].counts.cpu_seconds, place != 0, -sign * (value or 0.0)
+        return policies[place].counts.rows_fitted, place != 0, -sign * (value or 0.0)
 
     chosen = min(best, key=cost, default=None)
     test = None
@@ -207,6 +208,6 @@ def _recommended(policies: Sequence[ComparedPolicy], chosen: int, test: Differen
     """Return the place of the policy to recommend: the chosen one if the test shows that it is better, or if it is
     cheaper and not distinguishable; else the spec as it is.
     """
-    cheaper = policies[chosen].counts.cpu_seconds < policies[0].counts.cpu_seconds
+    cheaper = policies[chosen].counts.rows_fitted < policies[0].counts.rows_fitted
     passed = test is not None and (test.surely > 0 or (test.surely == 0 and cheaper))
     return chosen if passed else 0

@@ -63,6 +63,8 @@ class Event(Record):
 
 class Counts(Record):
     trainings: int
+    rows_fitted: int
+    """Rows that the trainings learnt from, together: the cost, as it does not depend on the machine."""
     cpu_seconds: float
     promoted: int
     """The first Production is one of them."""

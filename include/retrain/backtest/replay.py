@@ -17,6 +17,7 @@ from retrain.backtest.history import History, as_time
 from retrain.backtest.models import Models
 from retrain.backtest.replayed import Blocked, Decision, Following, Policy, Rule
 from retrain.backtest.timeline import Taken
+from retrain.backtest.weeks import to_follow
 from retrain.backtest.worker import Fit, Predicted
 from retrain.cycle.evidence import Asked, Role, evidence_of
 from retrain.errors import EstimatorError
@@ -296,12 +297,11 @@ class Replay:
         rows = self._rows_after(taken.at, self.following_rows)
         if not len(rows):
             return None
-        weeks = self.history.times[rows].astype("datetime64[W]").astype(np.int64)
         evidence = evidence_of(
             self.policy.spec,
             self._matchup(taken, challenger, production, None, same_recipe=False, again=False),
             self.history.labels.iloc[rows].reset_index(drop=True),
-            weeks,
+            to_follow(self.history.times[rows]),
             {"challenger": self._asked(challenger, rows), "production": self._asked(production, rows)},
         )
         return following(evidence, self.policy.spec.gate)

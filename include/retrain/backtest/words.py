@@ -135,13 +135,14 @@ def reason(
     if chosen is None:
         return "Nothing is recommended: the time of the choice has too few weeks, or no score for the spec as it is."
     it, shipped = policies[chosen], policies[0]
-    name, costs = quoted(it.name), " against ".join(duration(each.counts.cpu_seconds) for each in (it, shipped))
+    name = quoted(it.name)
+    costs = " against ".join(f"{each.counts.rows_fitted:,}" for each in (it, shipped)) + " rows"
     if recommended != 0:
         if test is not None and test.surely > 0:
-            why = f"It is surely better than the spec as it is ({costs} of CPU)"
+            why = f"It is surely better than the spec as it is ({costs} learnt from)"
         else:
             alike = f"not distinguishable from the spec as it is{_at_most(metric, test)}"
-            why = f"It is {alike}, and cheaper ({costs} of CPU)"
+            why = f"It is {alike}, and cheaper ({costs} learnt from)"
         return f"Recommended: {name}. {why}."
     if chosen == 0:
         why = "It is the cheapest that cannot be told apart from the best"
@@ -150,7 +151,9 @@ def reason(
     elif test.surely < 0:
         why = f"{name} was chosen, but is surely worse in its test"
     else:
-        why = f"{name} was chosen, but its test does not tell the two apart, and it is not cheaper ({costs} of CPU)"
+        why = (
+            f"{name} was chosen, but its test does not tell the two apart, and it is not cheaper ({costs} learnt from)"
+        )
     return f"Recommended: the spec as it is. {why}."
 
 

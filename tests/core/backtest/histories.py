@@ -86,6 +86,7 @@ def history(
                 served,
                 predictions,
                 len(decisions),
+                round(made.cpu * 1_000),
                 made.cpu,
             )
         )
