@@ -1,7 +1,7 @@
 """What the gate's defaults do to their user: labelled histories replayed by `retrain backtest`'s own code.
 
-Histories: film reviews of 2003–2012 (RETRAIN_TEST_REVIEWS names their folder), cover letters whose words change, a table
-of numbers that drifts slowly under two kinds of model, and that table with something wrong in a fifth of it.
+Histories: film reviews of 2003–2012 (RETRAIN_TEST_REVIEWS names their folder), cover letters whose words change, a
+table of numbers that drifts slowly under two kinds of model, and that table with something wrong in a fifth of it.
 
 Policies: the default (`auto`, alpha spent early), superiority, `auto` with alpha spent evenly, and by other sizes of a
 round; beside them `always`, `greater` and `never`, which have no gate.

@@ -1,4 +1,4 @@
-"""Labelled histories: real reviews, cover letters whose words change, a table of numbers, and what goes wrong in one."""
+"""Labelled histories: film reviews, cover letters whose words change, a table of numbers, what goes wrong in it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
