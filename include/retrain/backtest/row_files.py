@@ -22,7 +22,9 @@ def read(path: Path, spec: Spec) -> pa.Table:
     """
     found = _file(path)
     source = spec.source
-    columns = {"key": source.key, "label": source.label, "label_time": source.label_time or ""}
+    columns = {"key": source.key, "label": source.label}
+    if source.label_time is not None:
+        columns["label_time"] = source.label_time
     if source.group is not None:
         columns[GROUP] = source.group
     columns |= {name: name for name in source.features}
@@ -32,13 +34,14 @@ def read(path: Path, spec: Spec) -> pa.Table:
             f"{path}: has no column {', '.join(map(repr, missing))}, only {', '.join(found.column_names)}; "
             "name the columns as the spec does"
         )
-    found = found.filter(pc.is_valid(found[source.label]))
+    found = found.filter(_labelled(found[source.label], source.empty_label == "unlabelled"))
     numbers = pa.types.is_integer(found[source.key].type)
     found = found.take(pc.sort_indices(found, [(source.key, "ascending")]))
     arrays = {name: _typed(found[own]) for name, own in columns.items()}
     for name in {"key", GROUP} & arrays.keys():
         arrays[name] = arrays[name].cast(pa.string())
-    arrays["label_time"] = _times(found[columns["label_time"]], path, columns["label_time"], source.time_zone)
+    if source.label_time is not None:
+        arrays["label_time"] = _times(found[source.label_time], path, source.label_time, source.time_zone)
     table = pa.table(arrays)
     return table.replace_schema_metadata({KEY_ORDER: NUMBERS if numbers else TEXT})
 
@@ -64,6 +67,18 @@ def _file(path: Path) -> pa.Table:
             f"{path}: cannot be read: {one_line(error)}; save it as Parquet, or as CSV in UTF-8"
         ) from error
     raise BacktestError(f"{path}: is none of .parquet, .csv and .tsv (the last two also .gz); save it as one of them")
+
+
+def _labelled(labels: pa.ChunkedArray, empty_is_none: bool) -> pa.ChunkedArray:
+    """Return which rows have a label. empty_is_none: whether white space, or NaN, is none."""
+    there = pc.is_valid(labels)
+    if not empty_is_none:
+        return there
+    if pa.types.is_floating(labels.type):
+        return pc.and_kleene(there, pc.invert(pc.is_nan(labels)))
+    if pa.types.is_string(labels.type) or pa.types.is_large_string(labels.type):
+        return pc.and_kleene(there, pc.not_equal(pc.utf8_trim_whitespace(labels), ""))
+    return there
 
 
 def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
