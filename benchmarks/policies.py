@@ -164,7 +164,7 @@ def _replayed(material: Material, jobs: int, cache: Path | None) -> tuple[Backte
         vary.write_text(yaml.safe_dump(VARIED), encoding="utf-8")
         material.rows.to_parquet(rows, index=False)
         file = spec_files.load(spec)
-        history = History.of(file.spec, row_files.read(rows, file.spec), b"policies")
+        history = History.of(file.spec, row_files.read(rows, file.spec), b"backtest")
         options = Options(first=material.first, following=material.following, jobs=jobs, cache=cache)
         with running(policies(file, vary), history, options) as run:
             found = backtest(run, lambda _: None)
