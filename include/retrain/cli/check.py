@@ -72,11 +72,15 @@ def check(
 
 def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Iterator[Finding]":
     # MLflow and scikit-learn: seconds that `migrate` does not need.
+    from retrain.preflight.outlook import outlook
     from retrain.preflight.source import hold_to_source
     from retrain.preflight.spec import look
     from retrain.source.table import Source
 
+    source = None
     if connect is None:
         yield from look(file.spec)
     else:
-        yield from hold_to_source(file.spec, Source(connect, file.spec.source, file.sql, file.spec.snapshot))
+        source = Source(connect, file.spec.source, file.sql, file.spec.snapshot)
+        yield from hold_to_source(file.spec, source)
+    yield from outlook(file.spec, source)

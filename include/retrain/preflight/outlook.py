@@ -22,7 +22,14 @@ _ENOUGH = 0.8
 _RECENT, _YEAR, _MOST = timedelta(days=28), timedelta(days=365.25), 1_000_000
 
 
-def passing(spec: Spec) -> Iterator[Finding]:
+def outlook(spec: Spec, source: Source | None = None) -> Iterator[Finding]:
+    """Yield how many equal refits would pass and, where the source is known, how many false promotions are allowed."""
+    yield from _passing(spec)
+    if source is not None:
+        yield from _allowed(spec, source)
+
+
+def _passing(spec: Spec) -> Iterator[Finding]:
     """Yield how often a refit that is exactly as good as Production would pass the proof of non-inferiority."""
     gate = spec.gate
     if gate.proof is Proof.SUPERIORITY or spec.task is not Task.CLASSIFICATION or not described(gate.metric).in_points:
@@ -31,20 +38,18 @@ def passing(spec: Spec) -> Iterator[Finding]:
     rows = _round(spec)
     power = NormalDist().cdf(margin / sqrt(_DISAGREEMENT / rows) - needed)
     says = (
-        f"gate: of refits that are exactly as good as Production, about {power:.0%} pass the margin of {margin:g} with "
-        f"a holdout of {rows:,} rows, at the first test of a round (assumed: the two differ on {_DISAGREEMENT:.0%} of "
-        "the rows)"
+        f"gate: a refit that is exactly as good as Production passes the margin of {margin:g} in about {power:.0%} "
+        f"(a holdout of {rows:,} rows, a round's first test, two models that differ on {_DISAGREEMENT:.0%} of the rows)"
     )
     if power < _ENOUGH:
-        enough = _DISAGREEMENT * ((needed - _z(_ENOUGH)) / margin) ** 2
-        says += (
-            f"; {_ENOUGH:.0%} take {ceil(enough / 100) * 100:,} rows (gate.round_rows) or a margin of "
-            f"{(needed - _z(_ENOUGH)) * sqrt(_DISAGREEMENT / rows):.2g}"
-        )
+        beyond = needed - _z(_ENOUGH)
+        enough = ceil(_DISAGREEMENT * (beyond / margin) ** 2 / 100) * 100
+        wide = beyond * sqrt(_DISAGREEMENT / rows)
+        says += f"; for {_ENOUGH:.0%} set gate.round_rows to {enough:,}, or gate.margin to {wide:.2g}"
     yield Finding(says, fault=False)
 
 
-def allowed(spec: Spec, source: Source) -> Iterator[Finding]:
+def _allowed(spec: Spec, source: Source) -> Iterator[Finding]:
     """Yield how many false promotions a year the gate allows, at the rate at which rows arrived lately."""
     if spec.source.label_time is None:
         return

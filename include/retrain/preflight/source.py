@@ -12,7 +12,6 @@ from retrain.messages import texts
 from retrain.models import training
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.finding import Finding
-from retrain.preflight.outlook import allowed, passing
 from retrain.preflight.spec import look
 from retrain.preflight.trial import TrialRows, run_trial
 from retrain.quality import checks
@@ -35,7 +34,6 @@ def hold_to_source(spec: Spec, source: Source) -> Iterator[Finding]:
         yield from (Finding(line) for line in str(error).splitlines())
         return
     yield Finding(str(plan), fault=False)
-    yield from allowed(spec, source)
     yield from (Finding(text, fault=False) for text in about)
     if hidden:
         yield Finding("row-level security is active for this role: rows that it may not see do not count", fault=False)
@@ -52,7 +50,6 @@ def hold_to_source(spec: Spec, source: Source) -> Iterator[Finding]:
                 yield Finding("no labelled row can be read: row-level security hides them, or there is none")
             yield from look(spec)
             return
-        yield from passing(spec)
         yield from _of_rows(spec, source, store, snapshot)
 
 

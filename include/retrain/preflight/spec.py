@@ -9,7 +9,6 @@ from retrain.models import training
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.finding import Finding
 from retrain.preflight.made_rows import made_rows
-from retrain.preflight.outlook import passing
 from retrain.preflight.trial import run_trial
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.spec import Spec
@@ -22,7 +21,6 @@ def look(spec: Spec) -> Iterator[Finding]:
     except RetrainError as error:
         yield Finding(str(error))
     yield from missing_extras(spec)
-    yield from passing(spec)
     with Sandbox() as sandbox:
         for candidate in spec.candidates:
             try:

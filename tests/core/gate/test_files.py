@@ -272,7 +272,7 @@ def test_a_metric_of_classes_is_not_for_numbers(better):
     ("files", "options", "status", "begins"),
     [
         (("better.csv", "worse.csv"), [], 0, "PROMOTE: "),
-        (("worse.csv", "better.csv"), [], 1, "HOLD: "),
+        (("worse.csv", "better.csv"), [], 1, "HOLD (worse): "),
         (("better.csv", "worse.csv"), ["--min-rows", "5000"], 2, "INCONCLUSIVE: "),
         (("better.csv", "worse.csv"), ["--alpha", "2"], 64, ""),
         (("better.csv", "worse.csv"), ["--metrik", "f1"], 64, ""),
