@@ -60,6 +60,14 @@ def test_the_same_recipe_must_not_be_worse_than_the_anchor_either():
     assert judged(140, 130, 135).outcome is Outcome.PROMOTE
 
 
+def test_against_the_anchor_three_quarters_of_the_margin_may_be_lost():
+    near, far = judged(118, 112, 106), judged(118, 112, 100)  # 0.012 and 0.018 below the anchor; the margin is 0.03
+
+    assert near.outcome is Outcome.PROMOTE
+    assert (far.outcome, far.cause) == (Outcome.HOLD, Cause.ANCHOR)
+    assert "may not be within the margin of 0.0225" in far.reason
+
+
 def test_another_recipe_that_is_better_than_production_is_not_asked_for_the_anchor():
     verdict = judged(100, 140, 60, same=False)
 
