@@ -114,12 +114,12 @@ ROOMS = (
         "tracker, reports",
         "matplotlib, numpy, optuna, pandas",
     ),
-    core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pyarrow"),
+    core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pandas, pyarrow"),
     core(
         "backtest",
         "policies over a model's own history, decided by the verbs",
         ALL_ABOVE,
-        "croniter, jinja2, matplotlib, numpy, pandas, psutil, pyarrow, scipy, sklearn",
+        "croniter, joblib, jinja2, matplotlib, numpy, pandas, pyarrow, scipy, sklearn",
     ),
     core(
         "preflight",

@@ -17,6 +17,7 @@ from retrain.backtest.history import History, as_time
 from retrain.backtest.models import Models
 from retrain.backtest.replayed import Blocked, Decision, Following, Policy, Rule
 from retrain.backtest.timeline import Taken
+from retrain.backtest.version import TRAINED_ON, Version
 from retrain.backtest.weeks import to_follow
 from retrain.backtest.worker import Fit, Predicted
 from retrain.cycle.evidence import Asked, Role, evidence_of
@@ -28,31 +29,8 @@ from retrain.gate.labels import Integers
 from retrain.gate.predictions import Evidence
 from retrain.metrics import described
 from retrain.models.recipe import recipe_of
-from retrain.records import Matchup, Outcome, Proof, Subset, Verdict, VersionId
+from retrain.records import Matchup, Outcome, Proof, Subset, Verdict
 from retrain.spec.candidates import CandidateSpec
-
-TRAINED_ON = (Subset.TRAIN, Subset.VALIDATION)
-
-
-@dataclass(frozen=True, eq=False)
-class Version:
-    """A model of a candidate, as a registry would hold it."""
-
-    number: str
-    key: str
-    """Of `Models`."""
-    candidate: str
-    recipe: str | None
-    taken: Taken
-    """The snapshot that it learnt from."""
-
-    @property
-    def id(self) -> VersionId:
-        return VersionId(self.number, self.key)
-
-    def trained_on(self, history: History) -> Integers:
-        """Return the places of the rows that it learnt from."""
-        return self.taken.part(history, *TRAINED_ON)
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrain import extras
 from retrain.cli.database import connecting
 from retrain.cli.exits import GOOD
 from retrain.cli.options import to_json
@@ -106,7 +107,6 @@ def backtest(
     """
     from retrain.backtest import plan as planning  # scikit-learn, which `migrate` does not need
     from retrain.backtest.compare import compare
-    from retrain.backtest.page import to_html
     from retrain.backtest.policies import left_out, policies
     from retrain.backtest.run import Options, running
     from retrain.backtest.run import backtest as replay
@@ -123,6 +123,8 @@ def backtest(
         budget=None if budget is None else length_of(budget, "--budget"),
         cache=cache,
     )
+    if html is not None:
+        extras.require("report")  # before any work
     file = spec_files.load(spec)
     compared_with = policies(file, vary)
     history = _history(file, source, rows)
@@ -135,6 +137,8 @@ def backtest(
             return GOOD
         found = compare(replay(run, _Teller(), remarks), choose_until=until)
     if html is not None:
+        from retrain.backtest.page import to_html  # as above, and matplotlib
+
         _write(html, "--html", to_html(found))
     body = to_json(found.to_json())
     if json is not None and json != _STDOUT:

@@ -16,8 +16,8 @@ _SHARE = 0.01
 
 
 ANCHOR_SHARE = 0.75
-"""Of the margin, against the anchor. The anchor climbs only when a gain is shown, so it is behind the best version; with
-this share a chain of versions stays within the margin and one step of its best one (docs/decisions/gate.md)."""
+"""Of the margin, against the anchor. The anchor climbs only when a gain is shown, so it lags behind the best version;
+with this share a chain of versions stays within the margin and one step of its best one (docs/decisions/gate.md)."""
 
 
 def proof_of(gate: Gate, matchup: Matchup) -> Proof:
