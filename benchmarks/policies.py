@@ -11,6 +11,7 @@ vs always   points above it, with a paired 95% interval from whole weeks
 worse       promoted, though surely worse on the 5,000 rows that followed; beyond: by more than the margin
 held better kept back, though surely better on the rows that followed, of all verdicts
 kept        of an incident: how much of what `always` loses by it a policy does not lose
+named       features that the check of drift names when an incident begins
 
 Aims, for the default: on the reviews at most 0.1 point below `always`, held better in at most 5% of its verdicts, none
 beyond; of each incident that leaves the labels right at least half is kept.
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import yaml
 from simulation import histories
 from simulation.histories import INCIDENTS, Incident
@@ -40,7 +42,9 @@ from retrain.backtest.replayed import Backtest, Replayed
 from retrain.backtest.run import Options, backtest, running
 from retrain.gate.proofs import margin_of
 from retrain.metrics import described
+from retrain.quality.drift import MUCH, drift, sample
 from retrain.spec import files as spec_files
+from retrain.spec.task import Task
 from stack.home import PROJECT
 
 DEFAULT = "shipped"
@@ -74,13 +78,15 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="keep scores and predictions here")
     arguments = parser.parse_args()
     begun, found, met = time.monotonic(), dict[str, dict[str, Any]](), dict[str, bool]()
-    scores = dict[str, dict[str, float]]()
+    scores, named = dict[str, dict[str, float]](), dict[str, list[str]]()
     for material in _materials(short=arguments.short):
         if arguments.only and not material.name.startswith(tuple(arguments.only)):
             continue
         replayed, compared = _replayed(material, arguments.jobs, arguments.cache)
         found[material.name] = {each.policy.name: _figures(each, compared) for each in replayed.replays}
         scores[material.name] = {each.name: each.score.value or 0.0 for each in compared.policies}
+        if material.name in {each.name for each in INCIDENTS}:
+            named[material.name] = _named(material)
         _print(material, found[material.name], scores, time.monotonic() - begun)
     if "reviews" in found:
         own = found["reviews"][DEFAULT]
@@ -93,6 +99,7 @@ def main() -> None:
     body = {
         "name": "policies",
         "histories": found,
+        "named_by_drift": named,
         "aim": {"below_always": BELOW_ALWAYS, "held_better": HELD_BETTER, "kept": KEPT},
         "met": met,
         "seconds": round(time.monotonic() - begun),
@@ -169,6 +176,16 @@ def _replayed(material: Material, jobs: int, cache: Path | None) -> tuple[Backte
         with running(policies(file, vary), history, options) as run:
             found = backtest(run, lambda _: None)
     return found, compare(found)
+
+
+def _named(material: Material) -> list[str]:
+    """Return the features that the check of drift names in the first cycle of an incident: a PSI of more than 0.25."""
+    begin, rows = round(histories.INCIDENT[0] * len(material.rows) / histories.ROWS), len(material.rows) // 40
+    table = pa.Table.from_pandas(material.rows, preserve_index=False)
+    before, now = table.slice(max(0, begin - 5 * rows), 5 * rows), table.slice(begin, rows)
+    features = material.spec["source"]["features"]
+    found = drift(sample(before, "before"), sample(now, "now"), features, Task.CLASSIFICATION)
+    return [each.name for each in found if each.psi >= MUCH]
 
 
 def _figures(replayed: Replayed, compared: Compared) -> dict[str, Any]:
