@@ -33,12 +33,14 @@ import yaml
 from simulation import histories
 
 from retrain.backtest import row_files
+from retrain.backtest.compare import compare
 from retrain.backtest.history import History
 from retrain.backtest.models import Models
 from retrain.backtest.policies import policies
 from retrain.backtest.replay import Replay
 from retrain.backtest.replayed import Blocked, Decision
 from retrain.backtest.run import Options, Running, backtest, running
+from retrain.backtest.table import to_text
 from retrain.backtest.worker import Fit, Fitted, Predicted, needs_probabilities
 from retrain.gate.labels import Integers
 from retrain.models import training
@@ -76,6 +78,7 @@ def main() -> None:
                 found = backtest(run, lambda _: None)
             seconds = time.monotonic() - begun
         print(f"backtest: {seconds:.0f} s, {most[0] / 1e9:.2f} GB, {len(compared)} policies, {len(history):,} rows")
+        print(to_text(compare(found)))
         own = {each.policy.name: each for each in found.replays}
         alone, same = 0.0, True
         with running(compared, history, replace(options, jobs=1)) as run:

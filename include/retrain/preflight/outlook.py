@@ -23,8 +23,11 @@ _RECENT, _YEAR, _MOST = timedelta(days=28), timedelta(days=365.25), 1_000_000
 
 
 def outlook(spec: Spec, source: Source | None = None) -> Iterator[Finding]:
-    """Yield how many equal refits would pass and, where the source is known, how many false promotions are allowed."""
+    """Yield how many equal refits would pass, whether cycles come for which no test is left and, where the source is
+    known, how many false promotions are allowed.
+    """
     yield from _passing(spec)
+    yield from _without_tests(spec)
     if source is not None:
         yield from _allowed(spec, source)
 
@@ -69,6 +72,20 @@ def _allowed(spec: Spec, source: Source) -> Iterator[Finding]:
         f"{false:.2g} promotions a year of what its proof excludes: alpha {spec.gate.alpha:g} in each holdout round",
         fault=False,
     )
+
+
+def _without_tests(spec: Spec) -> Iterator[Finding]:
+    """Yield where so many cycles come in one round that its tests do not last."""
+    gate, a_cycle = spec.gate, spec.threshold.rows * spec.split.judging_share
+    cycles = ceil(gate.round_rows / a_cycle)
+    if spec.split.by != "group" and cycles > gate.tests:
+        rows = ceil(gate.round_rows / gate.tests / spec.split.judging_share)
+        yield Finding(
+            f"gate: a cycle brings about {a_cycle:,.0f} holdout rows, so a round of {gate.round_rows:,} lasts "
+            f"{cycles:,} cycles and has {gate.tests} tests: the others are INCONCLUSIVE; set threshold.rows to {rows:,}, or "
+            f"gate.round_rows to {max(1, int(gate.tests * a_cycle)):,}",
+            fault=False,
+        )
 
 
 def _round(spec: Spec) -> int:

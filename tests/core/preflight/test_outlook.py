@@ -34,7 +34,7 @@ class Gone(Counted):
 
 @pytest.mark.parametrize(("rows", "share"), [(500, "15%"), (1_000, "25%"), (2_000, "45%")])
 def test_of_equal_refits_few_pass_with_a_small_holdout(rows, share):
-    (says,) = said(gate={"round_rows": rows}, threshold={"rows": 500})
+    says, *_ = said(gate={"round_rows": rows}, threshold={"rows": 500})
 
     assert f"passes the margin of 0.01 in about {share} (a holdout of {rows:,} rows, " in says
     assert "; for 80% set gate.round_rows to 4,800, or gate.margin to 0.0" in says
@@ -47,7 +47,7 @@ def test_a_round_has_what_a_cycle_brings_when_it_is_more():
 
 
 def test_where_enough_pass_nothing_more_is_advised():
-    (says,) = said(gate={"round_rows": 6_000})
+    says, *_ = said(gate={"round_rows": 6_000})
 
     assert says.endswith("two models that differ on 6% of the rows)")
 
@@ -85,3 +85,13 @@ def test_without_a_rate_nothing_is_said_about_a_year(table):
 
 def test_without_label_times_there_is_no_rate():
     assert len(said(Counted(10_000))) == 1
+
+
+def test_a_round_that_lasts_longer_than_its_tests_is_told():
+    _, says = said(gate={"round_rows": 2_000}, threshold={"rows": 500})
+
+    assert says == (
+        "gate: a cycle brings about 100 holdout rows, so a round of 2,000 lasts 20 cycles and has 5 tests: the others "
+        "are INCONCLUSIVE; set threshold.rows to 2,000, or gate.round_rows to 500"
+    )
+    assert len(said(gate={"round_rows": 500}, threshold={"rows": 500})) == 1
