@@ -82,8 +82,8 @@ def _without_tests(spec: Spec) -> Iterator[Finding]:
         rows = ceil(gate.round_rows / gate.tests / spec.split.judging_share)
         yield Finding(
             f"gate: a cycle brings about {a_cycle:,.0f} holdout rows, so a round of {gate.round_rows:,} lasts "
-            f"{cycles:,} cycles and has {gate.tests} tests: the others are INCONCLUSIVE; set threshold.rows to {rows:,}, or "
-            f"gate.round_rows to {max(1, int(gate.tests * a_cycle)):,}",
+            f"{cycles:,} cycles and has {gate.tests} tests: the others are INCONCLUSIVE; set threshold.rows to "
+            f"{rows:,}, or gate.round_rows to {max(1, int(gate.tests * a_cycle)):,}",
             fault=False,
         )
 
