@@ -119,7 +119,7 @@ ROOMS = (
         "backtest",
         "policies over a model's own history, decided by the verbs",
         ALL_ABOVE,
-        "croniter, joblib, jinja2, matplotlib, numpy, pandas, pyarrow, scipy, sklearn",
+        "croniter, joblib, jinja2, matplotlib, numpy, pandas, pyarrow, scipy, sklearn, threadpoolctl",
     ),
     core(
         "preflight",

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from retrain.backtest.aging import wanted
 from retrain.backtest.history import History, as_datetime
@@ -88,7 +89,7 @@ class Running:
 @contextmanager
 def running(policies: Sequence[Policy], history: History, options: Options) -> Iterator[Running]:
     """Give a backtest whose processes end with the block."""
-    with tempfile.TemporaryDirectory(prefix="retrain-backtest-") as name:
+    with tempfile.TemporaryDirectory(prefix="retrain-backtest-") as name, threadpool_limits(limits=1):
         folder = Path(name)
         share(history, folder)
         pool = ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), initializer=begin, initargs=(folder,))

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from retrain.backtest import steps
 from retrain.backtest.history import History
@@ -192,7 +193,8 @@ _workers: list[Worker] = []
 
 
 def begin(folder: Path) -> None:
-    """Make this process a worker."""
+    """Make this process a worker, of one thread: there is one for each core, and sums come out the same everywhere."""
+    threadpool_limits(limits=1)
     _workers.append(Worker(folder))
 
 
