@@ -17,7 +17,7 @@ import numpy as np
 import sklearn
 
 from retrain.backtest.history import History
-from retrain.backtest.worker import Fit, Fitted, Predicted, Worker, forget, needs_probabilities, work
+from retrain.backtest.worker import NOTHING, Fit, Fitted, Predicted, Worker, forget, needs_probabilities, work
 from retrain.errors import EstimatorError
 from retrain.gate.labels import Integers
 from retrain.spec.spec import Spec
@@ -104,7 +104,7 @@ class Models:
             joined = more if found.predicted is None else found.predicted.joined(more)
             self._known[key] = found = replace(found, predicted=joined)
             self._write(key)
-        return found.predicted or Predicted(rows, (), np.empty(0))
+        return found.predicted or NOTHING
 
     def keep(self, keys: Iterable[str], since: np.datetime64) -> None:
         """Forget all other models that no cycle since this time wants, so that memory and files stay bounded."""
@@ -165,9 +165,9 @@ class Models:
 
     def _write(self, key: str) -> None:
         path, found = self._path(key), self._known[key]
-        if path is None or found.predicted is None:
+        if path is None or found.fault:
             return
-        predicted = found.predicted
+        predicted = found.predicted or NOTHING
         held: dict[str, Any] = {
             "seconds": np.float64(found.seconds),
             "score": np.float64(np.nan if found.score is None else found.score),

@@ -4,9 +4,13 @@ Fitted models stay in files of this run's own folder, as a later look may ask th
 the run.
 """
 
+import os
+import shutil
+import threading
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +96,10 @@ class Predicted:
             both(self.probabilities, other.probabilities),
             both(self.margins, other.margins),
         )
+
+
+NOTHING = Predicted(np.empty(0, np.int64), (), np.empty(0))
+"""Of a model that was asked for no row."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +203,17 @@ _workers: list[Worker] = []
 def begin(folder: Path) -> None:
     """Make this process a worker, of one thread: there is one for each core, and sums come out the same everywhere."""
     threadpool_limits(limits=1)
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     _workers.append(Worker(folder))
+
+
+def _end_with_parent(folder: Path) -> None:
+    """End this process when the main one has ended, however it did: a pool's own processes would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        shutil.rmtree(folder, ignore_errors=True)  # the main one removes it, unless it was killed
+        os._exit(1)
 
 
 def work(name: str, *given: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from retrain.backtest.history import History
@@ -128,8 +128,11 @@ def test_a_killed_backtest_that_goes_on_gives_the_same_bytes(tmp_path: Path, row
     while len([*cache.glob("*/*.npz")]) < 8:
         assert killed.poll() is None
         time.sleep(0.05)
-    os.killpg(killed.pid, signal.SIGKILL)
+    processes = psutil.Process(killed.pid).children(recursive=True)
+    killed.kill()
     killed.wait()
+    _, left = psutil.wait_procs(processes, timeout=20)
+    assert left == []  # the processes beside it have ended as well
     assert not (tmp_path / "other.json").exists()
     before = {each: each.stat().st_mtime_ns for each in cache.glob("*/*.npz")}
     assert typed(tmp_path, rows_file, cache, "other.json").wait() == 0
