@@ -1,5 +1,6 @@
 """Cycles through the real scheduler."""
 
+import re
 from collections.abc import Callable
 from contextlib import closing, nullcontext, redirect_stdout
 from io import StringIO
@@ -49,7 +50,7 @@ def test_the_demo_ends_in_two_promotions(shown: str, tracker: ExperimentTracker)
         assert f"{candidate} " in first
         assert f"{candidate} " in second
     assert "there is no Production to compare with" in first
-    assert "is more than chance" in second
+    assert re.search("is more than chance|is within the margin", second)  # by which recipe it is
     assert first.strip().splitlines()[-1].split() == ["Production", "version", "1"]
     assert "Production   version 2" in second
     assert "log in as admin with" in second

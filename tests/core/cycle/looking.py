@@ -6,7 +6,7 @@ from typing import Any
 
 from retrain.cycle.context import Cycle
 from retrain.cycle.runs import made_of_cycle
-from retrain.records import Snapshot
+from retrain.records import Proof, Snapshot
 from retrain.tracker.entities import Run
 from tests.core.conftest import Make, World
 
@@ -34,6 +34,13 @@ def replaced(make: Make) -> World:
     model.feed(2000, turn=1.2)
     model.promote()
     model.headlines()
+    return model
+
+
+def asking_for_gain(model: World) -> World:
+    """Let only a model that is better by five points pass: a refit on rows of the same kind is held."""
+    gate = model.spec.gate.model_copy(update={"proof": Proof.SUPERIORITY, "min_gain": 0.05})
+    model.spec = model.spec.model_copy(update={"gate": gate})
     return model
 
 

@@ -10,7 +10,7 @@ from retrain.records import Outcome
 from retrain.spec.operation import Mode
 from stack.local import Running
 from tests.core.conftest import Cast, Make
-from tests.core.cycle.looking import promoted, quick
+from tests.core.cycle.looking import asking_for_gain, promoted, quick
 
 
 def test_a_first_model_that_reaches_the_floor_is_promoted(world: Make) -> None:
@@ -42,7 +42,7 @@ def test_a_better_model_replaces_the_first_when_the_world_has_changed(cast: Cast
 
 
 def test_a_model_that_is_no_better_is_held_and_the_team_is_told(cast: Cast) -> None:
-    model = cast(promoted)
+    model = asking_for_gain(cast(promoted))
     model.feed(600)
     cycle, verdict = model.judge()
     assert verdict.outcome is Outcome.HOLD

@@ -11,7 +11,7 @@ from retrain.preflight import audit as module
 from retrain.preflight.audit_chance import may_be_chance_however_paired, newcombe
 from retrain.preflight.counts import Counted
 from tests.core.conftest import Make
-from tests.core.cycle.looking import quick
+from tests.core.cycle.looking import asking_for_gain, quick
 from tests.core.preflight.conftest import Registry
 from tests.core.preflight.others import Others
 
@@ -128,7 +128,7 @@ def test_a_production_that_the_gate_held_is_found_with_its_reason(world: Make) -
     model = quick(world)
     model.feed(1000)
     model.promote()
-    model.feed(1000)  # of the same kind: the new one is not better
+    asking_for_gain(model).feed(1000)  # of the same kind: the new one is not better
     cycle, verdict = model.judge()
     assert verdict.outcome == "HOLD"
     promote(cycle, verdict, force="the old one is too slow", by="kim")
