@@ -109,16 +109,28 @@ def _next_cycle(spec: Spec, history: History, after: datetime, last: Taken | Non
             due.append(as_time(last.at + spec.threshold.max_wait))
         if not due or at is None:
             return None
-        at = _next_tick(spec, max(at + _INSTANT, as_datetime(min(due))))
+        at = _next_tick(spec, max(_later(spec, history, at), as_datetime(min(due))))
         if as_time(at) > history.ranked[-1]:
             return None
         if sensed(spec, history, at, last).enough:
             return at
 
 
+def _later(spec: Spec, history: History, at: datetime) -> datetime:
+    """Return the earliest time after this one at which there may be more rows, or a longer wait."""
+    if not _wakes_at_once(spec):
+        return at + _INSTANT
+    known = history.until(as_time(at))
+    return as_datetime(history.ranked[known]) if known < len(history) else at + timedelta(days=1)
+
+
+def _wakes_at_once(spec: Spec) -> bool:
+    return spec.schedule is None and spec.wake is Wake.ON_ARRIVAL
+
+
 def _next_tick(spec: Spec, earliest: datetime) -> datetime:
     """Return when the spec's schedule looks next; without one, each day, or at once where arrival wakes it."""
-    if spec.schedule is None and spec.wake is Wake.ON_ARRIVAL:
+    if _wakes_at_once(spec):
         return earliest
     schedule = spec.schedule or "@daily"
     zone = ZoneInfo(spec.schedule_time_zone or "UTC")

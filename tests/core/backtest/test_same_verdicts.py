@@ -112,8 +112,8 @@ def _cycled(model: World, turns: Sequence[float]) -> Cycled:
         model.feed(FIRST if number == 0 else THRESHOLD, turn=turn)
         if model.spec.snapshot.window is not None:  # is of the database's clock: the newest row has just been labelled
             model.execute(
-                "UPDATE rows SET labelled_at = labelled_at + (now() - interval '500 ms' - newest) "
-                "FROM (SELECT max(labelled_at) AS newest FROM rows) AS times"
+                "UPDATE rows SET labelled_at = now() - interval '500 ms' - (newest - id) * interval '1 second' "
+                "FROM (SELECT max(id) AS newest FROM rows) AS ids"
             )
         cycle, snapshot = model.cycle(), model.take()
         last = evaluate(cycle, snapshot, model.train(cycle, snapshot), dry_run=False)

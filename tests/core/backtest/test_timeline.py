@@ -97,3 +97,9 @@ def test_rows_that_a_check_blocks_make_no_cycle_and_are_looked_at_again_with_mor
 def test_more_first_rows_than_there_are_is_refused(history: History, tmp_path: Path) -> None:
     with pytest.raises(BacktestError, match=r"--first = 9,999: the history has 4,000 labelled rows"):
         next(iter(timeline(varied(tmp_path), history, 9_999)))
+
+
+def test_where_the_window_holds_fewer_rows_than_the_threshold_no_cycle_comes(history: History, tmp_path: Path) -> None:
+    narrow = {"snapshot": {"window": "30d"}, "threshold": {"rows": 400}}  # 300 rows
+    for when in ({"schedule": "@daily"}, {"schedule": None, "wake": "on_arrival"}):
+        assert len(taken(varied(tmp_path, **narrow, **when), history)) == 1
