@@ -135,7 +135,7 @@ def test_what_is_surely_worse_in_its_test_is_not_recommended() -> None:
 def test_what_is_dearer_and_not_better_in_its_test_is_not_recommended() -> None:
     choice = compare(turned(history(SHIPPED, Made("hasty", 0.9, cpu=900)), 1, 0.67, 0.8)).choice
     assert (choice.chosen, choice.recommended) == ("hasty", "as it is")
-    assert "its test does not tell the two apart, and it is dearer" in choice.reason
+    assert "its test does not tell the two apart, and it is not cheaper" in choice.reason
 
 
 def test_the_test_sees_no_row_that_the_choice_has_seen() -> None:
