@@ -19,7 +19,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -126,17 +125,17 @@ def _material(folder: Path, *, short: bool) -> tuple[SpecFile, Path, Path]:
 class Alone(Models):
     """Fits each model by its whole pipeline when it is wanted, and asks it anew each time."""
 
-    def __init__(self, history: History, folder: Path) -> None:
-        super().__init__(history, ProcessPoolExecutor(1), folder, None)
+    def __init__(self, run: Running) -> None:
+        super().__init__(run.history, run.pool, run.folder, None)
         self._whole = dict[str, Any]()
 
-    def want(self, spec: Spec, fit: Fit, ask: Integers, at: np.datetime64) -> None:
+    def want(self, spec: Spec, fit: Fit, ask: Integers, at: np.datetime64) -> None:  # noqa: ARG002 - it asks each time anew
         self._wanted[fit.key] = at
         if fit.key in self._whole:
             return
         labels = training.targets(spec.task, self._history.labels.iloc[fit.rows].reset_index(drop=True))
         self._whole[fit.key] = training.fit(training.build(fit.candidate), self._features(fit.rows), labels)
-        self._fits[fit.key] = (spec, fit, ask)
+        self._fits[fit.key] = (spec, fit)
         self._known[fit.key] = Fitted(0.0, None, None)
 
     def predictions(self, key: str, rows: Integers) -> Predicted:
@@ -153,7 +152,7 @@ class Alone(Models):
 def _alone(run: Running, place: int, cycles: int) -> tuple[float, int, list[Decision]]:
     """Return the seconds of a policy's first cycles, the rows that were fitted, and what was decided."""
     timeline = [each for each in run.timelines[place] if not isinstance(each, Blocked)][:cycles]
-    models = Alone(run.history, run.folder)
+    models = Alone(run)
     replay = Replay(run.policies[place], run.history, models, timeline, timedelta(0), run.options.following)
     begun = time.monotonic()
     while replay.next_at is not None:

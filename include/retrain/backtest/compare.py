@@ -1,7 +1,7 @@
 """Policies compared on the rows of a backtest, and one of them chosen."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from retrain.backtest.resampling import Clusters, Draws
 from retrain.backtest.weeks import spans, widening
 from retrain.backtest.words import reason
 from retrain.metrics import described
+from retrain.snapshots.split import as_datetime, as_time
 
 _BLOCKS = 24
 _SHARE_TO_CHOOSE = 2 / 3
@@ -35,9 +36,9 @@ def compare(backtest: Backtest, *, choose_until: datetime | None = None) -> Comp
 
     choose_until: the end of the time that a policy is chosen on, with its zone; default: the first two thirds.
     """
-    begins, ends = _moment(backtest.times[0]), _moment(backtest.times[-1])
+    begins, ends = as_datetime(backtest.times[0]), as_datetime(backtest.times[-1])
     until = choose_until or _midnight(begins + _SHARE_TO_CHOOSE * (ends - begins))
-    cut = int(np.searchsorted(backtest.times, _as_time(until)))
+    cut = int(np.searchsorted(backtest.times, as_time(until)))
     clusters = Clusters(backtest, cut)
     blocks, periods = (_blocks(clusters, most) for most in (_BLOCKS, PERIODS))
     whole = clusters.draws(0, len(backtest.times))
@@ -65,15 +66,6 @@ def compare(backtest: Backtest, *, choose_until: datetime | None = None) -> Comp
 
 
 # ── time
-
-
-def _moment(time: np.datetime64) -> datetime:
-    microseconds = int(time.astype("datetime64[us]").astype(np.int64))
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-
-
-def _as_time(moment: datetime) -> np.datetime64:
-    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
 
 
 def _midnight(moment: datetime) -> datetime:

@@ -1,7 +1,6 @@
 """All labelled rows of a model, by the time of their labels: what a backtest goes through."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
 
@@ -15,7 +14,7 @@ from pandas.util import hash_array
 from retrain.backtest.replayed import Times
 from retrain.errors import BacktestError
 from retrain.gate.labels import Integers
-from retrain.snapshots.content_keys import as_seen, content_keys
+from retrain.snapshots.content_keys import as_model_input, content_keys
 from retrain.snapshots.draft import features_of
 from retrain.snapshots.new_rows import KeyCheck, order_of
 from retrain.source.columns import CONTENT, GROUP
@@ -92,9 +91,7 @@ class History:
     @cached_property
     def features(self) -> pd.DataFrame:
         """As models take them: see `snapshots.store.Rows`."""
-        columns = features_of(self.table)
-        frame: pd.DataFrame = pa.table({name: as_seen(columns[name]) for name in columns.column_names}).to_pandas()
-        return frame
+        return as_model_input(features_of(self.table))
 
     @cached_property
     def row_ids(self) -> NDArray[np.uint64]:
@@ -120,13 +117,3 @@ class History:
     def until(self, time: np.datetime64) -> int:
         """Return how many rows had their label at this time."""
         return int(np.searchsorted(self.ranked, time, side="right"))
-
-
-def as_datetime(time: np.datetime64) -> datetime:
-    """Return a time of a history as Python knows it."""
-    naive: datetime = time.astype("datetime64[us]").astype(datetime)
-    return naive.replace(tzinfo=UTC)
-
-
-def as_time(time: datetime) -> np.datetime64:
-    return np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")

@@ -33,7 +33,7 @@ class Models:
         """folder: of this run, where models are until nobody needs them. cache: kept from run to run, if given."""
         self._history, self._pool, self._folder, self._cache = history, pool, folder, cache
         self._own = Worker(folder)
-        self._fits = dict[str, tuple[Spec, Fit, Integers]]()
+        self._fits = dict[str, tuple[Spec, Fit]]()
         self._running = dict[str, Future[Fitted]]()
         self._known = dict[str, Fitted]()
         self._wanted = dict[str, np.datetime64]()
@@ -58,7 +58,7 @@ class Models:
         self._wanted[fit.key] = max(at, self._wanted.get(fit.key, at))
         if fit.key in self._known or fit.key in self._running:
             return
-        self._fits[fit.key] = (spec, fit, ask)
+        self._fits[fit.key] = (spec, fit)
         if (cached := self._read(fit)) is not None:
             self._known[fit.key] = cached
         else:
@@ -90,7 +90,7 @@ class Models:
         missing = rows if found.predicted is None else found.predicted.missing(rows)
         if len(missing):
             missing = np.sort(missing)
-            spec, fit, _ = self._fits[key]
+            spec, fit = self._fits[key]
             if key in self._there:
                 # Here, as it would wait behind all fits that are in the queue.
                 more = self._own.predict(spec, key, missing)

@@ -7,13 +7,13 @@ against what. What is left out: a person who approves, freezes or rolls back; ev
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import numpy as np
 
 from retrain.backtest.following import following
-from retrain.backtest.history import History, as_time
+from retrain.backtest.history import History
 from retrain.backtest.models import Models
 from retrain.backtest.replayed import Blocked, Decision, Following, Policy, Rule
 from retrain.backtest.timeline import Taken
@@ -22,14 +22,15 @@ from retrain.backtest.weeks import to_follow
 from retrain.backtest.worker import Fit, Predicted
 from retrain.cycle.evidence import Asked, Role, evidence_of
 from retrain.errors import EstimatorError
-from retrain.gate.anchor import Step, anchor_of
-from retrain.gate.contest import best, own_refit
+from retrain.gate.anchor import Step, anchor_of, asks_for_anchor
+from retrain.gate.contest import best, own, own_refit, same_recipe
 from retrain.gate.judge import judge
 from retrain.gate.labels import Integers
 from retrain.gate.predictions import Evidence
 from retrain.metrics import described
 from retrain.models.recipe import recipe_of
-from retrain.records import Matchup, Outcome, Proof, Subset, Verdict
+from retrain.records import Matchup, Outcome, Subset, Verdict
+from retrain.snapshots.split import as_time
 from retrain.spec.candidates import CandidateSpec
 
 
@@ -194,8 +195,8 @@ class Replay:
         after = self._rows_after(taken.at, self.following_rows)
         return np.union1d(taken.part(self.history, Subset.HOLDOUT), after)
 
-    def _rows_after(self, at: np.datetime64 | object, count: int) -> Integers:
-        begin = self.history.until(as_time(at))  # type: ignore[arg-type]
+    def _rows_after(self, at: datetime, count: int) -> Integers:
+        begin = self.history.until(as_time(at))
         return np.sort(self.history.by_time[begin : begin + count])
 
     def _pay(self, key: str) -> None:
@@ -215,8 +216,9 @@ class Replay:
         for candidate in spec.candidates if len(spec.candidates) > 1 else ():
             self._pay(self._scored(taken, candidate.name))
         production = self.production
-        own = self._own(production)
-        same = production is not None and own == challenger.candidate
+        recipe = production.recipe if production else None
+        name = own(self._recipes, recipe)
+        same = same_recipe(challenger.recipe, recipe)
         evidence = self._evidence(taken, challenger, same_recipe=same, again=False)
         if self.policy.rule is not Rule.GATE:
             promoted = production is None or self._promotes(evidence)
@@ -225,19 +227,12 @@ class Replay:
         verdict = judge(evidence, spec.gate)
         self._spend(verdict)
         self._record(taken, challenger, verdict, verdict.outcome is Outcome.PROMOTE)
-        if own_refit(spec.gate, verdict, challenger.candidate, own) and own is not None:
-            refit = self._challenger(taken, own)
+        if name is not None and own_refit(spec.gate, verdict, challenger.candidate, name):
+            refit = self._challenger(taken, name)
             self._pay(refit.key)
             verdict = judge(self._evidence(taken, refit, same_recipe=True, again=True), spec.gate)
             self._spend(verdict)
             self._record(taken, refit, verdict, verdict.outcome is Outcome.PROMOTE)
-
-    def _own(self, production: Version | None) -> str | None:
-        """Return the name of the candidate that is made as Production is."""
-        if production is None or production.recipe is None:
-            return None
-        names = [name for name, recipe in self._recipes.items() if recipe == production.recipe]
-        return names[0] if names else None
 
     def _promotes(self, evidence: Evidence) -> bool:
         if self.policy.rule is not Rule.GREATER:
@@ -267,7 +262,7 @@ class Replay:
             )
         )
         if promoted:
-            self._close(taken.at)
+            self._served = self.served(as_time(taken.at))  # of what is being replaced, all
             self._promoted.append((len(self.decisions) - 1, challenger))
             self._steps.append(Step(challenger.id, verdict, forward=True))
 
@@ -353,28 +348,20 @@ class Replay:
 
     def _anchor(self) -> Version | None:
         gate = self.policy.spec.gate
-        if gate.proof is Proof.SUPERIORITY:  # asks for none
+        if not asks_for_anchor(gate):
             return None
         found = anchor_of(self._steps, metric=gate.metric, positive=gate.positive, split_version=1)
         return None if found is None or found.identity is None else self._versions[found.identity]
 
     # ── what Production predicted
 
-    def _close(self, until: object) -> None:
-        """Ask Production, which is being replaced, for all rows that it scores."""
-        if self._promoted:
-            place, version = self._promoted[-1]
-            rows = self._scored_rows(as_time(self.decisions[place].at), as_time(until))  # type: ignore[arg-type]
-            self._served.append((place, rows, self.models.predictions(version.key, rows)))
-
     def served(self, until: np.datetime64) -> list[tuple[int, Integers, Predicted]]:
         """Return which rows each Production scored, and its predictions for them; the last one's until this time."""
-        found = list(self._served)
-        if self._promoted:
-            place, version = self._promoted[-1]
-            rows = self._scored_rows(as_time(self.decisions[place].at), until)
-            found.append((place, rows, self.models.predictions(version.key, rows)))
-        return found
+        if not self._promoted:
+            return []
+        place, version = self._promoted[-1]
+        rows = self._scored_rows(as_time(self.decisions[place].at), until)
+        return [*self._served, (place, rows, self.models.predictions(version.key, rows))]
 
     def _scored_rows(self, since: np.datetime64, until: np.datetime64) -> Integers:
         """Return the rows that were predicted after `since` and up to `until`: their labels came `delay` later."""

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from retrain.backtest.aging import wanted
-from retrain.backtest.history import History, as_datetime
+from retrain.backtest.history import History
 from retrain.backtest.models import Models
 from retrain.backtest.replay import Replay
 from retrain.backtest.replayed import Aged, Backtest, Blocked, Policy, Replayed
@@ -25,6 +25,7 @@ from retrain.errors import BacktestError
 from retrain.gate.labels import Floats, Integers, encode
 from retrain.gate.predictions import Predictions, RawPredictions, classes_of
 from retrain.models import training
+from retrain.snapshots.split import as_datetime
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 
@@ -114,24 +115,23 @@ def backtest(run: Running, tell: Callable[[Progress], None], remarks: Sequence[s
     replays[0].keeps_all = True
     total, done, until = sum(map(len, run.timelines)), 0, run.history.ranked[-1]
     said = list(remarks)
-    while waiting := [each for each in replays if each.next_at is not None]:
-        following = min(waiting, key=lambda each: each.next_at or until)
+    while waiting := [(at, each) for each in replays if (at := each.next_at) is not None]:
+        at, following = min(waiting, key=lambda each: each[0])
         spent = run.options.budget is not None and time.monotonic() - began > run.options.budget.total_seconds()
         if spent and all(each.production is not None for each in replays):  # before, there is nothing to compare
-            until = following.next_at or until
+            until = at
             said.append(
                 f"the budget was spent at {as_datetime(until):%Y-%m-%d} of the history: later rows do not count"
             )
             break
-        for each in waiting:
+        for _, each in waiting:
             for taken in each.upcoming(_AHEAD * run.options.jobs):
                 if not each.prefetch(taken):
                     break
-        at = following.next_at
         following.step()
         done += 1
-        models.keep({key for each in replays for key in each.live}, at if at is not None else until)
-        tell(Progress(at if at is not None else until, done, total, models.fitted, time.monotonic() - began))
+        models.keep({key for each in replays for key in each.live}, at)
+        tell(Progress(at, done, total, models.fitted, time.monotonic() - began))
     return _together(run, models, replays, until, said)
 
 

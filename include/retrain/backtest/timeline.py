@@ -15,14 +15,14 @@ import pyarrow as pa
 from croniter import croniter
 from numpy.typing import NDArray
 
-from retrain.backtest.history import History, as_datetime, as_time
+from retrain.backtest.history import History
 from retrain.backtest.replayed import Blocked
 from retrain.cycle.threshold import Sensed
 from retrain.errors import BacktestError
 from retrain.gate.labels import Integers
 from retrain.quality import checks
 from retrain.records import Subset
-from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, Span, no_rounds, subsets_of
+from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, Span, as_datetime, as_time, no_rounds, subsets_of
 from retrain.spec.operation import Wake
 from retrain.spec.spec import Spec
 

@@ -163,11 +163,10 @@ class Worker:
         return self._ask(spec, model, steps.inputs_of(stateless, self._history.features, self._folder), ask)
 
     def _ask(self, spec: Spec, model: Any, inputs: steps.Inputs, rows: Integers) -> Predicted:
-        raw = training.predict(model, inputs(rows), spec.task, probabilities=needs_probabilities(spec.gate))
-        return Predicted.of(rows, raw)
+        return Predicted.of(rows, _predict(spec, model, inputs, rows))
 
     def _score(self, spec: Spec, model: Any, inputs: steps.Inputs, rows: Integers) -> float:
-        raw = training.predict(model, inputs(rows), spec.task, probabilities=needs_probabilities(spec.gate))
+        raw = _predict(spec, model, inputs, rows)
         labels = self._history.labels.iloc[rows].reset_index(drop=True)
         return training.scores(spec.gate, spec.task, labels, raw)[spec.gate.metric]
 
@@ -176,6 +175,10 @@ class Worker:
 
     def _load(self, key: str) -> Any:
         return joblib.load(self._path(key))
+
+
+def _predict(spec: Spec, model: Any, inputs: steps.Inputs, rows: Integers) -> RawPredictions:
+    return training.predict(model, inputs(rows), spec.task, probabilities=needs_probabilities(spec.gate))
 
 
 def share(history: History, folder: Path) -> None:

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from retrain.cli.exits import FAULT, GOOD
-from retrain.cli.options import print_json
-from retrain.errors import SettingsError, refuse_login
-from retrain.text import one_line
+from retrain.cli.options import print_json, writing
+from retrain.errors import refuse_login
 
 
 def audit(
@@ -63,10 +62,8 @@ def audit(
     tracker = ExperimentTracker(mlflow, registry_uri=registry)
     found = look(tracker, mlflow, models=models or (), aliases=alias or (), download=download)
     if html is not None:
-        try:
+        with writing("--html", html):
             write_html(found, html)
-        except OSError as error:
-            raise SettingsError(f"--html {html}: cannot be written: {one_line(error)}; name another file") from error
     if as_json:
         print_json(found.to_json())
     else:

@@ -12,12 +12,11 @@ import typer
 from retrain import extras
 from retrain.cli.database import connecting
 from retrain.cli.exits import GOOD
-from retrain.cli.options import to_json
+from retrain.cli.options import to_json, writing
 from retrain.cli.times import length_of, time_of
 from retrain.errors import SettingsError
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
-from retrain.text import one_line
 
 if TYPE_CHECKING:
     from retrain.backtest.history import History
@@ -137,12 +136,15 @@ def backtest(
             return GOOD
         found = compare(replay(run, _Teller(), remarks), choose_until=until)
     if html is not None:
-        from retrain.backtest.page import to_html  # as above, and matplotlib
+        from retrain.backtest.page import write_html  # as above, and matplotlib
 
-        _write(html, "--html", to_html(found))
+        with writing("--html", html):
+            write_html(found, html)
     body = to_json(found.to_json())
     if json is not None and json != _STDOUT:
-        _write(json, "--json", body)
+        with writing("--json", json):
+            # UTF-8 cannot hold half a surrogate pair, which a name may hold.
+            json.write_text(body, encoding="utf-8", errors="replace")
     typer.echo(body if json == _STDOUT else to_text(found))
     return GOOD
 
@@ -187,11 +189,3 @@ def _tell_plan(planned: "Plan", *, as_json: bool) -> None:
         f"{planned.trainings:,} different trainings instead of {total:,}; about "
         f"{timedelta(seconds=max(1, round(planned.seconds)))}, by two that were timed"
     )
-
-
-def _write(path: Path, option: str, text: str) -> None:
-    try:
-        # UTF-8 cannot hold half a surrogate pair, which a name may hold.
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise SettingsError(f"{option} {path}: cannot be written: {one_line(error)}; name another file") from error

@@ -3,12 +3,16 @@
 import getpass
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from retrain.errors import SettingsError
 from retrain.spec import files as spec_files
+from retrain.text import one_line
 
 
 def models_of_specs(context: typer.Context, incomplete: str) -> list[str]:
@@ -42,6 +46,17 @@ By = Annotated[
         help="who does it",
     ),
 ]
+
+
+@contextmanager
+def writing(option: str, path: Path) -> Iterator[None]:
+    """Raise SettingsError where the file that an option names cannot be written in this block."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(f"{option} {path}: cannot be written: {one_line(error)}; name another file") from error
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 
 

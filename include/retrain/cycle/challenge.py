@@ -9,12 +9,14 @@ from pathlib import Path
 from retrain import extras
 from retrain.cycle.context import Cycle
 from retrain.cycle.fit import fit
-from retrain.cycle.measure import measure, same_recipe
+from retrain.cycle.measure import measure
 from retrain.errors import MissingExtraError, StaleVerdictError
+from retrain.gate.anchor import asks_for_anchor
+from retrain.gate.contest import same_recipe
 from retrain.gate.judge import judge
 from retrain.gate.predictions import Evidence
 from retrain.production.known import is_there
-from retrain.records import Candidate, Matchup, ModelFile, Proof, Snapshot, Subset, Verdict, VersionId
+from retrain.records import Candidate, Matchup, ModelFile, Snapshot, Subset, Verdict, VersionId
 from retrain.snapshots.store import Rows
 
 if extras.has("report"):
@@ -58,7 +60,8 @@ class Challenge:
             production_identity=production.identity if production else None,
             anchor=anchor.number if anchor else None,
             anchor_identity=anchor.identity if anchor else None,
-            same_recipe=self.production_file is not None and same_recipe(challenger, self.production_file),
+            same_recipe=self.production_file is not None
+            and same_recipe(challenger.recipe, self.production_file.recipe),
             split_version=snapshot.split_version,
             holdout_round=snapshot.holdout_round,
             test=test,
@@ -76,7 +79,7 @@ class Challenge:
     def _anchor(self) -> VersionId | None:
         """Return the gate's anchor, where it is asked and is another version than Production."""
         gate, cycle = self.cycle.spec.gate, self.cycle
-        if self.production is None or gate.proof is Proof.SUPERIORITY:
+        if self.production is None or not asks_for_anchor(gate):
             return None
         anchor = cycle.ledger.anchor(
             cycle.spec.model,

@@ -97,9 +97,9 @@ def _judge(
 
 def _own(spec: Spec, candidates: Sequence[Candidate], production: ModelFile | None) -> Candidate | None:
     """Return the candidate with Production's recipe; None if none was trained, or if it is not known."""
-    if production is None or production.recipe is None:
-        return None
-    return next((each for each in candidates if recipe_of(spec, each.name) == production.recipe), None)
+    named = {each.name: each for each in candidates}
+    name = contest.own({name: recipe_of(spec, name) for name in named}, production.recipe if production else None)
+    return None if name is None else named[name]
 
 
 def _story(first: Verdict, own: str) -> str:

@@ -12,6 +12,7 @@ from retrain.cycle.context import Cycle
 from retrain.cycle.evidence import Asked, Role, evidence_of
 from retrain.cycle.rate import rate_of
 from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, TrackerError
+from retrain.gate.contest import same_recipe
 from retrain.gate.predictions import Evidence
 from retrain.models.files import trust_in
 from retrain.models.reply import Reply
@@ -70,12 +71,7 @@ def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: Mode
 
 
 def _are_twins(one: ModelFile, other: ModelFile | None) -> bool:
-    return other is not None and other.snapshot == one.snapshot and same_recipe(one, other)
-
-
-def same_recipe(one: ModelFile, other: ModelFile) -> bool:
-    """Return whether the two were made in the same way. What is not known is another one."""
-    return one.recipe is not None and one.recipe == other.recipe
+    return other is not None and other.snapshot == one.snapshot and same_recipe(one.recipe, other.recipe)
 
 
 def _rolled_back(cycle: Cycle, matchup: Matchup, challenger: ModelFile) -> Iterator[str]:

@@ -7,7 +7,8 @@ anchor, which climbs: a version that is shown to be better than the anchor takes
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrain.records import Outcome, Verdict, VersionId
+from retrain.records import Outcome, Proof, Verdict, VersionId
+from retrain.spec.gate import Gate
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Step:
     """None where a person put it there."""
     forward: bool
     """Whether it is not a rollback."""
+
+
+def asks_for_anchor(gate: Gate) -> bool:
+    """Return whether a challenger may have to hold against the anchor: by superiority alone, no chain goes downhill."""
+    return gate.proof is not Proof.SUPERIORITY
 
 
 def anchor_of(steps: Sequence[Step], *, metric: str, positive: str | None, split_version: int) -> VersionId | None:

@@ -13,6 +13,16 @@ def best(scores: Mapping[str, float], order: Sequence[str], metric: str) -> str:
     return min(scores, key=lambda name: (-sign * scores[name], order.index(name)))
 
 
+def same_recipe(one: str | None, other: str | None) -> bool:
+    """Return whether two recipes are the same. What is not known is another one."""
+    return one is not None and one == other
+
+
+def own(recipes: Mapping[str, str | None], production: str | None) -> str | None:
+    """Return the name of the first candidate with Production's recipe; None if there is none, or if it is not known."""
+    return next((name for name, recipe in recipes.items() if same_recipe(recipe, production)), None)
+
+
 def own_refit(gate: Gate, verdict: Verdict, winner: str, own: str | None) -> bool:
     """Return whether the refit of Production's own recipe takes the round's next test, after this verdict.
 

@@ -4,6 +4,7 @@ from hashlib import blake2b
 from unicodedata import normalize
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -35,6 +36,12 @@ def as_seen(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
         return column
     number = column.cast(pa.float64(), safe=False)
     return pc.if_else(pc.is_nan(number), pa.scalar(None, pa.float64()), number)
+
+
+def as_model_input(columns: pa.Table) -> pd.DataFrame:
+    """Return the columns in the form that models take."""
+    frame: pd.DataFrame = pa.table({name: as_seen(columns[name]) for name in columns.column_names}).to_pandas()
+    return frame
 
 
 def _normalised(column: pa.Array) -> pa.Array:

@@ -10,6 +10,7 @@ is judged, the snapshot that it was trained on says which rows it has seen (`Sna
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -82,6 +83,17 @@ class Subsets:
 
     def part(self, start: int, stop: int) -> "Subsets":
         return Subsets(self.code[start:stop], self.holdout_round[start:stop], self.current, self.span)
+
+
+def as_datetime(time: np.datetime64) -> datetime:
+    """Return a time of `Times`, which are in UTC, as Python knows it."""
+    naive: datetime = time.astype("datetime64[us]").astype(datetime)
+    return naive.replace(tzinfo=UTC)
+
+
+def as_time(time: datetime) -> np.datetime64:
+    """Return a time with a zone as one of `Times`."""
+    return np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
 
 
 def no_rounds(after: int) -> Rounds:

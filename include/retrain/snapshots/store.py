@@ -27,11 +27,20 @@ from pyarrow import fs
 
 from retrain.errors import ErasedRowsError, SnapshotError
 from retrain.records import Snapshot, Subset
-from retrain.snapshots.content_keys import as_seen, content_keys
+from retrain.snapshots.content_keys import as_model_input, content_keys
 from retrain.snapshots.digest import Digest, digest_of, is_part
 from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, also_in, clusters_of, features_of, schema_of
 from retrain.snapshots.new_rows import Before, KeyCheck, order_of
-from retrain.snapshots.split import SUBSETS, UNASSIGNED, Rounds, SplitVersion, SubsetCodes, no_rounds
+from retrain.snapshots.split import (
+    SUBSETS,
+    UNASSIGNED,
+    Rounds,
+    SplitVersion,
+    SubsetCodes,
+    as_datetime,
+    as_time,
+    no_rounds,
+)
 from retrain.source.columns import CONTENT, GROUP, ROUND, SINCE, SUBSET, TAKEN_AT
 from retrain.text import one_line
 
@@ -162,7 +171,7 @@ class SnapshotStore:
             subsets=dict(zip(SUBSETS, count.tolist(), strict=True)),
             holdout_round=divided.holdout_round,
             split_version=split_version.number,
-            span=None if divided.span is None else (_as_datetime(divided.span[0]), _as_datetime(divided.span[1])),
+            span=None if divided.span is None else (as_datetime(divided.span[0]), as_datetime(divided.span[1])),
         )
 
     def read(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> Rows:
@@ -172,14 +181,14 @@ class SnapshotStore:
         """
         table = self._subset(snapshot, wanted)
         return Rows(
-            features=_as_model_input(features_of(table)),
+            features=as_model_input(features_of(table)),
             labels=table["label"].to_pandas(),
             label_times=table["label_time"],
             keys=table["key"],
             content=table[CONTENT].to_numpy(),
             clusters=clusters_of(table),
             snapshot=snapshot,
-            also=_as_model_input(table.select(also_in(table.schema))),
+            also=as_model_input(table.select(also_in(table.schema))),
         )
 
     def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
@@ -268,7 +277,7 @@ class SnapshotStore:
             )
         ]
         clusters, holdout_rounds = (np.concatenate(each) for each in zip(*rounds, strict=True))
-        span = None if snapshot.span is None else (_as_time(snapshot.span[0]), _as_time(snapshot.span[1]))
+        span = None if snapshot.span is None else (as_time(snapshot.span[0]), as_time(snapshot.span[1]))
         return Rounds(clusters, holdout_rounds, snapshot.holdout_round, span)
 
     def _batches(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -353,20 +362,6 @@ class SnapshotStore:
         if not uri.startswith(f"{self.uri}/"):
             raise SnapshotError(f"{uri}: is not below {self.uri}, where this Retrain keeps its snapshots")
         return f"{self._root}/{uri.removeprefix(self.uri + '/')}"
-
-
-def _as_model_input(columns: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = pa.table({name: as_seen(columns[name]) for name in columns.column_names}).to_pandas()
-    return frame
-
-
-def _as_datetime(time: np.datetime64) -> datetime:
-    naive: datetime = time.astype(datetime)
-    return naive.replace(tzinfo=UTC)
-
-
-def _as_time(time: datetime) -> np.datetime64:
-    return np.datetime64(time.replace(tzinfo=None), "us")
 
 
 def _file_system(uri: str) -> tuple[fs.FileSystem, str]:

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrain.backtest.history import History, as_time
+from retrain.backtest.history import History
 from retrain.backtest.replayed import Blocked
 from retrain.backtest.timeline import Taken, timeline
 from retrain.errors import BacktestError
 from retrain.records import Subset
+from retrain.snapshots.split import as_time
 from retrain.spec.spec import Spec
 from tests.core.backtest.conftest import A_DAY, ROWS, spec_in
 
