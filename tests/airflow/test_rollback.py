@@ -45,8 +45,8 @@ def dag(model: Make) -> DAG:
 
 @pytest.fixture
 def two(one_fresh_process: None, model: Make, tracker: ExperimentTracker, tmp_path: Any) -> Model:
-    """A model whose second version has replaced the first."""
-    toy = model()
+    """A model whose second version has replaced the first: it was not better, and a person forced it."""
+    toy = model(gate=toy_spec()["gate"] | {"proof": "superiority"})
     spec = spec_files.load(toy.spec).spec
     snapshots = SnapshotStore((tmp_path / "snapshots").as_uri())
     source = Source(toy.database.connect, spec.source)
