@@ -70,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="retrain-") as name:
         file, vary, rows = _material(Path(name), short=arguments.short)
         history = History.of(file.spec, row_files.read(rows, file.spec), b"benchmark")
-        compared, options = policies(file, vary), Options(jobs=arguments.jobs)
+        compared, options = policies(file, vary), Options(jobs=arguments.jobs, memory=int(MEMORY_GB * 1e9))
         with _memory() as most:
             begun = time.monotonic()
             with running(compared, history, options) as run:

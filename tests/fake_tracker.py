@@ -99,6 +99,10 @@ class FakeTracker(FakeRuns):
             run, metrics={**run.metrics, **last}, tags={**run.tags, **validation.tags(tags or {})}
         )
 
+    def log_points(self, run_id: str, points: Sequence[tuple[str, MetricPoint]]) -> None:
+        for name, point in points:
+            self.log_metrics(run_id, {name: point.value}, point.step, at=point.at)
+
     def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
         return sorted(self._history.get((run_id, name), []))
 
@@ -154,11 +158,19 @@ class FakeTracker(FakeRuns):
         trust: tuple[str, ...] = (),
         step: int = 0,
     ) -> LoggedModel:
+        with tempfile.TemporaryDirectory() as folder:
+            model_writer.save(name, model, Path(folder) / "model", example, trust=trust)
+            return self.log_model_files(run_id, name, Path(folder) / "model", key=key, step=step)
+
+    def log_model_files(self, run_id: str, name: str, path: Path, *, key: str, step: int = 0) -> LoggedModel:
         where = self._open(run_id).experiment_id
         made = self._logged.setdefault((where, key), f"m-{uuid4().hex}")
         self._models_of[run_id].add(made)
+        about = Model.load(str(path))
+        about.model_id, about.run_id = made, run_id
+        about.save(str(path / "MLmodel"))
         attempt = self._folder / made / str(time.monotonic_ns())
-        model_writer.save(name, model, attempt, example, about=Model(model_id=made, run_id=run_id), trust=trust)
+        shutil.copytree(path, attempt)
         return LoggedModel(f"models:/{made}", model_files.digest(attempt))
 
     def has_files(self, uri: str) -> bool:

@@ -82,9 +82,14 @@ ROOMS = (
         "models",
         "builds, fits, loads and questions models; knows no tracker and no ledger",
         "spec, gate",
-        "cloudpickle, numpy, pandas, sklearn, skops, yaml",
+        "cloudpickle, numpy, pandas, psutil, sklearn, skops, yaml",
     ),
-    core("tracker", "all of MLflow, and alone imports it", "models.files", "mlflow, numpy, pandas, pydantic, requests"),
+    core(
+        "tracker",
+        "all of MLflow, and alone imports it",
+        "models.files",
+        "mlflow, numpy, pandas, pydantic, requests, sklearn",
+    ),
     core(
         "ledger",
         "our own tables, and alone writes them; no words for people",
@@ -114,12 +119,12 @@ ROOMS = (
         "tracker, reports",
         "matplotlib, numpy, optuna, pandas",
     ),
-    core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pandas, pyarrow"),
+    core("cycle", "the verbs of a cycle, one file each", ALL_ABOVE, "numpy, pandas, pyarrow, threadpoolctl"),
     core(
         "backtest",
         "policies over a model's own history, decided by the verbs",
         ALL_ABOVE,
-        "croniter, joblib, jinja2, matplotlib, numpy, pandas, pyarrow, scipy, sklearn, threadpoolctl",
+        "croniter, joblib, jinja2, matplotlib, numpy, pandas, psutil, pyarrow, scipy, sklearn, threadpoolctl",
     ),
     core(
         "preflight",
@@ -127,7 +132,7 @@ ROOMS = (
         ALL_ABOVE,
         "numpy, packaging, pandas, scipy, yaml",
     ),
-    core("cli", "the command line, one file a command", ALL_ABOVE, "psycopg2, typer"),
+    core("cli", "the command line, one file a command", ALL_ABOVE, "psutil, psycopg2, sklearn, typer"),
     guest("compat", "what differs between the versions of Airflow", "", "airflow"),
     guest(
         "hooks",

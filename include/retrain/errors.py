@@ -31,6 +31,7 @@ RetrainError
 `RETRIES` says for each kind, and for errors of others, whether a task that it has failed is tried again.
 """
 
+import builtins
 from datetime import timedelta
 
 
@@ -171,6 +172,22 @@ class ChannelError(RetrainError):
         self.retry_after = retry_after
         self.final = final
         self.in_part = in_part
+
+
+def packed(error: RetrainError | OSError | MemoryError) -> dict[str, str]:
+    """Return an error as JSON, for another process."""
+    if isinstance(error, RetrainError):
+        return {"error": type(error).__name__, "message": error.message, "quoted": str(error.__cause__ or "")}
+    kind = next(kind.__name__ for kind in type(error).__mro__ if hasattr(builtins, kind.__name__))
+    return {"error": kind, "message": str(error), "quoted": ""}
+
+
+def unpacked(value: dict[str, str]) -> Exception:
+    """Return the error that another process has raised. Its cause has the text of the one there, not its kind."""
+    kind: type[Exception] = globals().get(value["error"]) or getattr(builtins, value["error"])
+    error = kind(value["message"])
+    error.__cause__ = Exception(value["quoted"]) if value["quoted"] else None
+    return error
 
 
 RETRIES: dict[type[BaseException], bool] = {

@@ -106,6 +106,8 @@ class Candidate(Record):
     train_score: float
     validation_score: float
     train_rows: int
+    recipe: str | None = None
+    """Digest of how it was made (`models.recipe`), if known."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,8 @@ class Verdict(Record):
     false_a_year: float | None = None
     """Promotions of what the proof excludes that the gate allows in a year, at most; None where the rate at which rows
     arrive is not known."""
+    untrained: dict[str, str] = {}
+    """Candidates of this cycle that could not be trained, by name, and why."""
     overlap: int
     """Holdout rows left out because one of the two was trained on them."""
     guards: tuple[Guard, ...] = ()

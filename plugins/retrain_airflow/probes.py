@@ -98,12 +98,12 @@ def _pools(files: Sequence[SpecFile], session: "Session") -> Iterator[Found]:
 
     there = {pool.pool: pool for pool in session.scalars(select(Pool))}
     for file in files:
-        name = file.spec.workers.pool
+        name = file.spec.run_on.pool
         if name not in there:
             yield fail(
                 f"pool {name}",
                 f"is not there, so no task of {file.path.name} that trains would start",
-                f"run `airflow pools set {name} 4 training`, or correct workers.pool",
+                f"run `airflow pools set {name} 4 training`, or correct run_on.pool",
             )
 
 

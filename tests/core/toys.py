@@ -96,7 +96,7 @@ class Odd(ClassifierMixin, BaseEstimator):
         self.does = does
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if state["does"] == "refuse to load" and sys.argv[0].endswith("sandbox.py"):
+        if state["does"] == "refuse to load" and sys.argv[0].endswith("forks.py"):
             raise AttributeError("no attribute '_fill_dtype'")
         super().__setstate__(state)
 
@@ -106,9 +106,9 @@ class Odd(ClassifierMixin, BaseEstimator):
 
     def predict(self, features: Any) -> Any:
         print('{"error": "EstimatorError"}')
-        if self.does == "end the process" and sys.argv[0].endswith("sandbox.py"):
+        if self.does == "end the process" and sys.argv[0].endswith("forks.py"):
             os._exit(7)
-        if self.does == "take for ever" and sys.argv[0].endswith("sandbox.py"):
+        if self.does == "take for ever" and sys.argv[0].endswith("forks.py"):
             time.sleep(600)
         if self.does == "need a setting":
             return np.full(len(features), SETTINGS["answer"])

@@ -15,7 +15,7 @@ from retrain.backtest.replayed import Times
 from retrain.errors import BacktestError
 from retrain.gate.labels import Integers
 from retrain.snapshots.content_keys import as_model_input, content_keys
-from retrain.snapshots.draft import features_of
+from retrain.snapshots.draft import also_in, features_of
 from retrain.snapshots.new_rows import KeyCheck, order_of
 from retrain.source.columns import CONTENT, GROUP
 from retrain.spec.spec import Spec
@@ -92,6 +92,12 @@ class History:
     def features(self) -> pd.DataFrame:
         """As models take them: see `snapshots.store.Rows`."""
         return as_model_input(features_of(self.table))
+
+    def columns(self, name: str | None, rows: Integers) -> pd.DataFrame:
+        """Return a column of these rows that need not be a feature; none for a name that is no column of the source."""
+        if name not in (*features_of(self.table).column_names, *also_in(self.table.schema)):
+            return pd.DataFrame(index=range(len(rows)))
+        return as_model_input(self.table.select([name])).iloc[rows].reset_index(drop=True)
 
     @cached_property
     def row_ids(self) -> NDArray[np.uint64]:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from retrain.backtest.aging import wanted
 from retrain.backtest.history import History
+from retrain.backtest.memory import Turns
 from retrain.backtest.models import Models
 from retrain.backtest.replay import Replay
 from retrain.backtest.replayed import Aged, Backtest, Blocked, Policy, Replayed
@@ -62,6 +63,8 @@ class Options:
     budget: timedelta | None = None
     """After it no further cycle begins, and the backtest is of the history until then."""
     cache: Path | None = None
+    memory: int | None = None
+    """Bytes that all processes together should stay below; None for no bound."""
 
 
 @dataclass(eq=False)
@@ -93,7 +96,9 @@ def running(policies: Sequence[Policy], history: History, options: Options) -> I
     with tempfile.TemporaryDirectory(prefix="retrain-backtest-") as name, threadpool_limits(limits=1):
         folder = Path(name)
         share(history, folder)
-        pool = ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), initializer=begin, initargs=(folder,))
+        context = get_context("spawn")
+        turns = Turns(context, options.memory)
+        pool = ProcessPoolExecutor(options.jobs, mp_context=context, initializer=begin, initargs=(folder, turns))
         try:
             found = Running(policies, history, options, folder, pool)
             found.look_ahead()

@@ -6,21 +6,29 @@ A hashing vectorizer takes most of the time of a text pipeline, and its result d
 import fcntl
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
+from retrain.backtest.history import History
 from retrain.gate.labels import Integers
 
-Inputs = Callable[[Integers], Any]
-"""Returns what an estimator takes for the rows at these places."""
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an estimator takes for the rows at some places."""
+
+    of: Callable[[Integers], Any]
+    row_bytes: float
+    """Mean bytes of a row."""
+
 
 _CHUNK = 20_000
 """Rows that are transformed at once."""
@@ -38,15 +46,18 @@ def cut(estimator: Any) -> tuple[Any, Any]:
     return Pipeline(estimator.steps[:count]), Pipeline(estimator.steps[count:])
 
 
-def inputs_of(stateless: Any, features: pd.DataFrame, folder: Path) -> Inputs:
-    """Return a function that gives the rows at some places as the rest takes them.
+def inputs_of(stateless: Any, history: History, folder: Path) -> Inputs:
+    """Return the rows as the steps after `stateless` take them.
 
     stateless: as `cut` returns it; its result for all rows is computed once, and kept in the folder for all processes.
     """
     if stateless is None:
-        return lambda rows: features.iloc[rows].reset_index(drop=True)
-    made = _made(stateless, features, folder)
-    return lambda rows: made[rows]
+        features = history.features
+        size = float(features.memory_usage(index=False).sum())
+        return Inputs(lambda rows: features.iloc[rows].reset_index(drop=True), size / max(1, len(features)))
+    made = _made(stateless, history, folder)
+    parts = (made.data, made.indices) if sparse.issparse(made) else (made,)
+    return Inputs(lambda rows: made[rows], sum(each.nbytes for each in parts) / max(1, len(history)))
 
 
 def _learns_nothing(step: Any) -> bool:
@@ -62,11 +73,12 @@ def _learns_nothing(step: Any) -> bool:
     return not learns
 
 
-def _made(stateless: Any, features: pd.DataFrame, folder: Path) -> Any:
+def _made(stateless: Any, history: History, folder: Path) -> Any:
     path = folder / f"{joblib.hash(stateless)}.inputs"
     with _locked(path):
         if not (path / "whole").exists():
             path.mkdir(exist_ok=True)
+            features = history.features  # here alone: as objects of Python's, they take more than what is made of them
             stateless.fit(features.head())  # learns the names of the columns, and nothing else
             parts = [
                 stateless.transform(features.iloc[start : start + _CHUNK]) for start in range(0, len(features), _CHUNK)

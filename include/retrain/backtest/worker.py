@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import parent_process
@@ -16,12 +17,14 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from retrain.backtest import steps
 from retrain.backtest.history import History
+from retrain.backtest.memory import Turns
 from retrain.backtest.replayed import Blocked
 from retrain.backtest.timeline import Taken, timeline
 from retrain.errors import EstimatorError
@@ -29,9 +32,13 @@ from retrain.gate.labels import Floats, Integers
 from retrain.gate.predictions import RawPredictions
 from retrain.metrics import described
 from retrain.models import training
+from retrain.models.learning import Options, options_of
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate
 from retrain.spec.spec import Spec
+
+_COPIES = 3
+"""What a fit takes, in sizes of its rows: them, what a library makes of them, and the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +137,9 @@ class Fitted:
 class Worker:
     """Holds the history; the same work gives the same result in every process."""
 
-    def __init__(self, folder: Path) -> None:
-        """folder: where `share` has put the history, and where models go."""
-        self._folder = folder
+    def __init__(self, folder: Path, turns: Turns | None = None) -> None:
+        """folder: where `share` has put the history, and where models go. turns: of its fits."""
+        self._folder, self._turns = folder, turns
         with pa.memory_map(str(folder / "history.arrow")) as file:
             table = pa.ipc.open_file(file).read_all()
         self._history = History(table, np.load(folder / "times.npy"))
@@ -146,21 +153,29 @@ class Worker:
         try:
             estimator = training.build(fit.candidate)
             stateless, rest = steps.cut(estimator)
-            inputs = steps.inputs_of(stateless, self._history.features, self._folder)
+            inputs = steps.inputs_of(stateless, self._history, self._folder)
             labels = training.targets(spec.task, self._history.labels.iloc[fit.rows].reset_index(drop=True))
-            began = time.process_time()
-            model = training.fit(rest, inputs(fit.rows), labels)
-            seconds = time.process_time() - began
+            with (
+                nullcontext() if self._turns is None else self._turns.of(int(_COPIES * inputs.row_bytes * len(labels)))
+            ):
+                began = time.process_time()
+                model = training.fit(rest, inputs.of(fit.rows), labels, self._options(fit, labels))
+                seconds = time.process_time() - began
             score = None if fit.score_on is None else self._score(spec, model, inputs, fit.score_on)
             joblib.dump((stateless, model), self._path(fit.key), compress=1)
             return Fitted(seconds, score, self._ask(spec, model, inputs, ask) if len(ask) else None)
         except EstimatorError as error:
             return Fitted(0.0, None, None, str(error))
 
+    def _options(self, fit: Fit, labels: pd.Series) -> Options:
+        history = self._history
+        columns = history.columns(fit.candidate.sample_weight, fit.rows)
+        return options_of(fit.candidate, labels, columns, history.clusters[fit.rows])
+
     def predict(self, spec: Spec, key: str, ask: Integers) -> Predicted:
         """Return the predictions of a model that was fitted in this run."""
         stateless, model = self._loaded(key)
-        return self._ask(spec, model, steps.inputs_of(stateless, self._history.features, self._folder), ask)
+        return self._ask(spec, model, steps.inputs_of(stateless, self._history, self._folder), ask)
 
     def _ask(self, spec: Spec, model: Any, inputs: steps.Inputs, rows: Integers) -> Predicted:
         return Predicted.of(rows, _predict(spec, model, inputs, rows))
@@ -178,7 +193,7 @@ class Worker:
 
 
 def _predict(spec: Spec, model: Any, inputs: steps.Inputs, rows: Integers) -> RawPredictions:
-    return training.predict(model, inputs(rows), spec.task, probabilities=needs_probabilities(spec.gate))
+    return training.predict(model, inputs.of(rows), spec.task, probabilities=needs_probabilities(spec.gate))
 
 
 def share(history: History, folder: Path) -> None:
@@ -203,11 +218,11 @@ _workers: list[Worker] = []
 """This process's own, once it has begun."""
 
 
-def begin(folder: Path) -> None:
+def begin(folder: Path, turns: Turns) -> None:
     """Make this process a worker, of one thread: there is one for each core, and sums come out the same everywhere."""
     threadpool_limits(limits=1)
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
-    _workers.append(Worker(folder))
+    _workers.append(Worker(folder, turns))
 
 
 def _end_with_parent(folder: Path) -> None:

@@ -13,7 +13,7 @@ from retrain import extras
 from retrain.cli.database import connecting
 from retrain.cli.exits import GOOD
 from retrain.cli.options import to_json, writing
-from retrain.cli.times import length_of, time_of
+from retrain.cli.times import length_of, size_of, time_of
 from retrain.errors import SettingsError
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
@@ -78,6 +78,16 @@ def backtest(
             "--jobs", min=1, default_factory=lambda: os.cpu_count() or 1, show_default="the cores", help="processes"
         ),
     ],
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="large fits wait for each other, so that all processes together stay below it, as in 8g; default: "
+            "three quarters of what is free",
+            show_default=False,
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -121,6 +131,7 @@ def backtest(
         jobs=jobs,
         budget=None if budget is None else length_of(budget, "--budget"),
         cache=cache,
+        memory=_free() if memory is None else size_of(memory, "--memory"),
     )
     if html is not None:
         extras.require("report")  # before any work
@@ -147,6 +158,12 @@ def backtest(
             json.write_text(body, encoding="utf-8", errors="replace")
     typer.echo(body if json == _STDOUT else to_text(found))
     return GOOD
+
+
+def _free() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available * 0.75)
 
 
 def _history(file: SpecFile, source: str | None, rows: Path | None) -> "History":

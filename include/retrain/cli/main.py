@@ -24,6 +24,7 @@ from retrain.cli.promote import promote
 from retrain.cli.reconcile import reconcile
 from retrain.cli.report import report
 from retrain.cli.rollback import rollback
+from retrain.cli.train import train
 from retrain.errors import RetrainError
 
 _UsageError: type[Exception] = next(kind for kind in reversed(typer.BadParameter.__mro__) if hasattr(kind, "show"))
@@ -35,6 +36,7 @@ COMMANDS = (
     check,
     audit,
     backtest,
+    train,
     judge,
     history,
     production_at,

@@ -37,6 +37,8 @@ class Challenge:
     production: VersionId | None
     production_file: ModelFile | None
     dry_run: bool
+    untrained: dict[str, str]
+    """The candidates of this cycle that could not be trained, and why."""
 
     def judged(self, candidate: Candidate, *step: str, test: int, story: str = "") -> Verdict:
         """Return the verdict on a candidate, which is not saved yet; its files are uploaded to the candidate's run.
@@ -69,7 +71,7 @@ class Challenge:
         )
         evidence, rows = measure(cycle, matchup, snapshot, challenger)
         verdict = judge(evidence, cycle.spec.gate)
-        verdict = verdict.model_copy(update={"reason": story + verdict.reason})
+        verdict = verdict.model_copy(update={"reason": story + verdict.reason, "untrained": self.untrained})
         # Uploaded before the ledger has the verdict: a step that runs again afterwards has no evidence, and would have
         # to measure again to draw what the first try did not upload. Files of a verdict that is never saved do no harm:
         # the names are fixed, so the next upload replaces them.

@@ -11,7 +11,7 @@ from retrain.cycle.runs import recorded
 from retrain.errors import EstimatorError
 from retrain.gate import contest
 from retrain.messages import texts
-from retrain.models.recipe import recipe_of
+from retrain.models import limited
 from retrain.production.apply import apply
 from retrain.production.known import refuse_unknown
 from retrain.records import Announcement, Candidate, ModelFile, Snapshot, Verdict
@@ -42,6 +42,7 @@ def evaluate(
     like Production is not known.
     """
     best = _best(cycle.spec, candidates)
+    limited.get_ready(cycle.spec.run_on.python)
     with recorded(cycle.tracker, best.run_id, best.parent_run_id):
         if not _saved(cycle, snapshot):
             _judge(cycle, snapshot, best, candidates, dry_run=dry_run, force=force)
@@ -81,10 +82,10 @@ def _judge(
     refuse_unknown(spec.model, ledger, cycle.tracker)
     production = ledger.production(spec.model)
     file = ledger.model_file_of_version(spec.model, production.number) if production else None
-    challenge = Challenge(cycle, snapshot, production, file, dry_run)
+    challenge = Challenge(cycle, snapshot, production, file, dry_run, runs.untrained(cycle, snapshot.id, candidates))
     test = ledger.tests_spent(spec.model, snapshot.holdout_round) + 1
     verdicts = [challenge.judged(best, test=test)]
-    own = None if force else _own(spec, candidates, file)
+    own = None if force else _own(candidates, file)
     if own is not None and contest.own_refit(spec.gate, verdicts[0], best.name, own.name):
         story = _story(verdicts[0], own.name)
         with recorded(cycle.tracker, own.run_id):
@@ -95,10 +96,11 @@ def _judge(
     ledger.save_verdicts(verdicts, announcement(cycle, last, pages), of=snapshot)
 
 
-def _own(spec: Spec, candidates: Sequence[Candidate], production: ModelFile | None) -> Candidate | None:
+def _own(candidates: Sequence[Candidate], production: ModelFile | None) -> Candidate | None:
     """Return the candidate with Production's recipe; None if none was trained, or if it is not known."""
     named = {each.name: each for each in candidates}
-    name = contest.own({name: recipe_of(spec, name) for name in named}, production.recipe if production else None)
+    recipes = {name: each.recipe for name, each in named.items()}
+    name = contest.own(recipes, production.recipe if production else None)
     return None if name is None else named[name]
 
 

@@ -5,14 +5,14 @@ import json
 import logging
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from retrain.cycle.context import Cycle
 from retrain.errors import RetrainError, TrackerError
-from retrain.records import Snapshot
+from retrain.records import Candidate, Snapshot
 from retrain.text import one_line, shorten, storable
 from retrain.tracker import validation
 from retrain.tracker.client import ExperimentTracker
@@ -54,6 +54,17 @@ def made_of_candidate(cycle: Cycle, snapshot_id: str, name: str) -> str | None:
     return cycle.ledger.made(_key_of_candidate(cycle, snapshot_id, name))
 
 
+def untrained(cycle: Cycle, snapshot_id: str, trained: Sequence[Candidate]) -> dict[str, str]:
+    """Return the candidates whose training was begun in this cycle and came to no end, by name, and why."""
+    found = {}
+    for name in {each.name for each in cycle.spec.candidates} - {each.name for each in trained}:
+        run_id = made_of_candidate(cycle, snapshot_id, name)
+        if run_id is not None:
+            why = cycle.tracker.get_run(run_id).tags.get(ERROR)
+            found[name] = why or "its task ended before it was trained; see its log"
+    return dict(sorted(found.items()))
+
+
 def candidates(tracker: ExperimentTracker, run: Run) -> dict[str, Run]:
     """Return the candidates' runs below a cycle's run, by the name of the candidate."""
     below = tracker.search_runs([run.experiment_id], [Condition("tag", "mlflow.parentRunId", "=", run.id)])
@@ -82,7 +93,7 @@ def log_params(tracker: ExperimentTracker, run_id: str, params: Mapping[str, Any
                 texts |= validation.params({name: _digest(value)})
     tracker.log_params(run_id, texts)
     if not whole:
-        _log_text(tracker, run_id, "params.json", json.dumps(params, ensure_ascii=False, indent=2))
+        log_text(tracker, run_id, "params.json", json.dumps(params, ensure_ascii=False, indent=2))
 
 
 @contextmanager
@@ -104,7 +115,7 @@ def recorded(tracker: ExperimentTracker, *runs: str) -> Iterator[None]:
             with suppress(TrackerError):
                 tracker.end_run(run_id, "FAILED")
                 tracker.set_tags(run_id, retrain_tags({"error": _why(error)}))
-                _log_text(tracker, run_id, "error.txt", "".join(traceback.format_exception(error)))
+                log_text(tracker, run_id, "error.txt", "".join(traceback.format_exception(error)))
         raise
 
 
@@ -120,7 +131,8 @@ def _digest(value: object) -> str:
     return f"sha256:{hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()}"
 
 
-def _log_text(tracker: ExperimentTracker, run_id: str, name: str, text: str) -> None:
+def log_text(tracker: ExperimentTracker, run_id: str, name: str, text: str) -> None:
+    """Log a text as a file of the run."""
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         file = Path(folder) / name
         file.write_text(text, encoding="utf-8", errors="replace")

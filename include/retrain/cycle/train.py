@@ -1,11 +1,15 @@
 """The verb `train`: one candidate, fitted and scored."""
 
+import json
+
 from retrain.cycle import runs
 from retrain.cycle.context import Cycle
 from retrain.cycle.fit import fit
+from retrain.cycle.fitting import Made
 from retrain.cycle.runs import recorded
-from retrain.models import training
+from retrain.models import limited
 from retrain.records import Candidate, Snapshot, Subset
+from retrain.tracker.client import ExperimentTracker
 
 
 def train(cycle: Cycle, snapshot: Snapshot, name: str) -> Candidate:
@@ -16,18 +20,16 @@ def train(cycle: Cycle, snapshot: Snapshot, name: str) -> Candidate:
     """
     spec, tracker = cycle.spec, cycle.tracker
     candidate = spec.candidate(name)
-    if runs.made_of_cycle(cycle, snapshot.id) is None:
-        training.build(candidate)  # otherwise a cycle without any run would get one that has failed
+    limited.get_ready(spec.run_on.python)
     parent = runs.of_cycle(cycle, snapshot)
     run_id = runs.of_candidate(cycle, snapshot, name, parent)
     with recorded(tracker, run_id, parent):
         runs.log_params(tracker, run_id, {"estimator": candidate.estimator, **candidate.params})
-        training.build(candidate)
         tracker.log_dataset(run_id, snapshot)
         fitted = fit(cycle, snapshot, name, (Subset.TRAIN,), run_id)
-        logged = tracker.get_run(run_id).metrics
-        tracker.log_metrics(run_id, {name: score for name, score in fitted.metrics.items() if name not in logged})
+        _log(tracker, run_id, fitted.made)
     tracker.end_run(run_id)
+    made = fitted.made
     return Candidate(
         id=fitted.model.uri,
         model=spec.model,
@@ -36,7 +38,17 @@ def train(cycle: Cycle, snapshot: Snapshot, name: str) -> Candidate:
         run_id=run_id,
         parent_run_id=parent,
         metric=spec.gate.metric,
-        train_score=fitted.metrics[f"train_{spec.gate.metric}"],
-        validation_score=fitted.metrics[f"validation_{spec.gate.metric}"],
-        train_rows=fitted.rows,
+        train_score=made.metrics[f"train_{spec.gate.metric}"],
+        validation_score=made.metrics[f"validation_{spec.gate.metric}"],
+        train_rows=made.rows,
+        recipe=made.recipe,
     )
+
+
+def _log(tracker: ExperimentTracker, run_id: str, made: Made) -> None:
+    """Log the figures of the fit, each once."""
+    figures = {"fit_seconds": made.seconds, "fit_rows": float(made.rows), "fit_memory_mib": made.memory / (1 << 20)}
+    logged = tracker.get_run(run_id).metrics
+    tracker.log_metrics(run_id, {name: value for name, value in (made.metrics | figures).items() if name not in logged})
+    if made.heaviest:
+        runs.log_text(tracker, run_id, "heaviest.json", json.dumps(made.heaviest, ensure_ascii=False, indent=2))

@@ -62,6 +62,8 @@ def numbers(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "holdout", f"{verdict.rows:,} rows; test {matchup.test} of {verdict.tests} of round {matchup.holdout_round}"
     if verdict.rows_needed is not None:
         yield "rows that would decide", f"{verdict.rows_needed:,}, 4 times in 5 at this difference"
+    for name, why in verdict.untrained.items():
+        yield f"{name} was not trained", why
     if verdict.false_a_year is not None:
         yield "false promotions", f"at most {verdict.false_a_year:.2g} a year at the present rate of rows"
 

@@ -12,11 +12,13 @@ from retrain.spec.spec import Spec
 def recipe_of(spec: Spec, name: str) -> str | None:
     """Return the digest of a candidate's recipe; None where its function has no source or no signature to read.
 
-    It is made of the function's source, the arguments that it gets, defaults included, the features, the label, and
-    which rows a snapshot takes. The names of the candidate and of the function's module do not count; what the function
-    calls, and the versions of libraries, are not seen. Raises EstimatorError if the function cannot be imported.
+    It is made of the function's source, the arguments that it gets, defaults included, what its fit gets, the features,
+    the label, and which rows a snapshot takes. The names of the candidate and of the function's module do not count;
+    what the function calls, and the versions of libraries, are not seen. Raises EstimatorError if the function cannot
+    be imported.
     """
     candidate = spec.candidate(name)
+    told = candidate.model_dump(mode="json", include={"fit", "sample_weight", "early_stopping"}, exclude_defaults=True)
     function = function_of(candidate)
     try:
         source = inspect.getsource(function)
@@ -25,7 +27,7 @@ def recipe_of(spec: Spec, name: str) -> str | None:
         return None
     bound.apply_defaults()
     window = spec.snapshot.model_dump(mode="json", include={"window", "max_rows"})
-    parts = [source, bound.arguments, spec.source.features, spec.source.label, window]
+    parts = [source, bound.arguments, spec.source.features, spec.source.label, window, told]
     return sha256(json.dumps(parts, sort_keys=True, default=_spelled).encode()).hexdigest()
 
 

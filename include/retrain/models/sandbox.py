@@ -5,33 +5,26 @@ same packages are installed. Nor can it do harm here: a model that takes all mem
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from retrain import errors
-from retrain.errors import EndedError, EstimatorError, RetrainError, UntrustedModelError
+from retrain.errors import EndedError, EstimatorError, RetrainError, UntrustedModelError, packed, unpacked
 from retrain.gate.predictions import RawPredictions
 from retrain.models import environment, other_python, training
 from retrain.models import files as model_files
+from retrain.models.forks import FROM_OUTSIDE, Forks, to_file
 from retrain.models.other_python_script import time_of_a_row
 from retrain.models.reply import Reply
 from retrain.spec.task import Task
 from retrain.text import LONGEST_ERROR, one_line, shorten
 
 _SECONDS = 600
-_GONE = ""
-_FROM_OUTSIDE = {_GONE, *(str(-number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))}
-"""Ends that the model did not cause: when a task is ended, the processes that it has started are ended as well."""
 
 
 class Sandbox:
@@ -41,23 +34,15 @@ class Sandbox:
     """
 
     def __enter__(self) -> Self:
-        # -P: a user's file in the working directory, random.py say, must not be imported. The path is that of this
-        # process: Airflow has folders of its own on it, and the user's modules may be in one of these.
         self._home = tempfile.TemporaryDirectory(prefix="retrain-")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "retrain.models.sandbox"],
-            env=environment.clean(self._home.name) | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._forks = Forks("retrain.models.sandbox:prepare", env=environment.clean(self._home.name))
+        self._forks.__enter__()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._process.terminate()
-        self._process.communicate()
+        self._forks.__exit__(_type, _error, None)
         self._home.cleanup()
 
     def ask(
@@ -105,19 +90,19 @@ class Sandbox:
                 "seconds": seconds,
             }
             (folder / "question.json").write_text(json.dumps(question), encoding="utf-8")
-            ended = self._end_of(folder)
-            if ended == str(-signal.SIGALRM):
+            ended = self._forks.call("retrain.models.sandbox:write_reply", temporary).wait()
+            if ended == -signal.SIGALRM:
                 raise EstimatorError(f"{name}: has not answered within {seconds} s in a fresh process")
-            if ended in _FROM_OUTSIDE:
+            if ended in FROM_OUTSIDE:
                 raise EndedError(f"{name}: the fresh process was ended before the model had answered; ask again")
-            if ended != "0":
+            if ended != 0:
                 printed = folder / "printed.txt"
                 text = printed.read_text(encoding="utf-8", errors="replace") if printed.exists() else ""
                 last = shorten(text.strip().rpartition("\n")[2], LONGEST_ERROR)
                 raise EstimatorError(f"{name}: a fresh process ended with {ended} before it had answered: {last}")
             reply = json.loads((folder / "reply.json").read_text(encoding="utf-8"))
             if "error" in reply:
-                raise getattr(errors, reply["error"])(reply["message"])
+                raise unpacked(reply)
             with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
                 arrays = dict(stored)
             return Reply(
@@ -132,50 +117,22 @@ class Sandbox:
                 model_files.inputs(model),
             )
 
-    def _end_of(self, folder: Path) -> str:
-        """Return how the fork for this question has ended; `_GONE` if the process itself has."""
-        questions, ends = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
-        with suppress(BrokenPipeError):
-            questions.write(f"{folder}\n")
-            questions.flush()
-        return ends.readline().strip()
+
+def prepare() -> None:
+    """Import what takes seconds: once, and not in each fork."""
+    model_files.skops()
 
 
-def main() -> None:
-    """Run the fresh process: read a line for each question, the folder that holds it; write how its fork has ended."""
-    model_files.skops()  # here, once, and not in each fork
-    forks: list[int] = []
-
-    def end(number: int, _: object) -> None:
-        for fork in forks:
-            os.kill(fork, signal.SIGKILL)  # nobody waits for its reply any more
-        os._exit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)
-    for line in sys.stdin:
-        fork = os.fork()
-        if fork == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _write_reply(Path(line.removesuffix("\n")))
-            os._exit(0)
-        forks.append(fork)
-        _, status = os.waitpid(forks[0], 0)
-        forks.clear()
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
-def _write_reply(folder: Path) -> None:
-    """Write the reply to files, so that nothing that a model prints is taken for it."""
-    with (folder / "printed.txt").open("wb") as printed:
-        os.dup2(printed.fileno(), sys.stdout.fileno())
-        os.dup2(printed.fileno(), sys.stderr.fileno())
+def write_reply(path: str) -> None:
+    """Write the reply to files, so that nothing that a model prints is taken for it. path: of the question's folder."""
+    folder = Path(path)
+    to_file(str(folder / "printed.txt"))
     question = json.loads((folder / "question.json").read_text(encoding="utf-8"))
     signal.alarm(question["seconds"])
     try:
         reply = _reply(folder, question)
     except RetrainError as error:
-        reply = {"error": type(error).__name__, "message": str(error)}
+        reply = packed(error)
     (folder / "reply.json").write_text(json.dumps(reply), encoding="utf-8")
 
 
@@ -202,7 +159,3 @@ def _reply(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
         "classes": predictions.classes,
         "latency_ms": time_of_a_row(model, features) if question["latency"] else None,
     }
-
-
-if __name__ == "__main__":
-    main()

@@ -21,6 +21,7 @@ from retrain.gate.predictions import RawPredictions, classes_of
 from retrain.gate.scorers import scorers_for
 from retrain.labels import spelled
 from retrain.metrics import SCORER, described
+from retrain.models.learning import PLAIN, Options, Watch, learn
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate, Measured
 from retrain.spec.task import Task
@@ -41,14 +42,21 @@ def build(candidate: CandidateSpec) -> Any:
     return estimator
 
 
-def fit(estimator: Any, features: pd.DataFrame, labels: pd.Series) -> Any:
-    """Fit in place. Raises EstimatorError with the reason that scikit-learn gives."""
+def fit(
+    estimator: Any, features: pd.DataFrame, labels: pd.Series, options: Options = PLAIN, watch: Watch | None = None
+) -> Any:
+    """Fit in place. Raises EstimatorError with the reason that scikit-learn gives.
+
+    watch: what hears of the metrics by step, where the estimator has any.
+    """
     if labels.nunique() < 2:
         raise EstimatorError(
             f"{len(labels):,} training rows with {labels.nunique()} different labels: nothing can be learnt"
         )
     try:
-        estimator.fit(features, labels)
+        learn(estimator, features, labels, options, watch)
+    except EstimatorError:
+        raise
     except Exception as error:
         raise EstimatorError(
             f"{_name(estimator)} cannot be fitted on {len(labels):,} rows: {_described(error)}"

@@ -11,8 +11,9 @@ from retrain.errors import EstimatorError
 from retrain.gate.labels import classes_in
 from retrain.models import files as model_files
 from retrain.models import training
+from retrain.models.learning import options_of
 from retrain.models.sandbox import Sandbox
-from retrain.spec.candidates import CandidateSpec
+from retrain.spec.candidates import BALANCED, CandidateSpec
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 from retrain.tracker import model_writer
@@ -44,7 +45,13 @@ class TrialRows:
 def run_trial(spec: Spec, candidate: CandidateSpec, rows: TrialRows, sandbox: Sandbox) -> None:
     """Raises what the first run would: EstimatorError, or UntrustedModelError where types are not trusted."""
     labels = training.targets(spec.task, rows.labels)
-    estimator = training.fit(training.build(candidate), rows.features, labels)
+    columns = rows.features
+    if candidate.sample_weight not in (None, BALANCED, *columns):
+        columns = columns.assign(
+            **{str(candidate.sample_weight): 1.0}
+        )  # of a column that is no feature, nothing is here
+    options = options_of(candidate, labels, columns, np.arange(len(labels)))
+    estimator = training.fit(training.build(candidate), rows.features, labels, options)
     predictions = training.predict(estimator, rows.features, spec.task)
     if spec.task is Task.CLASSIFICATION:
         training.refuse_foreign(candidate.name, predictions.labels, classes_in(labels))

@@ -230,6 +230,11 @@ class SnapshotStore:
         except OSError as error:
             raise SnapshotError(f"{uri}: cannot be deleted: {error}") from error
 
+    def refuse_erased(self, snapshot: Snapshot) -> None:
+        """Raise ErasedRowsError where rows of the snapshot were erased since it was read from the ledger."""
+        if self._erased is not None and self._erased(snapshot):
+            raise ErasedRowsError(f"snapshot {snapshot.id}: rows were erased meanwhile; start a new run")
+
     def seen(self, rows: Rows, snapshot: Snapshot, wanted: Iterable[Subset]) -> NDArray[np.bool_]:
         """Return which of `rows` are in the wanted subsets of `snapshot`, shape (rows,).
 
@@ -309,8 +314,7 @@ class SnapshotStore:
             yield pa.RecordBatch.from_pylist([], schema)
 
     def _lost(self, snapshot: Snapshot, why: str) -> SnapshotError:
-        if self._erased is not None and self._erased(snapshot):
-            return ErasedRowsError(f"snapshot {snapshot.id}: rows were erased meanwhile; start a new run")
+        self.refuse_erased(snapshot)
         return SnapshotError(f"{snapshot.uri}: {why}; put the file back")
 
     def _put(

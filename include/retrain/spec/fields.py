@@ -13,14 +13,14 @@ Column = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterVal
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
-_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 
 
 def duration(value: object) -> timedelta:
     """Return the duration that a spec writes so. Raises PydanticCustomError, a ValueError, for anything else."""
-    match = re.fullmatch(r"(\d{1,5})([dhm])", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"(\d{1,5})([dhms])", value) if isinstance(value, str) else None
     if match is None:
-        raise PydanticCustomError("duration", "is not a duration; write a whole number and d, h or m, as in 7d")
+        raise PydanticCustomError("duration", "is not a duration; write a whole number and d, h, m or s, as in 7d")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -30,8 +30,15 @@ def duration_text(value: timedelta) -> str:
     return f"{value // length}{unit}"
 
 
+def some_time(length: timedelta) -> timedelta:
+    """Return the duration. Raises PydanticCustomError for none."""
+    if not length:
+        raise PydanticCustomError("time", "leaves no time; write more, as in 3d")
+    return length
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration), PlainSerializer(duration_text)]
-"""`7d`, `12h` or `30m`: days, hours, minutes."""
+"""`7d`, `12h`, `30m` or `90s`: days, hours, minutes, seconds."""
 
 
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:

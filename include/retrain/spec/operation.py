@@ -11,7 +11,7 @@ from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from retrain.spec.fields import Duration, Section, unique
+from retrain.spec.fields import Duration, Section, some_time, unique
 from retrain.text import one_line
 from retrain.topics import Level
 
@@ -137,12 +137,6 @@ class ChannelSpec(Section):
         return str(getattr(self, self.kind))
 
 
-def _some_time(length: timedelta) -> timedelta:
-    if not length:
-        raise PydanticCustomError("time", "leaves no time; write more, as in 3d")
-    return length
-
-
 class Approval(Section):
     """A person is asked between a verdict that would change Production and the change."""
 
@@ -151,7 +145,7 @@ class Approval(Section):
         tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False), AfterValidator(unique)
     ] = ()
     """Ids, in Airflow's auth manager, of the people who may answer; empty: everybody who may edit the DAG's runs."""
-    wait: Annotated[Duration, AfterValidator(_some_time)] = timedelta(days=3)
+    wait: Annotated[Duration, AfterValidator(some_time)] = timedelta(days=3)
     """Without an answer by then, Production stays as it is."""
 
 
@@ -180,14 +174,12 @@ class Watch(Section):
 
 
 class Workers(Section):
-    """How much of Airflow's workers training may take, so that one model does not block the others."""
+    """How much of Airflow's workers a model may take, so that it does not block the others."""
 
     at_once: int = Field(4, ge=1)
     """Greatest number of candidates trained at the same time, over all runs of the model's DAG."""
-    longest: Annotated[Duration, AfterValidator(_some_time)] = timedelta(days=1)
+    longest: Annotated[Duration, AfterValidator(some_time)] = timedelta(days=1)
     """Greatest time of one task that reads rows, trains or judges; after it the task ends, and the team is told."""
-    pool: str = Field("default_pool", min_length=1, max_length=256)
-    """Airflow pool for training; with one that does not exist, no task starts."""
 
 
 def _of_different_connections(channels: tuple[ChannelSpec, ...]) -> tuple[ChannelSpec, ...]:

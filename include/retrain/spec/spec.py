@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from retrain.errors import SpecError
 from retrain.metrics import described
 from retrain.spec.aliases import Aliases
-from retrain.spec.candidates import Candidates, CandidateSpec
+from retrain.spec.candidates import BALANCED, Candidates, CandidateSpec
 from retrain.spec.checks import Checks
 from retrain.spec.connections import DEFAULT, Connections
 from retrain.spec.fields import Section
@@ -16,6 +16,7 @@ from retrain.spec.gate import Gate
 from retrain.spec.operation import Channels, MaybeApproval, Mode, Schedule, TimeZone, Wake, Watch, Workers
 from retrain.spec.source import SnapshotSpec, SourceSpec, Split, Threshold
 from retrain.spec.task import Task
+from retrain.spec.training import Limits, RunOn
 
 
 def _one_or_more(value: object) -> object:
@@ -72,6 +73,8 @@ class Spec(Section):
     wake: Wake = Wake.SCHEDULE
     """What starts a run, beside a person. `on_arrival` needs no schedule; with one as well, a cycle starts even if an
     event was lost."""
+    limits: Limits = Limits()
+    run_on: RunOn = RunOn()
     workers: Workers = Workers()
     watch: Watch = Field(Watch())
     channels: Channels = ()
@@ -131,6 +134,20 @@ class Spec(Section):
         ]
         if faults:
             raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
+        return self
+
+    @model_validator(mode="after")
+    def _weighs_by_what_it_reads(self) -> Self:
+        read = {*self.source.features, *self.source.also_read}
+        faults = []
+        for each in self.candidates:
+            column = each.sample_weight
+            if column == BALANCED and self.task is Task.REGRESSION:
+                faults.append(f"{each.name}.sample_weight: balanced is for classification; name a column")
+            elif column not in (None, BALANCED) and column not in read:
+                faults.append(f"{each.name}.sample_weight = {column}: is not read; add it to source.also_read")
+        if faults:
+            raise PydanticCustomError("candidates", "candidates: {faults}", {"faults": "; ".join(faults)})
         return self
 
     @model_validator(mode="after")

@@ -33,14 +33,23 @@ class ModelFiles(Server):
     ) -> LoggedModel:
         """Upload a fitted scikit-learn estimator as the output of a run, in the skops format.
 
-        key: if a killed predecessor had begun for the same key, the files are uploaded again under the same id. That is
-        not safe beside a predecessor that is alive, so call it within `Ledger.once`. example: some rows of features,
-        for the signature. trust: types beyond the lists of skops and Retrain, or `pickle` for all. Raises
-        UntrustedModelError if the estimator holds other types.
+        key: see `log_model_files`. example: some rows of features, for the signature. trust: types beyond the lists of
+        skops and Retrain, or `pickle` for all. Raises UntrustedModelError if the estimator holds other types.
         """
-        with self._translated_errors(f"model {name!r} of run {run_id}"), tempfile.TemporaryDirectory() as folder:
-            path, about = Path(folder) / "model", Model()
-            model_writer.save(name, model, path, example, about=about, trust=trust)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            with self._translated_errors(f"model {name!r} of run {run_id}"):
+                model_writer.save(name, model, path, example, trust=trust)
+            return self.log_model_files(run_id, name, path, key=key, step=step)
+
+    def log_model_files(self, run_id: str, name: str, path: Path, *, key: str, step: int = 0) -> LoggedModel:
+        """Upload the files of a model, as `model_writer.save` has written them, as the output of a run.
+
+        key: if a killed predecessor had begun for the same key, the files are uploaded again under the same id. That is
+        not safe beside a predecessor that is alive, so call it within `Ledger.once`.
+        """
+        with self._translated_errors(f"model {name!r} of run {run_id}"):
+            about = Model.load(str(path))
             run = self._client.get_run(run_id)
             where = run.info.experiment_id
             begun = self._client.search_logged_models([where], tagged(key).to_text(), max_results=1)

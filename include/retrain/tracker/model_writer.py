@@ -1,5 +1,6 @@
 """Writes a fitted estimator as MLflow's scikit-learn flavour."""
 
+import tempfile
 import warnings
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed
@@ -9,8 +10,9 @@ from typing import Any
 import mlflow.sklearn
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+from sklearn.linear_model import LogisticRegression
 
 from retrain.errors import EstimatorError
 from retrain.models.files import COLUMNS, PICKLE, refuse_foreign_types, refuse_unwritable, trusted
@@ -25,10 +27,8 @@ _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
 _BOOSTERS = {"lightgbm", "xgboost"}
 
 
-def save(
-    name: str, model: Any, path: Path, example: pd.DataFrame, *, about: Model | None = None, trust: tuple[str, ...]
-) -> None:
-    """Write the estimator into folder `path`, and its description into `about`.
+def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, trust: tuple[str, ...]) -> None:
+    """Write the estimator into folder `path`.
 
     example: rows of features; the types of their columns count, not the values. The requirements are passed on: MLflow
     would infer them in 4 to 6 seconds. Raises UntrustedModelError if the estimator holds types that neither skops,
@@ -41,7 +41,6 @@ def save(
         mlflow.sklearn.save_model(
             model,
             str(path),
-            mlflow_model=about,
             signature=_signature(columns, model.predict(example)),
             metadata={COLUMNS: [*map(list, columns.items())]},  # as a list: YAML sorts the names of a mapping
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
@@ -62,6 +61,13 @@ def save(
             f"{name}: the model cannot be written: {type(cause).__name__}: {one_line(cause)}; leave out of the "
             "estimator what the error names"
         ) from error
+
+
+def prepare() -> None:
+    """Write a small model: with the first one, MLflow and skops import what they need, and look at all packages."""
+    rows = pd.DataFrame({"a": [0.0, 1.0]})
+    with tempfile.TemporaryDirectory() as folder:
+        save("a", LogisticRegression().fit(rows, ["no", "yes"]), Path(folder) / "model", rows, trust=())
 
 
 def _type(column: "pd.Series[Any]") -> str:

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, TriggerRule
 
 from retrain.spec.files import SpecFile
 from retrain.spec.operation import Approval
-from retrain_airflow import approval, assets
+from retrain_airflow import approval, assets, run_on
 from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.answer import AnswerOperator
@@ -74,7 +74,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
     train = TrainCandidateOperator.partial(
         task_id="train",
         doc_md=task_docs.TRAIN,
-        pool=spec.workers.pool,
+        **run_on.arguments(spec.run_on),
         max_active_tis_per_dag=spec.workers.at_once,
         execution_timeout=spec.workers.longest,
         spec=path,
@@ -86,8 +86,10 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
     evaluate = EvaluateOperator(
         task_id="evaluate",
         doc_md=task_docs.EVALUATE,
+        **run_on.arguments(spec.run_on),  # it fits the winner again
         spec=path,
-        snapshot=snapshot.output,
+        # Not `snapshot.output`: then that task would be one of those of which one must have succeeded.
+        snapshot=f"{{{{ ti.xcom_pull(task_ids='{snapshot.task_id}') | tojson }}}}",
         candidates=train.output,
         judge_only=inputs.dry_run,
         execution_timeout=spec.workers.longest,
@@ -95,8 +97,8 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         force=inputs.force,
         to_promote=id_of(approval.ASK if spec.approval else "promote"),
         to_hold=id_of("hold"),
-        # A candidate that was not ticked is skipped, and must not skip the verdict.
-        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        # A candidate that was not ticked is skipped, and one that cannot be trained fails: the others are judged.
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
     )
     promote = PromoteOperator(
         task_id="promote",

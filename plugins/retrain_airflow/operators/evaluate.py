@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
     def __init__(
         self,
         *,
-        snapshot: Any,
+        snapshot: str,
         candidates: Any,
         judge_only: Any = False,
         note: Any = None,
@@ -32,9 +33,9 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         to_hold: str = "hold",
         **kwargs: Any,
     ) -> None:
-        """judge_only: a dry run, which changes nothing. force: why to promote whatever the verdict says.
+        """snapshot: as JSON. judge_only: a dry run, which changes nothing.
 
-        to_promote, to_hold: ids of the tasks to go on to.
+        force: why to promote whatever the verdict says. to_promote, to_hold: ids of the tasks to go on to.
         """
         super().__init__(**kwargs)
         self.snapshot = snapshot
@@ -53,9 +54,8 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
         # A backfill fits for a day in the past: it must not replace what was fitted since.
         dry_run = is_on(self.judge_only, "judge_only") or context["dag_run"].run_type == "backfill"
-        verdict = evaluate(
-            cycle, Snapshot.from_json(self.snapshot), candidates, dry_run=dry_run, force=self.force or None
-        )
+        snapshot = Snapshot.from_json(json.loads(self.snapshot))
+        verdict = evaluate(cycle, snapshot, candidates, dry_run=dry_run, force=self.force or None)
         self.log.info("%s", announcement(cycle, verdict).headline)
         metrics.verdict(self.spec, verdict.outcome)
         # Branching ends the task with an exception, so that nothing that is returned arrives.

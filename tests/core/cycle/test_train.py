@@ -2,19 +2,22 @@
 
 import pytest
 
+from retrain.cycle import runs
 from retrain.cycle.train import train
 from retrain.errors import EstimatorError, SpecError
 from tests.core.conftest import Make
 
 
-def test_a_candidate_that_cannot_be_built_is_refused_before_anything_is_made(world: Make) -> None:
+def test_the_run_of_a_candidate_that_cannot_be_built_says_why(world: Make) -> None:
     model = world(candidates=[{"name": "none", "estimator": "tests.core.toys:nothing"}])
     model.feed(600)
+    cycle, snapshot = model.cycle("broken"), model.take()
     with pytest.raises(EstimatorError, match="has no function nothing"):
-        model.train(model.cycle("broken"), model.take())
-    experiment = model.tracker.create_experiment(model.model)
-    snapshot = model.take()
-    assert model.tracker.find_run(experiment, model.cycle("broken").key("cycle", snapshot.id)) is None
+        model.train(cycle, snapshot)
+    run_id = runs.made_of_candidate(cycle, snapshot.id, "none")
+    assert run_id is not None
+    run = model.tracker.get_run(run_id)
+    assert (run.status, "has no function nothing" in run.tags[runs.ERROR]) == ("FAILED", True)
 
 
 def test_an_unknown_candidate_is_refused(world: Make) -> None:

@@ -102,7 +102,7 @@ def test_after_one_that_ended_its_process_the_next_is_asked(tracker: Any) -> Non
 def test_a_process_that_is_ended_from_outside_says_nothing_about_the_model(tracker: Any) -> None:
     file = _logged(tracker, toys.odd("take for ever"), trust=("pickle",))
     with Sandbox() as process, ThreadPoolExecutor() as pool:
-        manager = psutil.Process(process._process.pid)
+        manager = psutil.Process(process._forks._process.pid)
         for of_the_two in (1, 0):
             waiting = pool.submit(_ask, process, tracker, file, ROWS, ("pickle",))
             while not (forks := manager.children()) or "printed.txt" not in str(forks[0].open_files()):

@@ -19,7 +19,7 @@ from tests.core.spec.specs import assert_refused, spec
         ({"checks": {"fallen_rows": None}}, "checks.fallen_rows = null: input should be an object"),
         (
             {"checks": {"future_labels": {"ahead": 1}}},
-            "checks.future_labels.ahead = 1: is not a duration; write a whole number and d, h or m, as in 7d",
+            "checks.future_labels.ahead = 1: is not a duration; write a whole number and d, h, m or s, as in 7d",
         ),
     ],
 )

@@ -49,7 +49,7 @@ def test_what_can_run_is_accepted(fields):
         ({"threshold": {"max_wait": "7d", "min_rows": 0}}, "threshold.min_rows = 0: input should be greater than or"),
         (
             {"threshold": {"max_wait": "a week"}},
-            'threshold.max_wait = "a week": is not a duration; write a whole number and d, h or m, as in 7d',
+            'threshold.max_wait = "a week": is not a duration; write a whole number and d, h, m or s, as in 7d',
         ),
         ({"threshold": None}, "threshold = null: input should be an object"),
         ({"source": [SOURCE]}, "input should be an object"),
@@ -86,7 +86,7 @@ def test_what_can_run_is_accepted(fields):
         *(
             (
                 {"split": {"by": "time", "gap": gap}},
-                f"split.gap = {text}: is not a duration; write a whole number and d, h or m, as in 7d",
+                f"split.gap = {text}: is not a duration; write a whole number and d, h, m or s, as in 7d",
             )
             for gap, text in (
                 ("1w", '"1w"'),

@@ -1,0 +1,77 @@
+"""Has a candidate fitted by `retrain train`, in a process of its own, and says how that went."""
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from retrain.cycle.context import Cycle
+from retrain.cycle.fitting import ERROR, MADE, STEPS, Made, Order
+from retrain.cycle.live import Live
+from retrain.errors import EndedError, EstimatorError, SnapshotError, unpacked
+from retrain.models import limited
+from retrain.models.limited import Ended
+from retrain.records import Subset
+from retrain.spec.fields import duration_text
+from retrain.spec.training import Limits, size_text
+
+log = logging.getLogger(__name__)
+
+_REMEDY = {
+    "time": "let it learn faster, or raise limits.time",
+    "memory": "let it take less, with fewer rows or features, or raise limits.memory",
+}
+
+
+def fit(cycle: Cycle, order: Order, run_id: str, folder: Path) -> Made:
+    """Return the figures of a fit whose model is then in the folder. What it logs by step is logged to the run.
+
+    Raises EstimatorError where it fails or passes one of its limits, EndedError where its process was ended from
+    outside, and what `retrain train` raises.
+    """
+    spec, snapshot, name, subsets = order.spec, order.snapshot, order.candidate, order.subsets
+    (folder / "spec.json").write_text(spec.model_dump_json(exclude_defaults=True), encoding="utf-8")
+    (folder / "snapshot.json").write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
+    words = [
+        *("train", str(folder / "spec.json"), "--candidate", name, "--snapshot", str(folder / "snapshot.json")),
+        *("--subsets", ",".join(subsets), "--snapshots", cycle.snapshots.uri, "--into", str(folder)),
+    ]
+    log.info("Fitting %s on %s rows.", name, f"{sum(snapshot.subsets.get(each, 0) for each in subsets):,}")
+    live = Live(cycle.tracker, run_id, folder / STEPS, again=Subset.VALIDATION in subsets)
+    ended = limited.run(
+        words,
+        limits=spec.limits,
+        python=spec.run_on.python,
+        look=live.look,
+        say=lambda line: log.info("%s: %s", name, line),
+    )
+    live.finish()
+    if ended.past is None and (folder / ERROR).exists():
+        error = unpacked(json.loads((folder / ERROR).read_text(encoding="utf-8")))
+        if isinstance(error, SnapshotError):
+            cycle.snapshots.refuse_erased(snapshot)
+        raise error
+    if ended.status or ended.past is not None or not (folder / MADE).exists():
+        raise _error(name, ended, spec.limits)
+    made = Made.from_text((folder / MADE).read_text(encoding="utf-8"))
+    return replace(made, memory=max(made.memory, ended.memory))
+
+
+def _error(name: str, ended: Ended, limits: Limits) -> Exception:
+    who, had = f"candidate {name!r}", f"it had {ended.memory / (1 << 30):.1f} GiB in memory"
+    if ended.past is not None:
+        limit = duration_text(limits.time) if ended.past == "time" else size_text(limits.memory or 0)
+        return EstimatorError(
+            f"{who}: its training was ended past limits.{ended.past} = {limit}; {had}; {_REMEDY[ended.past]}"
+        )
+    if ended.from_outside:
+        return EndedError(f"{who}: the process that fits it was ended from outside; start the task again")
+    if ended.status < 0:
+        return EstimatorError(
+            f"{who}: the process that fits it was killed by signal {-ended.status}; {had}: 9 comes from the system "
+            "where memory runs out, 11 and 6 from a fault in a library; set limits.memory, or see the task's log"
+        )
+    return EstimatorError(
+        f"{who}: the process that fits it ended with {ended.status} before there was a model; "
+        f"the last that it printed: {ended.last or 'nothing'}"
+    )

@@ -1,0 +1,105 @@
+"""A fit in a process of its own, against a real PostgreSQL and a real MLflow server."""
+
+import json
+import logging
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from retrain.cycle import fit_process
+from retrain.cycle.fitting import Made, Order
+from retrain.errors import EndedError, EstimatorError
+from retrain.records import Subset
+from retrain.spec.spec import Spec
+from tests.core.conftest import Make
+
+Fit = Callable[..., Made]
+
+
+def candidate(does: str, mark: str = "") -> dict[str, Any]:
+    return {"name": "wild", "estimator": "tests.core.wild:wild", "params": {"does": does, "mark": mark}}
+
+
+@pytest.fixture
+def fit(world: Make, tmp_path: Path) -> Fit:
+    """Fits what misbehaves in some way, on 600 rows."""
+    model = world()
+    model.feed(600)
+    snapshot = model.take()
+
+    def fitted(does: str, mark: str = "", **limits: Any) -> Made:
+        fields = {"candidates": [candidate(does, mark)], "trust": ["pickle"], "limits": limits}
+        spec = Spec.model_validate_json(json.dumps(model.spec.model_dump(mode="json", exclude_defaults=True) | fields))
+        with tempfile.TemporaryDirectory() as folder:
+            return fit_process.fit(model.cycle(), Order(spec, "wild", snapshot, (Subset.TRAIN,)), "", Path(folder))
+
+    return fitted
+
+
+def running(mark: str) -> list[psutil.Process]:
+    return [each for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or [])]
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        ("exit", "ended with 3 before there was a model"),
+        ("end", "ended with 5 before there was a model"),
+        ("crash", "was killed by signal 11"),
+        ("ask", "EOFError"),
+    ],
+)
+def test_what_ends_its_process_is_one_clear_error(fit: Fit, does: str, says: str) -> None:
+    with pytest.raises(EstimatorError, match=says) as refused:
+        fit(does)
+    assert "\n" not in str(refused.value)
+
+
+def test_past_its_time_it_is_ended_with_all_that_it_has_started(fit: Fit) -> None:
+    with pytest.raises(
+        EstimatorError, match=r"candidate 'wild': its training was ended past limits\.time = 3s; .*raise"
+    ):
+        fit("sleep", "601", time="3s")
+    assert running("601") == []
+
+
+def test_past_its_memory_it_is_ended(fit: Fit) -> None:
+    with pytest.raises(EstimatorError, match=r"its training was ended past limits\.memory = 1g; it had 1"):
+        fit("take_memory", memory="1g")
+
+
+def test_what_it_leaves_behind_is_gone_and_named(fit: Fit, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert fit("write").rows > 300
+    assert "It wrote into its working directory, which is deleted: left-behind.txt" in caplog.text
+    assert fit("leak", "602").rows > 300
+    assert running("602") == []
+
+
+def test_megabytes_that_it_prints_are_cut_off(fit: Fit, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert fit("print").rows > 300
+    assert "step 0: nothing new" in caplog.text
+    assert "It prints more; the rest is left out." in caplog.text
+    assert len(caplog.text) < 1 << 20
+
+
+def test_a_process_that_is_ended_from_outside_says_nothing_about_the_candidate(fit: Fit, tmp_path: Path) -> None:
+    mark = tmp_path / "is-there"
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(fit, "sleep", str(mark))
+        while not mark.exists():
+            time.sleep(0.05)
+        (sleeping,) = running(str(mark))
+        os.kill(os.getpgid(sleeping.pid), signal.SIGTERM)
+        with pytest.raises(EndedError, match="candidate 'wild': the process that fits it was ended from outside"):
+            waiting.result()
+    assert running(str(mark)) == []
