@@ -172,12 +172,13 @@ class CharacterTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _texts(self, column: Any) -> list[str]:
         self._check()
-        found = texts(column, _name(self))
-        return [each.lower() for each in found] if self.lowercase else found
+        return texts(column, _name(self))
 
     def _grams(self) -> Grams:
         shortest, longest = self.ngram_range
-        return Grams(self.analyzer == "char_wb", int(shortest), int(longest), int(self.n_features))
+        return Grams(
+            self.analyzer == "char_wb", int(shortest), int(longest), int(self.n_features), bool(self.lowercase)
+        )
 
     def _check(self) -> None:
         """Raise ValueError for a parameter that has no meaning."""
@@ -225,9 +226,8 @@ _MUST_BE = {
 
 def _chosen(block: Counts, columns: NDArray[np.int32], dtype: Any) -> Counts:
     """Return the counts by column, without those that have none."""
-    is_known = columns >= 0
-    starts = np.concatenate([[0], np.cumsum(is_known)])[block.starts]
-    return Counts(starts, columns[is_known], block.counts[is_known].astype(dtype))
+    known = np.flatnonzero(columns != _GAP)
+    return Counts(np.searchsorted(known, block.starts), columns[known], block.counts[known].astype(dtype))
 
 
 def _is_int(value: Any) -> bool:

@@ -19,7 +19,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 
-_BLOCK = 1 << 17
+_BLOCK = 1 << 15
 """Characters that are hashed and sorted at once: so many that their arrays stay in the processor's caches."""
 
 _SPACE = 0x20
@@ -31,6 +31,8 @@ _WHITE[
 ] = True
 
 Integers = NDArray[np.integer[Any]]
+Occurrences = tuple[NDArray[np.uint64], NDArray[np.int64]]
+"""Rising numbers, and how often each occurs."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Grams:
     longest: int
     buckets: int
     """Different values of the hash."""
+    lowercase: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,35 +65,53 @@ def counted(texts: Sequence[str], grams: Grams, block: int = _BLOCK) -> Iterator
     Beside what it yields it needs about 100 bytes for each character of a block; of a text that is longer than a block,
     about 20 bytes for each of its characters. block: the counts are the same with any.
     """
-    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1
-    ends = np.cumsum(lengths)
+    ends = np.cumsum(_lengths(texts))
     rest = iter(texts)
     first = 0
     while first < len(texts):
         before = int(ends[first - 1]) if first else 0
         last = max(first + 1, int(np.searchsorted(ends, before + block, side="right")))
-        yield _of(list(islice(rest, last - first)), lengths[first:last], grams, block)
+        yield _of(list(islice(rest, last - first)), grams, block)
         first = last
 
 
-def _of(texts: list[str], lengths: Integers, grams: Grams, block: int) -> Counts:
-    # One gap stands before each text, and one after the last.
-    joined = f" {' '.join(texts)} ".encode("utf-32-le", "surrogatepass")
-    codes = np.frombuffer(joined, dtype=np.uint32)
+def _of(texts: list[str], grams: Grams, block: int) -> Counts:
+    joined = _joined(texts)
+    if grams.lowercase:
+        as_long, joined = len(joined), joined.lower()
+        if len(joined) != as_long:  # by İ, the one letter that becomes longer
+            texts = [each.lower() for each in texts]
+            joined = _joined(texts)
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    lengths = _lengths(texts)
     gaps = np.concatenate([[0], np.cumsum(lengths)])
     codes, kept, is_stop = _words(codes) if grams.within_words else _lines(codes, gaps)
     rows = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths)
     row_keys = (rows * np.uint64(grams.buckets))[kept[:-1]]
 
-    keys, counts = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
+    parts: list[Occurrences] = []
+    most = 2 * block
     for start in range(0, len(row_keys), block):
         found = _keys(codes, row_keys, is_stop, grams, start, start + block)
         found.sort()
-        more = _occurrences(found)
-        keys, counts = _merged((keys, counts), more) if len(keys) else more
+        parts.append(_occurrences(found))
+        if sum(len(keys) for keys, _ in parts) > most:
+            parts = [_merged(parts)]
+            most = 2 * max(block, len(parts[0][0]))
+    keys, counts = _merged(parts)
     bounds = np.arange(len(texts) + 1, dtype=np.uint64) * np.uint64(grams.buckets)
     starts = np.searchsorted(keys, bounds)
     return Counts(starts, (keys - np.repeat(bounds[:-1], np.diff(starts))).astype(np.int32), counts.astype(np.int32))
+
+
+def _joined(texts: list[str]) -> str:
+    """Return the texts with one gap before each, and one after the last."""
+    return f" {' '.join(texts)} "
+
+
+def _lengths(texts: Sequence[str]) -> Integers:
+    """Return the length of each with its gap."""
+    return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1
 
 
 def _words(codes: Integers) -> tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]]:
@@ -138,8 +159,8 @@ def _keys(
     hashes = np.zeros(len(at), dtype=np.uint64)
     found = []
     for n in range(1, grams.longest + 1):
-        longer = reach >= n
-        if not longer.all():
+        longer = np.flatnonzero(reach >= n)
+        if len(longer) < len(reach):
             at, reach, hashes, row_keys = at[longer], reach[longer], hashes[longer], row_keys[longer]
         # 1 more than the code point: else NUL before a gram would not count.
         hashes = hashes * _BASE + codes[at + (n - 1)] + np.uint64(1)
@@ -176,19 +197,24 @@ def _mixed(hashes: NDArray[np.uint64], buckets: int) -> NDArray[np.uint64]:
     return mixed
 
 
-def _occurrences(found: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def _occurrences(found: NDArray[np.uint64]) -> Occurrences:
     """Return each of some sorted numbers once, and how often it occurs."""
-    if not len(found):
-        return found, np.empty(0, dtype=np.int64)
-    firsts = np.flatnonzero(np.concatenate([[True], found[1:] != found[:-1]]))
-    return found[firsts], np.diff(np.append(firsts, len(found)))
+    firsts = _firsts(found)
+    return found[firsts], np.diff(firsts, append=len(found))
 
 
-def _merged(
-    one: tuple[NDArray[np.uint64], NDArray[np.int64]], other: tuple[NDArray[np.uint64], NDArray[np.int64]]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    keys = np.concatenate([one[0], other[0]])
+def _firsts(found: NDArray[np.uint64]) -> NDArray[np.int64]:
+    is_first = np.ones(len(found), dtype=bool)
+    np.not_equal(found[1:], found[:-1], out=is_first[1:])
+    return np.flatnonzero(is_first)
+
+
+def _merged(parts: list[Occurrences]) -> Occurrences:
+    if len(parts) == 1:
+        return parts[0]
+    keys = np.concatenate([np.empty(0, dtype=np.uint64), *(each for each, _ in parts)])
+    counts = np.concatenate([np.empty(0, dtype=np.int64), *(each for _, each in parts)])
     order = np.argsort(keys, kind="stable")
-    keys, counts = keys[order], np.concatenate([one[1], other[1]])[order]
-    unique, _ = _occurrences(keys)
-    return unique, np.add.reduceat(counts, np.searchsorted(keys, unique)) if len(keys) else counts
+    keys, counts = keys[order], counts[order]
+    firsts = _firsts(keys)
+    return keys[firsts], np.add.reduceat(counts, firsts) if len(keys) else counts

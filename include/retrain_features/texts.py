@@ -1,5 +1,6 @@
 """A column of texts, however it comes, as a list of `str`."""
 
+import math
 from typing import Any
 
 
@@ -17,14 +18,14 @@ def texts(column: Any, of: str) -> list[str]:
 
 
 def _listed(column: Any, of: str) -> list[Any]:
-    shape = getattr(column, "shape", ())
+    shape = getattr(column, "shape", (0,))
     if len(shape) == 2:
         if shape[1] != 1:
             raise ValueError(
                 f"{of}: takes one column of texts, and got {shape[1]}; choose it, for example with ColumnTransformer"
             )
         column = column.iloc[:, 0] if hasattr(column, "iloc") else column[:, 0]
-    elif len(shape) > 2:
+    elif len(shape) != 1:
         raise ValueError(f"{of}: takes one column of texts, and got an array of {len(shape)} dimensions")
     for name in ("to_pylist", "tolist"):  # Arrow's; NumPy's and pandas'
         if hasattr(column, name):
@@ -38,6 +39,7 @@ def _listed(column: Any, of: str) -> list[Any]:
 def _text(value: Any, number: int, of: str) -> str:
     if isinstance(value, str):
         return str(value)  # of a type of its own, such as NumPy's
-    if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):  # noqa: PLR0124
+    is_nan = isinstance(value, float) and math.isnan(value)
+    if value is None or is_nan or type(value).__name__ in ("NAType", "NaTType"):  # pandas' two, without pandas
         raise ValueError(f"{of}: text {number} is missing ({value!r}); fill in '' or leave the row out")
     raise ValueError(f"{of}: text {number} is no text but {type(value).__name__}: {value!r:.40}; make it a str")
