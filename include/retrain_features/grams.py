@@ -25,10 +25,8 @@ _BLOCK = 1 << 15
 _SPACE = 0x20
 # What `str.split` takes for white space, written out: the next Unicode may not change what a stored model sees.
 _WHITE = np.zeros(0x3002, dtype=bool)
-_WHITE[
-    [*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]
-    + [0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
-] = True
+_WHITE[0x09:0x0E] = _WHITE[0x1C:0x21] = _WHITE[0x2000:0x200B] = True
+_WHITE[[0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]] = True
 
 Integers = NDArray[np.integer[Any]]
 Occurrences = tuple[NDArray[np.uint64], NDArray[np.int64]]
@@ -92,7 +90,7 @@ def _of(texts: list[str], grams: Grams, block: int) -> Counts:
     parts: list[Occurrences] = []
     most = 2 * block
     for start in range(0, len(row_keys), block):
-        found = _keys(codes, row_keys, is_stop, grams, start, start + block)
+        found = _keys(codes, row_keys, is_stop, grams, slice(start, start + block))
         found.sort()
         parts.append(_occurrences(found))
         if sum(len(keys) for keys, _ in parts) > most:
@@ -142,13 +140,13 @@ def _lines(codes: Integers, gaps: Integers) -> tuple[Integers, NDArray[np.bool_]
 
 
 def _keys(
-    codes: Integers, row_keys: Integers, is_stop: NDArray[np.bool_], grams: Grams, start: int, end: int
+    codes: Integers, row_keys: Integers, is_stop: NDArray[np.bool_], grams: Grams, where: slice
 ) -> NDArray[np.uint64]:
-    """Return row and hash, as one number, of each gram that begins from `start` to `end`.
+    """Return row and hash, as one number, of each gram that begins there.
 
     A polynomial of the code points, mixed: the polynomial alone would leave the last character in the low bits.
     """
-    end = min(end, len(row_keys))
+    start, end, _ = where.indices(len(row_keys))
     row_keys = row_keys[start:end]
     reach = _reach(is_stop, start, end, grams.longest)
     if grams.within_words:

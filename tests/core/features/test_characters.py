@@ -166,7 +166,7 @@ def test_a_column_of_texts_may_come_in_many_ways(column):
         ([b"a"], "text 0 is no text but bytes"),
         ("one text", "takes many texts, and got one str; put it into a list"),
         (5, "takes a column of texts, and got int"),
-        (np.array("a"), "takes a column of texts"),
+        (np.array("a"), "takes one column of texts, and got an array of 0 dimensions"),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), "takes one column of texts, and got 2; choose it"),
         (np.empty((1, 1, 1), dtype=object), "takes one column of texts, and got an array of 3 dimensions"),
     ],

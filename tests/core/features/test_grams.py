@@ -1,4 +1,4 @@
-"""N-grams are those of scikit-learn, whatever the text; their hash is the same everywhere, and in blocks of any size."""
+"""N-grams are those of scikit-learn whatever the text, and their hash is the same everywhere and in any blocks."""
 
 import sys
 from collections import Counter
