@@ -1,6 +1,6 @@
 """Tf-idf of n-grams of characters, for texts in any number: each gram is known by its hash."""
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -237,7 +237,7 @@ def _is_int(value: Any) -> bool:
 def _is_frequency(value: Any) -> bool:
     if _is_int(value):
         return bool(value >= 1)
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(0 <= value <= 1)
+    return isinstance(value, float | np.floating) and bool(0 <= value <= 1)
 
 
 def _name(estimator: Any) -> str:

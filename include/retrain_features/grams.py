@@ -154,7 +154,7 @@ def _keys(
     else:
         reach[is_stop[start:end]] = 0
     at = np.arange(start, end)
-    hashes = np.zeros(len(at), dtype=np.uint64)
+    hashes: NDArray[np.uint64] = np.zeros(len(at), dtype=np.uint64)
     found = []
     for n in range(1, grams.longest + 1):
         longer = np.flatnonzero(reach >= n)

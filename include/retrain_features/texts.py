@@ -18,7 +18,7 @@ def texts(column: Any, of: str) -> list[str]:
 
 
 def _listed(column: Any, of: str) -> list[Any]:
-    shape = getattr(column, "shape", (0,))
+    shape: tuple[int, ...] = getattr(column, "shape", (0,))
     if len(shape) == 2:
         if shape[1] != 1:
             raise ValueError(
