@@ -29,6 +29,7 @@ _WHITE[0x09:0x0E] = _WHITE[0x1C:0x21] = _WHITE[0x2000:0x200B] = True
 _WHITE[[0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]] = True
 
 Integers = NDArray[np.integer[Any]]
+Codes = NDArray[np.uint32]
 Occurrences = tuple[NDArray[np.uint64], NDArray[np.int64]]
 """Rising numbers, and how often each occurs."""
 
@@ -60,8 +61,8 @@ class Counts:
 def counted(texts: Sequence[str], grams: Grams, block: int = _BLOCK) -> Iterator[Counts]:
     """Yield the counts of all texts in their order, some texts at a time.
 
-    Beside what it yields it needs about 100 bytes for each character of a block; of a text that is longer than a block,
-    about 20 bytes for each of its characters. block: the counts are the same with any.
+    Beside what it yields it needs about 200 bytes for each character of a block; of a text that is longer than a block,
+    about 40 bytes for each of its characters. block: the counts are the same with any.
     """
     ends = np.cumsum(_lengths(texts))
     rest = iter(texts)
@@ -112,7 +113,7 @@ def _lengths(texts: Sequence[str]) -> Integers:
     return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1
 
 
-def _words(codes: Integers) -> tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]]:
+def _words(codes: Codes) -> tuple[Codes, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the words with one space before each and one at the end, what was kept of all, and what ends a gram.
 
     Two words share the space between them. It counts as part of the word that follows.
@@ -127,7 +128,7 @@ def _words(codes: Integers) -> tuple[Integers, NDArray[np.bool_], NDArray[np.boo
     return codes, kept, is_stop
 
 
-def _lines(codes: Integers, gaps: Integers) -> tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]]:
+def _lines(codes: Codes, gaps: Integers) -> tuple[Codes, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the texts with a gap before each and one at the end; two and more white spaces in a row are one space."""
     is_gap = np.zeros(len(codes), dtype=bool)
     is_gap[gaps] = True
@@ -140,7 +141,7 @@ def _lines(codes: Integers, gaps: Integers) -> tuple[Integers, NDArray[np.bool_]
 
 
 def _keys(
-    codes: Integers, row_keys: Integers, is_stop: NDArray[np.bool_], grams: Grams, where: slice
+    codes: Codes, row_keys: NDArray[np.uint64], is_stop: NDArray[np.bool_], grams: Grams, where: slice
 ) -> NDArray[np.uint64]:
     """Return row and hash, as one number, of each gram that begins there.
 
