@@ -208,9 +208,16 @@ ROOMS = (
         "airflow",
     ),
     Room(
+        "retrain_features",
+        "transformers that travel with a model; knows nothing of `retrain`",
+        ("retrain_features", "retrain_features.*"),
+        libraries="fsspec, numpy, scipy, sklearn",
+    ),
+    Room(
         "estimators",
         "the functions of the samples; a user's stand anywhere on the path",
         ("estimators", "estimators.*"),
+        "retrain_features",
         libraries="numpy, pandas, scipy, sklearn",
     ),
 )

@@ -21,7 +21,11 @@ from retrain_airflow.provider import get_provider_info
 from tests.airflow.conftest import python
 
 PROJECT = Path(__file__).resolve().parents[1]
-MODULES = {"retrain": PROJECT / "include" / "retrain", "retrain_airflow": PROJECT / "plugins" / "retrain_airflow"}
+MODULES = {
+    "retrain": PROJECT / "include" / "retrain",
+    "retrain_features": PROJECT / "include" / "retrain_features",
+    "retrain_airflow": PROJECT / "plugins" / "retrain_airflow",
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         yield opened
 
 
-def test_the_wheel_holds_every_file_of_both_modules_and_no_other(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_every_file_of_each_module_and_no_other(wheel: zipfile.ZipFile) -> None:
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     ours = {
         f"{module}/{path.relative_to(folder).as_posix()}"

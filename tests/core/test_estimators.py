@@ -33,6 +33,8 @@ def fitted(estimator, features, labels, **params):
         ("text:naive_bayes", {"analyzer": "char_wb", "longest": 3}),
         ("text:hashed_svm", {}),
         ("text:hashed_svm", {"longest": 4, "c": 0.2}),
+        ("text:sgd", {}),
+        ("text:sgd", {"analyzer": "char", "longest": 3, "at_least": 3, "alpha": 1e-4}),
     ],
 )
 def test_characters_know_a_korean_stem_by_any_ending(estimator, params):
@@ -43,7 +45,7 @@ def test_characters_know_a_korean_stem_by_any_ending(estimator, params):
     assert found.tolist() == ["합격", "불합격"]
 
 
-@pytest.mark.parametrize("estimator", ["text:logistic", "text:naive_bayes"])
+@pytest.mark.parametrize("estimator", ["text:logistic", "text:naive_bayes", "text:sgd"])
 def test_words_in_a_row_show_what_single_words_do_not(estimator):
     texts = ["개선 했습니다 낭비 못했습니다", "낭비 했습니다 개선 못했습니다"] * 5
     features, labels = pd.DataFrame({"letter": texts}), pd.Series(["합격", "불합격"] * 5)
@@ -64,6 +66,18 @@ def test_c_loosens_the_regularisation(estimator, features, params):
     strict, loose = (fitted(estimator, features, LABELS, c=c, **params).steps[-1][1].coef_ for c in (0.01, 100.0))
 
     assert 2 * np.abs(strict).sum() < np.abs(loose).sum()
+
+
+def test_alpha_tightens_the_regularisation():
+    strict, loose = (fitted("text:sgd", TEXTS, LABELS, column="letter", alpha=a)[-1].coef_ for a in (1.0, 1e-5))
+
+    assert 2 * np.abs(strict).sum() < np.abs(loose).sum()
+
+
+def test_the_column_of_a_table_may_come_from_arrow():
+    model = fitted("text:hashed_svm", TEXTS.astype({"letter": "string[pyarrow]"}), LABELS, column="letter")
+
+    assert predictions(model, TEXTS).tolist() == LABELS.tolist()
 
 
 @pytest.mark.parametrize(
@@ -91,10 +105,11 @@ def decisions_of_two_fits(estimator, values, **params):
     return [fitted(estimator, features, labels, **params).decision_function(features).tolist() for _ in range(2)]
 
 
-def test_a_support_vector_machine_is_the_same_each_time():
+@pytest.mark.parametrize("estimator", ["text:hashed_svm", "text:sgd"])
+def test_what_draws_at_random_is_the_same_each_time(estimator):
     texts = [" ".join(np.random.default_rng(i).choice(GOOD + BAD, size=5)) for i in range(200)]
 
-    first, again = decisions_of_two_fits("text:hashed_svm", texts, column="letter")
+    first, again = decisions_of_two_fits(estimator, texts, column="letter")
 
     assert first == again
 

@@ -119,7 +119,11 @@ def trusted(trust: tuple[str, ...]) -> list[str]:
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 over the paths and contents of all files, in the order of their paths."""
+    """Return the SHA-256 over the paths and contents of all files, in the order of their paths.
+
+    Not of what Python compiles: plain MLflow imports the code that travels with a model, and may do so in this folder.
+    Retrain never imports that code.
+    """
     whole = hashlib.sha256()
     for file in _files(folder):
         name, content = file.relative_to(folder).as_posix().encode(), file.read_bytes()
@@ -249,7 +253,8 @@ def _kind(value: Any) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if "__pycache__" not in path.relative_to(folder).parts)
 
 
 def _foreign(found: list[str], trust: tuple[str, ...]) -> list[str]:

@@ -1,8 +1,9 @@
 """Types and functions of libraries that a model file may hold without a word in the spec.
 
 skops names what it does not trust by itself. Of that, this is what the estimators of scikit-learn, LightGBM and XGBoost
-hold, each by its name: a new name in one of these packages is not trusted before somebody has looked at it. None of
-them runs code of the file's when it is loaded, or when it is called with what a file holds.
+and our own vectorizer hold, each by its name: a new name in one of these packages is not trusted before somebody has
+looked at it. None of them runs code of the file's when it is loaded, or when it is called with what a file holds:
+`retrain_features.cached.Cached` is left out, because it calls the function that it names.
 
 skops itself leaves out trees and the like, because it cannot see whether their content would let a process crash. Here
 a file is loaded only with the digest of the one that was written, and asked in a process of its own.
@@ -14,6 +15,7 @@ _NAMES = {
     "lightgbm.basic": "Booster",
     "lightgbm.sklearn": "LGBMClassifier LGBMRanker LGBMRegressor",
     "numpy": "clip dtype mean median nan_to_num ravel",
+    "retrain_features.characters": "CharacterTfidf",  # ours: numbers and arrays
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",
     "scipy.interpolate._bsplines": "BSpline",
     "scipy.sparse._csr": "csr_array csr_matrix",

@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -25,6 +26,8 @@ with warnings.catch_warnings():
 
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
 _BOOSTERS = {"lightgbm", "xgboost"}
+_TRAVELLING = ("retrain_features",)
+"""Packages whose code goes with a model that holds an object of theirs: plain MLflow loads it where they are not."""
 
 
 def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, trust: tuple[str, ...]) -> None:
@@ -43,6 +46,7 @@ def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, trust: tup
             str(path),
             signature=_signature(columns, model.predict(example)),
             metadata={COLUMNS: [*map(list, columns.items())]},  # as a list: YAML sorts the names of a mapping
+            code_paths=_code(model),
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
             serialization_format="cloudpickle" if pickled else "skops",
             skops_trusted_types=None if pickled else trusted(trust),
@@ -93,6 +97,16 @@ def _signature(columns: dict[str, str], predictions: Any) -> ModelSignature:
 
 def _packages(model: Any) -> list[str]:
     """Return the boosters' packages, if the estimator or one inside it is theirs: who loads it needs them, too."""
+    return sorted(packages_distributions()[module][0] for module in _modules(model) & _BOOSTERS)  # XGBoost has several
+
+
+def _code(model: Any) -> list[str] | None:
+    """Return the folders of the code that travels with the estimator; None where it needs none."""
+    found = sorted(_modules(model) & set(_TRAVELLING))
+    return [str(Path(str(import_module(name).__file__)).parent) for name in found] or None
+
+
+def _modules(model: Any) -> set[str]:
+    """Return the packages of the estimator and of all inside it."""
     parts = [model, *(model.get_params().values() if hasattr(model, "get_params") else ())]
-    found = {type(part).__module__.partition(".")[0] for part in parts} & _BOOSTERS
-    return sorted(packages_distributions()[module][0] for module in found)  # XGBoost comes in several packages
+    return {type(part).__module__.partition(".")[0] for part in parts}
