@@ -129,7 +129,7 @@ def test_nothing_slow_is_imported_when_the_file_is_read(tmp_path: Path) -> None:
 
 
 def test_training_takes_of_the_workers_what_the_spec_says(read: Read) -> None:
-    dags, faults = read(toy=toy_spec(workers={"at_once": 2, "pool": "gpu"}), plain=toy_spec())
+    dags, faults = read(toy=toy_spec(workers={"at_once": 2}, run_on={"pool": "gpu"}), plain=toy_spec())
     assert faults == ""
     limits = {}
     for name in ("toy", "plain"):

@@ -117,6 +117,24 @@ class Spec(Section):
             )
         return snapshot
 
+    @field_validator("candidates")
+    @classmethod
+    def _weigh_by_what_is_read(
+        cls, candidates: tuple[CandidateSpec, ...], info: ValidationInfo
+    ) -> tuple[CandidateSpec, ...]:
+        source: SourceSpec | None = info.data.get("source")
+        read = () if source is None else (*source.features, *source.also_read)
+        faults = []
+        for each in candidates:
+            column = each.sample_weight
+            if column == BALANCED and info.data.get("task") is Task.REGRESSION:
+                faults.append(f"{each.name}.sample_weight: balanced is for classification; name a column")
+            elif source is not None and column not in (None, BALANCED, *read):
+                faults.append(f"{each.name}.sample_weight = {column}: is not read; add it to source.also_read")
+        if faults:
+            raise PydanticCustomError("candidates", "{faults}", {"faults": "; ".join(faults)})
+        return candidates
+
     @model_validator(mode="after")
     def _measures_what_it_learns(self) -> Self:
         faults = [
@@ -134,20 +152,6 @@ class Spec(Section):
         ]
         if faults:
             raise PydanticCustomError("gate", "{faults}", {"faults": "; and ".join(faults)})
-        return self
-
-    @model_validator(mode="after")
-    def _weighs_by_what_it_reads(self) -> Self:
-        read = {*self.source.features, *self.source.also_read}
-        faults = []
-        for each in self.candidates:
-            column = each.sample_weight
-            if column == BALANCED and self.task is Task.REGRESSION:
-                faults.append(f"{each.name}.sample_weight: balanced is for classification; name a column")
-            elif column not in (None, BALANCED) and column not in read:
-                faults.append(f"{each.name}.sample_weight = {column}: is not read; add it to source.also_read")
-        if faults:
-            raise PydanticCustomError("candidates", "candidates: {faults}", {"faults": "; ".join(faults)})
         return self
 
     @model_validator(mode="after")

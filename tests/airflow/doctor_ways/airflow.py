@@ -83,12 +83,12 @@ def paused(stack: Stack) -> Steps:
     "Airflow",
     "the pool of a spec is not there",
     "is not there, so no task of toy.yaml that trains would start",
-    "run `airflow pools set gpu 4 training`, or correct workers.pool",
+    "run `airflow pools set gpu 4 training`, or correct run_on.pool",
     part="Airflow",
     about="pool",
 )
 def pool(stack: Stack) -> Steps:
-    stack.spec(workers={"pool": "gpu"})
+    stack.spec(run_on={"pool": "gpu"})
     yield
     Pool.create_or_update_pool("gpu", 4, "training", include_deferred=False)
 

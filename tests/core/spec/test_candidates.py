@@ -3,12 +3,13 @@
 import pytest
 
 from retrain.errors import SpecError
-from tests.core.spec.specs import LINEAR, assert_accepted, assert_refused, refusal, spec
+from tests.core.spec.specs import LINEAR, SOURCE, assert_accepted, assert_refused, refusal, spec
 
 
 @pytest.mark.parametrize(
     "fields",
     [
+        {"candidates": [{**LINEAR, "fit": {"verbose": False}, "sample_weight": "balanced", "early_stopping": 0.1}]},
         {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
     ],
     ids=str,
@@ -23,6 +24,14 @@ def test_what_can_run_is_accepted(fields):
         ({"candidates": []}, "candidates = []: is empty; add a candidate"),
         ({"candidates": [LINEAR, LINEAR]}, "names linear more than once; name each once"),
         ({"candidates": LINEAR}, "input should be a valid array"),
+        (
+            {"candidates": [{**LINEAR, "early_stopping": 1}]},
+            "candidates[0].early_stopping = 1: input should be less than 1",
+        ),
+        (
+            {"candidates": [{**LINEAR, "sample_weight": "pay"}]},
+            "linear.sample_weight = pay: is not read; add it to source.also_read",
+        ),
     ],
 )
 def test_a_fault_is_refused_with_file_field_value_and_remedy(fields, message):
@@ -49,3 +58,17 @@ def test_a_fault_in_the_only_candidate_is_not_reported_as_a_missing_candidate():
         'letters.yaml: candidates[0].estimator = "estimators.text.logistic": '
         r"string should match pattern '^[A-Za-z_][\w.]*:[A-Za-z_]\w*$'"
     )
+
+
+def test_weights_are_a_column_that_is_read():
+    weighed = [{**LINEAR, "sample_weight": "pay"}]
+
+    assert spec(candidates=weighed, source={**SOURCE, "also_read": ["pay"]}).candidates[0].sample_weight == "pay"
+
+
+def test_numbers_have_no_classes_to_balance():
+    text = refusal(
+        candidates=[{**LINEAR, "sample_weight": "balanced"}], task="regression", gate={"metric": "mae", "ceiling": 1}
+    )
+
+    assert "linear.sample_weight: balanced is for classification; name a column" in text

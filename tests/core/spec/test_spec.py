@@ -65,7 +65,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "changed_rows": {"max": 0.5, "on_fail": "warn"},
             "fallen_rows": {"max": 0.5, "on_fail": "block"},
         },
-        "candidates": [{**LINEAR, "params": {}}],
+        "candidates": [{**LINEAR, "params": {}, "fit": {}, "sample_weight": None, "early_stopping": None}],
         "gate": {
             "metric": "f1_macro",
             "positive": None,
@@ -97,7 +97,9 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "schedule": None,
         "schedule_time_zone": None,
         "wake": "schedule",
-        "workers": {"at_once": 4, "longest": "1d", "pool": "default_pool"},
+        "limits": {"time": "1d", "memory": None, "threads": None},
+        "run_on": {"queue": None, "pool": "default_pool", "python": None, "image": None, "executor_config": {}},
+        "workers": {"at_once": 4, "longest": "1d"},
         "watch": {"silence": None, "late": "1d"},
         "channels": [],
     }
