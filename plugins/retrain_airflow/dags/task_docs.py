@@ -46,9 +46,9 @@ run.
 
 It is fitted in a process of its own, within the spec's `limits`.
 
-**Red**: the candidate's function or the fit failed, or it passed one of its limits: the log says why, and so does the tag
-`retrain.error` of its run. The other candidates are judged without it. Clear the task to try again: it continues the
-same run in MLflow and makes no second one. **Red otherwise**: MLflow does not answer.
+**Red**: the candidate's function or the fit failed, or it passed one of its limits: the log says why, and so does the
+tag `retrain.error` of its run. The other candidates are judged without it. Clear the task to try again: it continues
+the same run in MLflow and makes no second one. **Red otherwise**: MLflow does not answer.
 """
 
 EVALUATE = """
