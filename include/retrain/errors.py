@@ -32,6 +32,7 @@ RetrainError
 """
 
 import builtins
+import traceback
 from datetime import timedelta
 
 
@@ -177,16 +178,20 @@ class ChannelError(RetrainError):
 def packed(error: RetrainError | OSError | MemoryError) -> dict[str, str]:
     """Return an error as JSON, for another process."""
     if isinstance(error, RetrainError):
-        return {"error": type(error).__name__, "message": error.message, "quoted": str(error.__cause__ or "")}
-    kind = next(kind.__name__ for kind in type(error).__mro__ if hasattr(builtins, kind.__name__))
-    return {"error": kind, "message": str(error), "quoted": ""}
+        kind, message = type(error).__name__, error.message
+    else:
+        kind = next(each.__name__ for each in type(error).__mro__ if hasattr(builtins, each.__name__))
+        message = str(error)
+    trace = "".join(traceback.format_exception(error))
+    return {"error": kind, "message": message, "quoted": str(error.__cause__ or ""), "traceback": trace}
 
 
 def unpacked(value: dict[str, str]) -> Exception:
-    """Return the error that another process has raised. Its cause has the text of the one there, not its kind."""
+    """Return the error that another process has raised. Its cause has the text and the traceback of the one there."""
     kind: type[Exception] = globals().get(value["error"]) or getattr(builtins, value["error"])
-    error = kind(value["message"])
-    error.__cause__ = Exception(value["quoted"]) if value["quoted"] else None
+    error, cause = kind(value["message"]), Exception(value["quoted"])
+    cause.add_note(value["traceback"])
+    error.__cause__ = cause
     return error
 
 

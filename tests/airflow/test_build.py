@@ -133,9 +133,18 @@ def test_training_takes_of_the_workers_what_the_spec_says(read: Read) -> None:
     assert faults == ""
     limits = {}
     for name in ("toy", "plain"):
-        task = dags[f"retrain_{name}"].get_task("train")
-        limits[name] = (task.max_active_tis_per_dag, task.pool)
-    assert limits == {"toy": (2, "gpu"), "plain": (4, "default_pool")}
+        train, evaluate = (dags[f"retrain_{name}"].get_task(task) for task in ("train", "evaluate"))
+        limits[name] = (train.max_active_tis_per_dag, train.pool, evaluate.pool)
+    assert limits == {"toy": (2, "gpu", "gpu"), "plain": (4, "default_pool", "default_pool")}
+
+
+def test_where_training_runs_is_told_to_the_executor(read: Read) -> None:
+    config = {"KubernetesExecutor": {"request_memory": "8Gi"}}
+    dags, faults = read(toy=toy_spec(run_on={"queue": "big", "executor_config": config}))
+    assert faults == ""
+    tasks = {task.task_id: (task.queue, task.executor_config) for task in dags["retrain_toy"].tasks}
+    assert tasks["train"] == tasks["evaluate"] == ("big", config)
+    assert tasks["snapshot"] == ("default", {})
 
 
 def test_a_model_more_is_one_yaml_and_one_function(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

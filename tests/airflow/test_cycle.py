@@ -121,3 +121,32 @@ def test_what_the_verdict_did_not_go_on_to_stays_skipped_when_it_is_cleared(mode
         promote.set_state(None, session=session)
         assert not promote.are_dependencies_met(session=session)
         assert promote.state == "skipped"
+
+
+def test_a_candidate_that_cannot_be_trained_is_red_and_told_and_the_others_are_judged(
+    model: Make, run: Run, tracker: ExperimentTracker, channel: Inbox
+) -> None:
+    half = {"name": "half", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}
+    wild = {"name": "wild", "estimator": "tests.core.wild:wild", "params": {"does": "exit"}}
+    toy = model(candidates=[half, wild], channels=[{"webhook": "team"}])
+    toy.feed(1000)
+    done = run()
+    found = states(done)
+    assert (found["half"], found["wild"], found["evaluate"], found["promote"]) == (
+        *("success", "failed", "success", "success"),
+    )
+    assert tracker.production(toy.name) == "1"
+    told = {post.body["kind"]: str(post.body) for post in channel.posts}
+    assert set(told) == {"incident", "verdict", "promotion"}
+    assert "candidate 'wild': the process that fits it ended with 3" in told["incident"]
+    assert "wild was not trained" in told["verdict"]
+
+
+def test_where_no_candidate_can_be_trained_there_is_no_verdict(model: Make, run: Run) -> None:
+    toy = model(candidates=[{"name": "wild", "estimator": "tests.core.wild:wild", "params": {"does": "exit"}}])
+    toy.feed(1000)
+    done = run()
+    found = states(done)
+    assert (found["wild"], found["evaluate"], found["notify"], done.state) == (
+        *("failed", "upstream_failed", "upstream_failed", "failed"),
+    )

@@ -19,7 +19,7 @@ from retrain.records import Candidate, Incident, Outcome, Promotion, Snapshot, V
 from retrain.tracker.client import ExperimentTracker
 from retrain_airflow import assets
 from retrain_airflow.operators.answer import AnswerOperator
-from retrain_airflow.operators.check import CheckDataOperator
+from retrain_airflow.operators.check import CANDIDATES, CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.promote import PromoteOperator
@@ -44,7 +44,15 @@ def snapshot_of(model: Model, **how: Any) -> dict[str, Any]:
 
 
 def check(model: Model, **how: Any) -> dict[str, str]:
-    return CheckDataOperator(task_id="check", spec=model.spec, **how).execute(CONTEXT)
+    return CheckDataOperator(task_id="check", spec=model.spec, **how).execute({**CONTEXT, "ti": Ti()})
+
+
+def to_train(model: Model, **how: Any) -> list[str]:
+    """Return the names of the candidates that the task pushes."""
+    ti = Ti()
+    CheckDataOperator(task_id="check", spec=model.spec, **how).execute({**CONTEXT, "ti": ti})
+    names: list[str] = ti.pushed[CANDIDATES]
+    return names
 
 
 def train(model: Model, **how: Any) -> dict[str, Any]:
@@ -89,9 +97,9 @@ def test_each_takes_the_record_before_and_gives_the_next(
     assert Snapshot.from_json(snapshot).rows == 1000
     results = check(toy, snapshot=snapshot, note="autumn")
     assert set(results.values()) == {"passed"}
-    candidate = train(toy, snapshot=snapshot, only="whole", note="autumn")
+    candidate = train(toy, snapshot=snapshot, note="autumn")
     assert Candidate.from_json(candidate).name == "whole"
-    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=[candidate])
+    verdict, skipped = evaluate(toy, snapshot=json.dumps(snapshot), candidates=[candidate])
     assert Verdict.from_json(verdict).outcome is Outcome.PROMOTE
     assert skipped == ["hold"]
     promotion, event = promote(toy, verdict)
@@ -114,7 +122,7 @@ def test_a_dry_run_goes_on_to_hold_and_cannot_be_promoted(
     toy.feed(1000)
     snapshot = snapshot_of(toy)
     candidates = [train(toy, snapshot=snapshot)]
-    verdict, skipped = evaluate(toy, snapshot=snapshot, candidates=candidates, **dry)
+    verdict, skipped = evaluate(toy, snapshot=json.dumps(snapshot), candidates=candidates, **dry)
     assert (Verdict.from_json(verdict).outcome, Verdict.from_json(verdict).matchup.dry_run) == (Outcome.PROMOTE, True)
     assert skipped == ["promote"]
     with pytest.raises(RetrainError, match="promotes nothing"):
@@ -171,10 +179,14 @@ def test_what_only_warns_goes_on_and_what_blocks_does_not(model: Make, tracker: 
 # ── train
 
 
-def test_a_candidate_that_was_not_asked_for_is_skipped_before_anything_is_read() -> None:
-    operator = TrainCandidateOperator(task_id="train", spec="gone.yaml", candidate="half", snapshot={}, only="whole")
-    with pytest.raises(AirflowSkipException, match="half is not among the candidates to train"):
-        operator.execute(CONTEXT)
+def test_all_candidates_are_trained_or_those_that_were_ticked(model: Make, mlflow_server: Running) -> None:
+    toy = model()
+    toy.feed(1000)
+    snapshot = snapshot_of(toy)
+    assert to_train(toy, snapshot=snapshot) == ["half", "whole"]
+    assert to_train(toy, snapshot=snapshot, candidates="whole") == ["whole"]
+    with pytest.raises(SpecError, match="no candidate 'third'"):
+        to_train(toy, snapshot=snapshot, candidates="whole,third")
 
 
 def test_a_candidate_that_the_spec_does_not_name_is_refused(model: Make, tracker: ExperimentTracker) -> None:
@@ -255,8 +267,8 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     ("operator", "fields"),
     [
         (SnapshotOperator, ("spec", "ignore_threshold")),
-        (CheckDataOperator, ("spec", "snapshot", "note")),
-        (TrainCandidateOperator, ("spec", "candidate", "snapshot", "only", "note")),
+        (CheckDataOperator, ("spec", "snapshot", "candidates", "note")),
+        (TrainCandidateOperator, ("spec", "candidate", "snapshot", "note")),
         (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note", "force")),
         (PromoteOperator, ("spec", "verdict", "force", "by", "approved_by")),
         (AnswerOperator, ("spec", "verdict", "answer", "force")),

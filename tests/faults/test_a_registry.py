@@ -132,7 +132,7 @@ def test_what_a_rollback_would_take_is_kept(cast: Callable[[Build], World]) -> N
 
 def test_a_loser_is_the_latest_version_and_the_alias_is_the_winner(world: Make, mlflow_server: Running) -> None:
     """A7."""
-    model = quick(world)
+    model = quick(world, gate={"metric": "accuracy", "floor": 0.7, "round_rows": 100, "proof": "superiority"})
     model.feed(1000)
     model.promote()
     model.feed(600)

@@ -89,7 +89,7 @@ def test_a_candidate_that_failed_says_why_on_its_run_and_in_the_report(world: Ma
         assert (run.status, run.tags["retrain.error"]) == ("FAILED", text)
         assert f"| {name} | {text} |" in report
         whole = model.tracker.download_artifact(run.id, "error.txt", tmp_path).read_text("utf-8")
-        assert whole.startswith("Traceback")
+        assert "Traceback (most recent call last)" in whole
     quoting = str(made_of_candidate(cycle, snapshot.id, "quoting"))
     whole = model.tracker.download_artifact(quoting, "error.txt", tmp_path).read_text("utf-8")
     assert "ValueError: cannot learn from '010-1234-5678'" in whole
@@ -97,7 +97,8 @@ def test_a_candidate_that_failed_says_why_on_its_run_and_in_the_report(world: Ma
 
 def test_a_run_that_is_taken_up_again_and_works_has_no_error_any_more(world: Make, tmp_path: Path) -> None:
     """C14."""
-    model = world(candidates=[{"name": "later", "estimator": "tests.faults.estimators:later"}])
+    params = {"mark": str(tmp_path / "tried")}
+    model = world(candidates=[{"name": "later", "estimator": "tests.faults.estimators:later", "params": params}])
     model.feed(2000)
     cycle, snapshot = model.cycle(), model.take()
     check(cycle, snapshot)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.models import Model
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -53,7 +52,7 @@ def save(tmp_path: Path) -> Save:
 
     def save(model: Any, trust: tuple[str, ...] = (), rows: pd.DataFrame = ROWS) -> Path:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        model_writer.save("it", model, folder, rows.head(), about=Model(), trust=trust)
+        model_writer.save("it", model, folder, rows.head(), trust=trust)
         return folder
 
     return save

@@ -188,7 +188,7 @@ class Replay:
 
     def _known_as(self, candidate: CandidateSpec) -> str:
         """Return the recipe of a candidate; where its function has no source to read, what the spec says of it."""
-        return self._recipes[candidate.name] or json.dumps([candidate.estimator, candidate.params], sort_keys=True)
+        return self._recipes[candidate.name] or json.dumps([candidate.function, candidate.params], sort_keys=True)
 
     def _asked_at_once(self, taken: Taken) -> Integers:
         """Return the rows that a challenger of this cycle is asked for whatever comes of it, and most of the others."""

@@ -6,6 +6,7 @@ the run.
 
 import os
 import shutil
+import tempfile
 import threading
 import time
 from contextlib import nullcontext
@@ -33,6 +34,7 @@ from retrain.gate.predictions import RawPredictions
 from retrain.metrics import described
 from retrain.models import training
 from retrain.models.learning import Options, options_of
+from retrain.models.own_train import Context, Given, train
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate
 from retrain.spec.spec import Spec
@@ -151,21 +153,29 @@ class Worker:
     def fit(self, spec: Spec, fit: Fit, ask: Integers) -> Fitted:
         """Fit a candidate, keep the model, and return its score and its predictions for the rows `ask`."""
         try:
-            estimator = training.build(fit.candidate)
-            stateless, rest = steps.cut(estimator)
+            own = fit.candidate.train is not None
+            stateless, rest = (None, None) if own else steps.cut(training.build(fit.candidate))
             inputs = steps.inputs_of(stateless, self._history, self._folder)
             labels = training.targets(spec.task, self._history.labels.iloc[fit.rows].reset_index(drop=True))
             with (
                 nullcontext() if self._turns is None else self._turns.of(int(_COPIES * inputs.row_bytes * len(labels)))
             ):
                 began = time.process_time()
-                model = training.fit(rest, inputs.of(fit.rows), labels, self._options(fit, labels))
+                options, features = self._options(fit, labels), inputs.of(fit.rows)
+                if own:
+                    model = train(fit.candidate, Given(features, labels), Context(self._own_folder(), options.weights))
+                else:
+                    model = training.fit(rest, features, labels, options)
                 seconds = time.process_time() - began
             score = None if fit.score_on is None else self._score(spec, model, inputs, fit.score_on)
             joblib.dump((stateless, model), self._path(fit.key), compress=1)
             return Fitted(seconds, score, self._ask(spec, model, inputs, ask) if len(ask) else None)
         except EstimatorError as error:
             return Fitted(0.0, None, None, str(error))
+
+    def _own_folder(self) -> Path:
+        """Return an empty folder, which goes with the run's."""
+        return Path(tempfile.mkdtemp(dir=self._folder))
 
     def _options(self, fit: Fit, labels: pd.Series) -> Options:
         history = self._history

@@ -6,6 +6,7 @@ import json
 import math
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,10 +19,12 @@ from retrain.gate.labels import classes_in
 from retrain.metrics import described
 from retrain.models import training
 from retrain.models.learning import Watch, options_of
+from retrain.models.own_train import Context, Given
 from retrain.models.recipe import recipe_of
 from retrain.models.weights import heaviest
 from retrain.records import Snapshot, Subset
 from retrain.snapshots.store import Rows, SnapshotStore
+from retrain.source.columns import SUBSET
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 from retrain.tracker import model_writer
@@ -74,7 +77,6 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     spec, snapshot = order.spec, order.snapshot
     with threadpool_limits(spec.limits.threads):
         candidate = spec.candidate(order.candidate)
-        estimator = training.build(candidate)
         rows = snapshots.read(snapshot, order.subsets)
         labels = training.targets(spec.task, rows.labels)
         options = options_of(candidate, labels, rows.features.join(rows.also), rows.clusters)
@@ -82,8 +84,13 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
         if Subset.VALIDATION not in order.subsets:
             validation = _validation(snapshots, snapshot, spec)
             watch = Watch(_Steps(folder / STEPS), validation.features, training.targets(spec.task, validation.labels))
+        filters = ((SUBSET, "in", [subset.value for subset in order.subsets]),)
+        given = Given(rows.features, labels, snapshot.uri, filters)
         begun = time.monotonic()
-        training.fit(estimator, rows.features, labels, options, watch)
+        with tempfile.TemporaryDirectory(prefix="retrain-") as own:
+            log = None if watch is None else watch.log
+            context = Context.within(spec.limits.time.total_seconds(), Path(own), options.weights, log)
+            estimator = training.made(candidate, given, options, watch, context)
         seconds = time.monotonic() - begun
         classes = classes_in(labels) if spec.task is Task.CLASSIFICATION else ()
         metrics = _metrics("train", estimator, rows, spec, classes)

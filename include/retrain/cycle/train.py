@@ -24,7 +24,7 @@ def train(cycle: Cycle, snapshot: Snapshot, name: str) -> Candidate:
     parent = runs.of_cycle(cycle, snapshot)
     run_id = runs.of_candidate(cycle, snapshot, name, parent)
     with recorded(tracker, run_id, parent):
-        runs.log_params(tracker, run_id, {"estimator": candidate.estimator, **candidate.params})
+        runs.log_params(tracker, run_id, {candidate.kind: candidate.function, **candidate.params})
         tracker.log_dataset(run_id, snapshot)
         fitted = fit(cycle, snapshot, name, (Subset.TRAIN,), run_id)
         _log(tracker, run_id, fitted.made)

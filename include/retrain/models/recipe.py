@@ -2,10 +2,11 @@
 
 import inspect
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from retrain.models.training import function_of
+from retrain.models.function import function_of
 from retrain.spec.spec import Spec
 
 
@@ -22,13 +23,18 @@ def recipe_of(spec: Spec, name: str) -> str | None:
     function = function_of(candidate)
     try:
         source = inspect.getsource(function)
-        bound = inspect.signature(function).bind(**candidate.params)
+        arguments = candidate.params if candidate.train else _bound(function, candidate.params)
     except (OSError, TypeError, ValueError):
         return None
-    bound.apply_defaults()
     window = spec.snapshot.model_dump(mode="json", include={"window", "max_rows"})
-    parts = [source, bound.arguments, spec.source.features, spec.source.label, window, told]
+    parts = [source, arguments, spec.source.features, spec.source.label, window, told]
     return sha256(json.dumps(parts, sort_keys=True, default=_spelled).encode()).hexdigest()
+
+
+def _bound(function: Callable[..., Any], params: dict[str, Any]) -> dict[str, Any]:
+    bound = inspect.signature(function).bind(**params)
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def _spelled(default: Any) -> str:

@@ -3,8 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from retrain import extras
 from retrain.errors import EstimatorError
 from retrain.gate.comparison import metric_value
 from retrain.gate.labels import encode, spell
@@ -21,11 +19,12 @@ from retrain.gate.predictions import RawPredictions, classes_of
 from retrain.gate.scorers import scorers_for
 from retrain.labels import spelled
 from retrain.metrics import SCORER, described
+from retrain.models.function import described_error, function_of
 from retrain.models.learning import PLAIN, Options, Watch, learn
+from retrain.models.own_train import Context, Given, train
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate, Measured
 from retrain.spec.task import Task
-from retrain.text import one_line
 
 
 def build(candidate: CandidateSpec) -> Any:
@@ -36,10 +35,21 @@ def build(candidate: CandidateSpec) -> Any:
         estimator = function(**candidate.params)
     except (Exception, SystemExit) as error:
         raise EstimatorError(
-            f"candidate {candidate.name!r}: {candidate.estimator} failed: {_described(error)}"
+            f"candidate {candidate.name!r}: {candidate.estimator} failed: {described_error(error)}"
         ) from error
     _refuse_unfit(candidate, estimator)
     return estimator
+
+
+def made(candidate: CandidateSpec, given: Given, options: Options, watch: Watch | None, context: Context) -> Any:
+    """Return the candidate's model: its estimator, fitted here, or what its own function has trained.
+
+    Raises EstimatorError where there is none.
+    """
+    if candidate.train is not None:
+        _refuse_one_label(given.labels)
+        return train(candidate, given, context)
+    return fit(build(candidate), given.features, given.labels, options, watch)
 
 
 def fit(
@@ -49,19 +59,23 @@ def fit(
 
     watch: what hears of the metrics by step, where the estimator has any.
     """
-    if labels.nunique() < 2:
-        raise EstimatorError(
-            f"{len(labels):,} training rows with {labels.nunique()} different labels: nothing can be learnt"
-        )
+    _refuse_one_label(labels)
     try:
         learn(estimator, features, labels, options, watch)
     except EstimatorError:
         raise
     except Exception as error:
         raise EstimatorError(
-            f"{_name(estimator)} cannot be fitted on {len(labels):,} rows: {_described(error)}"
+            f"{_name(estimator)} cannot be fitted on {len(labels):,} rows: {described_error(error)}"
         ) from error
     return estimator
+
+
+def _refuse_one_label(labels: pd.Series) -> None:
+    if labels.nunique() < 2:
+        raise EstimatorError(
+            f"{len(labels):,} training rows with {labels.nunique()} different labels: nothing can be learnt"
+        )
 
 
 def targets(task: Task, labels: pd.Series) -> pd.Series:
@@ -170,7 +184,7 @@ def _called(model: Any, method: str, features: pd.DataFrame) -> NDArray[Any]:
     try:
         return np.asarray(getattr(model, method)(features))
     except Exception as error:
-        raise EstimatorError(f"{_name(model)} cannot predict: {_described(error)}") from error
+        raise EstimatorError(f"{_name(model)} cannot predict: {described_error(error)}") from error
 
 
 def _numbers(model: Any, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -179,32 +193,7 @@ def _numbers(model: Any, values: NDArray[Any], shape: tuple[int, ...]) -> NDArra
     try:
         return values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise EstimatorError(f"{_name(model)} gave a value that is not a number: {_described(error)}") from error
-
-
-def function_of(candidate: CandidateSpec) -> Callable[..., Any]:
-    """Return the candidate's function. Raises EstimatorError if it cannot be imported."""
-    module_name, function_name = candidate.estimator.split(":")
-    where = f"candidate {candidate.name!r}: estimator = {candidate.estimator!r}"
-    try:
-        module = import_module(module_name)
-    except (Exception, SystemExit) as error:
-        extra = (
-            extras.bringing((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
-        )
-        hint = f"; {extras.remedy(extra)}" if extra else ""
-        raise EstimatorError(f"{where}: {module_name} cannot be imported: {_described(error)}{hint}") from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise EstimatorError(f"{where}: {module_name} has no function {function_name}")
-    return cast(Callable[..., Any], function)
-
-
-def _remedy(error: BaseException) -> str:
-    """Return what installs the package that is missing, where an extra of ours brings it."""
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    extra = extras.bringing((missing or "").partition(".")[0])
-    return f"; {extras.remedy(extra)}" if extra else ""
+        raise EstimatorError(f"{_name(model)} gave a value that is not a number: {described_error(error)}") from error
 
 
 def _refuse_unfit_params(candidate: CandidateSpec, function: Callable[..., Any]) -> None:
@@ -244,8 +233,3 @@ def _has(estimator: Any, method: str) -> bool:
 
 def _name(estimator: Any) -> str:
     return type(estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator).__name__
-
-
-def _described(error: BaseException) -> str:
-    """Return type and text of an error in one line."""
-    return f"{type(error).__name__}: {one_line(error)}"

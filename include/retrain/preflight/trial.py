@@ -12,6 +12,7 @@ from retrain.gate.labels import classes_in
 from retrain.models import files as model_files
 from retrain.models import training
 from retrain.models.learning import options_of
+from retrain.models.own_train import Context, Given
 from retrain.models.sandbox import Sandbox
 from retrain.spec.candidates import BALANCED, CandidateSpec
 from retrain.spec.spec import Spec
@@ -51,7 +52,9 @@ def run_trial(spec: Spec, candidate: CandidateSpec, rows: TrialRows, sandbox: Sa
             **{str(candidate.sample_weight): 1.0}
         )  # of a column that is no feature, nothing is here
     options = options_of(candidate, labels, columns, np.arange(len(labels)))
-    estimator = training.fit(training.build(candidate), rows.features, labels, options)
+    with tempfile.TemporaryDirectory(prefix="retrain-") as own:
+        context = Context.within(_SECONDS, Path(own), options.weights, None)
+        estimator = training.made(candidate, Given(rows.features, labels), options, None, context)
     predictions = training.predict(estimator, rows.features, spec.task)
     if spec.task is Task.CLASSIFICATION:
         training.refuse_foreign(candidate.name, predictions.labels, classes_in(labels))

@@ -1,8 +1,16 @@
 """Section `candidates`: the models that a cycle trains."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from retrain.spec.fields import Section, Share, unique
@@ -11,13 +19,20 @@ BALANCED = "balanced"
 """In place of a column of weights."""
 
 
+Function = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
 class CandidateSpec(Section):
     """A model that each cycle trains; the best of them on the validation rows meets the gate."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     """Up to 63 letters, digits, `_`, `.` and `-`; reports and messages call it so."""
-    estimator: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    estimator: Function | None = None
     """`module:function`; the function takes `params` and returns an unfitted scikit-learn estimator."""
+    # The default is validated as well: one of the two must be there.
+    train: Function | None = Field(None, validate_default=True)
+    """In its place: `module:function`; the function takes the rows, `params` and a context, and returns a fitted
+    model."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
     """Arguments of the function."""
     fit: dict[str, JsonValue] = Field(default_factory=dict)
@@ -28,6 +43,29 @@ class CandidateSpec(Section):
     early_stopping: Share | None = None
     """Share of the training rows that says when a booster has enough trees: it does not learn from them. Rows that
     count as one stay together."""
+
+    @field_validator("train")
+    @classmethod
+    def _is_made_in_one_way(cls, train: str | None, info: ValidationInfo) -> str | None:
+        if "estimator" in info.data and (info.data["estimator"] is None) == (train is None):
+            raise PydanticCustomError("one", "needs one of estimator and train; write module:function for one of them")
+        return train
+
+    @model_validator(mode="after")
+    def _does_itself_what_it_can(self) -> Self:
+        if self.train is not None and (self.fit or self.early_stopping is not None):
+            raise PydanticCustomError("train", "fit and early_stopping are for estimator: let the function do it")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which field names its function."""
+        return "estimator" if self.train is None else "train"
+
+    @property
+    def function(self) -> str:
+        """`module:function`."""
+        return str(self.estimator or self.train)
 
 
 def _one_or_more_with_unique_names(candidates: tuple[CandidateSpec, ...]) -> tuple[CandidateSpec, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import BaseOperator, TriggerRule
+from airflow.sdk import BaseOperator, TriggerRule, XComArg
 
 from retrain.spec.files import SpecFile
 from retrain.spec.operation import Approval
@@ -15,7 +15,7 @@ from retrain_airflow.dags import task_defaults, task_docs, trigger_form
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.ask import AskOperator
-from retrain_airflow.operators.check import CheckDataOperator
+from retrain_airflow.operators.check import CANDIDATES, CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.promote import PromoteOperator
@@ -68,6 +68,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         doc_md=task_docs.CHECK,
         spec=path,
         snapshot=snapshot.output,
+        candidates=inputs.candidates,
         note=inputs.note,
         execution_timeout=spec.workers.longest,
     )
@@ -79,10 +80,9 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         execution_timeout=spec.workers.longest,
         spec=path,
         snapshot=snapshot.output,
-        only=inputs.candidates,
         note=inputs.note,
         map_index_template="{{ task.candidate }}",
-    ).expand(candidate=[candidate.name for candidate in spec.candidates])
+    ).expand(candidate=XComArg(check, CANDIDATES))
     evaluate = EvaluateOperator(
         task_id="evaluate",
         doc_md=task_docs.EVALUATE,
@@ -97,7 +97,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         force=inputs.force,
         to_promote=id_of(approval.ASK if spec.approval else "promote"),
         to_hold=id_of("hold"),
-        # A candidate that was not ticked is skipped, and one that cannot be trained fails: the others are judged.
+        # One that cannot be trained fails, and the others are judged.
         trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
     )
     promote = PromoteOperator(

@@ -42,7 +42,7 @@ TRAIN = """
 Fits one candidate on the training rows and scores it on the validation rows, as one run in MLflow below the cycle's
 run.
 
-**Skipped**: this candidate was not ticked in the trigger form.
+There is one for each candidate that was ticked in the trigger form.
 
 It is fitted in a process of its own, within the spec's `limits`.
 

@@ -24,7 +24,7 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
     def __init__(
         self,
         *,
-        snapshot: str,
+        snapshot: Any,
         candidates: Any,
         judge_only: Any = False,
         note: Any = None,
@@ -54,7 +54,8 @@ class EvaluateOperator(SpecOperator, BranchMixIn):
         candidates = [Candidate.from_json(candidate) for candidate in self.candidates[:]]
         # A backfill fits for a day in the past: it must not replace what was fitted since.
         dry_run = is_on(self.judge_only, "judge_only") or context["dag_run"].run_type == "backfill"
-        snapshot = Snapshot.from_json(json.loads(self.snapshot))
+        self.snapshot = json.loads(self.snapshot)  # for the links as well
+        snapshot = Snapshot.from_json(self.snapshot)
         verdict = evaluate(cycle, snapshot, candidates, dry_run=dry_run, force=self.force or None)
         self.log.info("%s", announcement(cycle, verdict).headline)
         metrics.verdict(self.spec, verdict.outcome)

@@ -16,6 +16,7 @@ import pytest
 
 from retrain.cycle import fit_process
 from retrain.cycle.fitting import Made, Order
+from retrain.cycle.train import train
 from retrain.errors import EndedError, EstimatorError
 from retrain.records import Subset
 from retrain.spec.spec import Spec
@@ -103,3 +104,45 @@ def test_a_process_that_is_ended_from_outside_says_nothing_about_the_candidate(f
         with pytest.raises(EndedError, match="candidate 'wild': the process that fits it was ended from outside"):
             waiting.result()
     assert running(str(mark)) == []
+
+
+def test_a_training_function_of_ones_own_is_seen_on_the_run_while_it_trains(world: Make) -> None:
+    own = {"name": "own", "train": "tests.core.models.own:by_batches", "params": {"seed": 0, "passes": 4}}
+    model = world(candidates=[own])
+    model.feed(600)
+    cycle, snapshot = model.cycle(), model.take()
+    trained = train(cycle, snapshot, "own")
+    points = model.tracker.metric_history(trained.run_id, "seen_accuracy")
+    assert [point.step for point in points] == [0, 1, 2, 3]
+    run = model.tracker.get_run(trained.run_id)
+    assert (run.status, run.params["train"]) == ("FINISHED", "tests.core.models.own:by_batches")
+    assert run.metrics["fit_rows"] == trained.train_rows
+    assert run.metrics["fit_memory_mib"] > 50
+    assert [each.path for each in model.tracker.list_artifacts(run.id)] == ["heaviest.json"]
+    assert trained.recipe is not None
+
+
+def test_a_training_function_reads_its_rows_from_the_file_as_well(world: Make) -> None:
+    model = world(candidates=[{"name": "own", "train": "tests.core.models.own:of_the_file"}])
+    model.feed(600)
+    cycle, snapshot = model.cycle(), model.take()
+    assert train(cycle, snapshot, "own").train_rows == snapshot.subsets[Subset.TRAIN]
+
+
+def test_a_booster_is_seen_on_the_run_tree_by_tree_and_a_second_try_adds_no_point(world: Make) -> None:
+    boosted = {"name": "boosted", "estimator": "tests.core.models.own:boosted", "params": {"trees": 6}}
+    model = world(candidates=[boosted])
+    model.feed(600)
+    cycle, snapshot = model.cycle(), model.take()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model.tracker), "log_model_files", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(cycle, snapshot, "boosted")
+    trained = train(cycle, snapshot, "boosted")
+    names = ("train_binary_logloss", "validation_binary_logloss")
+    steps = [[point.step for point in model.tracker.metric_history(trained.run_id, name)] for name in names]
+    assert steps == [[0, 1, 2, 3, 4, 5]] * 2
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt

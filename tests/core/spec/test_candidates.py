@@ -10,6 +10,7 @@ from tests.core.spec.specs import LINEAR, SOURCE, assert_accepted, assert_refuse
     "fields",
     [
         {"candidates": [{**LINEAR, "fit": {"verbose": False}, "sample_weight": "balanced", "early_stopping": 0.1}]},
+        {"candidates": [{"name": "own", "train": "my_models.torch:train", "params": {"epochs": 3}}]},
         {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
     ],
     ids=str,
@@ -27,6 +28,12 @@ def test_what_can_run_is_accepted(fields):
         (
             {"candidates": [{**LINEAR, "early_stopping": 1}]},
             "candidates[0].early_stopping = 1: input should be less than 1",
+        ),
+        ({"candidates": [{"name": "none"}]}, "candidates[0].train = null: needs one of estimator and train"),
+        ({"candidates": [{**LINEAR, "train": "a:b"}]}, 'candidates[0].train = "a:b": needs one of estimator and train'),
+        (
+            {"candidates": [{"name": "own", "train": "a:b", "early_stopping": 0.1}]},
+            "fit and early_stopping are for estimator: let the function do it",
         ),
         (
             {"candidates": [{**LINEAR, "sample_weight": "pay"}]},

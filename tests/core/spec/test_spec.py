@@ -65,7 +65,9 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "changed_rows": {"max": 0.5, "on_fail": "warn"},
             "fallen_rows": {"max": 0.5, "on_fail": "block"},
         },
-        "candidates": [{**LINEAR, "params": {}, "fit": {}, "sample_weight": None, "early_stopping": None}],
+        "candidates": [
+            {**LINEAR, "train": None, "params": {}, "fit": {}, "sample_weight": None, "early_stopping": None}
+        ],
         "gate": {
             "metric": "f1_macro",
             "positive": None,
@@ -133,6 +135,6 @@ def test_all_faults_are_reported_at_once():
         "letters.yaml: source.features",
         "letters.yaml: threshold.rows",
         "letters.yaml: candidates[1].name",
-        "letters.yaml: candidates[1].estimator",
+        "letters.yaml: candidates[1].train",
         "letters.yaml: gates",
     }
