@@ -198,7 +198,7 @@ ROOMS = (
         "makes the DAGs of a folder of specs",
         "spec, retrain_airflow.compat, retrain_airflow.notifiers, retrain_airflow.operators, retrain_airflow.sensors, "
         f"{FILES}",
-        "airflow",
+        "airflow, kubernetes",
     ),
     Room(
         "dags, plugin",

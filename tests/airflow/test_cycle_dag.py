@@ -15,7 +15,6 @@ from retrain import errors
 from retrain.spec import files as spec_files
 from retrain_airflow import assets
 from retrain_airflow.notifiers.incident import IncidentNotifier
-from retrain_airflow.operators.check import CANDIDATES
 from stack.home import SPECS
 from tests.airflow.conftest import CYCLE_TASKS as TASKS
 from tests.airflow.conftest import DAG_FILE, SHIPPED
@@ -68,7 +67,7 @@ def test_each_candidate_is_trained_side_by_side_under_its_name(dag: DAG) -> None
     train = dag.get_task("train")
     assert train.is_mapped
     (argument,) = train.expand_input.value.values()
-    assert (argument.operator.task_id, argument.key) == ("check", CANDIDATES)
+    assert (argument.operator.task_id, argument.key) == ("check", "return_value")
     assert train.partial_kwargs["map_index_template"] == "{{ task.candidate }}"
 
 

@@ -19,7 +19,7 @@ from retrain.records import Candidate, Incident, Outcome, Promotion, Snapshot, V
 from retrain.tracker.client import ExperimentTracker
 from retrain_airflow import assets
 from retrain_airflow.operators.answer import AnswerOperator
-from retrain_airflow.operators.check import CANDIDATES, CheckDataOperator
+from retrain_airflow.operators.check import RESULTS, CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.promote import PromoteOperator
@@ -44,15 +44,15 @@ def snapshot_of(model: Model, **how: Any) -> dict[str, Any]:
 
 
 def check(model: Model, **how: Any) -> dict[str, str]:
-    return CheckDataOperator(task_id="check", spec=model.spec, **how).execute({**CONTEXT, "ti": Ti()})
+    """Return the result of each check."""
+    ti = Ti()
+    CheckDataOperator(task_id="check", spec=model.spec, **how).execute({**CONTEXT, "ti": ti})
+    results: dict[str, str] = ti.pushed[RESULTS]
+    return results
 
 
 def to_train(model: Model, **how: Any) -> list[str]:
-    """Return the names of the candidates that the task pushes."""
-    ti = Ti()
-    CheckDataOperator(task_id="check", spec=model.spec, **how).execute({**CONTEXT, "ti": ti})
-    names: list[str] = ti.pushed[CANDIDATES]
-    return names
+    return CheckDataOperator(task_id="check", spec=model.spec, **how).execute({**CONTEXT, "ti": Ti()})
 
 
 def train(model: Model, **how: Any) -> dict[str, Any]:

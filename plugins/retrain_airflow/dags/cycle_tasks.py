@@ -6,16 +6,16 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import BaseOperator, TriggerRule, XComArg
+from airflow.sdk import BaseOperator, TriggerRule
 
 from retrain.spec.files import SpecFile
 from retrain.spec.operation import Approval
-from retrain_airflow import approval, assets, run_on
-from retrain_airflow.dags import task_defaults, task_docs, trigger_form
+from retrain_airflow import approval, assets
+from retrain_airflow.dags import run_on, task_defaults, task_docs, trigger_form
 from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.ask import AskOperator
-from retrain_airflow.operators.check import CANDIDATES, CheckDataOperator
+from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.promote import PromoteOperator
@@ -82,7 +82,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         snapshot=snapshot.output,
         note=inputs.note,
         map_index_template="{{ task.candidate }}",
-    ).expand(candidate=XComArg(check, CANDIDATES))
+    ).expand(candidate=check.output)
     evaluate = EvaluateOperator(
         task_id="evaluate",
         doc_md=task_docs.EVALUATE,

@@ -17,7 +17,7 @@ def arguments(run_on: RunOn) -> dict[str, Any]:
 
 def _pod(image: str) -> Any:
     try:
-        from kubernetes.client import models  # type: ignore[import-not-found]
+        from kubernetes.client import models
     except ImportError as error:
         raise MissingExtraError(
             f"run_on.image = {image!r}: needs the package kubernetes, which Airflow's provider cncf.kubernetes brings; "
