@@ -108,7 +108,7 @@ def _in_one_process(stack: Running, file: SpecFile) -> float:
     snapshot = take_snapshot(spec, source=source, snapshots=snapshots, ledger=ledger)
     candidates = [train(cycle, snapshot, candidate.name) for candidate in spec.candidates]
     verdict = evaluate(cycle, snapshot, candidates, dry_run=False)
-    if may_promote(spec, verdict):
+    if may_promote(cycle, verdict):
         promote(cycle, verdict)
     outbox.send(spec.model, [], ledger=ledger)
     return time.monotonic() - begun

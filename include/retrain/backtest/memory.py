@@ -1,5 +1,7 @@
 """Fits of many rows wait for each other, so that all processes of a backtest together stay below a size."""
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
@@ -18,21 +20,26 @@ class Turns:
         self._used = context.Value("q", 0, lock=False)
         self._rest = context.Value("q", 0, lock=False)
         """What the processes were seen to take beside fits."""
+        self._row = context.Value("d", 0.0, lock=False)
+        """The most that a fit was seen to take, in bytes a row that it learns from."""
 
     @contextmanager
-    def of(self, size: int) -> Iterator[None]:
-        """Wait until a fit of so many bytes can begin; it ends with the block."""
+    def of(self, rows: int, row_bytes: float) -> Iterator[None]:
+        """Wait until a fit on so many rows can begin; it ends with the block. row_bytes: what a row takes at least."""
         if self._most is None:
             yield
             return
         with self._changed:
-            while not self._begins(size, self._most):
+            while not self._begins(size := int(rows * max(row_bytes, self._row.value)), self._most):
                 self._changed.wait()
             self._used.value += size
+        before, peak = psutil.Process().memory_info().rss, _peak()
         try:
             yield
         finally:
             with self._changed:
+                if _peak() > peak:  # otherwise an earlier fit has taken more
+                    self._row.value = max(self._row.value, (_peak() - before) / rows)
                 self._used.value -= size
                 self._changed.notify_all()
 
@@ -40,6 +47,11 @@ class Turns:
         used = self._used.value
         self._rest.value = max(self._rest.value, taken() - used)
         return not used or self._rest.value + used + size <= most
+
+
+def _peak() -> int:
+    """Return the most that this process has had in memory, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def taken() -> int:

@@ -40,7 +40,7 @@ from retrain.spec.gate import Gate
 from retrain.spec.spec import Spec
 
 _COPIES = 3
-"""What a fit takes, in sizes of its rows: them, what a library makes of them, and the rest."""
+"""What a fit takes at least, in sizes of its rows: them, what a library makes of them, and the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,9 +157,8 @@ class Worker:
             stateless, rest = (None, None) if own else steps.cut(training.build(fit.candidate))
             inputs = steps.inputs_of(stateless, self._history, self._folder)
             labels = training.targets(spec.task, self._history.labels.iloc[fit.rows].reset_index(drop=True))
-            with (
-                nullcontext() if self._turns is None else self._turns.of(int(_COPIES * inputs.row_bytes * len(labels)))
-            ):
+            turn = nullcontext() if self._turns is None else self._turns.of(len(labels), _COPIES * inputs.row_bytes)
+            with turn:
                 began = time.process_time()
                 options, features = self._options(fit, labels), inputs.of(fit.rows)
                 if own:
