@@ -21,6 +21,10 @@ _OF_ONE = {
         FAULT: "at least one fault, or MLflow does not answer",
     },
     "reconcile": {GOOD: "the ledger and MLflow agree", FAULT: "refused, or a difference stays"},
+    "reproduce": {
+        GOOD: "both predict the same",
+        FAULT: "refused, or they do not predict the same, or something is gone",
+    },
     "judge": {status: str(outcome) for outcome, status in OF_VERDICT.items()}
     | {BAD_USAGE: "the files or options are at fault"},
     "adopt": {NOT_REPEATED: "nothing was done: format and digest were not repeated"},

@@ -23,6 +23,7 @@ from retrain.cli.production_at import production_at
 from retrain.cli.promote import promote
 from retrain.cli.reconcile import reconcile
 from retrain.cli.report import report
+from retrain.cli.reproduce import reproduce
 from retrain.cli.rollback import rollback
 from retrain.cli.train import train
 from retrain.errors import RetrainError
@@ -46,6 +47,7 @@ COMMANDS = (
     freeze,
     reconcile,
     report,
+    reproduce,
     forget,
     migrate,
 )

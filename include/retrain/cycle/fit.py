@@ -8,7 +8,8 @@ from pathlib import Path
 
 from retrain.cycle import fit_process
 from retrain.cycle.context import Cycle
-from retrain.cycle.fitting import MODEL, Made, Order
+from retrain.cycle.fitting import MODEL, STEPS, Made, Order
+from retrain.cycle.live import Live
 from retrain.records import ModelFile, Snapshot, Subset
 from retrain.tracker.entities import LoggedModel
 
@@ -43,7 +44,9 @@ def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...]
     if text is None:
         with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
             folder = Path(temporary)
-            made = fit_process.fit(cycle, Order(spec, name, snapshot, subsets), run_id, folder)
+            order = Order(spec, name, snapshot, subsets)
+            with Live(cycle.tracker, run_id, folder / STEPS, again=Subset.VALIDATION in subsets) as live:
+                made = fit_process.fit(order, cycle.snapshots, folder, look=live.look)
 
             def upload() -> str:
                 model = cycle.tracker.log_model_files(run_id, name, folder / MODEL, key=key)
@@ -63,6 +66,7 @@ def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...]
             subsets,
             recipe=fitted.made.recipe,
             python=spec.run_on.python,
-        )
+        ),
+        fit_process.text_of(spec),
     )
     return fitted

@@ -2,17 +2,17 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from retrain.cycle.context import Cycle
-from retrain.cycle.fitting import ERROR, MADE, STEPS, Made, Order
-from retrain.cycle.live import Live
+from retrain.cycle.fitting import ERROR, MADE, Made, Order
 from retrain.errors import EndedError, EstimatorError, SnapshotError, unpacked
 from retrain.models import limited
 from retrain.models.limited import Ended
-from retrain.records import Subset
+from retrain.snapshots.store import SnapshotStore
 from retrain.spec.fields import duration_text
+from retrain.spec.spec import Spec
 from retrain.spec.training import Limits, size_text
 
 log = logging.getLogger(__name__)
@@ -23,33 +23,36 @@ _REMEDY = {
 }
 
 
-def fit(cycle: Cycle, order: Order, run_id: str, folder: Path) -> Made:
-    """Return the figures of a fit whose model is then in the folder. What it logs by step is logged to the run.
+def text_of(spec: Spec) -> str:
+    """Return a spec as JSON, by which a fit can be made again."""
+    return spec.model_dump_json(exclude_defaults=True)
 
-    Raises EstimatorError where it fails or passes one of its limits, EndedError where its process was ended from
-    outside, and what `retrain train` raises.
+
+def fit(order: Order, snapshots: SnapshotStore, folder: Path, *, look: Callable[[], None] = lambda: None) -> Made:
+    """Return the figures of a fit whose model is then in the folder, as are its metrics by step.
+
+    look: called again and again meanwhile. Raises EstimatorError where it fails or passes one of its limits, EndedError
+    where its process was ended from outside, and what `retrain train` raises.
     """
     spec, snapshot, name, subsets = order.spec, order.snapshot, order.candidate, order.subsets
-    (folder / "spec.json").write_text(spec.model_dump_json(exclude_defaults=True), encoding="utf-8")
+    (folder / "spec.json").write_text(text_of(spec), encoding="utf-8")
     (folder / "snapshot.json").write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
     words = [
         *("train", str(folder / "spec.json"), "--candidate", name, "--snapshot", str(folder / "snapshot.json")),
-        *("--subsets", ",".join(subsets), "--snapshots", cycle.snapshots.uri, "--into", str(folder)),
+        *("--subsets", ",".join(subsets), "--snapshots", snapshots.uri, "--into", str(folder)),
     ]
     log.info("Fitting %s on %s rows.", name, f"{sum(snapshot.subsets.get(each, 0) for each in subsets):,}")
-    live = Live(cycle.tracker, run_id, folder / STEPS, again=Subset.VALIDATION in subsets)
     ended = limited.run(
         words,
         limits=spec.limits,
         python=spec.run_on.python,
-        look=live.look,
+        look=look,
         say=lambda line: log.info("%s: %s", name, line),
     )
-    live.finish()
     if ended.past is None and (folder / ERROR).exists():
         error = unpacked(json.loads((folder / ERROR).read_text(encoding="utf-8")))
         if isinstance(error, SnapshotError):
-            cycle.snapshots.refuse_erased(snapshot)
+            snapshots.refuse_erased(snapshot)
         raise error
     if ended.status or ended.past is not None or not (folder / MADE).exists():
         raise _error(name, ended, spec.limits)

@@ -2,8 +2,10 @@
 server: what it makes are files.
 """
 
+import hashlib
 import json
 import math
+import random
 import resource
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from retrain.errors import EstimatorError
@@ -75,6 +78,7 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     are not trusted.
     """
     spec, snapshot = order.spec, order.snapshot
+    _seed(order)
     with threadpool_limits(spec.limits.threads):
         candidate = spec.candidate(order.candidate)
         rows = snapshots.read(snapshot, order.subsets)
@@ -98,6 +102,14 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
             metrics |= _metrics("validation", estimator, validation, spec, classes)
         model_writer.save(order.candidate, estimator, folder / MODEL, rows.features.head(), trust=spec.trust)
     return Made(len(rows), metrics, seconds, _memory(), recipe_of(spec, order.candidate), heaviest(estimator))
+
+
+def _seed(order: Order) -> None:
+    """Seed the generators of this process, which libraries draw from where nobody has given them a seed."""
+    text = json.dumps([order.candidate, order.snapshot.id, *order.subsets])
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def _validation(snapshots: SnapshotStore, snapshot: Snapshot, spec: Spec) -> Rows:

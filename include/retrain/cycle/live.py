@@ -5,6 +5,8 @@ import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from retrain.errors import TrackerError
 from retrain.tracker.client import ExperimentTracker
@@ -28,6 +30,18 @@ class Live:
         self._at, self._next, self._points = 0, 0.0, list[tuple[str, MetricPoint]]()
         self._known: dict[str, set[int]] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Log the rest; of a fit that has failed as far as MLflow takes it."""
+        self._read()
+        try:
+            self._send()
+        except TrackerError:
+            if error is None:
+                raise
+
     def look(self) -> None:
         """Log what has come, a batch a second. What MLflow does not take is kept for the next look."""
         if time.monotonic() < self._next:
@@ -39,11 +53,6 @@ class Live:
         except TrackerError as error:
             log.warning("Metrics by step are not logged now: %s", error)
             self._next = time.monotonic() + _LATER
-
-    def finish(self) -> None:
-        """Log the rest. Raises TrackerError where MLflow does not take it."""
-        self._read()
-        self._send()
 
     def _read(self) -> None:
         if not self._file.exists():

@@ -14,26 +14,34 @@ _COLUMNS = "uri, digest, model, name, snapshot, run_id, subsets, made_at, recipe
 class ModelFiles(Anchors):
     """Table `model_files`: a row for each file, with its digest and the registered version that was made of it."""
 
-    def save_model_file(self, file: ModelFile) -> None:
-        """Put a file that Retrain logged into the ledger. A second call for the same URI changes nothing."""
-        self._put_model_file(file)
+    def save_model_file(self, file: ModelFile, spec: str | None = None) -> None:
+        """Put a file that Retrain logged into the ledger. A second call for the same URI changes nothing.
+
+        spec: that it was fitted by, as JSON.
+        """
+        self._put_model_file(file, spec=spec)
 
     def adopt(self, file: ModelFile, version: str, *, by: str, why: str) -> None:
         """Put the file of a version that Retrain did not log into the ledger. If two do so, the first one counts."""
         self._put_model_file(file, version, by, why)
 
     def _put_model_file(
-        self, file: ModelFile, version: str | None = None, by: str | None = None, why: str | None = None
+        self,
+        file: ModelFile,
+        version: str | None = None,
+        by: str | None = None,
+        why: str | None = None,
+        spec: str | None = None,
     ) -> None:
         with self._transaction() as cursor:
             if by is not None:
                 add_model(cursor, file.model)
             cursor.execute(
-                f"INSERT INTO retrain.model_files ({_COLUMNS}, version, adopted_by, adopted_why) "  # noqa: S608 - ours
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                f"INSERT INTO retrain.model_files ({_COLUMNS}, version, adopted_by, adopted_why, spec) "  # noqa: S608 - ours
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 (
                     *(file.uri, file.digest, file.model, file.name, file.snapshot, file.run_id, list(file.subsets)),
-                    *(file.made_at, file.recipe, file.identity, file.python, version, by, why),
+                    *(file.made_at, file.recipe, file.identity, file.python, version, by, why, spec),
                 ),
             )
 
@@ -43,6 +51,13 @@ class ModelFiles(Anchors):
         if file is None:
             raise NotInLedgerError(f"{uri}: is not in the ledger")
         return file
+
+    def fitted_by(self, file: ModelFile) -> str | None:
+        """Return the spec that a file was fitted by, as JSON; None where nobody has recorded it."""
+        found = self._value(
+            "SELECT spec::text FROM retrain.model_files WHERE (uri, identity) = (%s, %s)", (file.uri, file.identity)
+        )
+        return None if found is None else str(found)
 
     def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
         """Return the file of this version; None if it was neither logged by Retrain nor adopted.

@@ -40,7 +40,7 @@ def fit(world: Make, tmp_path: Path) -> Fit:
         fields = {"candidates": [candidate(does, mark)], "trust": ["pickle"], "limits": limits}
         spec = Spec.model_validate_json(json.dumps(model.spec.model_dump(mode="json", exclude_defaults=True) | fields))
         with tempfile.TemporaryDirectory() as folder:
-            return fit_process.fit(model.cycle(), Order(spec, "wild", snapshot, (Subset.TRAIN,)), "", Path(folder))
+            return fit_process.fit(Order(spec, "wild", snapshot, (Subset.TRAIN,)), model.snapshots, Path(folder))
 
     return fitted
 

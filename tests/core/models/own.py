@@ -1,9 +1,11 @@
 """Training functions of a user's own."""
 
+import os
 from typing import Any
 
 import numpy as np
 from lightgbm import LGBMClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
 
 from retrain.models.own_train import Context, Given
@@ -47,3 +49,13 @@ def of_the_file(snapshot: Given, params: dict[str, Any], context: Context) -> SG
 
 def boosted(trees: int) -> LGBMClassifier:
     return LGBMClassifier(n_estimators=trees, verbose=-1)
+
+
+def drawing(columns: list[str]) -> RandomForestClassifier:
+    """Draw other numbers in each fit."""
+    return RandomForestClassifier(n_estimators=len(columns), random_state=int.from_bytes(os.urandom(4)))
+
+
+def unseeded(columns: list[str]) -> RandomForestClassifier:
+    """Leave it to scikit-learn where its numbers come from."""
+    return RandomForestClassifier(n_estimators=len(columns))

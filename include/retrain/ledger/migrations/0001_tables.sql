@@ -61,6 +61,8 @@ CREATE TABLE retrain.model_files (
     adopted_why text,
     -- Name of the interpreter that loads it, of those that the installation lists; NULL: that of the task.
     python text,
+    -- The spec that it was fitted by: `retrain reproduce` fits by it again. NULL: adopted.
+    spec jsonb,
     PRIMARY KEY (uri, identity),
     UNIQUE (model, version, identity),
     FOREIGN KEY (model, snapshot) REFERENCES retrain.snapshots,
