@@ -13,7 +13,7 @@ from retrain.models import training
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.finding import Finding
 from retrain.preflight.spec import look
-from retrain.preflight.trial import TrialRows, run_trial
+from retrain.preflight.trial import TrialRows, elsewhere, run_trial
 from retrain.quality import checks
 from retrain.records import Snapshot, Subset
 from retrain.snapshots import sample
@@ -64,6 +64,9 @@ def _of_rows(spec: Spec, source: Source, store: SnapshotStore, snapshot: Snapsho
         if part.value is not None and not source.holds(part.column, spelled(part.value)):
             yield Finding(f"gate.slices: {part} holds no row of the source; correct the value")
     some = TrialRows.of(rows.features, rows.labels)
+    if spec.run_on.python is not None:
+        yield from elsewhere(spec)
+        return
     with Sandbox() as sandbox:
         for candidate in spec.candidates:
             try:

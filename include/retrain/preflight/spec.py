@@ -6,10 +6,11 @@ from retrain import extras
 from retrain.errors import RetrainError
 from retrain.gate.scorers import scorers_for
 from retrain.models import training
+from retrain.models.function import function_of
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.finding import Finding
 from retrain.preflight.made_rows import made_rows
-from retrain.preflight.trial import run_trial
+from retrain.preflight.trial import elsewhere, run_trial
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.spec import Spec
 
@@ -21,10 +22,13 @@ def look(spec: Spec) -> Iterator[Finding]:
     except RetrainError as error:
         yield Finding(str(error))
     yield from missing_extras(spec)
+    if spec.run_on.python is not None:
+        yield from elsewhere(spec)
+        return
     with Sandbox() as sandbox:
         for candidate in spec.candidates:
             try:
-                training.build(candidate)
+                function_of(candidate) if candidate.train else training.build(candidate)
             except RetrainError as error:
                 yield Finding(str(error))
                 continue

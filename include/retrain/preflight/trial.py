@@ -1,19 +1,21 @@
 """One candidate, tried as a cycle would: fitted, scored, saved, loaded in a fresh process and asked."""
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from retrain.errors import EstimatorError
+from retrain.errors import EstimatorError, SettingsError
 from retrain.gate.labels import classes_in
 from retrain.models import files as model_files
-from retrain.models import training
+from retrain.models import pythons, training
 from retrain.models.learning import options_of
 from retrain.models.own_train import Context, Given
 from retrain.models.sandbox import Sandbox
+from retrain.preflight.finding import Finding
 from retrain.spec.candidates import BALANCED, CandidateSpec
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
@@ -41,6 +43,19 @@ class TrialRows:
         chosen += [rng.permutation(group)[:_OF_EACH] for group in groups]
         rows = np.unique(np.concatenate(chosen))
         return TrialRows(features.iloc[rows].reset_index(drop=True), labels.iloc[rows].reset_index(drop=True))
+
+
+def elsewhere(spec: Spec) -> Iterator[Finding]:
+    """Yield why candidates are not tried here, if another interpreter fits them."""
+    if spec.run_on.python is None:
+        return
+    try:
+        pythons.of_name(spec.run_on.python)
+    except SettingsError as error:
+        yield Finding(f"run_on.{error}")
+    else:
+        told = f"run_on.python = {spec.run_on.python!r}: it fits the candidates, so they are not tried here"
+        yield Finding(f"{told}; `retrain train` there tries one", fault=False)
 
 
 def run_trial(spec: Spec, candidate: CandidateSpec, rows: TrialRows, sandbox: Sandbox) -> None:

@@ -4,8 +4,10 @@ import json
 import logging
 import os
 import signal
+import sys
 import tempfile
 import time
+import venv
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 from retrain.cycle import fit_process
 from retrain.cycle.fitting import Made, Order
 from retrain.cycle.train import train
-from retrain.errors import EndedError, EstimatorError
+from retrain.errors import EndedError, EstimatorError, SettingsError
 from retrain.records import Subset
 from retrain.spec.spec import Spec
 from tests.core.conftest import Make
@@ -146,3 +148,36 @@ def test_a_booster_is_seen_on_the_run_tree_by_tree_and_a_second_try_adds_no_poin
 
 def killed(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
+
+
+def test_another_interpreter_fits_and_is_asked_when_the_model_is_judged(
+    world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETRAIN_PYTHONS", f"other={sys.executable}")
+    whole = {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}
+    model = world(candidates=[whole], run_on={"python": "other"})
+    model.feed(600)
+    assert model.promote().to_version == "1"
+    file = model.ledger.model_file_of_version(model.model, "1")
+    assert file is not None
+    assert file.python == "other"
+
+
+def test_an_interpreter_that_lacks_a_package_is_told_so(
+    world: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "bare", with_pip=False)
+    monkeypatch.setenv("RETRAIN_PYTHONS", f"bare={tmp_path / 'bare' / 'bin' / 'python'}")
+    model = world(run_on={"python": "bare"})
+    model.feed(600)
+    cycle, snapshot = model.cycle(), model.take()
+    says = r"ended with 1 before there was a model; the last that it printed: ModuleNotFoundError: No module named"
+    with pytest.raises(EstimatorError, match=says):
+        train(cycle, snapshot, "whole")
+
+
+def test_an_interpreter_that_the_installation_does_not_list_is_refused(world: Make) -> None:
+    model = world(run_on={"python": "torch"})
+    model.feed(600)
+    with pytest.raises(SettingsError, match="RETRAIN_PYTHONS lists none; add torch=/path/to/python there"):
+        train(model.cycle(), model.take(), "whole")
