@@ -54,6 +54,12 @@ GROUND = Room(
 FILES = "retrain_airflow/*.py"
 ROOMS = (
     GROUND,
+    Room(
+        "retrain_features",
+        "steps that travel with a model; knows nothing of `retrain`",
+        ("retrain_features", "retrain_features.*"),
+        libraries="fsspec, numpy, scipy, sklearn",
+    ),
     core(
         "spec",
         "one strict, frozen value per YAML file, cut by section",
@@ -81,8 +87,8 @@ ROOMS = (
     core(
         "models",
         "builds, fits, loads and questions models; knows no tracker and no ledger",
-        "spec, gate",
-        "cloudpickle, numpy, pandas, psutil, sklearn, skops, yaml",
+        "spec, gate, retrain_features",
+        "cloudpickle, lightgbm, numpy, pandas, psutil, pyarrow, sklearn, skops, xgboost, yaml",
     ),
     core(
         "tracker",
@@ -206,12 +212,6 @@ ROOMS = (
         ("dags.*", "retrain_airflow.plugin"),
         f"retrain_airflow.compat, retrain_airflow.dags, retrain_airflow.api, retrain_airflow.dashboard, {FILES}",
         "airflow",
-    ),
-    Room(
-        "retrain_features",
-        "transformers that travel with a model; knows nothing of `retrain`",
-        ("retrain_features", "retrain_features.*"),
-        libraries="fsspec, numpy, scipy, sklearn",
     ),
     Room(
         "estimators",

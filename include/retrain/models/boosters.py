@@ -6,14 +6,16 @@ user's function made it.
 import warnings
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from retrain.errors import EstimatorError
+from retrain_features.labels import CodedLabels
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Takes a step, from 0, and metrics by name."""
@@ -44,11 +46,47 @@ class Lesson:
 
 def teacher_of(last: Any) -> Callable[[Any, Lesson], None] | None:
     """Return what teaches an estimator tree by tree; None for any other one."""
+    if isinstance(last, CodedLabels):
+        return _coded if teacher_of(last.classifier) else None
     for kind in type(last).__mro__:
         found = _TEACHERS.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
         if found is not None:
             return found
     return None
+
+
+def with_codes(estimator: Any, labels: pd.Series) -> Any:
+    """Return the estimator as it can learn these labels: XGBoost's classifier takes 0, 1, 2 … alone, or booleans."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    if not any(kind.__name__ == "XGBClassifier" for kind in type(last).__mro__):
+        return estimator
+    if labels.dtype.kind == "b" or (labels.dtype.kind in "iu" and _is_gapless(labels)):
+        return estimator
+    if not isinstance(estimator, Pipeline):
+        return CodedLabels(last)
+    estimator.steps[-1] = (estimator.steps[-1][0], CodedLabels(last))
+    return estimator
+
+
+def _is_gapless(labels: pd.Series) -> bool:
+    found = np.sort(labels.unique())
+    return bool(np.array_equal(found, np.arange(len(found))))
+
+
+def _coded(last: CodedLabels, lesson: Lesson) -> None:
+    def coded(labels: pd.Series) -> pd.Series:
+        return pd.Series(last.codes(labels), index=labels.index)
+
+    learnt = pd.Series(last.learn_classes(lesson.labels), index=lesson.labels.index)
+    inner = replace(
+        lesson,
+        labels=learnt,
+        stops=None if lesson.stops is None else (lesson.stops[0], coded(lesson.stops[1])),
+        watched={name: (inputs, coded(labels)) for name, (inputs, labels) in lesson.watched.items()},
+    )
+    teach = teacher_of(last.classifier)
+    assert teach is not None  # noqa: S101 - see teacher_of
+    teach(last.classifier, inner)
 
 
 def _lightgbm(last: Any, lesson: Lesson) -> None:

@@ -16,6 +16,7 @@ _NAMES = {
     "lightgbm.sklearn": "LGBMClassifier LGBMRanker LGBMRegressor",
     "numpy": "clip dtype mean median nan_to_num ravel",
     "retrain_features.characters": "CharacterTfidf",  # ours: numbers and arrays
+    "retrain_features.labels": "CodedLabels",  # ours: a classifier, which is looked at as well, and its labels
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",
     "scipy.interpolate._bsplines": "BSpline",
     "scipy.sparse._csr": "csr_array csr_matrix",

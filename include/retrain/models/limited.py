@@ -26,6 +26,8 @@ from retrain.text import LONGEST_ERROR, one_line, shorten
 
 _LOOK = 0.25
 """Seconds between two looks at a process: its memory may pass its limit for so long."""
+_SHARE = 20
+"""Where there are thousands of processes to look at, how much longer than a look the pause after it is at least."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _SHOWN, _KEPT = 64 << 10, 4 << 20
 """Bytes of what a process prints that are passed on, and that its file may hold."""
@@ -71,18 +73,21 @@ def run(
         work.mkdir()
         env = _environment(limits)
         with _started(words, work, printed.path, env, python) as process:
-            begun, most, past = time.monotonic(), 0, None
+            begun, most, past, pause = time.monotonic(), 0, None, _LOOK
             try:
-                while (status := process.wait(_LOOK)) is None:
+                while (status := process.wait(pause)) is None:
+                    looked = time.monotonic()
                     most = max(most, _resident(process.pid))
+                    pause = max(_LOOK, _SHARE * (time.monotonic() - looked))
                     if past is None:
-                        past = _past(limits, time.monotonic() - begun, most)
+                        past = _past(limits, looked - begun, most)
                         if past is not None:
                             process.kill()
                     printed.look()
                     look()
-            finally:
-                process.kill()  # this process is ending itself, or something is left of the group
+            except BaseException:  # this process is ending itself: so does what it has started
+                process.kill()
+                raise
         look()
         printed.look(at_end=True)
         left = sorted(each.name for each in work.iterdir())
@@ -226,9 +231,11 @@ class _Other:
 
     def wait(self, seconds: float | None = None) -> int | None:
         try:
-            return self._process.wait(seconds)
+            status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        self.kill()  # what it has left behind
+        return status
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):

@@ -19,6 +19,7 @@ from retrain.gate.predictions import RawPredictions, classes_of
 from retrain.gate.scorers import scorers_for
 from retrain.labels import spelled
 from retrain.metrics import SCORER, described
+from retrain.models.boosters import with_codes
 from retrain.models.function import described_error, function_of
 from retrain.models.learning import PLAIN, Options, Watch, learn
 from retrain.models.own_train import Context, Given, train
@@ -55,11 +56,12 @@ def made(candidate: CandidateSpec, given: Given, options: Options, watch: Watch 
 def fit(
     estimator: Any, features: pd.DataFrame, labels: pd.Series, options: Options = PLAIN, watch: Watch | None = None
 ) -> Any:
-    """Fit in place. Raises EstimatorError with the reason that scikit-learn gives.
+    """Return the estimator, fitted in place. Raises EstimatorError with the reason that scikit-learn gives.
 
     watch: what hears of the metrics by step, where the estimator has any.
     """
     _refuse_one_label(labels)
+    estimator = with_codes(estimator, labels)
     try:
         learn(estimator, features, labels, options, watch)
     except EstimatorError:

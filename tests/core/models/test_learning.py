@@ -154,3 +154,23 @@ def test_a_regression_is_told_of_as_well() -> None:
     heard, numbers = Heard(), ROWS["a"] * 2
     training.fit(LGBMRegressor(n_estimators=3, verbose=-1), ROWS, numbers, watch=Watch(heard, ROWS, numbers))
     assert set(heard.steps[0][1]) == {"train_l2", "validation_l2"}
+
+
+@pytest.mark.parametrize("in_a_pipeline", [False, True])
+@pytest.mark.parametrize("labels", [LABELS, CODES.map({0: 3, 1: 7})], ids=["text", "numbers with a gap"])
+def test_xgboost_learns_labels_of_any_kind(labels: pd.Series, in_a_pipeline: bool) -> None:
+    last = XGBClassifier(n_estimators=20, eval_metric="logloss")
+    model = Pipeline([("scale", StandardScaler()), ("last", last)]) if in_a_pipeline else last
+    heard = Heard()
+    options = options_of(candidate(early_stopping=0.2, sample_weight="balanced"), labels, ROWS, CLUSTERS)
+    fitted = training.fit(model, ROWS, labels, options, Watch(heard, ROWS[:100], labels[:100]))
+    assert (fitted.predict(ROWS) == labels).mean() > 0.75
+    assert list(fitted.classes_) == sorted(labels.unique())
+    assert fitted.predict_proba(ROWS).shape == (len(ROWS), 2)
+    assert set(heard.steps[0][1]) == {"train_logloss", "validation_logloss"}
+
+
+@pytest.mark.parametrize("labels", [CODES, CODES.astype(bool)], ids=["codes", "booleans"])
+def test_labels_that_xgboost_takes_are_left_to_it(labels: pd.Series) -> None:
+    model = XGBClassifier(n_estimators=3)
+    assert training.fit(model, ROWS, labels) is model
