@@ -131,9 +131,9 @@ class AirflowApi:
     def state(self, dag_id: str, run_id: str) -> str:
         return cast(str, self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def result(self, dag_id: str, run_id: str, task: str, map_index: int = -1) -> Any:
-        """Return what a task returned; None if it returned nothing."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/return_value"
+    def result(self, dag_id: str, run_id: str, task: str, map_index: int = -1, *, key: str = "return_value") -> Any:
+        """Return what a task returned, or pushed under a key; None if it is nothing."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
         response = self._http.get(path, params={"map_index": map_index, "deserialize": True})
         if response.status_code == httpx.codes.NOT_FOUND:
             return None

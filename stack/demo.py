@@ -134,7 +134,8 @@ def _cycle(
         known.add(run)
         print(f"{file.dag_id}, run {run}:")
         for task in api.follow(file.dag_id, run, _PATIENCE):
-            print(f"  {demo_words.of_task(task, api.result(file.dag_id, run, task.id, task.map_index))}")
+            key = demo_words.KEYS.get(task.id, "return_value")
+            print(f"  {demo_words.of_task(task, api.result(file.dag_id, run, task.id, task.map_index, key=key))}")
         if api.state(file.dag_id, run) != "success":
             raise StackError(f"run {run} of {file.dag_id} has failed: look at {stack.home.airflow / 'logs'}")
         verdict = api.result(file.dag_id, run, "evaluate")

@@ -19,8 +19,12 @@ class Judged:
     promotion: Promotion | None
 
 
+KEYS = {"check": "checks"}
+"""Under which key a task has pushed what is told of it, where that is not what it returned."""
+
+
 def of_task(task: Task, result: Any) -> str:
-    """Return one line. result: what the task returned; None if it returned nothing."""
+    """Return one line. result: what the task returned, or pushed under its key; None if it is nothing."""
     text = task.state or ""
     match task.id, task.state:
         case "sense", "success":

@@ -179,7 +179,7 @@ def test_what_only_warns_goes_on_and_what_blocks_does_not(model: Make, tracker: 
 # ── train
 
 
-def test_all_candidates_are_trained_or_those_that_were_ticked(model: Make, mlflow_server: Running) -> None:
+def test_all_candidates_are_trained_or_those_that_were_ticked(model: Make, tracker: ExperimentTracker) -> None:
     toy = model()
     toy.feed(1000)
     snapshot = snapshot_of(toy)

@@ -23,6 +23,7 @@ NOT_MEASURED = {
     "docs/decisions/split.md": {"40%"},
     "docs/gate.md": {"1 ms"},
     "docs/init.md": {"20 s", "40%"},
+    "docs/training.md": {"64 KB"},
 }
 """What is not measured: what the code or a spec sets, and what follows by arithmetic."""
 

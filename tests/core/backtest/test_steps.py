@@ -1,5 +1,6 @@
 """Steps that learn nothing are taken once, and change no model."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ from retrain.spec.task import Task
 TEXTS = pd.DataFrame({"text": [f"글 {number % 7} {'좋다' if number % 3 else '싫다'}" for number in range(200)]})
 NUMBERS = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 2)), columns=["a", "b"])
 LABELS = pd.Series(["yes" if number % 3 else "no" for number in range(200)])
+
+
+@dataclass(frozen=True)
+class Rows:
+    features: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.features)
 
 
 def hashed() -> Pipeline:
@@ -56,9 +65,10 @@ def test_a_model_without_its_first_steps_predicts_as_the_whole_one(
     expected = training.predict(whole, features.iloc[asked].reset_index(drop=True), Task.CLASSIFICATION)
     stateless, rest = steps.cut(estimator)
     for _ in range(2):  # the second time it is there already
-        inputs = steps.inputs_of(stateless, features, tmp_path)
-        fitted = training.fit(rest, inputs(rows), LABELS.iloc[rows])
-        found = training.predict(fitted, inputs(asked), Task.CLASSIFICATION)
+        inputs = steps.inputs_of(stateless, Rows(features), tmp_path)  # type: ignore[arg-type] - of a history, these
+        fitted = training.fit(rest, inputs.of(rows), LABELS.iloc[rows])
+        found = training.predict(fitted, inputs.of(asked), Task.CLASSIFICATION)
+        assert inputs.row_bytes > 0
         np.testing.assert_array_equal(found.labels, expected.labels)
         np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-12)
     assert len([*tmp_path.glob("*.inputs")]) == 1
