@@ -97,9 +97,9 @@ def _text(stack: Running, count: int) -> dict[str, Any]:
     model.train("svm", "cold")
     ours, plain, scores = 0.0, 0.0, {}
     known = model.snapshots.read(model.snapshot, [Subset.TRAIN])
-    for name, (_, _, last) in TEXTS.items():
+    for name in TEXTS:
         seconds, memory, fitted = model.train(name, "measured")
-        found = _in_a_process(_plain_text, known.features["text"], known.labels, others["text"], last)
+        found = _in_a_process(_plain_text, known.features["text"], known.labels, others["text"], name)
         ours, plain = ours + seconds, plain + found["seconds"]
         own = f1_score(others["label"], fitted.predict(others[["text"]]), average="macro")
         theirs = f1_score(others["label"], found["predicted"], average="macro")
@@ -129,9 +129,11 @@ def _texts(count: int) -> pd.DataFrame:
     return rows.drop_duplicates("text")[["id", "text", "label"]]
 
 
-def _plain_text(texts: pd.Series, labels: pd.Series, others: pd.Series, last: Callable[[], Any]) -> dict[str, Any]:
+def _plain_text(texts: pd.Series, labels: pd.Series, others: pd.Series, name: str) -> dict[str, Any]:
     begun = time.monotonic()
-    model = make_pipeline(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True), last())
+    model = make_pipeline(
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, sublinear_tf=True), TEXTS[name][2]()
+    )
     model.fit(texts, labels)
     seconds = time.monotonic() - begun
     return {"seconds": seconds, "predicted": model.predict(others), "memory": _memory()}
@@ -207,13 +209,19 @@ class _Model:
 
 
 def _in_a_process(function: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
-    """Call a function in a fork, whose memory is then its own."""
-    receives, sends = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=lambda: sends.send(function(*given)), daemon=True)
+    """Call a function in a new process, whose memory is then its own."""
+    context = multiprocessing.get_context("spawn")
+    receives, sends = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sends, function, given), daemon=True)
     process.start()
+    sends.close()  # so that its end is seen where it gives no answer
     found: dict[str, Any] = receives.recv()
     process.join()
     return found
+
+
+def _answer(sends: Any, function: Callable[..., dict[str, Any]], given: tuple[Any, ...]) -> None:
+    sends.send(function(*given))
 
 
 def _memory() -> float:
