@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from retrain_features import vectors
 from retrain_features.folders import Folder, opened
-from retrain_features.texts import texts
+from retrain_features.texts import TakesTexts, texts
 from retrain_features.vectors import Vectors
 
 VARIABLE = "RETRAIN_FEATURES"
 """In the environment: the folder, where the parameter names none."""
 
 
-class Cached(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Cached(TakesTexts, BaseEstimator):  # type: ignore[misc]
     """A function that gives each text a vector, and a folder that keeps what it gave.
 
     What is kept is found by the function's name, its `params`, `version` and the text itself; whether two models, or
@@ -136,14 +136,6 @@ class Cached(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for name, value in (self.params or {}).items():
             if not isinstance(value, str | int | float | bool | None):
                 raise ValueError(f"Cached: params[{name!r}] is {value!r}, but must be a text, a number or a boolean")
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that it takes texts."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        return tags
 
 
 class _Gathered:

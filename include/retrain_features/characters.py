@@ -6,19 +6,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 
 from retrain_features.grams import HASHING, Counts, Grams, counted
-from retrain_features.texts import texts
+from retrain_features.texts import TakesTexts, texts
 
 _MOST_BUCKETS = 2**31 - 1
 _LONGEST = 64
 _GAP = -1
 
 
-class CharacterTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class CharacterTfidf(TakesTexts, BaseEstimator):  # type: ignore[misc]
     """What `TfidfVectorizer(analyzer="char_wb")` computes, in a fraction of the time and without a vocabulary.
 
     The parameters are scikit-learn's, and have its meaning. Two n-grams whose hashes are equal count as one; with 2**22
@@ -202,14 +202,6 @@ class CharacterTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for name, is_good in good.items():
             if not is_good:
                 raise ValueError(f"{_name(self)}: {name} is {getattr(self, name)!r}, but must be {_MUST_BE[name]}")
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that it takes texts."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        return tags
 
 
 _MUST_BE = {

@@ -3,6 +3,20 @@
 import math
 from typing import Any
 
+from sklearn.base import TransformerMixin
+
+
+class TakesTexts(TransformerMixin):  # type: ignore[misc]
+    """A transformer of one column of texts."""
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that it takes texts."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
 
 def texts(column: Any, of: str) -> list[str]:
     """Return the texts of a list, an array, a Series, a column of Arrow's, or a table with exactly one column.

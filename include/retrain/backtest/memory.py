@@ -1,13 +1,13 @@
 """Fits of many rows wait for each other, so that all processes of a backtest together stay below a size."""
 
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext
 
 import psutil
+
+from retrain.models.peak import peak_memory
 
 
 class Turns:
@@ -33,13 +33,13 @@ class Turns:
             while not self._begins(size := int(rows * max(row_bytes, self._row.value)), self._most):
                 self._changed.wait()
             self._used.value += size
-        before, peak = psutil.Process().memory_info().rss, _peak()
+        before, peak = psutil.Process().memory_info().rss, peak_memory()
         try:
             yield
         finally:
             with self._changed:
-                if _peak() > peak:  # otherwise an earlier fit has taken more
-                    self._row.value = max(self._row.value, (_peak() - before) / rows)
+                if peak_memory() > peak:  # otherwise an earlier fit has taken more
+                    self._row.value = max(self._row.value, (peak_memory() - before) / rows)
                 self._used.value -= size
                 self._changed.notify_all()
 
@@ -47,11 +47,6 @@ class Turns:
         used = self._used.value
         self._rest.value = max(self._rest.value, taken() - used)
         return not used or self._rest.value + used + size <= most
-
-
-def _peak() -> int:
-    """Return the most that this process has had in memory, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def taken() -> int:

@@ -6,8 +6,6 @@ import hashlib
 import json
 import math
 import random
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from retrain.metrics import described
 from retrain.models import training
 from retrain.models.learning import Watch, options_of
 from retrain.models.own_train import Context, Given
+from retrain.models.peak import peak_memory
 from retrain.models.recipe import recipe_of
 from retrain.models.weights import heaviest
 from retrain.records import Snapshot, Subset
@@ -101,7 +100,7 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
         if validation is not None:
             metrics |= _metrics("validation", estimator, validation, spec, classes)
         model_writer.save(order.candidate, estimator, folder / MODEL, rows.features.head(), trust=spec.trust)
-    return Made(len(rows), metrics, seconds, _memory(), recipe_of(spec, order.candidate), heaviest(estimator))
+    return Made(len(rows), metrics, seconds, peak_memory(), recipe_of(spec, order.candidate), heaviest(estimator))
 
 
 def _seed(order: Order) -> None:
@@ -142,8 +141,3 @@ def _metrics(prefix: str, estimator: object, rows: Rows, spec: Spec, classes: tu
         training.refuse_foreign(type(estimator).__name__, predictions.labels, classes)
     scores = training.scores(spec.gate, spec.task, rows.labels, predictions)
     return {f"{prefix}_{name}": score for name, score in scores.items()}
-
-
-def _memory() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -20,8 +20,13 @@ def heaviest(estimator: Any) -> dict[str, float]:
     if weights is None or not weights.size:
         return {}
     places = np.argsort(-np.abs(weights), kind="stable")[:MOST]
-    names = _names(estimator, len(weights))
-    return {str(names[place]): float(weights[place]) for place in places.tolist() if np.isfinite(weights[place])}
+    names = _names(estimator)
+    named = len(names) == len(weights)
+    return {
+        str(names[place]) if named else f"#{place}": float(weights[place])
+        for place in places.tolist()
+        if np.isfinite(weights[place])
+    }
 
 
 def _weights(last: Any) -> Any:
@@ -35,12 +40,10 @@ def _weights(last: Any) -> Any:
     return None
 
 
-def _names(estimator: Any, count: int) -> Any:
-    if isinstance(estimator, Pipeline):
-        try:
-            found = estimator[:-1].get_feature_names_out()
-        except Exception:  # a step without names
-            found = ()
-    else:
-        found = getattr(estimator, "feature_names_in_", ())
-    return found if len(found) == count else [f"#{place}" for place in range(count)]
+def _names(estimator: Any) -> Any:
+    if not isinstance(estimator, Pipeline):
+        return getattr(estimator, "feature_names_in_", ())
+    try:
+        return estimator[:-1].get_feature_names_out()
+    except Exception:  # a step without names
+        return ()

@@ -64,9 +64,7 @@ class Logging(Runs):
         """
         when, run_tags = int((time.time() if at is None else at.timestamp()) * 1000), _tags(tags)
         points = [theirs.Metric(name, value, when, step + place) for name, place, value in validation.metrics(metrics)]
-        with self._translated_errors(f"metrics of run {run_id}"):
-            for part in parts(points, METRICS_AT_ONCE):
-                self._client.log_batch(run_id, metrics=part, tags=run_tags)
+        self._log_points(run_id, points, run_tags)
 
     def log_points(self, run_id: str, points: Sequence[tuple[str, MetricPoint]]) -> None:
         """Log points of metrics, each with its name, its step and its time; a thousand in one call.
@@ -75,12 +73,16 @@ class Logging(Runs):
         """
         for name, point in points:
             validation.metrics({name: point.value})
-        all_points = [
-            theirs.Metric(name, point.value, int(point.at.timestamp() * 1000), point.step) for name, point in points
-        ]
+        self._log_points(
+            run_id,
+            [theirs.Metric(name, point.value, int(point.at.timestamp() * 1000), point.step) for name, point in points],
+            [],
+        )
+
+    def _log_points(self, run_id: str, points: list[theirs.Metric], tags: list[theirs.RunTag]) -> None:
         with self._translated_errors(f"metrics of run {run_id}"):
-            for part in parts(all_points, METRICS_AT_ONCE):
-                self._client.log_batch(run_id, metrics=part)
+            for part in parts(points, METRICS_AT_ONCE):
+                self._client.log_batch(run_id, metrics=part, tags=tags)
 
     def metric_history(self, run_id: str, name: str) -> list[MetricPoint]:
         """Return each point that was logged, by step."""

@@ -47,6 +47,7 @@ class Inputs:
 def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str) -> None:
     """Add the tasks of a spec's cycle to the DAG or the group that is open. id_of: makes a task's id from its name."""
     spec, path = file.spec, str(file.path)
+    where = run_on.arguments(spec.run_on)
     sense = NewRowsSensor(
         task_id="sense",
         doc_md=task_docs.SENSE,
@@ -75,7 +76,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
     train = TrainCandidateOperator.partial(
         task_id="train",
         doc_md=task_docs.TRAIN,
-        **run_on.arguments(spec.run_on),
+        **where,
         max_active_tis_per_dag=spec.workers.at_once,
         execution_timeout=spec.workers.longest,
         spec=path,
@@ -86,7 +87,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
     evaluate = EvaluateOperator(
         task_id="evaluate",
         doc_md=task_docs.EVALUATE,
-        **run_on.arguments(spec.run_on),  # it fits the winner again
+        **where,  # it fits the winner again
         spec=path,
         # Not `snapshot.output`: then that task would be one of those of which one must have succeeded.
         snapshot=f"{{{{ ti.xcom_pull(task_ids='{snapshot.task_id}') | tojson }}}}",
