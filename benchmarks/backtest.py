@@ -19,9 +19,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,6 @@ import numpy as np
 import pandas as pd
 import psutil
 import yaml
-from simulation import histories
 
 from retrain.backtest import row_files
 from retrain.backtest.compare import compare
@@ -63,12 +64,15 @@ VARIED = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--cycles", type=int, default=4, help="of each policy that are replayed alone")
+    parser.add_argument("--cycles", type=int, default=12, help="of each policy that are replayed alone")
     parser.add_argument("--short", action="store_true", help="the first 20,000 rows, 3 cycles alone")
     arguments = parser.parse_args()
     cycles = 3 if arguments.short else arguments.cycles
     with tempfile.TemporaryDirectory(prefix="retrain-") as name:
-        file, vary, rows = _material(Path(name), short=arguments.short)
+        # In a process of its own, whose memory is not the backtest's.
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            rows = pool.submit(_rows, Path(name), short=arguments.short).result()
+        file, vary = _specs(Path(name))
         history = History.of(file.spec, row_files.read(rows, file.spec), b"benchmark")
         compared, options = policies(file, vary), Options(jobs=arguments.jobs, memory=int(MEMORY_GB * 1e9))
         with _memory() as most:
@@ -103,20 +107,26 @@ def main() -> None:
     print(json.dumps(body))
 
 
-def _material(folder: Path, *, short: bool) -> tuple[SpecFile, Path, Path]:
-    reviews = os.environ.get("RETRAIN_TEST_REVIEWS")
-    named, time_column = ("reviews", "written_on") if reviews else ("cover_letters", "reviewed_at")
+def _rows(folder: Path, *, short: bool) -> Path:
+    from simulation import histories
+
+    reviews, rows = os.environ.get("RETRAIN_TEST_REVIEWS"), folder / "rows.parquet"
     table = histories.reviews(Path(reviews)) if reviews else histories.letters(60_000)
-    table = table.sort_values(time_column, kind="stable")
+    table = table.sort_values("written_on" if reviews else "reviewed_at", kind="stable")
+    (table.head(20_000) if short else table).to_parquet(rows, index=False)
+    return rows
+
+
+def _specs(folder: Path) -> tuple[SpecFile, Path]:
+    named = "reviews" if os.environ.get("RETRAIN_TEST_REVIEWS") else "cover_letters"
     data: dict[str, Any] = yaml.safe_load((PROJECT / "include" / "specs" / f"{named}.yaml").read_text(encoding="utf-8"))
     data["source"] = {key: value for key, value in data["source"].items() if key != "query"} | {"table": "rows"}
     candidate = next((each for each in data["candidates"] if each["name"] == "hashed_svm"), data["candidates"][-1])
     data |= {"candidates": [candidate], "threshold": {"rows": 5000}, "schedule": "@daily"}
-    spec, vary, rows = folder / "spec.yaml", folder / "vary.yaml", folder / "rows.parquet"
+    spec, vary = folder / "spec.yaml", folder / "vary.yaml"
     spec.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
     vary.write_text(yaml.safe_dump(VARIED), encoding="utf-8")
-    (table.head(20_000) if short else table).to_parquet(rows, index=False)
-    return spec_files.load(spec), vary, rows
+    return spec_files.load(spec), vary
 
 
 # ── each policy by itself

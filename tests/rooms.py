@@ -88,7 +88,7 @@ ROOMS = (
         "models",
         "builds, fits, loads and questions models; knows no tracker and no ledger",
         "spec, gate, retrain_features",
-        "cloudpickle, lightgbm, numpy, pandas, psutil, pyarrow, sklearn, skops, xgboost, yaml",
+        "cloudpickle, joblib, lightgbm, numpy, pandas, psutil, pyarrow, scipy, sklearn, skops, xgboost, yaml",
     ),
     core(
         "tracker",

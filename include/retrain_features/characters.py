@@ -16,6 +16,8 @@ from retrain_features.texts import TakesTexts, texts
 _MOST_BUCKETS = 2**31 - 1
 _LONGEST = 64
 _GAP = -1
+_PART = 1 << 20
+"""Numbers that are multiplied at once: a copy of all would take as much memory as they do."""
 
 
 class CharacterTfidf(TakesTexts, BaseEstimator):  # type: ignore[misc]
@@ -101,7 +103,9 @@ class CharacterTfidf(TakesTexts, BaseEstimator):  # type: ignore[misc]
             blocks.append(block)
         self._learn(frequencies, len(rows))
         column_of = self._columns()
-        return self._matrix([_chosen(block, column_of[block.buckets], self.dtype) for block in blocks], len(rows))
+        for place, block in enumerate(blocks):  # each in place of what it is made of
+            blocks[place] = _chosen(block, column_of[block.buckets])
+        return self._matrix(blocks, len(rows))
 
     def _learn(self, frequencies: NDArray[np.int64], rows: int) -> None:
         least, most = (each if _is_int(each) else each * rows for each in (self.min_df, self.max_df))
@@ -137,7 +141,7 @@ class CharacterTfidf(TakesTexts, BaseEstimator):  # type: ignore[misc]
             if column_of is None and len(block.buckets) * 16 > self.n_features:
                 column_of = self._columns()
             columns = self._searched(block.buckets) if column_of is None else column_of[block.buckets]
-            found.append(_chosen(block, columns, self.dtype))
+            found.append(_chosen(block, columns))
         return self._matrix(found, len(rows))
 
     def _columns(self) -> NDArray[np.int32]:
@@ -153,17 +157,20 @@ class CharacterTfidf(TakesTexts, BaseEstimator):  # type: ignore[misc]
 
     def _matrix(self, blocks: list[Counts], rows: int) -> csr_matrix:
         """Return counts by column as tf-idf."""
-        data = np.concatenate([np.empty(0, dtype=self.dtype), *(block.counts for block in blocks)])
+        parts = [np.empty(0, dtype=np.uint8), *(block.counts for block in blocks)]
+        data = np.concatenate(parts, dtype=self.dtype, casting="same_kind")
         indices = np.concatenate([np.empty(0, dtype=np.int32), *(block.buckets for block in blocks)])
         starts = np.concatenate([[0], *(block.starts[1:] - block.starts[:-1] for block in blocks)]).cumsum()
         if len(data) <= np.iinfo(np.int32).max:
             starts = starts.astype(np.int32)
         blocks.clear()
+        parts.clear()
         if self.sublinear_tf:
             np.log(data, out=data)
             data += 1
         if self.use_idf:
-            data *= self.idf_[indices]
+            for part in (slice(start, start + _PART) for start in range(0, len(data), _PART)):
+                data[part] *= self.idf_[indices[part]]
         matrix = csr_matrix((data, indices, starts), shape=(rows, len(self.buckets_)), copy=False)
         matrix.has_canonical_format = True  # by the order of the hashes
         return normalize(matrix, norm=self.norm, copy=False) if self.norm and rows else matrix
@@ -216,10 +223,10 @@ _MUST_BE = {
 }
 
 
-def _chosen(block: Counts, columns: NDArray[np.int32], dtype: Any) -> Counts:
+def _chosen(block: Counts, columns: NDArray[np.int32]) -> Counts:
     """Return the counts by column, without those that have none."""
     known = np.flatnonzero(columns != _GAP)
-    return Counts(np.searchsorted(known, block.starts), columns[known], block.counts[known].astype(dtype))
+    return Counts(np.searchsorted(known, block.starts), columns[known], block.counts[known])
 
 
 def _is_int(value: Any) -> bool:

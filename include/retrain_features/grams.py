@@ -100,7 +100,9 @@ def _of(texts: list[str], grams: Grams, block: int) -> Counts:
     keys, counts = _merged(parts)
     bounds = np.arange(len(texts) + 1, dtype=np.uint64) * np.uint64(grams.buckets)
     starts = np.searchsorted(keys, bounds)
-    return Counts(starts, (keys - np.repeat(bounds[:-1], np.diff(starts))).astype(np.int32), counts.astype(np.int32))
+    # Most counts are small, and all texts' wait in memory for the last one.
+    narrow = counts.astype(np.min_scalar_type(counts.max(initial=0)))
+    return Counts(starts, (keys - np.repeat(bounds[:-1], np.diff(starts))).astype(np.int32), narrow)
 
 
 def _joined(texts: list[str]) -> str:

@@ -38,7 +38,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILE = PROJECT / "dags" / "retrain_dags.py"
 SHIPPED = ["retrain_breast_cancer", "retrain_cover_letters", "retrain_reviews"]
 """Ids of the DAGs of the specs that come with Retrain."""
-CYCLE_TASKS = ["check", "evaluate", "hold", "notify", "promote", "sense", "snapshot", "train"]
+CYCLE_TASKS = ["check", "evaluate", "hold", "notify", "prepare", "promote", "sense", "snapshot", "train"]
 
 # Airflow reads these when it is first imported, and no test elsewhere does: a stack's environment is cleaned of them.
 _folders = ExitStack()

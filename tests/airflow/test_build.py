@@ -138,12 +138,19 @@ def test_training_takes_of_the_workers_what_the_spec_says(read: Read) -> None:
     assert limits == {"toy": (2, "gpu", "gpu"), "plain": (4, "default_pool", "default_pool")}
 
 
+@pytest.mark.parametrize("fields", [{"share_steps": False}, {"candidates": toy_spec()["candidates"][:1]}])
+def test_without_anything_to_share_no_task_prepares(read: Read, fields: dict[str, Any]) -> None:
+    dags, faults = read(toy=toy_spec(**fields))
+    assert faults == ""
+    assert dags["retrain_toy"].get_task("check").downstream_task_ids == {"train"}
+
+
 def test_where_training_runs_is_told_to_the_executor(read: Read) -> None:
     config = {"KubernetesExecutor": {"request_memory": "8Gi"}}
     dags, faults = read(toy=toy_spec(run_on={"queue": "big", "executor_config": config}))
     assert faults == ""
     tasks = {task.task_id: (task.queue, task.executor_config) for task in dags["retrain_toy"].tasks}
-    assert tasks["train"] == tasks["evaluate"] == ("big", config)
+    assert tasks["prepare"] == tasks["train"] == tasks["evaluate"] == ("big", config)
     assert tasks["snapshot"] == ("default", {})
 
 
@@ -162,7 +169,7 @@ candidates:
     assert faults == ""
     assert sorted(dags) == ["retrain_mine"]
     dag = dags["retrain_mine"]
-    assert sorted(dag.task_ids) == TASKS
+    assert sorted(dag.task_ids) == [task for task in TASKS if task != "prepare"]  # one candidate shares nothing
     spec = spec_files.load(dag.get_task("snapshot").spec).spec
     assert [candidate.name for candidate in spec.candidates] == ["guess"]
     assert training.build(spec.candidate("guess")).random_state == 7

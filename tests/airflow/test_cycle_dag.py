@@ -46,8 +46,9 @@ def test_each_spec_makes_its_dags_without_error_or_warning(shipped: DagBag) -> N
 def test_a_dag_is_the_line_of_the_design(dag: DAG) -> None:
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
         "sense": ["snapshot"],
-        "snapshot": ["check", "train"],
-        "check": ["train"],
+        "snapshot": ["check", "prepare", "train"],
+        "check": ["prepare"],
+        "prepare": ["train"],
         "train": ["evaluate"],
         "evaluate": ["hold", "promote"],
         "promote": ["notify"],
@@ -60,14 +61,14 @@ def test_what_is_skipped_or_failed_before_them_does_not_skip_evaluate_hold_and_t
     assert dag.get_task("evaluate").trigger_rule == TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
     lenient = {task.task_id for task in dag.tasks if task.trigger_rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS}
     strict = {task.task_id for task in dag.tasks if task.trigger_rule == TriggerRule.ALL_SUCCESS}
-    assert (lenient, strict) == ({"hold", "notify"}, {"sense", "snapshot", "check", "train", "promote"})
+    assert (lenient, strict) == ({"hold", "notify"}, {"sense", "snapshot", "check", "prepare", "train", "promote"})
 
 
 def test_each_candidate_is_trained_side_by_side_under_its_name(dag: DAG) -> None:
     train = dag.get_task("train")
     assert train.is_mapped
     (argument,) = train.expand_input.value.values()
-    assert (argument.operator.task_id, argument.key) == ("check", "return_value")
+    assert (argument.operator.task_id, argument.key) == ("prepare", "return_value")
     assert train.partial_kwargs["map_index_template"] == "{{ task.candidate }}"
 
 

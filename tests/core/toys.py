@@ -11,10 +11,10 @@ from psycopg2.extensions import connection
 from psycopg2.extras import execute_values
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import Normalizer, PolynomialFeatures, StandardScaler
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,6 +23,22 @@ def logistic(columns: list[str], c: float = 1.0) -> Pipeline:
     """Uses only these columns: with one of the two it cannot be good."""
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
     return Pipeline([("scale", scale), ("logistic", LogisticRegression(C=c))])
+
+
+def sgd() -> Pipeline:
+    """Learns in batches, from the first step on."""
+    return Pipeline([("scale", StandardScaler()), ("sgd", SGDClassifier(random_state=0, average=True))])
+
+
+def columned_sgd() -> Pipeline:
+    """Its first step learns from all rows at once."""
+    scale = ColumnTransformer([("scale", StandardScaler(), ["a", "b"])])
+    return Pipeline([("scale", scale), ("sgd", SGDClassifier(random_state=0))])
+
+
+def hashed_sgd() -> Pipeline:
+    """Learns in batches, after a step that learns nothing."""
+    return Pipeline([("scale", Normalizer()), ("sgd", SGDClassifier(random_state=0, average=True))])
 
 
 def neighbours(columns: list[str]) -> Pipeline:

@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import BaseContext
 
 import psutil
 
 from retrain.models.peak import peak_memory
 
+_FULL = 0.9
+"""Share of the bound that is given to what is known: predictions, and what grows while a fit runs, are not."""
+
 
 class Turns:
     """Counts, over all processes, the memory of the fits that run now. One fit always runs, whatever it takes."""
 
-    def __init__(self, context: SpawnContext, most: int | None) -> None:
+    def __init__(self, context: BaseContext, most: int | None) -> None:
         """most: bytes of all processes together; None for no bound."""
         self._most = most
         self._changed = context.Condition()
@@ -21,7 +24,9 @@ class Turns:
         self._rest = context.Value("q", 0, lock=False)
         """What the processes were seen to take beside fits."""
         self._row = context.Value("d", 0.0, lock=False)
-        """The most that a fit was seen to take, in bytes a row that it learns from."""
+        """The most that a large fit was seen to take, in bytes a row: small ones take much that does not grow."""
+        self._rows = context.Value("q", 0, lock=False)
+        """How many rows the first of these had."""
 
     @contextmanager
     def of(self, rows: int, row_bytes: float) -> Iterator[None]:
@@ -39,14 +44,20 @@ class Turns:
         finally:
             with self._changed:
                 if peak_memory() > peak:  # otherwise an earlier fit has taken more
-                    self._row.value = max(self._row.value, (peak_memory() - before) / rows)
+                    self._learn(rows, (peak_memory() - before) / rows)
                 self._used.value -= size
                 self._changed.notify_all()
+
+    def _learn(self, rows: int, row_bytes: float) -> None:
+        if rows >= 2 * self._rows.value:
+            self._rows.value, self._row.value = rows, row_bytes
+        elif 2 * rows >= self._rows.value:
+            self._row.value = max(self._row.value, row_bytes)
 
     def _begins(self, size: int, most: int) -> bool:
         used = self._used.value
         self._rest.value = max(self._rest.value, taken() - used)
-        return not used or self._rest.value + used + size <= most
+        return not used or self._rest.value + used + size <= _FULL * most
 
 
 def taken() -> int:

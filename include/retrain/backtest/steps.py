@@ -13,12 +13,11 @@ from typing import Any
 import joblib
 import numpy as np
 from scipy import sparse
-from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import get_tags
+from sklearn.pipeline import Pipeline
 
 from retrain.backtest.history import History
 from retrain.gate.labels import Integers
+from retrain.models.steps import learns_nothing
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def cut(estimator: Any) -> tuple[Any, Any]:
     if not isinstance(estimator, Pipeline) or estimator.memory is not None:
         return None, estimator
     count = 0
-    while count < len(estimator.steps) - 1 and _learns_nothing(estimator.steps[count][1]):
+    while count < len(estimator.steps) - 1 and learns_nothing(estimator.steps[count][1]):
         count += 1
     if not count:
         return None, estimator
@@ -58,19 +57,6 @@ def inputs_of(stateless: Any, history: History, folder: Path) -> Inputs:
     made = _made(stateless, history, folder)
     parts = (made.data, made.indices) if sparse.issparse(made) else (made,)
     return Inputs(lambda rows: made[rows], sum(each.nbytes for each in parts) / max(1, len(history)))
-
-
-def _learns_nothing(step: Any) -> bool:
-    if isinstance(step, str):
-        return step == "passthrough"
-    if isinstance(step, ColumnTransformer):
-        return step.remainder == "drop" and all(_learns_nothing(each) for _, each, _ in step.transformers)
-    if isinstance(step, FeatureUnion):
-        return all(_learns_nothing(each) for _, each in step.transformer_list)
-    if isinstance(step, Pipeline):
-        return all(_learns_nothing(each) for _, each in step.steps)
-    learns: bool = get_tags(step).requires_fit
-    return not learns
 
 
 def _made(stateless: Any, history: History, folder: Path) -> Any:

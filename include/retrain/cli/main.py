@@ -19,6 +19,7 @@ from retrain.cli.history import history
 from retrain.cli.init import init
 from retrain.cli.judge import judge
 from retrain.cli.migrate import migrate
+from retrain.cli.prepare import prepare
 from retrain.cli.production_at import production_at
 from retrain.cli.promote import promote
 from retrain.cli.reconcile import reconcile
@@ -67,6 +68,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command(name_of(command), epilog=exits.sentence(name_of(command)))(command)
+app.command("prepare", hidden=True)(prepare)
 
 
 def main() -> int:

@@ -35,6 +35,9 @@ def train(
         str | None,
         typer.Option("--snapshots", metavar="URI", envvar="RETRAIN_SNAPSHOTS_URI", help="where snapshots are"),
     ] = None,
+    shared: Annotated[
+        Path | None, typer.Option("--shared", hidden=True, help="what a cycle has fitted for several candidates")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit one candidate on the rows of a snapshot, as a cycle does, and write what it would log.
@@ -44,8 +47,8 @@ def train(
     """
     with writing("--into", into):
         into.mkdir(parents=True, exist_ok=True)
-    with _told(into):
-        made = _made(_order(spec, candidate, snapshot, subsets), snapshots, into)
+    with told(into):
+        made = _made(_order(spec, candidate, snapshot, subsets, shared), snapshots, into)
     if as_json:
         print_json(json.loads(made.to_text()))
         return
@@ -56,11 +59,12 @@ def train(
     )
 
 
-def _order(path: Path, candidate: str, snapshot: str, subsets: str) -> "Order":
-    from retrain.cycle.fitting import Order
+def _order(path: Path, candidate: str, snapshot: str, subsets: str, shared: Path | None) -> "Order":
+    from retrain.cycle.fitting import Order, SharedStep
 
-    spec = _spec(path)
-    return Order(spec, candidate, _snapshot(path, spec, snapshot), _subsets(subsets))
+    spec = spec_in(path)
+    step = None if shared is None else SharedStep.from_json(json.loads(shared.read_text(encoding="utf-8")))
+    return Order(spec, candidate, snapshot_in(path, spec, snapshot), _subsets(subsets), step)
 
 
 def _made(order: "Order", uri: str | None, into: Path) -> "Made":
@@ -75,13 +79,15 @@ def _made(order: "Order", uri: str | None, into: Path) -> "Made":
     return made
 
 
-def _spec(path: Path) -> Spec:
+def spec_in(path: Path) -> Spec:
+    """Return the spec in a file."""
     if path.suffix == ".json":  # as a cycle hands it on
         return Spec.model_validate_json(path.read_bytes())
     return spec_files.load(path).spec
 
 
-def _snapshot(path: Path, spec: Spec, name: str) -> Snapshot:
+def snapshot_in(path: Path, spec: Spec, name: str) -> Snapshot:
+    """Return the snapshot in a file of that name, or the one that the ledger knows."""
     if Path(name).is_file():
         return Snapshot.from_json(json.loads(Path(name).read_text(encoding="utf-8")))
     from retrain.preflight.stores import stores_at
@@ -97,7 +103,7 @@ def _subsets(text: str) -> tuple[Subset, ...]:
 
 
 @contextmanager
-def _told(into: Path) -> Iterator[None]:
+def told(into: Path) -> Iterator[None]:
     """Write an error into the folder as well: who has started this process reads it there."""
     from retrain.cycle.fitting import ERROR
 
@@ -111,7 +117,7 @@ def _told(into: Path) -> Iterator[None]:
 def prepare() -> None:
     """Do once what takes seconds, for `retrain.models.forks`."""
     import retrain.cli.main
-    import retrain.cycle.fitting  # noqa: F401
+    import retrain.cycle.preparing  # noqa: F401
     from retrain.tracker import model_writer
 
     model_writer.prepare()

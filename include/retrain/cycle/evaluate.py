@@ -15,6 +15,7 @@ from retrain.models import limited
 from retrain.production.apply import apply
 from retrain.production.known import refuse_unknown
 from retrain.records import Announcement, Candidate, ModelFile, Snapshot, Verdict
+from retrain.snapshots import prepared
 from retrain.spec.operation import Mode
 from retrain.spec.spec import Spec
 
@@ -46,6 +47,7 @@ def evaluate(
     with recorded(cycle.tracker, best.run_id, best.parent_run_id):
         if not _saved(cycle, snapshot):
             _judge(cycle, snapshot, best, candidates, dry_run=dry_run, force=force)
+        prepared.drop(cycle.snapshots, snapshot)
         verdicts = _saved(cycle, snapshot)
         for verdict in verdicts:
             _log_verdict(cycle, verdict, best.parent_run_id)

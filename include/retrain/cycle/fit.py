@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from retrain.cycle import fit_process
+from retrain.cycle import fit_process, prepare
 from retrain.cycle.context import Cycle
 from retrain.cycle.fitting import MODEL, STEPS, Made, Order
 from retrain.cycle.live import Live
@@ -44,7 +44,9 @@ def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...]
     if text is None:
         with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
             folder = Path(temporary)
-            order = Order(spec, name, snapshot, subsets)
+            # The winner's second fit is on other rows.
+            shared = prepare.shared_by(cycle, snapshot, name) if subsets == (Subset.TRAIN,) else None
+            order = Order(spec, name, snapshot, subsets, shared)
             with Live(cycle.tracker, run_id, folder / STEPS, again=Subset.VALIDATION in subsets) as live:
                 made = fit_process.fit(order, cycle.snapshots, folder, look=live.look)
 

@@ -2,14 +2,17 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from retrain.cycle.fitting import ERROR, MADE, Made, Order
+from retrain.cycle.preparing import PREPARED
 from retrain.errors import EndedError, EstimatorError, SnapshotError, unpacked
 from retrain.models import limited
 from retrain.models.limited import Ended
+from retrain.records import Snapshot
 from retrain.snapshots.store import SnapshotStore
 from retrain.spec.fields import duration_text
 from retrain.spec.spec import Spec
@@ -35,29 +38,70 @@ def fit(order: Order, snapshots: SnapshotStore, folder: Path, *, look: Callable[
     where its process was ended from outside, and what `retrain train` raises.
     """
     spec, snapshot, name, subsets = order.spec, order.snapshot, order.candidate, order.subsets
+    words = ["--candidate", name, "--subsets", ",".join(subsets)]
+    if order.shared is not None:
+        (folder / "shared.json").write_text(json.dumps(order.shared.to_json()), encoding="utf-8")
+        words += ["--shared", str(folder / "shared.json")]
+    log.info("Fitting %s on %s rows.", name, f"{sum(snapshot.subsets.get(each, 0) for each in subsets):,}")
+    ended = _run("train", words, spec=spec, snapshot=snapshot, snapshots=snapshots, folder=folder, look=look, who=name)
+    if ended.status or ended.past is not None or not (folder / MADE).exists():
+        raise _error(name, ended, spec.limits)
+    made = Made.from_text((folder / MADE).read_text(encoding="utf-8"))
+    return replace(made, memory=max(made.memory, ended.memory))
+
+
+def prepare(spec: Spec, names: Sequence[str], snapshot: Snapshot, snapshots: SnapshotStore, folder: Path) -> list[Any]:
+    """Return the first steps that these candidates have in common, as `cycle.preparing` writes them into the folder.
+
+    None where it fails, or passes one of the limits: the fit of each candidate is within these, or says why not.
+    """
+    ended = _run(
+        "prepare",
+        ["--candidates", ",".join(names)],
+        spec=spec,
+        snapshot=snapshot,
+        snapshots=snapshots,
+        folder=folder,
+        who="shared steps",
+    )
+    if ended.status or ended.past is not None or not (folder / PREPARED).exists():
+        why = f"past limits.{ended.past}" if ended.past else ended.last or f"with {ended.status}"
+        log.warning("Nothing is fitted for all: this ended %s. Each candidate fits its own steps.", why)
+        return []
+    found: list[Any] = json.loads((folder / PREPARED).read_text(encoding="utf-8"))
+    return found
+
+
+def _run(
+    command: str,
+    words: Sequence[str],
+    *,
+    spec: Spec,
+    snapshot: Snapshot,
+    snapshots: SnapshotStore,
+    folder: Path,
+    who: str,
+    look: Callable[[], None] = lambda: None,
+) -> Ended:
+    """Run a command that reads a snapshot and writes into the folder. Raises the error that it has written there."""
     (folder / "spec.json").write_text(text_of(spec), encoding="utf-8")
     (folder / "snapshot.json").write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
-    words = [
-        *("train", str(folder / "spec.json"), "--candidate", name, "--snapshot", str(folder / "snapshot.json")),
-        *("--subsets", ",".join(subsets), "--snapshots", snapshots.uri, "--into", str(folder)),
-    ]
-    log.info("Fitting %s on %s rows.", name, f"{sum(snapshot.subsets.get(each, 0) for each in subsets):,}")
     ended = limited.run(
-        words,
+        [
+            *(command, str(folder / "spec.json"), "--snapshot", str(folder / "snapshot.json")),
+            *("--snapshots", snapshots.uri, "--into", str(folder), *words),
+        ],
         limits=spec.limits,
         python=spec.run_on.python,
         look=look,
-        say=lambda line: log.info("%s: %s", name, line),
+        say=lambda line: log.info("%s: %s", who, line),
     )
     if ended.past is None and (folder / ERROR).exists():
         error = unpacked(json.loads((folder / ERROR).read_text(encoding="utf-8")))
         if isinstance(error, SnapshotError):
             snapshots.refuse_erased(snapshot)
         raise error
-    if ended.status or ended.past is not None or not (folder / MADE).exists():
-        raise _error(name, ended, spec.limits)
-    made = Made.from_text((folder / MADE).read_text(encoding="utf-8"))
-    return replace(made, memory=max(made.memory, ended.memory))
+    return ended
 
 
 def _error(name: str, ended: Ended, limits: Limits) -> Exception:

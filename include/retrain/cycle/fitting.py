@@ -10,29 +10,56 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from retrain.cycle.streaming import Stream
 from retrain.errors import EstimatorError
 from retrain.gate.labels import classes_in
+from retrain.gate.predictions import RawPredictions
 from retrain.metrics import described
-from retrain.models import training
-from retrain.models.learning import Watch, options_of
+from retrain.models import shared_steps, streamed, training
+from retrain.models.boosters import Log
+from retrain.models.learning import Options, Watch, options_of
 from retrain.models.own_train import Context, Given
 from retrain.models.peak import peak_memory
 from retrain.models.recipe import recipe_of
+from retrain.models.steps import BATCH
 from retrain.models.weights import heaviest
 from retrain.records import Snapshot, Subset
+from retrain.snapshots import prepared
 from retrain.snapshots.store import Rows, SnapshotStore
 from retrain.source.columns import SUBSET
+from retrain.spec.candidates import BALANCED
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 from retrain.tracker import model_writer
 
 MODEL, MADE, ERROR, STEPS = "model", "made.json", "error.json", "steps.jsonl"
 """What is in the folder: the model's files, `Made`, an error (`retrain.errors.packed`), metrics by step."""
+
+
+@dataclass(frozen=True)
+class SharedStep:
+    """A first step that several candidates have in common, fitted on the training rows."""
+
+    key: str
+    """What it is (`models.shared_steps.key_of`)."""
+    candidates: tuple[str, ...]
+    files: Mapping[str, str]
+    """URI of each by its name; it is named by its digest."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "SharedStep":
+        return SharedStep(value["key"], tuple(value["candidates"]), value["files"])
 
 
 @dataclass(frozen=True)
@@ -68,6 +95,8 @@ class Order:
     candidate: str
     snapshot: Snapshot
     subsets: tuple[Subset, ...]
+    shared: SharedStep | None = None
+    """What the candidate need not fit itself, if it is still there."""
 
 
 def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
@@ -76,31 +105,109 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     Raises EstimatorError if it cannot be built, fitted, scored or written, UntrustedModelError if it holds types that
     are not trusted.
     """
-    spec, snapshot = order.spec, order.snapshot
+    spec = order.spec
     _seed(order)
-    with threadpool_limits(spec.limits.threads):
-        candidate = spec.candidate(order.candidate)
-        rows = snapshots.read(snapshot, order.subsets)
-        labels = training.targets(spec.task, rows.labels)
-        options = options_of(candidate, labels, rows.features.join(rows.also), rows.clusters)
-        validation, watch = None, None
-        if Subset.VALIDATION not in order.subsets:
-            validation = _validation(snapshots, snapshot, spec)
-            watch = Watch(_Steps(folder / STEPS), validation.features, training.targets(spec.task, validation.labels))
-        filters = ((SUBSET, "in", [subset.value for subset in order.subsets]),)
-        given = Given(rows.features, labels, snapshot.uri, filters)
-        begun = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="retrain-") as own:
-            log = None if watch is None else watch.log
-            context = Context.within(spec.limits.time.total_seconds(), Path(own), options.weights, log)
-            estimator = training.made(candidate, given, options, watch, context)
-        seconds = time.monotonic() - begun
-        classes = classes_in(labels) if spec.task is Task.CLASSIFICATION else ()
-        metrics = _metrics("train", estimator, rows, spec, classes)
-        if validation is not None:
-            metrics |= _metrics("validation", estimator, validation, spec, classes)
-        model_writer.save(order.candidate, estimator, folder / MODEL, rows.features.head(), trust=spec.trust)
-    return Made(len(rows), metrics, seconds, peak_memory(), recipe_of(spec, order.candidate), heaviest(estimator))
+    with threadpool_limits(spec.limits.threads), tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
+        log = None if Subset.VALIDATION in order.subsets else _Steps(folder / STEPS)
+        learn = _streamed if spec.candidate(order.candidate).stream else _at_once
+        learnt = learn(order, snapshots, log, Path(temporary))
+        model_writer.save(order.candidate, learnt.estimator, folder / MODEL, learnt.example, trust=spec.trust)
+    return Made(
+        learnt.rows,
+        learnt.metrics,
+        learnt.seconds,
+        peak_memory(),
+        recipe_of(spec, order.candidate),
+        heaviest(learnt.estimator),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Learnt:
+    estimator: Any
+    rows: int
+    metrics: dict[str, float]
+    seconds: float
+    example: pd.DataFrame
+    """A few rows of features."""
+
+
+def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary: Path) -> _Learnt:
+    spec, candidate = order.spec, order.spec.candidate(order.candidate)
+    rows = snapshots.read(order.snapshot, order.subsets)
+    labels = training.targets(spec.task, rows.labels)
+    options = options_of(candidate, labels, rows.features.join(rows.also), rows.clusters)
+    validation, watch, known = None, None, None
+    if log is not None:
+        validation = snapshots.read(order.snapshot, [Subset.VALIDATION])
+        _refuse_none(len(validation), order)
+        watch = Watch(log, validation.features, training.targets(spec.task, validation.labels))
+        known = _known(order, snapshots, temporary, rows, validation)
+    begun = time.monotonic()
+    given = Given(rows.features, labels, order.snapshot.uri, _filters(order))
+    estimator = training.made(candidate, given, options, watch, _context(order, temporary, options, log), known=known)
+    seconds = time.monotonic() - begun
+
+    def scores(which: str, of: Rows) -> dict[str, float]:
+        predictions = training.predict(estimator, of.features, spec.task, probabilities=_needs_probabilities(spec))
+        return _scores(which, spec, of.labels, predictions, labels)
+
+    metrics = scores("train", rows)
+    if validation is not None:
+        metrics |= scores("validation", validation)
+    shared_steps.put_back(estimator)
+    return _Learnt(estimator, len(rows), metrics, seconds, rows.features.head())
+
+
+def _streamed(order: Order, snapshots: SnapshotStore, log: Log | None, temporary: Path) -> _Learnt:
+    spec, candidate = order.spec, order.spec.candidate(order.candidate)
+    train = Stream(snapshots, order.snapshot, order.subsets, spec.task)
+    column = candidate.sample_weight
+    columns = train.columns(["label", *([column] if column not in (None, BALANCED) else [])])
+    labels = training.targets(spec.task, columns.pop("label"))
+    options = options_of(candidate, labels, columns, np.empty(0, np.int64))
+    validation = None
+    if log is not None:
+        validation = Stream(snapshots, order.snapshot, [Subset.VALIDATION], spec.task)
+        _refuse_none(order.snapshot.subsets.get(Subset.VALIDATION, 0), order)
+    begun = time.monotonic()
+    if candidate.train is not None:
+        given = Given(None, labels, order.snapshot.uri, _filters(order), train.features)
+        estimator = training.made(candidate, given, options, None, _context(order, temporary, options, log))
+    else:
+        estimator = training.build(candidate)
+        watched = {} if validation is None else {"train": train.first(), "validation": validation.first()}
+        streamed.fit(estimator, partial(train.features, BATCH), labels, options, watched=watched, log=log)
+    seconds = time.monotonic() - begun
+    metrics = dict[str, float]()
+    for which, stream in (("train", train), ("validation", validation)):
+        if stream is not None:
+            found, predictions = stream.predictions(estimator, probabilities=_needs_probabilities(spec))
+            metrics |= _scores(which, spec, found, predictions, labels)
+    return _Learnt(estimator, len(labels), metrics, seconds, next(iter(train)).features.head())
+
+
+def _context(order: Order, temporary: Path, options: Options, log: Log | None) -> Context:
+    own = temporary / "own"
+    own.mkdir()
+    return Context.within(order.spec.limits.time.total_seconds(), own, options.weights, log)
+
+
+def _filters(order: Order) -> tuple[tuple[str, str, list[str]], ...]:
+    return ((SUBSET, "in", [subset.value for subset in order.subsets]),)
+
+
+def _known(
+    order: Order, snapshots: SnapshotStore, folder: Path, rows: Rows, validation: Rows
+) -> shared_steps.Known | None:
+    """Return the candidate's first step as it was fitted for all; None where there is none, or its files are gone."""
+    if order.shared is None:
+        return None
+    files = {name: prepared.get(snapshots, uri, folder) for name, uri in order.shared.files.items()}
+    here = {name: file for name, file in files.items() if file is not None}
+    if here.keys() != files.keys():
+        return None
+    return shared_steps.Known.of(order.shared.key, here, order.spec.trust, rows.features, validation.features)
 
 
 def _seed(order: Order) -> None:
@@ -111,14 +218,13 @@ def _seed(order: Order) -> None:
     np.random.seed(seed)
 
 
-def _validation(snapshots: SnapshotStore, snapshot: Snapshot, spec: Spec) -> Rows:
-    validation = snapshots.read(snapshot, [Subset.VALIDATION])
-    if not len(validation):
+def _refuse_none(rows: int, order: Order) -> None:
+    """Raise EstimatorError where there are no validation rows."""
+    if not rows:
         raise EstimatorError(
-            f"{spec.model}: none of the {snapshot.rows:,} rows is for validation, so candidates cannot be compared; "
-            "wait for more distinct rows, or enlarge split.validation"
+            f"{order.spec.model}: none of the {order.snapshot.rows:,} rows is for validation, so candidates cannot be "
+            "compared; wait for more distinct rows, or enlarge split.validation"
         )
-    return validation
 
 
 class _Steps:
@@ -133,11 +239,15 @@ class _Steps:
             file.write(json.dumps({"step": step, "at": time.time(), "metrics": finite}) + "\n")
 
 
-def _metrics(prefix: str, estimator: object, rows: Rows, spec: Spec, classes: tuple[str, ...]) -> dict[str, float]:
-    """classes: those that it was trained on; empty in a regression."""
-    probabilities = described(spec.gate.metric).needs not in ("labels", "numbers")
-    predictions = training.predict(estimator, rows.features, spec.task, probabilities=probabilities)
-    if classes:
-        training.refuse_foreign(type(estimator).__name__, predictions.labels, classes)
-    scores = training.scores(spec.gate, spec.task, rows.labels, predictions)
-    return {f"{prefix}_{name}": score for name, score in scores.items()}
+def _needs_probabilities(spec: Spec) -> bool:
+    return described(spec.gate.metric).needs not in ("labels", "numbers")
+
+
+def _scores(
+    which: str, spec: Spec, labels: pd.Series, predictions: RawPredictions, learnt: pd.Series
+) -> dict[str, float]:
+    """Return every metric of these predictions. learnt: the labels that the model was trained on."""
+    if spec.task is Task.CLASSIFICATION:
+        training.refuse_foreign("the model", predictions.labels, classes_in(learnt))
+    found = training.scores(spec.gate, spec.task, labels, predictions)
+    return {f"{which}_{name}": score for name, score in found.items()}

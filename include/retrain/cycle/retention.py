@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from retrain.ledger.ledger import Ledger
 from retrain.records import Snapshot
+from retrain.snapshots import prepared
 from retrain.snapshots.store import SnapshotStore
 from retrain.spec.spec import Spec
 
@@ -51,6 +52,7 @@ def forget(model: str, keys: Collection[str], *, snapshots: SnapshotStore, ledge
         after = snapshots.without(before, keys)
         if after != before:
             ledger.replace_snapshot(after, before.rows - after.rows)
+            prepared.drop(snapshots, before)
             forgotten.append(Forgotten(after, before.rows - after.rows, tuple(ledger.versions_of(after))))
     for uri in ledger.erased_files(model):
         snapshots.delete(uri)

@@ -1,6 +1,6 @@
 """Predictions of models on the holdout, as the gate takes them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,6 +31,17 @@ class RawPredictions:
             labels=self.labels[rows],
             probabilities=None if self.probabilities is None else self.probabilities[rows],
             margins=None if self.margins is None else self.margins[rows],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence["RawPredictions"]) -> "RawPredictions":
+        """Return the predictions of one model for the rows of all parts, one after another."""
+        first = parts[0]
+        return RawPredictions(
+            np.concatenate([each.labels for each in parts]),
+            first.classes,
+            None if first.probabilities is None else np.concatenate([each.probabilities for each in parts]),
+            None if first.margins is None else np.concatenate([each.margins for each in parts]),
         )
 
     def among(self, classes: tuple[str, ...], positive: str | None) -> "Predictions":

@@ -1,6 +1,6 @@
 """How an estimator learns: keywords of its last step, weights, rows that stop it early, metrics by step."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from retrain.errors import EstimatorError
 from retrain.models.boosters import Lesson, Log, Part, teacher_of
+from retrain.models.steps import by_growing, grows, in_passes, refuse_unstreamable
 from retrain.spec.candidates import BALANCED, CandidateSpec
 
 _SHOWN = 5_000
@@ -29,6 +30,10 @@ class Options:
     """Of the rows. Shape (n,)."""
     stops: NDArray[np.bool_] | None = None
     """Which rows say when to stop; they are not learnt from. Shape (n,)."""
+    passes: int | None = None
+    """Of `partial_fit` over the rows; None: `fit`."""
+    stream: bool = False
+    """Whether these are in the order in which `cycle.streaming` reads rows."""
 
 
 PLAIN = Options()
@@ -56,7 +61,8 @@ def options_of(
         # Another part of the hash than the one that has decided the subset.
         mixed = (clusters.astype(np.uint64) ^ np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
         stops = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 < candidate.early_stopping
-    return Options(candidate.fit, _weights(candidate, labels, columns), stops)
+    passes = candidate.passes or (1 if candidate.stream else None)
+    return Options(candidate.fit, _weights(candidate, labels, columns), stops, passes, candidate.stream)
 
 
 def _weights(candidate: CandidateSpec, labels: pd.Series, columns: pd.DataFrame) -> NDArray[np.float64] | None:
@@ -78,46 +84,57 @@ def _weights(candidate: CandidateSpec, labels: pd.Series, columns: pd.DataFrame)
 def learn(estimator: Any, features: pd.DataFrame, labels: pd.Series, options: Options, watch: Watch | None) -> None:
     """Fit in place. What the estimator raises comes through.
 
-    Raises EstimatorError where rows should stop one that cannot be stopped by rows.
+    Raises EstimatorError where rows should stop one that cannot be stopped by rows, or passes are asked of one that
+    does not learn in parts.
     """
+    if options.stream:
+        refuse_unstreamable(estimator)
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    teach = teacher_of(last)
-    if options.stops is not None and teach is None:
-        raise EstimatorError(
-            f"early_stopping: {type(last).__name__} cannot be given rows that stop it; remove early_stopping, or use "
-            "LightGBM, XGBoost or HistGradientBoosting as the last step"
-        )
-    if teach is None or (options.stops is None and watch is None):
+    teach = _teacher(last, options, watch)
+    if teach is None:
         keywords = dict(options.keywords)
         if options.weights is not None:
             keywords["sample_weight"] = options.weights
         before = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
         estimator.fit(features, labels, **{f"{before}{name}": each for name, each in keywords.items()})
         return
-    learns = np.ones(len(labels), np.bool_) if options.stops is None else ~options.stops
-    head = _Head(estimator)
+    head, weights, stopping = _Head(estimator), options.weights, None
+    if options.stops is not None:
+        learns, stopping = ~options.stops, (features[options.stops], labels[options.stops])
+        features, labels = features[learns], labels[learns]
+        weights = None if weights is None else weights[learns]
+    lesson = Lesson(head.fitted(features, labels), labels, weights, options.keywords)
+    learnt = labels.unique()
 
     def part(features: pd.DataFrame, labels: pd.Series, most: int | None = None) -> Part:
         """Return rows as the last step takes them, without classes that it has not learnt: it would not take these."""
         known = np.asarray(labels.isin(learnt)) if is_classifier(last) else np.ones(len(labels), np.bool_)
         return head.transformed(features[known][:most]), labels[known][:most]
 
-    learnt = labels[learns].unique()
-    lesson = Lesson(
-        head.fitted(features[learns], labels[learns]),
-        labels[learns],
-        None if options.weights is None else options.weights[learns],
-        options.keywords,
-    )
-    if options.stops is not None:
-        lesson.stops = part(features[options.stops], labels[options.stops])
+    if stopping is not None:
+        lesson.stops = part(*stopping)
     if watch is not None:
         lesson.log = watch.log
         lesson.watched = {
-            "train": part(features[learns], labels[learns], _SHOWN),
+            "train": part(features, labels, _SHOWN),
             "validation": part(watch.features, watch.labels, _SHOWN),
         }
     teach(last, lesson)
+
+
+def _teacher(last: Any, options: Options, watch: Watch | None) -> Callable[[Any, Lesson], None] | None:
+    """Return what teaches the last step otherwise than its own `fit`; None where nothing does."""
+    booster = teacher_of(last)
+    if options.stops is not None and (booster is None or options.passes is not None):
+        raise EstimatorError(
+            f"early_stopping: {type(last).__name__} cannot be given rows that stop it; remove early_stopping, or use "
+            "LightGBM, XGBoost or HistGradientBoosting as the last step"
+        )
+    if options.passes is not None:
+        return in_passes(options.passes, stream=options.stream)
+    if options.stops is None and watch is None:
+        return None
+    return booster or (by_growing if grows(last) else None)
 
 
 class _Head:

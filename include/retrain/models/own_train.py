@@ -1,7 +1,7 @@
 """A user's own training function: what it is given, and what it must return."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,29 +23,48 @@ _NEARLY = 0.9
 """Share of the time limit after which a function is asked to stop."""
 
 
-@dataclass(frozen=True, eq=False)
 class Given:
     """The n rows to learn from: the function's argument `snapshot`."""
 
-    features: pd.DataFrame
-    """Shape (n, columns)."""
-    labels: pd.Series
-    """Shape (n,)."""
-    uri: str | None = None
-    """Of the snapshot's Parquet file, for what reads by itself; None in a backtest and in `check`."""
-    filters: tuple[tuple[str, str, list[str]], ...] = ()
-    """Which rows of the file these are, as pyarrow and pandas take filters."""
+    def __init__(
+        self,
+        features: pd.DataFrame | None,
+        labels: pd.Series,
+        uri: str | None = None,
+        filters: tuple[tuple[str, str, list[str]], ...] = (),
+        stream: Callable[[int], Iterator[pd.DataFrame]] | None = None,
+    ) -> None:
+        """features: None where they are to be read only when they are wanted, from `stream`: features by so many."""
+        self._features, self._stream = features, stream
+        self.labels = labels
+        """Shape (n,)."""
+        self.uri = uri
+        """Of the snapshot's Parquet file, for what reads by itself; None in a backtest and in `check`."""
+        self.filters = filters
+        """Which rows of the file these are, as pyarrow and pandas take filters."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def features(self) -> pd.DataFrame:
+        """All of them in memory. Shape (n, columns)."""
+        if self._features is None:
+            self._features = pd.concat(self._parts(_BATCH), ignore_index=True)
+        return self._features
+
     def batches(self, rows: int = _BATCH) -> Iterator[pa.RecordBatch]:
         """Yield features and label as Arrow batches of so many rows."""
-        for start in range(0, len(self), rows):
-            part = self.features.iloc[start : start + rows].assign(
-                **{LABEL: self.labels.iloc[start : start + rows].to_numpy()}
-            )
-            yield pa.RecordBatch.from_pandas(part, preserve_index=False)
+        start = 0
+        for part in self._parts(rows):
+            labels = self.labels.iloc[start : start + len(part)].to_numpy()
+            yield pa.RecordBatch.from_pandas(part.assign(**{LABEL: labels}), preserve_index=False)
+            start += len(part)
+
+    def _parts(self, rows: int) -> Iterator[pd.DataFrame]:
+        if self._features is None and self._stream is not None:
+            return self._stream(rows)
+        return (self.features.iloc[start : start + rows] for start in range(0, len(self), rows))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,8 @@ from typing import Any
 from retrain.models.function import function_of
 from retrain.spec.spec import Spec
 
+_TOLD = ("fit", "sample_weight", "early_stopping", "passes", "stream")
+
 
 def recipe_of(spec: Spec, name: str) -> str | None:
     """Return the digest of a candidate's recipe; None where its function has no source or no signature to read.
@@ -19,7 +21,7 @@ def recipe_of(spec: Spec, name: str) -> str | None:
     be imported.
     """
     candidate = spec.candidate(name)
-    told = candidate.model_dump(mode="json", include={"fit", "sample_weight", "early_stopping"}, exclude_defaults=True)
+    told = candidate.model_dump(mode="json", include={*_TOLD}, exclude_defaults=True)
     function = function_of(candidate)
     try:
         source = inspect.getsource(function)

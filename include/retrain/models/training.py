@@ -19,10 +19,12 @@ from retrain.gate.predictions import RawPredictions, classes_of
 from retrain.gate.scorers import scorers_for
 from retrain.labels import spelled
 from retrain.metrics import SCORER, described
+from retrain.models import shared_steps
 from retrain.models.boosters import with_codes
 from retrain.models.function import described_error, function_of
 from retrain.models.learning import PLAIN, Options, Watch, learn
 from retrain.models.own_train import Context, Given, train
+from retrain.models.shared_steps import Known
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate, Measured
 from retrain.spec.task import Task
@@ -42,15 +44,28 @@ def build(candidate: CandidateSpec) -> Any:
     return estimator
 
 
-def made(candidate: CandidateSpec, given: Given, options: Options, watch: Watch | None, context: Context) -> Any:
+def made(
+    candidate: CandidateSpec,
+    given: Given,
+    options: Options,
+    watch: Watch | None,
+    context: Context,
+    *,
+    known: Known | None = None,
+) -> Any:
     """Return the candidate's model: its estimator, fitted here, or what its own function has trained.
+
+    known: its first step, if it was fitted for several candidates; `shared_steps.put_back` takes it out again.
 
     Raises EstimatorError where there is none.
     """
     if candidate.train is not None:
         _refuse_one_label(given.labels)
         return train(candidate, given, context)
-    return fit(build(candidate), given.features, given.labels, options, watch)
+    estimator = build(candidate)
+    if known is not None:
+        shared_steps.put(candidate, estimator, known)
+    return fit(estimator, given.features, given.labels, options, watch)
 
 
 def fit(

@@ -12,11 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from itertools import chain
 from uuid import uuid4
 
-import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -31,6 +29,7 @@ from retrain.snapshots.content_keys import as_model_input, content_keys
 from retrain.snapshots.digest import Digest, digest_of, is_part
 from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, also_in, clusters_of, features_of, schema_of
 from retrain.snapshots.new_rows import Before, KeyCheck, order_of
+from retrain.snapshots.places import file_system, folder_of
 from retrain.snapshots.split import (
     SUBSETS,
     UNASSIGNED,
@@ -47,8 +46,6 @@ from retrain.text import one_line
 _DRAFT = ".draft"
 _ABANDONED = timedelta(days=1)
 """Much longer than a snapshot takes, because the clocks of two workers may differ by hours."""
-_ARROWS = {"file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"}
-"""URI schemes that Arrow reads without fsspec, which is faster."""
 _PARQUET = {"compression": "lz4", "dictionary_pagesize_limit": 64 << 10}
 """Most texts and all keys are distinct: a small limit makes the writer give up their dictionaries early."""
 _SEAL = b"retrain.seal"
@@ -102,7 +99,7 @@ class SnapshotStore:
         self._erased = erased
         self.uri = uri.rstrip("/")
         try:
-            self._files, self._root = _file_system(self.uri)
+            self.files, self._root = file_system(self.uri)
         except (pa.ArrowInvalid, ImportError, OSError, ValueError) as error:
             what = f"{uri}: is not a place for snapshots: {error}"
             raise SnapshotError(f"{what}; use e.g. file:///var/retrain") from error
@@ -111,12 +108,12 @@ class SnapshotStore:
         """Write a small file of this name, read it, and delete it. Raises SnapshotError where that is not possible."""
         path = f"{self._root}/{name}.test"
         try:
-            self._files.create_dir(self._root, recursive=True)
-            with self._files.open_output_stream(path) as file:
+            self.files.create_dir(self._root, recursive=True)
+            with self.files.open_output_stream(path) as file:
                 file.write(name.encode())
-            with self._files.open_input_stream(path) as file:
+            with self.files.open_input_stream(path) as file:
                 read = file.read()
-            self._files.delete_file(path)
+            self.files.delete_file(path)
         except (OSError, pa.ArrowException) as error:
             remedy = "let this machine's login do so, or set RETRAIN_SNAPSHOTS_URI to another place"
             raise SnapshotError(f"{self.uri}: a file cannot be written there: {one_line(error)}; {remedy}") from error
@@ -179,17 +176,24 @@ class SnapshotStore:
 
         Raises SnapshotError where the file is missing or changed.
         """
-        table = self._subset(snapshot, wanted)
-        return Rows(
-            features=as_model_input(features_of(table)),
-            labels=table["label"].to_pandas(),
-            label_times=table["label_time"],
-            keys=table["key"],
-            content=table[CONTENT].to_numpy(),
-            clusters=clusters_of(table),
-            snapshot=snapshot,
-            also=as_model_input(table.select(also_in(table.schema))),
-        )
+        return _rows(self._subset(snapshot, wanted), snapshot)
+
+    def batches(self, snapshot: Snapshot, wanted: Iterable[Subset], rows: int) -> Iterator[Rows]:
+        """Yield the same rows in the same order, so many at once; the last ones are fewer.
+
+        Raises SnapshotError where the file is missing, and, after the last batch, where its content has changed.
+        """
+        parts, count = list[pa.RecordBatch](), 0
+        for batch in self._of(snapshot, wanted):
+            parts, count = [*parts, batch], count + batch.num_rows
+            while count >= rows:
+                whole = pa.Table.from_batches(parts)
+                yield _rows(whole.slice(0, rows), snapshot)
+                # Copied: a slice would keep all of the batch.
+                parts = whole.slice(rows).combine_chunks().to_batches() or [batch.slice(0, 0)]
+                count -= rows
+        if count:
+            yield _rows(pa.Table.from_batches(parts), snapshot)
 
     def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
         """Read all rows as they are stored: all columns, or only the named ones, in that order.
@@ -223,10 +227,10 @@ class SnapshotStore:
 
     def delete(self, uri: str) -> None:
         """Delete a file, if it exists. Raises SnapshotError where that fails."""
-        path = self._path(uri)
+        path = self.path(uri)
         try:
-            if self._files.get_file_info(path).type != fs.FileType.NotFound:
-                self._files.delete_file(path)
+            if self.files.get_file_info(path).type != fs.FileType.NotFound:
+                self.files.delete_file(path)
         except OSError as error:
             raise SnapshotError(f"{uri}: cannot be deleted: {error}") from error
 
@@ -249,7 +253,7 @@ class SnapshotStore:
             by_key = pc.is_in(rows.keys, there["key"]).to_numpy()
             return np.asarray(by_key | np.isin(rows.content, there[CONTENT]), np.bool_)
         # Otherwise `rows` alone are not enough: features are hashed again, and whole groups are needed.
-        now = self._table(rows.snapshot)
+        now = self.table(rows.snapshot)
         found = by_key = pc.is_in(now["key"], there["key"]).to_numpy()
         # Each split version has its own salt, so content keys of different versions cannot be compared.
         if same_split_version:
@@ -266,12 +270,11 @@ class SnapshotStore:
         return np.asarray(pc.is_in(rows.keys, now["key"].filter(pa.array(found))).to_numpy(), np.bool_)
 
     def _subset(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> pa.Table:
-        names = pa.array([subset.value for subset in wanted], pa.string())
-        return self._table(snapshot, lambda batch: pc.is_in(batch.column(SUBSET), names))
+        return pa.Table.from_batches(self._of(snapshot, wanted))
 
-    def _table(self, snapshot: Snapshot, which: Callable[[pa.RecordBatch], pa.Array] | None = None) -> pa.Table:
-        batches = self._batches(snapshot)
-        return pa.Table.from_batches(batch if which is None else batch.filter(which(batch)) for batch in batches)
+    def _of(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> Iterator[pa.RecordBatch]:
+        names = pa.array([subset.value for subset in wanted], pa.string())
+        return (batch.filter(pc.is_in(batch.column(SUBSET), names)) for batch in self._batches(snapshot))
 
     def _rounds(self, snapshot: Snapshot, cluster: str) -> Rounds:
         rounds = [
@@ -291,7 +294,7 @@ class SnapshotStore:
         Raises SnapshotError where the file is missing, and, after the last batch, where its content has changed.
         """
         try:
-            with self._files.open_input_file(self._path(snapshot.uri)) as file:
+            with self.files.open_input_file(self.path(snapshot.uri)) as file:
                 parquet = pq.ParquetFile(file)
                 seal = (parquet.metadata.metadata or {}).get(_SEAL, b"").decode()
                 schema = parquet.schema_arrow
@@ -325,17 +328,17 @@ class SnapshotStore:
         Returns the digest, the URI, and the number of rows in each subset, shape (subsets,). An existing file of that
         name is written again, which repairs a damaged one.
         """
-        folder = f"{self.uri}/{_folder(model)}"
+        folder = f"{self.uri}/{folder_of(model)}"
         # Written under another name first: a file with the final name is always complete.
-        draft = self._path(f"{folder}/{uuid4().hex}{_DRAFT}")
+        draft = self.path(f"{folder}/{uuid4().hex}{_DRAFT}")
         digest, count = Digest(schema), np.zeros(len(SUBSETS), np.int64)
         try:
-            self._files.create_dir(self._path(folder), recursive=True)
-            self._sweep(self._path(folder))
+            self.files.create_dir(self.path(folder), recursive=True)
+            self._sweep(self.path(folder))
             try:
                 with (
                     ThreadPoolExecutor(1) as pool,
-                    pq.ParquetWriter(draft, schema, filesystem=self._files, **_PARQUET) as writer,
+                    pq.ParquetWriter(draft, schema, filesystem=self.files, **_PARQUET) as writer,
                     closing(ahead(rows)) as coming,
                 ):
                     for batch, code in coming:
@@ -346,10 +349,10 @@ class SnapshotStore:
                     seal = digest.seal()
                     writer.add_key_value_metadata({_SEAL: seal})
                 uri = f"{folder}/{digest_of(seal)}.parquet"
-                self._files.move(draft, self._path(uri))
+                self.files.move(draft, self.path(uri))
             except BaseException:
                 with suppress(OSError):
-                    self._files.delete_file(draft)
+                    self.files.delete_file(draft)
                 raise
         except OSError as error:
             raise SnapshotError(f"{folder}: cannot be written: {error}") from error
@@ -357,24 +360,28 @@ class SnapshotStore:
 
     def _sweep(self, folder: str) -> None:
         """Delete the drafts of killed writers; a writer at work has written within the day."""
-        for file in self._files.get_file_info(fs.FileSelector(folder)):
+        for file in self.files.get_file_info(fs.FileSelector(folder)):
             if file.path.endswith(_DRAFT) and file.mtime and file.mtime < datetime.now(UTC) - _ABANDONED:
                 with suppress(OSError):
-                    self._files.delete_file(file.path)
+                    self.files.delete_file(file.path)
 
-    def _path(self, uri: str) -> str:
+    def path(self, uri: str) -> str:
         if not uri.startswith(f"{self.uri}/"):
             raise SnapshotError(f"{uri}: is not below {self.uri}, where this Retrain keeps its snapshots")
         return f"{self._root}/{uri.removeprefix(self.uri + '/')}"
 
 
-def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
-    scheme, found, _ = uri.partition("://")
-    if not found or scheme in _ARROWS:
-        files, root = fs.FileSystem.from_uri(uri)
-        return files, str(root)
-    known, root = fsspec.core.url_to_fs(uri)
-    return fs.PyFileSystem(fs.FSSpecHandler(known)), str(root)
+def _rows(table: pa.Table, snapshot: Snapshot) -> Rows:
+    return Rows(
+        features=as_model_input(features_of(table)),
+        labels=table["label"].to_pandas(),
+        label_times=table["label_time"],
+        keys=table["key"],
+        content=table[CONTENT].to_numpy(),
+        clusters=clusters_of(table),
+        snapshot=snapshot,
+        also=as_model_input(table.select(also_in(table.schema))),
+    )
 
 
 def _subset_codes(batch: pa.RecordBatch) -> SubsetCodes:
@@ -388,9 +395,3 @@ def _time_in(schema: pa.Schema, name: bytes) -> datetime | None:
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((each for each in (one, other) if each is not None), default=None)
-
-
-def _folder(model: str) -> str:
-    """Return a folder name for a model: readable, short enough for any file system, and different for each model."""
-    plain = "".join(character if character.isalnum() or character in "-_" else "_" for character in model)[:60]
-    return plain if plain == model else f"{plain}-{blake2b(model.encode(), digest_size=4).hexdigest()}"

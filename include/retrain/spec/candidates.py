@@ -43,6 +43,11 @@ class CandidateSpec(Section):
     early_stopping: Share | None = None
     """Share of the training rows that says when a booster has enough trees: it does not learn from them. Rows that
     count as one stay together."""
+    passes: int | None = Field(None, ge=1, le=10_000)
+    """The last step learns by `partial_fit`, in so many passes over the rows; each is a step on the run."""
+    stream: bool = False
+    """Rows are read in batches and are never all in memory: the last step learns by `partial_fit`, in one pass or in
+    `passes`."""
 
     @field_validator("train")
     @classmethod
@@ -53,8 +58,13 @@ class CandidateSpec(Section):
 
     @model_validator(mode="after")
     def _does_itself_what_it_can(self) -> Self:
-        if self.train is not None and (self.fit or self.early_stopping is not None):
-            raise PydanticCustomError("train", "fit and early_stopping are for estimator: let the function do it")
+        own = ("fit", "early_stopping", "passes")
+        if self.train is not None and (used := [name for name in own if getattr(self, name)]):
+            raise PydanticCustomError("train", "{used}: is for estimator; let the function do it", {"used": used[0]})
+        if self.early_stopping is not None and (self.passes is not None or self.stream):
+            raise PydanticCustomError(
+                "stops", "early_stopping is for boosters, which have no passes; remove one of them"
+            )
         return self
 
     @property

@@ -55,6 +55,8 @@ class Spec(Section):
     task: Task = Task.CLASSIFICATION
     """Whether the labels are classes or numbers."""
     candidates: Candidates
+    share_steps: bool = True
+    """Whether a first step that several candidates have in common is fitted once for all of them."""
     checks: Checks = Checks()
     gate: Gate = Gate()
     # Not strict: after a validator a list does not come from JSON any more, and "strict" would refuse it for a tuple.

@@ -18,6 +18,7 @@ from retrain_airflow.operators.ask import AskOperator
 from retrain_airflow.operators.check import CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.notify import NotifyOperator
+from retrain_airflow.operators.prepare import PrepareOperator
 from retrain_airflow.operators.promote import PromoteOperator
 from retrain_airflow.operators.snapshot import SnapshotOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
@@ -73,6 +74,17 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         note=inputs.note,
         execution_timeout=spec.workers.longest,
     )
+    before: CheckDataOperator | PrepareOperator = check
+    if spec.share_steps and len(spec.candidates) > 1:
+        before = PrepareOperator(
+            task_id="prepare",
+            doc_md=task_docs.PREPARE,
+            **where,
+            spec=path,
+            snapshot=snapshot.output,
+            candidates=check.output,
+            execution_timeout=spec.workers.longest,
+        )
     train = TrainCandidateOperator.partial(
         task_id="train",
         doc_md=task_docs.TRAIN,
@@ -83,7 +95,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         snapshot=snapshot.output,
         note=inputs.note,
         map_index_template="{{ task.candidate }}",
-    ).expand(candidate=check.output)
+    ).expand(candidate=before.output)
     evaluate = EvaluateOperator(
         task_id="evaluate",
         doc_md=task_docs.EVALUATE,
@@ -114,7 +126,8 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
     notify = NotifyOperator(
         task_id="notify", doc_md=task_docs.NOTIFY, spec=path, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
     )
-    sense >> snapshot >> check >> train >> evaluate >> hold >> notify
+    sense >> snapshot >> check
+    train >> evaluate >> hold >> notify
     if spec.approval is None:
         evaluate >> promote >> notify
     else:

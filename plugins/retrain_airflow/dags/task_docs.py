@@ -38,6 +38,14 @@ the cycle has ended.
 **Red otherwise**: MLflow, the place for snapshots or Retrain's own database does not answer. Clear the task.
 """
 
+PREPARE = """
+Fits once what several candidates begin with, such as a vectorizer, where that takes longer than a second; they read
+what it gave from the place for snapshots. The models are the same with and without it, and `share_steps: false` in the
+spec leaves this task out. Where nothing can be shared, its log says why, and each candidate fits its own.
+
+**Red**: the place for snapshots or Retrain's own database does not answer. Clear the task.
+"""
+
 TRAIN = """
 Fits one candidate on the training rows and scores it on the validation rows, as one run in MLflow below the cycle's
 run.
@@ -206,7 +214,8 @@ CYCLE = """
 **sense → snapshot → check → train → evaluate → promote or hold → notify**
 
 New labelled rows in `{source}` start a cycle when there are {threshold} of them. The best of {candidates} replaces
-Production if it is better in {metric} beyond chance, on rows that neither has seen.
+Production if it is better in {metric} beyond chance, on rows that neither has seen. Where there are several, *prepare*
+fits before *train* what they have in common.
 
 Each task says under *Docs* what to do when it is red. A task can be cleared at any time: no step does anything twice.
 """

@@ -26,6 +26,16 @@ def by_batches(snapshot: Given, params: dict[str, Any], context: Context) -> SGD
     return model
 
 
+def by_batches_alone(snapshot: Given, params: dict[str, Any], context: Context) -> SGDClassifier:
+    """Learn batch by batch, without a table of all rows."""
+    model = SGDClassifier(random_state=0, average=True)
+    for batch in snapshot.batches(500):
+        rows = batch.to_pandas()
+        model.partial_fit(rows.drop(columns="label"), rows["label"], classes=np.unique(snapshot.labels))
+    assert snapshot._features is None
+    return model
+
+
 def nothing(snapshot: Given, params: dict[str, Any], context: Context) -> None:
     """Return no model."""
 

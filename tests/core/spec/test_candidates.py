@@ -10,6 +10,7 @@ from tests.core.spec.specs import LINEAR, SOURCE, assert_accepted, assert_refuse
     "fields",
     [
         {"candidates": [{**LINEAR, "fit": {"verbose": False}, "sample_weight": "balanced", "early_stopping": 0.1}]},
+        {"candidates": [{**LINEAR, "passes": 3, "stream": True}], "share_steps": False},
         {"candidates": [{"name": "own", "train": "my_models.torch:train", "params": {"epochs": 3}}]},
         {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
     ],
@@ -33,7 +34,16 @@ def test_what_can_run_is_accepted(fields):
         ({"candidates": [{**LINEAR, "train": "a:b"}]}, 'candidates[0].train = "a:b": needs one of estimator and train'),
         (
             {"candidates": [{"name": "own", "train": "a:b", "early_stopping": 0.1}]},
-            "fit and early_stopping are for estimator: let the function do it",
+            "early_stopping: is for estimator; let the function do it",
+        ),
+        (
+            {"candidates": [{"name": "own", "train": "a:b", "passes": 2}]},
+            "passes: is for estimator; let the function do it",
+        ),
+        ({"candidates": [{**LINEAR, "passes": 0}]}, "candidates[0].passes = 0: input should be greater than or equal"),
+        (
+            {"candidates": [{**LINEAR, "early_stopping": 0.1, "stream": True}]},
+            "early_stopping is for boosters, which have no passes; remove one of them",
         ),
         (
             {"candidates": [{**LINEAR, "sample_weight": "pay"}]},

@@ -66,7 +66,16 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "fallen_rows": {"max": 0.5, "on_fail": "block"},
         },
         "candidates": [
-            {**LINEAR, "train": None, "params": {}, "fit": {}, "sample_weight": None, "early_stopping": None}
+            {
+                **LINEAR,
+                "train": None,
+                "params": {},
+                "fit": {},
+                "sample_weight": None,
+                "early_stopping": None,
+                "passes": None,
+                "stream": False,
+            }
         ],
         "gate": {
             "metric": "f1_macro",
@@ -94,6 +103,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "signature": "widened",
         },
         "trust": [],
+        "share_steps": True,
         "mode": None,
         "approval": None,
         "schedule": None,
