@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 class Categories(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Columns of text become pandas' categories; each has the levels that it had when this was fitted, in sorted order.
 
-    A level that only comes later is missing, as a NULL is. Columns of numbers and booleans pass, as numbers.
+    A level that only comes later is missing, as a NULL is. Columns of numbers and booleans pass, as numbers. A column
+    that was empty when this was fitted has the level of the empty text.
 
     Parameters
     ----------
@@ -83,7 +84,9 @@ class Categories(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type
 
     def _levels(self, column: "pd.Series[Any]") -> list[str]:
         found = {each for each in _texts(column) if each is not None}
-        return sorted(found if self.missing is None else found | {self.missing})
+        if self.missing is not None:
+            found.add(self.missing)
+        return sorted(found) or [""]  # XGBoost takes no category without levels
 
     def _coded(self, column: "pd.Series[Any]", levels: list[str]) -> pd.Categorical:
         index = pd.Index(levels, dtype=object)

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from retrain.errors import EstimatorError
-from retrain.models.boosters import Lesson, Log, Part, teacher_of
+from retrain.models.boosters import Lesson, Log, Part, must_be_taught, teacher_of
 from retrain.spec.candidates import BALANCED, CandidateSpec
 
 _SHOWN = 5_000
@@ -85,9 +85,9 @@ def learn(estimator: Any, features: pd.DataFrame, labels: pd.Series, options: Op
     if options.stops is not None and teach is None:
         raise EstimatorError(
             f"early_stopping: {type(last).__name__} cannot be given rows that stop it; remove early_stopping, or use "
-            "LightGBM, XGBoost or HistGradientBoosting as the last step"
+            "LightGBM, XGBoost, CatBoost or HistGradientBoosting as the last step"
         )
-    if teach is None or (options.stops is None and watch is None):
+    if teach is None or (options.stops is None and watch is None and not must_be_taught(last)):
         keywords = dict(options.keywords)
         if options.weights is not None:
             keywords["sample_weight"] = options.weights

@@ -90,11 +90,13 @@ def test_numbers_that_are_named_are_levels_however_they_are_written() -> None:
     }
 
 
-def test_a_column_without_any_value_has_no_levels() -> None:
+def test_a_column_without_any_value_has_one_level_that_no_row_has() -> None:
     rows = pd.DataFrame({"region": pd.Series([None, None], dtype=object), "age": [1.0, 2.0]})
+    fitted = Categories().fit(rows)
 
-    assert Categories().fit(rows).levels_ == {"region": []}
-    assert Categories().fit_transform(rows)["region"].isna().all()
+    assert fitted.levels_ == {"region": [""]}
+    for region in (None, "seoul"):
+        assert fitted.transform(rows.assign(region=region))["region"].cat.codes.tolist() == [-1, -1]
 
 
 texts = st.lists(st.none() | st.text(st.characters(exclude_categories=()), max_size=5), min_size=1, max_size=20)
@@ -107,8 +109,9 @@ def test_a_level_is_found_wherever_it_stands(learnt: list[str | None], later: li
     found = fitted.transform(pd.DataFrame({"a": pd.Series(later, [7] * len(later), dtype=object)}))
 
     assert list(found.index) == [7] * len(later)
-    known = {each for each in learnt if each is not None} | ({missing} - {None})
-    assert found["a"].astype(object).where(found["a"].notna(), None).tolist() == [
+    known = ({*learnt, missing} - {None}) or {""}
+    texts_again = found["a"].astype(object)
+    assert texts_again.where(found["a"].notna(), None).tolist() == [
         each if each in known else missing for each in later
     ]
 
