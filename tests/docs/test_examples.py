@@ -1,6 +1,7 @@
 """The examples of docs/training.md are fitted on rows with NULLs, and loaded by plain MLflow without Retrain."""
 
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -121,13 +122,12 @@ def home(models: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pa
     return home
 
 
-@pytest.fixture(scope="module")
-def asked(home: Path, models: dict[str, Any]) -> dict[str, list[list[str]]]:
-    """What plain MLflow says of each, in one process: it takes seconds to import."""
+def asked_elsewhere(home: Path, names: list[str], *path: str) -> dict[str, list[list[str]]]:
+    """What plain MLflow says of models, in one process: it takes seconds to import. path: more folders of modules."""
     records = LATER.astype(object).where(LATER.notna(), None).to_dict("records")
     done = subprocess.run(
-        [sys.executable, "-S", "-I", "-c", ELSEWHERE, str(home), sysconfig.get_path("purelib")],
-        input=json.dumps([records, [*models]]),
+        [sys.executable, "-S", "-I", "-c", ELSEWHERE, str(home), sysconfig.get_path("purelib"), *path],
+        input=json.dumps([records, names]),
         capture_output=True,
         text=True,
         check=False,
@@ -135,6 +135,11 @@ def asked(home: Path, models: dict[str, Any]) -> dict[str, list[list[str]]]:
     assert done.returncode == 0, done.stderr
     found: dict[str, list[list[str]]] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+@pytest.fixture(scope="module")
+def asked(home: Path, models: dict[str, Any]) -> dict[str, list[list[str]]]:
+    return asked_elsewhere(home, [*models])
 
 
 @pytest.fixture(scope="module")
@@ -168,16 +173,24 @@ def test_each_function_of_the_page_is_tried(examples: Callable[[str], ModuleType
 
 
 def test_the_network_of_the_page_is_fitted_stored_loaded_and_asked(
-    examples: Callable[[str], ModuleType], tmp_path: Path
+    examples: Callable[[str], ModuleType], sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    for package in ("torch", "skorch"):
+    torch, _ = (
         pytest.importorskip(package, reason=f"{package} is not in this project's environment")
-    labels = KINDS["boolean"]
-    model = examples("network_estimators").network(["age", "visits"], ["region"])
+        for package in ("torch", "skorch")
+    )
+    module, labels = examples("network_estimators"), KINDS["text"]
+    model = module.network(["age", "visits"], ["region"])
     training.fit(model, ROWS, training.targets(Task.CLASSIFICATION, labels))
-    assert (model.predict(ROWS) == labels).mean() > 0.7
-    model_writer.save("it", model, tmp_path / "model", ROWS.head(), trust=("pickle",))
-    with Sandbox() as sandbox:
-        digest = model_files.digest(tmp_path / "model")
-        reply = sandbox.ask("it", tmp_path / "model", digest, LATER, ("pickle",))
-    assert np.array_equal(reply.predictions.labels, training.predict(model, LATER, Task.CLASSIFICATION).labels)
+    assert model.score(ROWS, labels) > 0.7
+
+    folder = tmp_path / "models" / "network"
+    model_writer.save("network", model, folder, ROWS.head(), trust=("pickle",))
+    reply = sandbox.ask("network", folder, model_files.digest(folder), LATER, ("pickle",)).predictions
+    assert np.array_equal(reply.labels, training.predict(model, LATER, Task.CLASSIFICATION).labels)
+
+    path = (tmp_path / "path", Path(torch.__file__).parents[1])  # its own module must be there
+    path[0].mkdir()
+    shutil.copy(str(module.__file__), path[0])
+    found = asked_elsewhere(folder.parent, ["network"], *map(str, path))
+    assert found["network"] == [[*map(str, model.predict(LATER))]] * 3
