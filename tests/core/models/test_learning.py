@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import skops.io
 from catboost import CatBoostClassifier, CatBoostRegressor
+from catboost.utils import get_gpu_device_count
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -253,6 +254,14 @@ def test_a_file_of_catboost_holds_no_prediction_for_the_rows_it_was_measured_on(
     training.fit(told, ROWS, LABELS, watch=Watch(Heard(), ROWS, LABELS))
     training.fit(alone, ROWS, LABELS)
     assert len(skops.io.dumps(told)) < len(skops.io.dumps(alone)) + 1_000
+
+
+@pytest.mark.skipif(get_gpu_device_count() > 0, reason="there is a GPU, which would fit it")
+def test_on_a_gpu_catboost_is_asked_for_nothing_that_it_cannot_do_there() -> None:
+    """Without one it fails, but not because of callbacks or of several sets of rows, as it would before it looks."""
+    watch = Watch(Heard(), ROWS[:100], LABELS[:100])
+    with pytest.raises(EstimatorError, match="CUDA"):
+        training.fit(CatBoostClassifier(n_estimators=3, task_type="GPU"), ROWS, LABELS, watch=watch)
 
 
 def test_names_of_metrics_are_those_that_can_be_logged() -> None:
