@@ -58,7 +58,7 @@ ROOMS = (
         "retrain_features",
         "steps that travel with a model; knows nothing of `retrain`",
         ("retrain_features", "retrain_features.*"),
-        libraries="fsspec, numpy, scipy, sklearn",
+        libraries="fsspec, numpy, pandas, scipy, sklearn",
     ),
     core(
         "spec",

@@ -1,4 +1,4 @@
-"""A classifier that learns labels of any kind, around one that takes only 0, 1, 2 and so on."""
+"""A classifier that learns labels of any kind and predicts them again, around one that only does so of 0, 1, 2 …."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 
 
 class CodedLabels(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """XGBoost's classifier takes whole numbers from 0 on without a gap: it gets them, and what it predicts is named.
+    """XGBoost's and CatBoost's classifier get whole numbers from 0 on without a gap, and what they predict is named.
 
     classifier: an unfitted classifier. It is fitted in place.
     """
@@ -32,7 +32,8 @@ class CodedLabels(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: 
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """Return a label for each row. Shape (n,)."""
-        found: NDArray[Any] = self.classes_[np.asarray(self.classifier.predict(X), np.int64)]
+        # CatBoost's predicts a column of shape (n, 1) where there are more than two classes.
+        found: NDArray[Any] = self.classes_[np.asarray(self.classifier.predict(X), np.int64).ravel()]
         return found
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803

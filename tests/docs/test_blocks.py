@@ -28,6 +28,14 @@ ELSEWHERE = {
     "docs/judge.md: python predictions.py": ("tests/core/gate/test_files.py", "test_the_example_of_the_page_works"),
     "docs/model.md: CREATE TABLE customers (": ("tests/core/test_pages.py", "test_the_page_of_models_works_as_written"),
     "docs/model.md: # churn_estimators.py": ("tests/core/test_pages.py", "test_the_page_of_models_works_as_written"),
+    "docs/training.md: # customer_estimators.py": (
+        "tests/docs/test_examples.py",
+        "test_an_example_of_the_page_is_fitted_stored_loaded_and_asked",
+    ),
+    "docs/training.md: # network_estimators.py": (
+        "tests/docs/test_examples.py",
+        "test_the_network_of_the_page_is_fitted_stored_loaded_and_asked",
+    ),
 }
 """Blocks that another test runs as they are written: the file, and its test."""
 

@@ -74,6 +74,8 @@ FITTED: dict[str, Callable[[], Any]] = {
     "XGBoost": lambda: _boosted("xgboost", "XGBClassifier"),
     "XGBoost's forest": lambda: _boosted("xgboost", "XGBRFClassifier"),
     "XGBoost's numbers": lambda: _boosted("xgboost", "XGBRegressor"),
+    "CatBoost": lambda: _boosted("catboost", "CatBoostClassifier", verbose=0, allow_writing_files=False),
+    "CatBoost's numbers": lambda: _boosted("catboost", "CatBoostRegressor", verbose=0, allow_writing_files=False),
     "forest": lambda: RandomForestClassifier(3),
     "stack": lambda: StackingClassifier([("x", _boosted("xgboost", "XGBClassifier")), ("l", LogisticRegression())]),
     "calibrated": lambda: CalibratedClassifierCV(_boosted("lightgbm", "LGBMClassifier", verbose=-1), method="isotonic"),
@@ -91,7 +93,7 @@ FITTED: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("kind", FITTED)
 @pytest.mark.filterwarnings("ignore")  # so few rows suit no estimator
-def test_types_of_the_three_libraries_are_written_and_read_back_without_trust(save: Save, kind: str) -> None:
+def test_types_of_these_libraries_are_written_and_read_back_without_trust(save: Save, kind: str) -> None:
     """C2."""
     rows = ROWS.assign(d=(ROWS.d > 0).astype(float))
     model = FITTED[kind]().fit(rows, CODES)
@@ -134,7 +136,9 @@ def test_the_samples_need_no_trust(tmp_path: Path) -> None:
     assert {file.spec.model: file.spec.trust for file in folder.files if file.spec.trust} == {}
 
 
-@pytest.mark.parametrize(("kind", "package"), [("LightGBM in a pipeline", "lightgbm"), ("XGBoost", "xgboost")])
+@pytest.mark.parametrize(
+    ("kind", "package"), [("LightGBM in a pipeline", "lightgbm"), ("XGBoost", "xgboost"), ("CatBoost", "catboost")]
+)
 def test_who_loads_a_booster_is_told_that_its_package_is_needed(save: Save, kind: str, package: str) -> None:
     """C2."""
     folder = save(FITTED[kind]().fit(ROWS, CODES))

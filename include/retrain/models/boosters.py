@@ -1,10 +1,12 @@
-"""Boosters learn tree by tree and tell of each: LightGBM and XGBoost through their scikit-learn classes, and
+"""Boosters learn tree by tree and tell of each: LightGBM, XGBoost and CatBoost through their scikit-learn classes, and
 scikit-learn's own. What one is told here is taken back after the fit, so that the model file has the estimator as the
-user's function made it.
+user's function made it; but for one parameter of CatBoost's, which takes nothing back once it is fitted.
 """
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from retrain.errors import EstimatorError
+from retrain_features.categories import Categories
 from retrain_features.labels import CodedLabels
 
 Log = Callable[[int, Mapping[str, float]], None]
@@ -22,6 +25,12 @@ Log = Callable[[int, Mapping[str, float]], None]
 
 _PATIENCE = 20
 """Trees without a gain after which a booster stops, unless its own parameter says otherwise."""
+
+_LIGHTGBM_WAITS = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
+"""Names of LightGBM's parameter for that."""
+_NEVER = 2**30
+_VERBOSE = {"verbose", "verbose_eval", "silent", "logging_level"}
+"""Names of CatBoost's parameter that says how much it prints, of which it takes one."""
 
 Part = tuple[Any, pd.Series]
 
@@ -55,17 +64,48 @@ def teacher_of(last: Any) -> Callable[[Any, Lesson], None] | None:
     return None
 
 
+def must_be_taught(last: Any) -> bool:
+    """Return whether an estimator needs its teacher even where nothing is told and nothing stops it."""
+    return teacher_of(last.classifier if isinstance(last, CodedLabels) else last) is _catboost
+
+
 def with_codes(estimator: Any, labels: pd.Series) -> Any:
-    """Return the estimator as it can learn these labels: XGBoost's classifier takes 0, 1, 2 … alone, or booleans."""
+    """Return the estimator as it can learn these labels and predict them again.
+
+    XGBoost's classifier takes 0, 1, 2 … alone, or booleans. CatBoost's takes all, but makes texts of booleans, and
+    predicts a column where there are more than two classes. Raises EstimatorError where CatBoost's would fail on rows
+    that come later.
+    """
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    if not any(kind.__name__ == "XGBClassifier" for kind in type(last).__mro__):
+    kinds = {kind.__name__ for kind in type(last).__mro__}
+    if "CatBoost" in kinds:
+        _refuse_missing_categories(estimator)
+    if "XGBClassifier" in kinds:
+        takes_them = labels.dtype.kind == "b" or (labels.dtype.kind in "iu" and _is_gapless(labels))
+    elif "CatBoostClassifier" in kinds:
+        takes_them = labels.dtype.kind != "b" and labels.nunique() <= 2
+    else:
         return estimator
-    if labels.dtype.kind == "b" or (labels.dtype.kind in "iu" and _is_gapless(labels)):
+    if takes_them:
         return estimator
+    if isinstance(last.get_params().get("class_weights"), Mapping):
+        raise EstimatorError(
+            f"class_weights: these labels are coded for {type(last).__name__}; write a list of weights, in the order "
+            "of the sorted classes"
+        )
     if not isinstance(estimator, Pipeline):
         return CodedLabels(last)
     estimator.steps[-1] = (estimator.steps[-1][0], CodedLabels(last))
     return estimator
+
+
+def _refuse_missing_categories(estimator: Any) -> None:
+    parts = estimator.get_params().values() if isinstance(estimator, Pipeline) else ()
+    if any(isinstance(each, Categories) and each.missing is None for each in parts):
+        raise EstimatorError(
+            "CatBoost takes no missing category, and a level that only comes later would be one; write "
+            "Categories(missing='none') or another text"
+        )
 
 
 def _is_gapless(labels: pd.Series) -> bool:
@@ -93,9 +133,9 @@ def _lightgbm(last: Any, lesson: Lesson) -> None:
     from lightgbm import early_stopping
 
     measured, callbacks = lesson.measured, list(lesson.keywords.get("callbacks", ()))
+    own = {name: value for name, value in last.get_params().items() if name in _LIGHTGBM_WAITS and value}
     if lesson.stops is not None:
-        params = last.get_params()
-        rounds = params.get("early_stopping_round") or params.get("early_stopping_rounds") or _PATIENCE
+        rounds = next(iter(own.values()), _PATIENCE)
         callbacks.append(_only_of("stopping", early_stopping(rounds, verbose=False)))
     log = lesson.log
     if log is not None:
@@ -110,18 +150,22 @@ def _lightgbm(last: Any, lesson: Lesson) -> None:
             )
         )
     keywords = {name: value for name, value in lesson.keywords.items() if name != "callbacks"}
-    with warnings.catch_warnings():
-        # What it wants in its place, LightGBM before 4.7 does not take.
-        warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
-        last.fit(
-            lesson.inputs,
-            lesson.labels,
-            sample_weight=lesson.weights,
-            eval_set=[*measured.values()],
-            eval_names=[*measured],
-            callbacks=callbacks,
-            **keywords,
-        )
+    last.set_params(**dict.fromkeys(own, 0))  # by its own parameter it would be stopped by all that it is measured on
+    try:
+        with warnings.catch_warnings():
+            # What it wants in its place, LightGBM before 4.7 does not take.
+            warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
+            last.fit(
+                lesson.inputs,
+                lesson.labels,
+                sample_weight=lesson.weights,
+                eval_set=[*measured.values()],
+                eval_names=[*measured],
+                callbacks=callbacks,
+                **keywords,
+            )
+    finally:
+        last.set_params(**own)
 
 
 def _only_of(name: str, callback: Any) -> Callable[[Any], None]:
@@ -160,14 +204,60 @@ def _xgboost(last: Any, lesson: Lesson) -> None:
 
     own = {name: last.get_params()[name] for name in ("callbacks", "early_stopping_rounds")}
     told: dict[str, Any] = {"callbacks": [*(own["callbacks"] or ()), Logging()]} if log is not None else {}
-    if lesson.stops is not None:
-        told["early_stopping_rounds"] = own["early_stopping_rounds"] or _PATIENCE
+    # Without rows that stop it, the validation rows must not.
+    told["early_stopping_rounds"] = None if lesson.stops is None else own["early_stopping_rounds"] or _PATIENCE
     last.set_params(**told)
     try:
         keywords = {"verbose": False, **lesson.keywords}
         last.fit(lesson.inputs, lesson.labels, sample_weight=lesson.weights, eval_set=[*measured.values()], **keywords)
     finally:
         last.set_params(**own)
+
+
+def _catboost(last: Any, lesson: Lesson) -> None:
+    own = last.get_params()
+    if own.get("task_type") == "GPU":  # there it tells nothing, and is measured on one set of rows at most
+        lesson = replace(lesson, watched={}, log=None)
+    measured, log = lesson.measured, lesson.log
+    if "allow_writing_files" not in own:
+        last.set_params(allow_writing_files=False)  # else it leaves a folder, catboost_info, where it is fitted
+    keywords: dict[str, Any] = {}
+    if not _VERBOSE & own.keys() and not _VERBOSE & lesson.keywords.keys():
+        keywords["verbose"] = False
+    if "cat_features" not in own and isinstance(lesson.inputs, pd.DataFrame):
+        keywords["cat_features"] = [*lesson.inputs.select_dtypes("category")]
+    if measured:
+        keywords["eval_set"] = [*measured.values()]
+        wait = next((own[name] for name in ("early_stopping_rounds", "od_wait") if own.get(name)), _PATIENCE)
+        # Without rows that stop it, the validation rows must not: it waits for a gain longer than anything lasts.
+        keywords["early_stopping_rounds"] = _NEVER if lesson.stops is None else wait
+        if lesson.stops is None:
+            keywords["use_best_model"] = False
+    keywords |= lesson.keywords
+    if log is not None:
+        keywords["callbacks"] = [*lesson.keywords.get("callbacks", ()), _CatBoostLog(log, lesson)]
+    last.fit(lesson.inputs, lesson.labels, sample_weight=lesson.weights, **keywords)
+    with suppress(AttributeError):  # it is not public: where it is gone, the file is larger
+        last._set_test_evals([])  # else the model file holds a prediction for each row that it was measured on
+
+
+class _CatBoostLog:
+    def __init__(self, log: Log, lesson: Lesson) -> None:
+        self._log = log
+        self._watched = lesson.watched
+        several = len(lesson.measured) > 1
+        self._names = {f"validation_{at}" if several else "validation": name for at, name in enumerate(lesson.measured)}
+
+    def after_iteration(self, info: Any) -> bool:
+        """Log the metrics of a tree, and go on."""
+        found = {
+            f"{self._names[data]}_{re.sub(r'[^A-Za-z0-9]+', '_', metric)}": values[-1]
+            for data, metrics in info.metrics.items()
+            if self._names.get(data) in self._watched
+            for metric, values in metrics.items()
+        }
+        self._log(info.iteration - 1, found)
+        return True
 
 
 def _hist_gradient_boosting(last: Any, lesson: Lesson) -> None:
@@ -200,6 +290,7 @@ def _gradient_boosting(last: Any, lesson: Lesson) -> None:
 _TEACHERS: dict[str, Callable[[Any, Lesson], None]] = {
     "lightgbm.LGBMModel": _lightgbm,
     "xgboost.XGBModel": _xgboost,
+    "catboost.CatBoost": _catboost,
     "sklearn.BaseHistGradientBoosting": _hist_gradient_boosting,
     "sklearn.BaseGradientBoosting": _gradient_boosting,
 }

@@ -1,8 +1,8 @@
 """Types and functions of libraries that a model file may hold without a word in the spec.
 
-skops names what it does not trust by itself. Of that, this is what the estimators of scikit-learn, LightGBM and XGBoost
-and our own vectorizer hold, each by its name: a new name in one of these packages is not trusted before somebody has
-looked at it. None of them runs code of the file's when it is loaded, or when it is called with what a file holds:
+skops names what it does not trust by itself. Of that, this is what the estimators of scikit-learn, LightGBM, XGBoost,
+CatBoost and our own steps hold, each by its name: a new name in one of these packages is not trusted before somebody
+has looked at it. None of them runs code of the file's when it is loaded, or when it is called with what a file holds:
 `retrain_features.cached.Cached` is left out, because it calls the function that it names.
 
 skops itself leaves out trees and the like, because it cannot see whether their content would let a process crash. Here
@@ -10,11 +10,13 @@ a file is loaded only with the digest of the one that was written, and asked in 
 """
 
 _NAMES = {
+    "catboost.core": "CatBoost CatBoostClassifier CatBoostRanker CatBoostRegressor",  # bytes, and parameters
     "collections": "OrderedDict",
     "functools": "partial",  # what it calls must be trusted by its own name
     "lightgbm.basic": "Booster",
     "lightgbm.sklearn": "LGBMClassifier LGBMRanker LGBMRegressor",
     "numpy": "clip dtype mean median nan_to_num ravel",
+    "retrain_features.categories": "Categories",  # ours: texts
     "retrain_features.characters": "CharacterTfidf",  # ours: numbers and arrays
     "retrain_features.labels": "CodedLabels",  # ours: a classifier, which is looked at as well, and its labels
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",

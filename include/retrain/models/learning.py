@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from retrain.errors import EstimatorError
-from retrain.models.boosters import Lesson, Log, Part, teacher_of
+from retrain.models.boosters import Lesson, Log, Part, must_be_taught, teacher_of
 from retrain.models.steps import by_growing, grows, in_passes, refuse_unstreamable
 from retrain.spec.candidates import BALANCED, CandidateSpec
 
@@ -128,11 +128,11 @@ def _teacher(last: Any, options: Options, watch: Watch | None) -> Callable[[Any,
     if options.stops is not None and (booster is None or options.passes is not None):
         raise EstimatorError(
             f"early_stopping: {type(last).__name__} cannot be given rows that stop it; remove early_stopping, or use "
-            "LightGBM, XGBoost or HistGradientBoosting as the last step"
+            "LightGBM, XGBoost, CatBoost or HistGradientBoosting as the last step"
         )
     if options.passes is not None:
         return in_passes(options.passes, stream=options.stream)
-    if options.stops is None and watch is None:
+    if options.stops is None and watch is None and not must_be_taught(last):
         return None
     return booster or (by_growing if grows(last) else None)
 

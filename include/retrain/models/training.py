@@ -228,7 +228,9 @@ def _refuse_unfit_params(candidate: CandidateSpec, function: Callable[..., Any])
 
 def _refuse_unfit(candidate: CandidateSpec, estimator: Any) -> None:
     where = f"candidate {candidate.name!r}: {candidate.estimator} returned"
-    if not isinstance(estimator, BaseEstimator) or not all(_has(estimator, verb) for verb in ("fit", "predict")):
+    # CatBoost's classes keep to the interface without its base.
+    is_one = isinstance(estimator, BaseEstimator) or hasattr(type(estimator), "get_params")
+    if not is_one or not all(_has(estimator, verb) for verb in ("fit", "predict")):
         raise EstimatorError(f"{where} {type(estimator).__name__}, which is not a scikit-learn estimator that predicts")
     first = estimator
     while isinstance(first, Pipeline | FeatureUnion):

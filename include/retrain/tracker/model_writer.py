@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     import mlflow.pyfunc
 
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
-_BOOSTERS = {"lightgbm", "xgboost"}
+_BOOSTERS = {"catboost", "lightgbm", "xgboost"}
 _TRAVELLING = ("retrain_features",)
 """Packages whose code goes with a model that holds an object of theirs: plain MLflow loads it where they are not."""
 

@@ -131,8 +131,12 @@ def test_a_training_function_reads_its_rows_from_the_file_as_well(world: Make) -
     assert train(cycle, snapshot, "own").train_rows == snapshot.subsets[Subset.TRAIN]
 
 
-def test_a_booster_is_seen_on_the_run_tree_by_tree_and_a_second_try_adds_no_point(world: Make) -> None:
-    boosted = {"name": "boosted", "estimator": "tests.core.models.own:boosted", "params": {"trees": 6}}
+@pytest.mark.parametrize(("function", "metric"), [("boosted", "binary_logloss"), ("cat", "Logloss")])
+def test_a_booster_is_seen_on_the_run_tree_by_tree_and_a_second_try_adds_no_point(
+    world: Make, function: str, metric: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    boosted = {"name": "boosted", "estimator": f"tests.core.models.own:{function}", "params": {"trees": 6}}
     model = world(candidates=[boosted])
     model.feed(600)
     cycle, snapshot = model.cycle(), model.take()
@@ -141,9 +145,10 @@ def test_a_booster_is_seen_on_the_run_tree_by_tree_and_a_second_try_adds_no_poin
         with pytest.raises(KeyboardInterrupt):
             train(cycle, snapshot, "boosted")
     trained = train(cycle, snapshot, "boosted")
-    names = ("train_binary_logloss", "validation_binary_logloss")
+    names = (f"train_{metric}", f"validation_{metric}")
     steps = [[point.step for point in model.tracker.metric_history(trained.run_id, name)] for name in names]
     assert steps == [[0, 1, 2, 3, 4, 5]] * 2
+    assert "catboost_info" not in caplog.text  # what a fit leaves in its folder is named
 
 
 def killed(*_: Any, **__: Any) -> None:

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import numpy as np
+from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
@@ -59,6 +60,10 @@ def of_the_file(snapshot: Given, params: dict[str, Any], context: Context) -> SG
 
 def boosted(trees: int) -> LGBMClassifier:
     return LGBMClassifier(n_estimators=trees, verbose=-1)
+
+
+def cat(trees: int) -> CatBoostClassifier:
+    return CatBoostClassifier(n_estimators=trees)
 
 
 def drawing(columns: list[str]) -> RandomForestClassifier:

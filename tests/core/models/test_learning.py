@@ -1,10 +1,16 @@
 """How an estimator learns: keywords, weights, rows that stop it early, metrics by step."""
 
+from contextlib import chdir
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
+from catboost import CatBoostClassifier, CatBoostRegressor
+from catboost.utils import get_gpu_device_count
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -13,9 +19,12 @@ from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
 from retrain.errors import EstimatorError
+from retrain.gate.labels import spell
 from retrain.models import training
 from retrain.models.learning import Options, Watch, options_of
 from retrain.spec.candidates import CandidateSpec
+from retrain.spec.task import Task
+from retrain_features.categories import Categories
 
 DICE = np.random.default_rng(0)
 ROWS = pd.DataFrame(DICE.normal(size=(3_000, 3)), columns=["a", "b", "c"])
@@ -85,6 +94,7 @@ def test_the_rows_that_stop_it_are_a_share_and_clusters_stay_together() -> None:
 BOOSTERS = {
     "lightgbm": lambda: LGBMClassifier(n_estimators=400, learning_rate=0.3, verbose=-1),
     "xgboost": lambda: XGBClassifier(n_estimators=400, learning_rate=0.5, eval_metric="logloss"),
+    "catboost": lambda: CatBoostClassifier(n_estimators=400, learning_rate=0.5),
     "scikit-learn": lambda: HistGradientBoostingClassifier(max_iter=400, learning_rate=0.3),
 }
 
@@ -92,6 +102,8 @@ BOOSTERS = {
 def trees(model: Any) -> int:
     if isinstance(model, LGBMClassifier):
         return model.best_iteration_ or model.n_estimators_
+    if isinstance(model, CatBoostClassifier):
+        return model.tree_count_
     return model.best_iteration + 1 if isinstance(model, XGBClassifier) else model.n_iter_
 
 
@@ -105,7 +117,7 @@ def test_rows_that_it_does_not_learn_stop_a_booster_early(kind: str, in_a_pipeli
     before = last.get_params()
     training.fit(model, ROWS, labels, options)
     assert 1 < trees(last) < 200
-    assert last.get_params() == before
+    assert last.get_params() == before | ({"allow_writing_files": False} if kind == "catboost" else {})
     assert (model.predict(ROWS) == labels).mean() > 0.75
 
 
@@ -117,7 +129,7 @@ def test_one_that_no_rows_can_stop_is_refused() -> None:
         training.fit(GradientBoostingClassifier(), ROWS, LABELS, options)
 
 
-@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost", "catboost"])
 @pytest.mark.parametrize("early", [None, 0.2])
 def test_a_booster_tells_of_each_tree_and_learns_the_same_for_it(kind: str, early: float | None) -> None:
     labels = CODES if kind == "xgboost" else LABELS
@@ -128,10 +140,35 @@ def test_a_booster_tells_of_each_tree_and_learns_the_same_for_it(kind: str, earl
     training.fit(alone, ROWS, labels, options)
     assert [step for step, _ in heard.steps] == list(range(15))
     first, last = heard.steps[0][1], heard.steps[-1][1]
-    metric = {"lightgbm": "binary_logloss", "xgboost": "logloss"}[kind]
+    metric = {"lightgbm": "binary_logloss", "xgboost": "logloss", "catboost": "Logloss"}[kind]
     assert set(last) == {f"train_{metric}", f"validation_{metric}"}
     assert last[f"train_{metric}"] < first[f"train_{metric}"]
     assert np.array_equal(told.predict_proba(ROWS), alone.predict_proba(ROWS))
+
+
+WAITING = {
+    "lightgbm": lambda: LGBMClassifier(n_estimators=60, learning_rate=1.0, early_stopping_round=2, verbose=-1),
+    "xgboost": lambda: XGBClassifier(n_estimators=60, learning_rate=2.0, early_stopping_rounds=2),
+    "catboost": lambda: CatBoostClassifier(n_estimators=60, learning_rate=1.0, early_stopping_rounds=2),
+}
+"""By a parameter of theirs, they stop as soon as nothing is gained."""
+
+
+@pytest.mark.parametrize("kind", WAITING)
+def test_the_validation_rows_never_stop_a_booster(kind: str) -> None:
+    heard, model = Heard(), WAITING[kind]()
+    before = model.get_params()
+    training.fit(model, ROWS, CODES, watch=Watch(heard, ROWS[:100], 1 - CODES[:100]))
+    assert len(heard.steps) == 60
+    assert before.items() <= model.get_params().items()
+
+
+@pytest.mark.parametrize("kind", WAITING)
+def test_how_long_a_booster_waits_is_its_own_parameter(kind: str) -> None:
+    heard, model = Heard(), WAITING[kind]()
+    options = options_of(candidate(early_stopping=0.2), CODES, ROWS, CLUSTERS)
+    training.fit(model, ROWS, CODES, options, Watch(heard, ROWS[:100], 1 - CODES[:100]))
+    assert trees(model) + 2 == len(heard.steps) < 20
 
 
 def test_scikit_learns_own_tell_their_loss() -> None:
@@ -174,3 +211,116 @@ def test_xgboost_learns_labels_of_any_kind(labels: pd.Series, in_a_pipeline: boo
 def test_labels_that_xgboost_takes_are_left_to_it(labels: pd.Series) -> None:
     model = XGBClassifier(n_estimators=3)
     assert training.fit(model, ROWS, labels) is model
+
+
+KINDS_OF_LABELS = {
+    "two texts": LABELS,
+    "three texts": LABELS.where(ROWS["c"] > -1, "perhaps"),
+    "booleans": CODES.astype(bool),
+    "two numbers": CODES.map({0: 3, 1: 7}),
+    "three numbers": LABELS.where(ROWS["c"] > -1, "perhaps").map({"no": 0, "yes": 5, "perhaps": 9}),
+}
+
+
+@pytest.mark.parametrize("labels", KINDS_OF_LABELS.values(), ids=KINDS_OF_LABELS)
+def test_catboost_predicts_the_labels_that_it_has_learnt(labels: pd.Series, tmp_path: Path) -> None:
+    """By itself it makes texts of booleans, and predicts a column where there are more than two classes."""
+    heard = Heard()
+    options = options_of(candidate(early_stopping=0.2, sample_weight="balanced"), labels, ROWS, CLUSTERS)
+    with chdir(tmp_path):
+        watch = Watch(heard, ROWS[:100], labels[:100])
+        fitted = training.fit(CatBoostClassifier(n_estimators=30), ROWS, labels, options, watch)
+    predictions = training.predict(fitted, ROWS, Task.CLASSIFICATION)
+    assert (predictions.labels == spell(labels.to_numpy())).mean() > 0.75
+    assert predictions.classes == tuple(spell(np.sort(labels.unique())))
+    assert predictions.probabilities is not None
+    assert predictions.probabilities.shape == (len(ROWS), labels.nunique())
+    assert list(tmp_path.iterdir()) == []  # where it is fitted, it would leave a folder
+    assert {name.partition("_")[0] for name in heard.steps[0][1]} == {"train", "validation"}
+
+
+def test_catboost_leaves_no_folder_and_prints_nothing_where_nobody_listens(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with chdir(tmp_path):
+        fitted = training.fit(CatBoostRegressor(n_estimators=5), ROWS, ROWS["a"] * 2)
+    assert fitted.predict(ROWS).shape == (len(ROWS),)
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().out == ""
+
+
+def test_a_file_of_catboost_holds_no_prediction_for_the_rows_it_was_measured_on() -> None:
+    told, alone = (CatBoostClassifier(n_estimators=5) for _ in range(2))
+    training.fit(told, ROWS, LABELS, watch=Watch(Heard(), ROWS, LABELS))
+    training.fit(alone, ROWS, LABELS)
+    assert len(skops.io.dumps(told)) < len(skops.io.dumps(alone)) + 1_000
+
+
+@pytest.mark.skipif(get_gpu_device_count() > 0, reason="there is a GPU, which would fit it")
+def test_on_a_gpu_catboost_is_asked_for_nothing_that_it_cannot_do_there() -> None:
+    """Without one it fails, but not because of callbacks or of several sets of rows, as it would before it looks."""
+    watch = Watch(Heard(), ROWS[:100], LABELS[:100])
+    with pytest.raises(EstimatorError, match="CUDA"):
+        training.fit(CatBoostClassifier(n_estimators=3, task_type="GPU"), ROWS, LABELS, watch=watch)
+
+
+def test_names_of_metrics_are_those_that_can_be_logged() -> None:
+    heard = Heard()
+    model = CatBoostClassifier(n_estimators=2, custom_metric=["F:beta=0.5"])
+    training.fit(model, ROWS, LABELS, watch=Watch(heard, ROWS[:100], LABELS[:100]))
+    assert set(heard.steps[0][1]) > {"train_F_beta_0_5", "validation_F_beta_0_5"}
+
+
+def test_weights_by_class_are_refused_where_the_labels_are_coded() -> None:
+    model = CatBoostClassifier(class_weights={"yes": 2, "no": 1, "perhaps": 1})
+    with pytest.raises(EstimatorError, match=r"^class_weights: .*write a list of weights, in the order of the sorted"):
+        training.fit(model, ROWS, KINDS_OF_LABELS["three texts"])
+    weighed = CatBoostClassifier(n_estimators=5, class_weights={"yes": 100, "no": 1})
+    assert (training.fit(weighed, ROWS, LABELS).predict(ROWS) == "yes").mean() > 0.9
+
+
+WITH_CATEGORIES = {
+    "lightgbm": lambda: make_pipeline(Categories(), LGBMClassifier(n_estimators=60, verbose=-1)),
+    "xgboost": lambda: make_pipeline(Categories(), XGBClassifier(n_estimators=60, enable_categorical=True)),
+    "catboost": lambda: make_pipeline(Categories(missing="none"), CatBoostClassifier(n_estimators=60)),
+    "catboost by name": lambda: make_pipeline(
+        Categories(missing="none"), CatBoostClassifier(n_estimators=60, cat_features=["kind", "empty"])
+    ),
+    "scikit-learn": lambda: make_pipeline(
+        Categories(), HistGradientBoostingClassifier(max_iter=60, categorical_features="from_dtype")
+    ),
+}
+MIXED = pd.DataFrame(
+    {
+        "a": ROWS["a"].where(ROWS["c"] > -1),
+        "kind": pd.Series(DICE.choice(["x", "y", "z"], len(ROWS)), dtype=object).where(ROWS["b"] > -1, None),
+        "empty": pd.Series([None] * len(ROWS), dtype=object),
+    }
+)
+KINDLY = pd.Series(np.where((MIXED["kind"] == "x") | (ROWS["a"] > 1), "yes", "no").astype(object))
+
+
+@pytest.mark.parametrize("kind", WITH_CATEGORIES)
+@pytest.mark.parametrize("early", [None, 0.2])
+def test_a_booster_with_categories_and_nulls_tells_of_each_tree_and_stops_early(kind: str, early: float | None) -> None:
+    """One column has no value at all."""
+    heard, model = Heard(), WITH_CATEGORIES[kind]()
+    options = options_of(candidate(early_stopping=early), KINDLY, MIXED, CLUSTERS)
+    training.fit(model, MIXED[100:], KINDLY[100:], _from(options, 100), Watch(heard, MIXED[:100], KINDLY[:100]))
+    assert (model.predict(MIXED) == KINDLY).mean() > 0.9
+    assert len(model.predict(MIXED.assign(kind="a new one", empty="not empty"))) == len(MIXED)
+    if kind != "scikit-learn":  # which tells of nothing
+        assert {name.partition("_")[0] for name in heard.steps[-1][1]} == {"train", "validation"}
+        assert len(heard.steps) == 60 or early is not None
+
+
+def _from(options: Options, row: int) -> Options:
+    return replace(options, stops=None if options.stops is None else options.stops[row:])
+
+
+def test_catboost_is_refused_where_a_later_level_would_be_missing() -> None:
+    model = make_pipeline(Categories(), CatBoostClassifier(n_estimators=5))
+    with pytest.raises(
+        EstimatorError, match=r"^CatBoost takes no missing category.*write Categories\(missing='none'\)"
+    ):
+        training.fit(model, MIXED, KINDLY)

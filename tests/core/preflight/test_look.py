@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
@@ -18,6 +19,7 @@ from retrain.preflight.source import hold_to_source
 from retrain.preflight.spec import look
 from retrain.spec.parse import parse
 from retrain.spec.spec import Spec
+from retrain_features.categories import Categories
 from tests.core.source.tables import ONE_WAY, Schema, execute, source
 
 HERE = __name__
@@ -37,6 +39,14 @@ def boosted() -> Any:
 
 def light() -> Any:
     return LGBMClassifier(n_estimators=5, verbose=-1)
+
+
+def cat() -> Any:
+    return CatBoostClassifier(n_estimators=5)
+
+
+def cat_with_categories() -> Any:
+    return make_pipeline(Categories(missing="none"), CatBoostClassifier(n_estimators=5))
 
 
 def mixed(text: str, number: str) -> Any:
@@ -98,10 +108,9 @@ def _fields(spec: Spec) -> dict[str, Any]:
 # ── without a source
 
 
-@pytest.mark.parametrize("function", ["plain", "boosted", "light"])
+@pytest.mark.parametrize("function", ["plain", "boosted", "light", "cat", "cat_with_categories"])
 def test_a_candidate_that_works_has_no_fault(function: str) -> None:
-    fields = {"trust": "pickle"} if function != "plain" else {}
-    assert looked(spec_of(function, **fields)) == Found([], [])
+    assert looked(spec_of(function)) == Found([], [])
 
 
 def test_columns_come_in_the_order_in_which_it_was_fitted() -> None:
