@@ -51,7 +51,7 @@ def candidate(**fields: Any) -> CandidateSpec:
 
 
 PIPELINES: dict[str, tuple[Callable[[], Pipeline], pd.DataFrame]] = {
-    "words": (lambda: text.logistic("text", "word", longest=2), TEXTS),
+    "words": (lambda: text.logistic("text", analyzer="word", longest=2), TEXTS),
     "characters": (lambda: text.logistic("text"), TEXTS),
     "bayes": (lambda: text.naive_bayes("text"), TEXTS),
     "svm": (lambda: text.hashed_svm("text"), TEXTS),
