@@ -28,6 +28,14 @@ ELSEWHERE = {
     "docs/judge.md: python predictions.py": ("tests/core/gate/test_files.py", "test_the_example_of_the_page_works"),
     "docs/model.md: CREATE TABLE customers (": ("tests/core/test_pages.py", "test_the_page_of_models_works_as_written"),
     "docs/model.md: # churn_estimators.py": ("tests/core/test_pages.py", "test_the_page_of_models_works_as_written"),
+    "docs/production.md: # score.py": (
+        "tests/core/tracker/test_onnx_beside.py",
+        "test_production_is_loaded_by_its_onnx_where_pickles_are_not_allowed",
+    ),
+    "docs/training.md: # my_booster.py": (
+        "tests/core/cycle/test_own_folders.py",
+        "test_the_folder_of_the_page_goes_into_production",
+    ),
 }
 """Blocks that another test runs as they are written: the file, and its test."""
 

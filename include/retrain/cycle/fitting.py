@@ -19,6 +19,7 @@ from retrain.errors import EstimatorError
 from retrain.gate.labels import classes_in
 from retrain.metrics import described
 from retrain.models import training
+from retrain.models.as_onnx import as_onnx
 from retrain.models.learning import Watch, options_of
 from retrain.models.own_train import Context, Given
 from retrain.models.peak import peak_memory
@@ -27,9 +28,11 @@ from retrain.models.weights import heaviest
 from retrain.records import Snapshot, Subset
 from retrain.snapshots.store import Rows, SnapshotStore
 from retrain.source.columns import SUBSET
+from retrain.spec.candidates import Format
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 from retrain.tracker import model_writer
+from retrain.tracker.aside import aside
 
 MODEL, MADE, ERROR, STEPS = "model", "made.json", "error.json", "steps.jsonl"
 """What is in the folder: the model's files, `Made`, an error (`retrain.errors.packed`), metrics by step."""
@@ -89,18 +92,27 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
             watch = Watch(_Steps(folder / STEPS), validation.features, training.targets(spec.task, validation.labels))
         filters = ((SUBSET, "in", [subset.value for subset in order.subsets]),)
         given = Given(rows.features, labels, snapshot.uri, filters)
-        begun = time.monotonic()
+        classes = classes_in(labels) if spec.task is Task.CLASSIFICATION else ()
         with tempfile.TemporaryDirectory(prefix="retrain-") as own:
             log = None if watch is None else watch.log
             context = Context.within(spec.limits.time.total_seconds(), Path(own), options.weights, log)
-            estimator = training.made(candidate, given, options, watch, context)
-        seconds = time.monotonic() - begun
-        classes = classes_in(labels) if spec.task is Task.CLASSIFICATION else ()
-        metrics = _metrics("train", estimator, rows, spec, classes)
-        if validation is not None:
-            metrics |= _metrics("validation", estimator, validation, spec, classes)
-        model_writer.save(order.candidate, estimator, folder / MODEL, rows.features.head(), trust=spec.trust)
+            begun = time.monotonic()
+            with aside(log):
+                estimator = training.made(candidate, given, options, watch, context)
+            seconds = time.monotonic() - begun
+            metrics = _metrics("train", estimator, rows, spec, classes)
+            if validation is not None:
+                metrics |= _metrics("validation", estimator, validation, spec, classes)
+            # As long as `own` is there: the model may be a folder in it.
+            _write(order, estimator, rows, folder)
     return Made(len(rows), metrics, seconds, peak_memory(), recipe_of(spec, order.candidate), heaviest(estimator))
+
+
+def _write(order: Order, estimator: object, rows: Rows, folder: Path) -> None:
+    name, spec, onnx = order.candidate, order.spec, None
+    if Format.ONNX in spec.candidate(name).format:
+        onnx = as_onnx(name, estimator, rows.features, spec.task)
+    model_writer.save(name, estimator, folder / MODEL, rows.features.head(), trust=spec.trust, onnx=onnx)
 
 
 def _seed(order: Order) -> None:

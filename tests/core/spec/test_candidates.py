@@ -3,6 +3,8 @@
 import pytest
 
 from retrain.errors import SpecError
+from retrain.spec.candidates import Format
+from retrain.spec.spec import Spec
 from tests.core.spec.specs import LINEAR, SOURCE, assert_accepted, assert_refused, refusal, spec
 
 
@@ -11,6 +13,7 @@ from tests.core.spec.specs import LINEAR, SOURCE, assert_accepted, assert_refuse
     [
         {"candidates": [{**LINEAR, "fit": {"verbose": False}, "sample_weight": "balanced", "early_stopping": 0.1}]},
         {"candidates": [{"name": "own", "train": "my_models.torch:train", "params": {"epochs": 3}}]},
+        {"candidates": [{**LINEAR, "format": ["skops", "onnx"]}]},
         {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
     ],
     ids=str,
@@ -35,6 +38,12 @@ def test_what_can_run_is_accepted(fields):
             {"candidates": [{"name": "own", "train": "a:b", "early_stopping": 0.1}]},
             "fit and early_stopping are for estimator: let the function do it",
         ),
+        (
+            {"candidates": [{**LINEAR, "format": "onnx"}]},
+            "lacks skops, from which Retrain loads it; write [skops, onnx]",
+        ),
+        ({"candidates": [{**LINEAR, "format": ["skops", "skops"]}]}, "names skops more than once; name each once"),
+        ({"candidates": [{**LINEAR, "format": ["skops", "pmml"]}]}, "input should be 'skops' or 'onnx'"),
         (
             {"candidates": [{**LINEAR, "sample_weight": "pay"}]},
             "linear.sample_weight = pay: is not read; add it to source.also_read",
@@ -79,3 +88,12 @@ def test_numbers_have_no_classes_to_balance():
     )
 
     assert "linear.sample_weight: balanced is for classification; name a column" in text
+
+
+def test_a_format_comes_through_json_as_the_process_that_fits_gets_it():
+    both = spec(candidates=[{**LINEAR, "format": ["skops", "onnx"]}])
+
+    again = Spec.model_validate_json(both.model_dump_json(exclude_defaults=True))
+
+    assert again.candidate("linear").format == (Format.SKOPS, Format.ONNX)
+    assert spec(candidates=[{**LINEAR, "format": "skops"}]) == spec(candidates=[LINEAR])

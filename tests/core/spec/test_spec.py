@@ -66,7 +66,15 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "fallen_rows": {"max": 0.5, "on_fail": "block"},
         },
         "candidates": [
-            {**LINEAR, "train": None, "params": {}, "fit": {}, "sample_weight": None, "early_stopping": None}
+            {
+                **LINEAR,
+                "train": None,
+                "params": {},
+                "fit": {},
+                "sample_weight": None,
+                "early_stopping": None,
+                "format": ["skops"],
+            }
         ],
         "gate": {
             "metric": "f1_macro",
