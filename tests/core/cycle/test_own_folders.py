@@ -1,5 +1,6 @@
 """Folders of MLflow's, formats and autologging in whole cycles, against a real PostgreSQL and a real MLflow server."""
 
+import sys
 from pathlib import Path
 
 import mlflow
@@ -46,6 +47,15 @@ def test_a_folder_that_may_run_code_takes_trust_in_pickle(world: Make) -> None:
 def test_with_that_trust_it_goes_into_production(world: Make) -> None:
     model = world(candidates=[{"name": "own", "train": "tests.core.models.own:folder"}], trust="pickle")
     model.feed(600)
+    assert model.promote().to_version == "1"
+
+
+def test_another_interpreter_saves_it_and_is_asked(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRAIN_PYTHONS", f"other={sys.executable}")
+    own = {"name": "own", "train": "tests.core.models.own:booster_folder"}
+    model = world(candidates=[own], run_on={"python": "other"})
+    model.feed(600)
+    model.execute("ALTER TABLE rows ALTER label TYPE integer USING (label = 'yes')::integer")
     assert model.promote().to_version == "1"
 
 

@@ -1,6 +1,7 @@
 """Training functions of a user's own."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -67,24 +68,28 @@ def unseeded(columns: list[str]) -> RandomForestClassifier:
     return RandomForestClassifier(n_estimators=len(columns))
 
 
-class Signs(mlflow.pyfunc.PythonModel):
-    """Says yes where a + b is above 0, in one of the ways that a `predict` of MLflow's may answer."""
+with warnings.catch_warnings():
+    # MLflow warns that its `predict` has no hints: of those it would make a signature.
+    warnings.simplefilter("ignore")
 
-    def __init__(self, way: str) -> None:
-        self.way = way
+    class Signs(mlflow.pyfunc.PythonModel):
+        """Says yes where a + b is above 0, in one of the ways that a `predict` of MLflow's may answer."""
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # MLflow reads the hints
-        labels = np.where(model_input["a"] + model_input["b"] > 0, "yes", "no").astype(object)
-        ways = {
-            "array": lambda: labels,
-            "column": lambda: labels.reshape(-1, 1),
-            "list": lambda: list(labels),
-            "series": lambda: pd.Series(labels),
-            "table": lambda: pd.DataFrame({"label": labels}),
-            "wide": lambda: pd.DataFrame({"label": labels, "again": labels}),
-            "half": lambda: labels[::2],
-        }
-        return ways[self.way]()
+        def __init__(self, way: str) -> None:
+            self.way = way
+
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # MLflow reads the hints
+            labels = np.where(model_input["a"] + model_input["b"] > 0, "yes", "no").astype(object)
+            ways = {
+                "array": lambda: labels,
+                "column": lambda: labels.reshape(-1, 1),
+                "list": lambda: list(labels),
+                "series": lambda: pd.Series(labels),
+                "table": lambda: pd.DataFrame({"label": labels}),
+                "wide": lambda: pd.DataFrame({"label": labels, "again": labels}),
+                "half": lambda: labels[::2],
+            }
+            return ways[self.way]()
 
 
 def folder(snapshot: Given, params: dict[str, Any], context: Context) -> Path:

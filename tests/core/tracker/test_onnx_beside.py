@@ -10,8 +10,10 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.pipeline import Pipeline
 
+from matrix.environments import UV
 from retrain.models import files as model_files
 from retrain.models.as_onnx import as_onnx
 from retrain.models.sandbox import Sandbox
@@ -50,6 +52,11 @@ def fitted() -> Pipeline:
     return toys.logistic(["a", "b"]).fit(ROWS, LABELS)
 
 
+def _block() -> str:
+    (found,) = [each.text for each in blocks_of(PAGE) if each.begins == "# score.py"]
+    return found
+
+
 def saved(model: Pipeline, path: Path) -> Path:
     onnx = as_onnx("it", model, ROWS, Task.CLASSIFICATION)
     model_writer.save("it", model, path, ROWS.head(), trust=(), onnx=onnx)
@@ -65,9 +72,8 @@ def test_production_is_loaded_by_its_onnx_where_pickles_are_not_allowed(
     logged = tracker.log_model_files(run, "it", saved(model, tmp_path / "model"), key=key)
     tracker.set_production(name, tracker.register_model(run, name, logged.uri, key=key))
     ROWS.to_csv(tmp_path / "customers.csv", index=False)
-    (block,) = [each.text for each in blocks_of(PAGE) if each.begins == "# score.py"]
     uri = f"models:/{name}@production"
-    program = "\n".join([BEFORE, block.replace("models:/Churn@production", uri), AFTER])
+    program = "\n".join([BEFORE, _block().replace("models:/Churn@production", uri), AFTER])
 
     done = subprocess.run(
         # -S: nothing of Retrain's is on the path.
@@ -107,3 +113,31 @@ def test_the_description_and_the_requirements_name_what_it_takes(tmp_path: Path)
     required = (path / "requirements.txt").read_text()
     assert "onnx==" in required
     assert "onnxruntime==" in required
+
+
+@pytest.mark.nightly
+def test_an_environment_of_the_logged_requirements_is_enough(tmp_path: Path) -> None:
+    model, path = fitted(), saved(fitted(), tmp_path / "model")
+    # Its server is not needed to load a model.
+    wanted = (path / "requirements.txt").read_text(encoding="utf-8").replace("mlflow==", "mlflow-skinny==")
+    (tmp_path / "requirements.txt").write_text(wanted)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    for words in (
+        ["venv", "--python", sys.executable, str(tmp_path / "venv")],
+        ["pip", "install", "--python", python, "-r", str(tmp_path / "requirements.txt")],
+    ):
+        subprocess.run([UV, *words], check=True, capture_output=True)
+    ROWS.to_csv(tmp_path / "customers.csv", index=False)
+    program = "\n".join([BEFORE, _block().replace("models:/Churn@production", str(path)), AFTER])
+
+    done = subprocess.run(
+        [python, "-I", "-c", program, str(path), ""],
+        cwd=tmp_path,
+        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])[1] == list(model.predict(ROWS))
