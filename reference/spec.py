@@ -112,6 +112,8 @@ def _default(field: FieldInfo) -> str:
 def _written(value: Any) -> Any:
     if isinstance(value, timedelta):
         return duration_text(value)
+    if isinstance(value, tuple):
+        return [_written(each) for each in value]
     return value.value if isinstance(value, Enum) else value
 
 

@@ -88,12 +88,13 @@ ROOMS = (
         "models",
         "builds, fits, loads and questions models; knows no tracker and no ledger",
         "spec, gate, retrain_features",
-        "cloudpickle, joblib, lightgbm, numpy, pandas, psutil, pyarrow, scipy, sklearn, skops, xgboost, yaml",
+        "catboost, cloudpickle, joblib, lightgbm, mlflow, numpy, onnxruntime, pandas, psutil, pyarrow, scipy, skl2onnx, "
+        "sklearn, skops, xgboost, yaml",
     ),
     core(
         "tracker",
-        "all of MLflow, and alone imports it",
-        "models.files",
+        "all of MLflow's server, and alone asks it",
+        "models.files, models.saved_model",
         "mlflow, numpy, pandas, pydantic, requests, sklearn",
     ),
     core(

@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "s3": ("boto3",),
     "tune": ("optuna",),
     "boost": ("lightgbm", "xgboost"),
+    "onnx": ("skl2onnx", "onnx", "onnxruntime"),
     "report": ("matplotlib", "pylopdf_fonts_ko"),
 }
 """By extra, what it brings: modules, and distributions whose modules are slow to look for."""

@@ -36,6 +36,14 @@ ELSEWHERE = {
         "tests/docs/test_examples.py",
         "test_the_network_of_the_page_is_fitted_stored_loaded_and_asked",
     ),
+    "docs/production.md: # score.py": (
+        "tests/core/tracker/test_onnx_beside.py",
+        "test_production_is_loaded_by_its_onnx_where_pickles_are_not_allowed",
+    ),
+    "docs/training.md: # my_booster.py": (
+        "tests/core/cycle/test_own_folders.py",
+        "test_the_folder_of_the_page_goes_into_production",
+    ),
 }
 """Blocks that another test runs as they are written: the file, and its test."""
 

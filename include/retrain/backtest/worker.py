@@ -38,6 +38,7 @@ from retrain.models.own_train import Context, Given, train
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.gate import Gate
 from retrain.spec.spec import Spec
+from retrain.tracker.aside import aside
 
 _COPIES = 3
 """What a fit takes at least, in sizes of its rows: them, what a library makes of them, and the rest."""
@@ -153,24 +154,29 @@ class Worker:
     def fit(self, spec: Spec, fit: Fit, ask: Integers) -> Fitted:
         """Fit a candidate, keep the model, and return its score and its predictions for the rows `ask`."""
         try:
-            own = fit.candidate.train is not None
-            stateless, rest = (None, None) if own else steps.cut(training.build(fit.candidate))
-            inputs = steps.inputs_of(stateless, self._history, self._folder)
-            labels = training.targets(spec.task, self._history.labels.iloc[fit.rows].reset_index(drop=True))
-            turn = nullcontext() if self._turns is None else self._turns.of(len(labels), _COPIES * inputs.row_bytes)
-            with turn:
-                began = time.process_time()
-                options, features = self._options(fit, labels), inputs.of(fit.rows)
-                if own:
-                    model = train(fit.candidate, Given(features, labels), Context(self._own_folder(), options.weights))
-                else:
-                    model = training.fit(rest, features, labels, options)
-                seconds = time.process_time() - began
-            score = None if fit.score_on is None else self._score(spec, model, inputs, fit.score_on)
-            joblib.dump((stateless, model), self._path(fit.key), compress=1)
-            return Fitted(seconds, score, self._ask(spec, model, inputs, ask) if len(ask) else None)
+            with aside():
+                return self._fit(spec, fit, ask)
         except EstimatorError as error:
             return Fitted(0.0, None, None, str(error))
+
+    def _fit(self, spec: Spec, fit: Fit, ask: Integers) -> Fitted:
+        """Raises EstimatorError where it cannot be fitted."""
+        own = fit.candidate.train is not None
+        stateless, rest = (None, None) if own else steps.cut(training.build(fit.candidate))
+        inputs = steps.inputs_of(stateless, self._history, self._folder)
+        labels = training.targets(spec.task, self._history.labels.iloc[fit.rows].reset_index(drop=True))
+        turn = nullcontext() if self._turns is None else self._turns.of(len(labels), _COPIES * inputs.row_bytes)
+        with turn:
+            began = time.process_time()
+            options, features = self._options(fit, labels), inputs.of(fit.rows)
+            if own:
+                model = train(fit.candidate, Given(features, labels), Context(self._own_folder(), options.weights))
+            else:
+                model = training.fit(rest, features, labels, options)
+            seconds = time.process_time() - began
+        score = None if fit.score_on is None else self._score(spec, model, inputs, fit.score_on)
+        joblib.dump((stateless, model), self._path(fit.key), compress=1)
+        return Fitted(seconds, score, self._ask(spec, model, inputs, ask) if len(ask) else None)
 
     def _own_folder(self) -> Path:
         """Return an empty folder, which goes with the run's."""

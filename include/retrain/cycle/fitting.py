@@ -24,6 +24,7 @@ from retrain.gate.labels import classes_in
 from retrain.gate.predictions import RawPredictions
 from retrain.metrics import described
 from retrain.models import shared_steps, streamed, training
+from retrain.models.as_onnx import as_onnx
 from retrain.models.boosters import Log
 from retrain.models.learning import Options, Watch, options_of
 from retrain.models.own_train import Context, Given
@@ -35,10 +36,11 @@ from retrain.records import Snapshot, Subset
 from retrain.snapshots import prepared
 from retrain.snapshots.store import Rows, SnapshotStore
 from retrain.source.columns import SUBSET
-from retrain.spec.candidates import BALANCED
+from retrain.spec.candidates import BALANCED, Format
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 from retrain.tracker import model_writer
+from retrain.tracker.aside import aside
 
 MODEL, MADE, ERROR, STEPS = "model", "made.json", "error.json", "steps.jsonl"
 """What is in the folder: the model's files, `Made`, an error (`retrain.errors.packed`), metrics by step."""
@@ -110,8 +112,10 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     with threadpool_limits(spec.limits.threads), tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         log = None if Subset.VALIDATION in order.subsets else _Steps(folder / STEPS)
         learn = _streamed if spec.candidate(order.candidate).stream else _at_once
-        learnt = learn(order, snapshots, log, Path(temporary))
-        model_writer.save(order.candidate, learnt.estimator, folder / MODEL, learnt.example, trust=spec.trust)
+        with aside(log):
+            learnt = learn(order, snapshots, log, Path(temporary))
+        # As long as the folder is there: the model may be one in it.
+        _write(order, learnt, folder)
     return Made(
         learnt.rows,
         learnt.metrics,
@@ -129,7 +133,7 @@ class _Learnt:
     metrics: dict[str, float]
     seconds: float
     example: pd.DataFrame
-    """A few rows of features."""
+    """Some rows of features."""
 
 
 def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary: Path) -> _Learnt:
@@ -156,7 +160,7 @@ def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary:
     if validation is not None:
         metrics |= scores("validation", validation)
     shared_steps.put_back(estimator)
-    return _Learnt(estimator, len(rows), metrics, seconds, rows.features.head())
+    return _Learnt(estimator, len(rows), metrics, seconds, rows.features)
 
 
 def _streamed(order: Order, snapshots: SnapshotStore, log: Log | None, temporary: Path) -> _Learnt:
@@ -184,7 +188,7 @@ def _streamed(order: Order, snapshots: SnapshotStore, log: Log | None, temporary
         if stream is not None:
             found, predictions = stream.predictions(estimator, probabilities=_needs_probabilities(spec))
             metrics |= _scores(which, spec, found, predictions, labels)
-    return _Learnt(estimator, len(labels), metrics, seconds, next(iter(train)).features.head())
+    return _Learnt(estimator, len(labels), metrics, seconds, next(iter(train)).features)
 
 
 def _context(order: Order, temporary: Path, options: Options, log: Log | None) -> Context:
@@ -208,6 +212,13 @@ def _known(
     if here.keys() != files.keys():
         return None
     return shared_steps.Known.of(order.shared.key, here, order.spec.trust, rows.features, validation.features)
+
+
+def _write(order: Order, learnt: _Learnt, folder: Path) -> None:
+    name, spec, onnx = order.candidate, order.spec, None
+    if Format.ONNX in spec.candidate(name).format:
+        onnx = as_onnx(name, learnt.estimator, learnt.example, spec.task)
+    model_writer.save(name, learnt.estimator, folder / MODEL, learnt.example.head(), trust=spec.trust, onnx=onnx)
 
 
 def _seed(order: Order) -> None:

@@ -16,6 +16,7 @@ import cloudpickle
 import yaml
 
 from retrain.errors import EstimatorError, UntrustedModelError
+from retrain.models import pyfunc
 from retrain.models.known_types import KNOWN
 from retrain.records import ModelFile
 
@@ -42,8 +43,10 @@ def skops() -> Any:
 
 
 def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
-    """Return the estimator in a folder. Its arguments, and what it raises: as `may_load` has them."""
+    """Return the model in a folder. Its arguments, and what it raises: as `may_load` has them."""
     stored, foreign = may_load(name, path, expected, trust)
+    if stored.by_mlflow:
+        return pyfunc.load(path)
     if stored.format != SKOPS:
         with stored.file.open("rb") as file:
             return cloudpickle.load(file)
@@ -51,7 +54,7 @@ def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
 
 
 def may_load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> "tuple[Stored, list[str]]":
-    """Return how the estimator in a folder is stored, and which of its types `trust` does not name; loads nothing.
+    """Return how the model in a folder is stored, and which of its types `trust` does not name; loads nothing.
 
     name: what errors call it. Raises UntrustedModelError if the digest of the files is another one, or if they hold
     types that are not trusted.
@@ -59,6 +62,12 @@ def may_load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> "t
     if digest(path) != expected:
         raise UntrustedModelError(f"{name}: its files are not the ones that were logged; it is not loaded")
     stored = stored_in(name, path)
+    if stored.by_mlflow:
+        if stored.format == pyfunc.ANY and PICKLE not in trust:
+            raise UntrustedModelError(
+                f"{name}: MLflow may run any code when it loads it, and the spec's `trust` does not name {PICKLE}"
+            )
+        return stored, []
     if stored.format != SKOPS:
         if PICKLE not in trust:
             raise UntrustedModelError(f"{name}: is a pickle, and the spec's `trust` does not name {PICKLE}")
@@ -71,14 +80,33 @@ def may_load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> "t
 
 @dataclass(frozen=True)
 class Stored:
-    """How an estimator is stored."""
+    """How a model is stored."""
 
     file: Path
     format: str
-    """`skops`, which names its types; or `pickle` or `cloudpickle`, which run code of theirs when they are loaded."""
+    """`skops`, which names its types; or `pickle` or `cloudpickle`, which run code of theirs when they are loaded. Of
+    one that is no estimator of scikit-learn's: see `retrain.models.pyfunc`."""
+    by_mlflow: bool = False
+    """Whether MLflow loads it, from the whole folder."""
 
 
 def stored_in(name: str, folder: Path) -> Stored:
+    """Return how the model in a folder is stored, by MLflow's description; nothing of it is loaded.
+
+    name: what errors call it. Raises EstimatorError where MLflow has not stored it with a `predict`.
+    """
+    flavors = _about(folder).get("flavors") or {}
+    if pyfunc.is_one(flavors):
+        return Stored(folder, pyfunc.format_of(flavors, folder), by_mlflow=True)
+    if "sklearn" not in flavors:
+        raise EstimatorError(
+            f"{name}: MLflow has stored it without a predict (its flavors: {_listed(flavors)}); save it by a flavor "
+            "that has one, or by mlflow.pyfunc"
+        )
+    return estimator_in(name, folder)
+
+
+def estimator_in(name: str, folder: Path) -> Stored:
     """Return the file of an estimator in a folder, and its format, by MLflow's description; nothing of it is loaded.
 
     name: what errors call it. Raises EstimatorError where MLflow has not stored it as an estimator of scikit-learn's.
@@ -86,10 +114,9 @@ def stored_in(name: str, folder: Path) -> Stored:
     flavors = _about(folder).get("flavors") or {}
     flavor = flavors.get("sklearn")
     if not isinstance(flavor, dict):
-        found = ", ".join(sorted(map(str, flavors))) or "none"
         raise EstimatorError(
-            f"{name}: is not an estimator of scikit-learn's as MLflow stores it (its flavors: {found}); log it with "
-            "mlflow.sklearn.log_model"
+            f"{name}: is not an estimator of scikit-learn's as MLflow stores it (its flavors: {_listed(flavors)}); log "
+            "it with mlflow.sklearn.log_model"
         )
     default = _SKOPS_FILE if (folder / _SKOPS_FILE).exists() else _PICKLE_FILE
     file = folder / str(flavor.get("pickled_model") or default)
@@ -97,6 +124,10 @@ def stored_in(name: str, folder: Path) -> Stored:
         raise EstimatorError(f"{name}: its description names {file.name}, which is not among its files")
     format_ = str(flavor.get("serialization_format") or (SKOPS if file.suffix == ".skops" else PICKLE))
     return Stored(file, format_)
+
+
+def _listed(flavors: dict[str, Any]) -> str:
+    return ", ".join(sorted(map(str, flavors))) or "none"
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def ask(
         folder = Path(temporary)
         question = {
             "file": str(stored.file.resolve()),
-            "skops": stored.format == model_files.SKOPS,
+            "by": "mlflow" if stored.by_mlflow else "skops" if stored.format == model_files.SKOPS else "pickle",
             "probabilities": task is Task.CLASSIFICATION,
             "latency": latency,
         }

@@ -31,8 +31,12 @@ def time_of_a_row(model: Any, features: pd.DataFrame) -> float:
     return float(np.quantile(taken, 0.95) * 1000) if taken else 0.0
 
 
-def _load(path: str, *, is_skops: bool) -> Any:
-    if is_skops:
+def _load(path: str, by: str) -> Any:
+    if by == "mlflow":  # the file is a folder
+        import mlflow.pyfunc
+
+        return mlflow.pyfunc.load_model(path, suppress_warnings=True)
+    if by == "skops":
         import skops.io
 
         return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
@@ -46,9 +50,11 @@ def _main(folder: Path) -> None:
     features = pd.DataFrame(
         {name: pd.Series(values, dtype="float64" if kind == "number" else "object") for name, kind, values in columns}
     )
-    model = _load(question["file"], is_skops=question["skops"])
+    model = _load(question["file"], question["by"])
     arrays: dict[str, Any] = {}
     labels = np.asarray(model.predict(features))
+    if question["by"] == "mlflow" and labels.ndim == 2 and labels.shape[1] == 1:  # a table of one column
+        labels = labels[:, 0]
     classes = getattr(model, "classes_", None)
     for name in ("predict_proba", "decision_function"):
         if question["probabilities"] and hasattr(model, name) and classes is not None:

@@ -1,5 +1,6 @@
 """A user's own training function: what it is given, and what it must return."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from retrain.errors import EstimatorError
 from retrain.models.boosters import Log
 from retrain.models.function import described_error, function_of
+from retrain.models.saved_model import SavedModel
 from retrain.spec.candidates import CandidateSpec
 
 LABEL = "label"
@@ -72,7 +74,7 @@ class Context:
     """What the function can tell and ask: its argument `context`."""
 
     folder: Path
-    """An empty folder for its files, which is deleted afterwards."""
+    """An empty folder for its files, which is deleted when the model is stored."""
     weights: NDArray[np.float64] | None = None
     """Of the rows, where the candidate has `sample_weight`. Shape (n,)."""
     _log: Log | None = None
@@ -96,13 +98,31 @@ class Context:
 
 
 def train(candidate: CandidateSpec, given: Given, context: Context) -> Any:
-    """Return the model that the candidate's own function has trained. Raises EstimatorError where it has none."""
+    """Return the model that the candidate's own function has trained; `SavedModel` where it has returned a folder.
+
+    Raises EstimatorError where it has none.
+    """
     function = function_of(candidate)
     where = f"candidate {candidate.name!r}: {candidate.train}"
     try:
         model = function(given, dict(candidate.params), context)
     except Exception as error:
         raise EstimatorError(f"{where} failed on {len(given):,} rows: {described_error(error)}") from error
+    if isinstance(model, str | os.PathLike):
+        return _saved(where, Path(model), context)
     if not callable(getattr(model, "predict", None)):
         raise EstimatorError(f"{where} returned {type(model).__name__}, which has no predict; return the fitted model")
     return model
+
+
+def _saved(where: str, folder: Path, context: Context) -> SavedModel:
+    if not folder.resolve().is_relative_to(context.folder.resolve()):
+        raise EstimatorError(
+            f"{where} returned the path {str(folder)!r}, which is not in context.folder; save it there"
+        )
+    if not (folder / "MLmodel").is_file():
+        raise EstimatorError(
+            f"{where} returned the folder {folder.name!r}, which has no MLmodel; save the model there by MLflow, as "
+            "with mlflow.xgboost.save_model(model, folder)"
+        )
+    return SavedModel(f"{where} returned the folder {folder.name!r}", folder)

@@ -6,12 +6,13 @@ from retrain import extras
 from retrain.errors import RetrainError
 from retrain.gate.scorers import scorers_for
 from retrain.models import training
+from retrain.models.as_onnx import EXTRA
 from retrain.models.function import function_of
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.finding import Finding
 from retrain.preflight.made_rows import made_rows
 from retrain.preflight.trial import elsewhere, run_trial
-from retrain.spec.candidates import CandidateSpec
+from retrain.spec.candidates import CandidateSpec, Format
 from retrain.spec.spec import Spec
 
 
@@ -45,6 +46,9 @@ def missing_extras(spec: Spec) -> Iterator[Finding]:
         extra = _OF_CHANNELS.get(channel.kind)
         if extra is not None and not extras.has(extra):
             yield Finding(f"channels[{place}]: {channel.kind} needs an extra; {extras.remedy(extra)}")
+    for place, candidate in enumerate(spec.candidates):
+        if Format.ONNX in candidate.format and spec.run_on.python is None and not extras.has(EXTRA):
+            yield Finding(f"candidates[{place}].format: onnx needs an extra; {extras.remedy(EXTRA)}")
     if not extras.has("report"):
         yield Finding(f"reports have no pictures; {extras.remedy('report')}", fault=False)
     if not extras.has("adbc"):

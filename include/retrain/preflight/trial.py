@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from retrain import extras
 from retrain.errors import EstimatorError, SettingsError
 from retrain.gate.labels import classes_in
 from retrain.models import files as model_files
 from retrain.models import pythons, training
+from retrain.models.as_onnx import EXTRA, as_onnx
 from retrain.models.learning import options_of
 from retrain.models.own_train import Context, Given
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.finding import Finding
-from retrain.spec.candidates import BALANCED, CandidateSpec
+from retrain.spec.candidates import BALANCED, CandidateSpec, Format
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 from retrain.tracker import model_writer
+from retrain.tracker.aside import aside
 
 MOST_ROWS = 500
 _SECONDS = 120
@@ -67,16 +70,22 @@ def run_trial(spec: Spec, candidate: CandidateSpec, rows: TrialRows, sandbox: Sa
             **{str(candidate.sample_weight): 1.0}
         )  # of a column that is no feature, nothing is here
     options = options_of(candidate, labels, columns, np.arange(len(labels)))
-    with tempfile.TemporaryDirectory(prefix="retrain-") as own:
+    with (
+        tempfile.TemporaryDirectory(prefix="retrain-") as own,
+        tempfile.TemporaryDirectory(prefix="retrain-") as folder,
+    ):
         context = Context.within(_SECONDS, Path(own), options.weights, None)
-        estimator = training.made(candidate, Given(rows.features, labels), options, None, context)
-    predictions = training.predict(estimator, rows.features, spec.task)
-    if spec.task is Task.CLASSIFICATION:
-        training.refuse_foreign(candidate.name, predictions.labels, classes_in(labels))
-    training.scores(spec.gate, spec.task, labels, predictions)
-    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+        with aside():
+            estimator = training.made(candidate, Given(rows.features, labels), options, None, context)
+        predictions = training.predict(estimator, rows.features, spec.task)
+        if spec.task is Task.CLASSIFICATION:
+            training.refuse_foreign(candidate.name, predictions.labels, classes_in(labels))
+        training.scores(spec.gate, spec.task, labels, predictions)
         path = Path(folder) / "model"
-        model_writer.save(candidate.name, estimator, path, rows.features.head(), trust=spec.trust)
+        onnx = None
+        if Format.ONNX in candidate.format and extras.has(EXTRA):  # else `missing_extras` says so
+            onnx = as_onnx(candidate.name, estimator, rows.features, spec.task)
+        model_writer.save(candidate.name, estimator, path, rows.features.head(), trust=spec.trust, onnx=onnx)
         digest = model_files.digest(path)
         reply = sandbox.ask(
             candidate.name, path, digest, rows.features, spec.trust, task=spec.task, seconds=_SECONDS

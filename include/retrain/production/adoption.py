@@ -89,7 +89,7 @@ class Adoption:
         Raises EstimatorError where MLflow has not stored it as an estimator of scikit-learn's.
         """
         path = self.tracker.download_model(f"models:/{version.model}/{version.version}", folder)
-        stored = model_files.stored_in(f"{version.model}, version {version.version}", path)
+        stored = model_files.estimator_in(f"{version.model}, version {version.version}", path)
         differences = model_files.version_differences(path)
         return Found(version, path, stored.format, model_files.digest(path), differences)
 

@@ -1,9 +1,11 @@
 """Section `candidates`: the models that a cycle trains."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     JsonValue,
     StringConstraints,
@@ -13,10 +15,24 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from retrain.spec.fields import Section, Share, unique
+from retrain.spec.fields import Section, Share, one_or_more, unique
 
 BALANCED = "balanced"
 """In place of a column of weights."""
+
+
+class Format(StrEnum):
+    """How a model is written."""
+
+    SKOPS = "skops"
+    ONNX = "onnx"
+
+
+def _with_skops(formats: tuple[Format, ...]) -> tuple[Format, ...]:
+    unique(formats)
+    if Format.SKOPS not in formats:
+        raise PydanticCustomError("skops", "lacks skops, from which Retrain loads it; write [skops, onnx]")
+    return formats
 
 
 Function = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -48,6 +64,11 @@ class CandidateSpec(Section):
     stream: bool = False
     """Rows are read in batches and are never all in memory: the last step learns by `partial_fit`, in one pass or in
     `passes`."""
+    # Not strict: after a validator a list does not come from JSON any more, and "strict" would refuse it for a tuple.
+    format: Annotated[
+        tuple[Format, ...], Field(strict=False), BeforeValidator(one_or_more), AfterValidator(_with_skops)
+    ] = (Format.SKOPS,)
+    """How the model is written: `skops`, or `[skops, onnx]` for a copy in ONNX beside it, which predicts the same."""
 
     @field_validator("train")
     @classmethod

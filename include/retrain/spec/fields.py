@@ -41,6 +41,11 @@ Duration = Annotated[timedelta, BeforeValidator(duration), PlainSerializer(durat
 """`7d`, `12h`, `30m` or `90s`: days, hours, minutes, seconds."""
 
 
+def one_or_more(value: object) -> object:
+    """Return a list of one for a text; anything else as it is."""
+    return [value] if isinstance(value, str) else value
+
+
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the values. Raises PydanticCustomError if one occurs twice."""
     twice = sorted({value for value in values if values.count(value) > 1})

@@ -11,16 +11,12 @@ from retrain.spec.aliases import Aliases
 from retrain.spec.candidates import BALANCED, Candidates, CandidateSpec
 from retrain.spec.checks import Checks
 from retrain.spec.connections import DEFAULT, Connections
-from retrain.spec.fields import Section
+from retrain.spec.fields import Section, one_or_more
 from retrain.spec.gate import Gate
 from retrain.spec.operation import Channels, MaybeApproval, Mode, Schedule, TimeZone, Wake, Watch, Workers
 from retrain.spec.source import SnapshotSpec, SourceSpec, Split, Threshold
 from retrain.spec.task import Task
 from retrain.spec.training import Limits, RunOn
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 def model_name(name: str) -> str:
@@ -60,7 +56,7 @@ class Spec(Section):
     checks: Checks = Checks()
     gate: Gate = Gate()
     # Not strict: after a validator a list does not come from JSON any more, and "strict" would refuse it for a tuple.
-    trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_more)] = ()
+    trust: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(one_or_more)] = ()
     """Types that a model file may hold beyond our own list, as `package.module.Class`; `pickle` allows every type."""
     mode: Mode | None = None
     """What a verdict may change. Default: `enforce`, but `observe` while a version is in Production that a person has

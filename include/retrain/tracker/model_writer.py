@@ -1,5 +1,6 @@
-"""Writes a fitted estimator as MLflow's scikit-learn flavour."""
+"""Writes a fitted estimator as MLflow's scikit-learn flavour, or a folder of MLflow's as it is."""
 
+import shutil
 import tempfile
 import warnings
 from importlib import import_module
@@ -11,12 +12,14 @@ from typing import Any
 import mlflow.sklearn
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature, infer_signature
+from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 from sklearn.linear_model import LogisticRegression
 
 from retrain.errors import EstimatorError
-from retrain.models.files import COLUMNS, PICKLE, refuse_foreign_types, refuse_unwritable, trusted
+from retrain.models.files import COLUMNS, PICKLE, digest, may_load, refuse_foreign_types, refuse_unwritable, trusted
+from retrain.models.saved_model import SavedModel
 from retrain.text import one_line
 
 with warnings.catch_warnings():
@@ -26,26 +29,33 @@ with warnings.catch_warnings():
 
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
 _BOOSTERS = {"catboost", "lightgbm", "xgboost"}
+_ONNX, _ONNX_FILE = ("onnx", "onnxruntime"), "model.onnx"
 _TRAVELLING = ("retrain_features",)
 """Packages whose code goes with a model that holds an object of theirs: plain MLflow loads it where they are not."""
 
 
-def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, trust: tuple[str, ...]) -> None:
-    """Write the estimator into folder `path`.
+def save(
+    name: str, model: Any, path: Path, example: pd.DataFrame, *, trust: tuple[str, ...], onnx: bytes | None = None
+) -> None:
+    """Write the model into folder `path`.
 
-    example: rows of features; the types of their columns count, not the values. The requirements are passed on: MLflow
-    would infer them in 4 to 6 seconds. Raises UntrustedModelError if the estimator holds types that neither skops,
-    Retrain nor the spec trusts, and EstimatorError if it cannot be written.
+    example: rows of features; the types of their columns count, not the values. onnx: the same estimator in ONNX, which
+    is written beside it. The requirements are passed on: MLflow would infer them in 4 to 6 seconds. Raises
+    UntrustedModelError if the estimator holds types that neither skops, Retrain nor the spec trusts, and EstimatorError
+    if it cannot be written.
     """
+    if isinstance(model, SavedModel):
+        _copy(name, model, path, example, trust)
+        return
     pickled = PICKLE in trust
-    columns = {str(column): _type(example[column]) for column in example}
+    columns = _columns(example)
     try:
-        packages = (*_REQUIREMENTS, "cloudpickle" if pickled else "skops", *_packages(model))
+        packages = (*_REQUIREMENTS, "cloudpickle" if pickled else "skops", *_packages(model), *(_ONNX if onnx else ()))
         mlflow.sklearn.save_model(
             model,
             str(path),
             signature=_signature(columns, model.predict(example)),
-            metadata={COLUMNS: [*map(list, columns.items())]},  # as a list: YAML sorts the names of a mapping
+            metadata=_metadata(columns),
             code_paths=_code(model),
             pip_requirements=[f"{package}=={installed(package)}" for package in packages],
             serialization_format="cloudpickle" if pickled else "skops",
@@ -65,6 +75,39 @@ def save(name: str, model: Any, path: Path, example: pd.DataFrame, *, trust: tup
             f"{name}: the model cannot be written: {type(cause).__name__}: {one_line(cause)}; leave out of the "
             "estimator what the error names"
         ) from error
+    if onnx is not None:
+        _add_onnx(path, onnx)
+
+
+def _add_onnx(path: Path, onnx: bytes) -> None:
+    """Write a model in ONNX into a folder, as `mlflow.onnx.load_model` looks for it."""
+    (path / _ONNX_FILE).write_bytes(onnx)
+    about = Model.load(str(path))
+    about.add_flavor(
+        "onnx", onnx_version=installed("onnx"), data=_ONNX_FILE, providers=["CPUExecutionProvider"], code=None
+    )
+    about.model_size_bytes = (about.model_size_bytes or 0) + len(onnx)
+    about.save(str(path / MLMODEL_FILE_NAME))
+
+
+def _copy(name: str, saved: SavedModel, path: Path, example: pd.DataFrame, trust: tuple[str, ...]) -> None:
+    """Copy a folder that MLflow has written; a signature is added where it has none."""
+    may_load(name, saved.folder, digest(saved.folder), trust)
+    shutil.copytree(saved.folder, path)
+    about = Model.load(str(path))
+    if about.signature is None or about.signature.inputs is None:
+        columns = _columns(example)
+        about.signature = _signature(columns, saved.predict(example))
+        about.metadata = {**(about.metadata or {}), **_metadata(columns)}
+        about.save(str(path / MLMODEL_FILE_NAME))
+
+
+def _columns(example: pd.DataFrame) -> dict[str, str]:
+    return {str(column): _type(example[column]) for column in example}
+
+
+def _metadata(columns: dict[str, str]) -> dict[str, Any]:
+    return {COLUMNS: [*map(list, columns.items())]}  # as a list: YAML sorts the names of a mapping
 
 
 def prepare() -> None:

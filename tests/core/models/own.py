@@ -1,13 +1,22 @@
 """Training functions of a user's own."""
 
 import os
+import warnings
+from pathlib import Path
 from typing import Any
 
+import mlflow.lightgbm
+import mlflow.onnx
+import mlflow.pyfunc
+import mlflow.sklearn
+import mlflow.xgboost
 import numpy as np
+import pandas as pd
 from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
+from xgboost import XGBClassifier
 
 from retrain.models.own_train import Context, Given
 
@@ -51,8 +60,6 @@ def without_context(snapshot: Given, params: dict[str, Any]) -> None:
 
 def of_the_file(snapshot: Given, params: dict[str, Any], context: Context) -> SGDClassifier:
     """Read the rows by itself."""
-    import pandas as pd
-
     rows = pd.read_parquet(str(snapshot.uri).removeprefix("file://"), filters=[*snapshot.filters])
     assert len(rows) == len(snapshot)
     return SGDClassifier(random_state=0).fit(rows[list(snapshot.features)], rows["label"])
@@ -74,3 +81,80 @@ def drawing(columns: list[str]) -> RandomForestClassifier:
 def unseeded(columns: list[str]) -> RandomForestClassifier:
     """Leave it to scikit-learn where its numbers come from."""
     return RandomForestClassifier(n_estimators=len(columns))
+
+
+with warnings.catch_warnings():
+    # MLflow warns that its `predict` has no hints: of those it would make a signature.
+    warnings.simplefilter("ignore")
+
+    class Signs(mlflow.pyfunc.PythonModel):
+        """Says yes where a + b is above 0, in one of the ways that a `predict` of MLflow's may answer."""
+
+        def __init__(self, way: str) -> None:
+            self.way = way
+
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # MLflow reads the hints
+            labels = np.where(model_input["a"] + model_input["b"] > 0, "yes", "no").astype(object)
+            ways = {
+                "array": lambda: labels,
+                "column": lambda: labels.reshape(-1, 1),
+                "list": lambda: list(labels),
+                "series": lambda: pd.Series(labels),
+                "table": lambda: pd.DataFrame({"label": labels}),
+                "wide": lambda: pd.DataFrame({"label": labels, "again": labels}),
+                "half": lambda: labels[::2],
+            }
+            return ways[self.way]()
+
+
+def folder(snapshot: Given, params: dict[str, Any], context: Context) -> Path:
+    """Save a model of MLflow's general kind."""
+    made = context.folder / "model"
+    mlflow.pyfunc.save_model(made, python_model=Signs(params.get("way", "array")), pip_requirements=["pandas"])
+    return made
+
+
+def booster_folder(snapshot: Given, params: dict[str, Any], context: Context) -> str:
+    """Save XGBoost's own file."""
+    made = context.folder / "model"
+    model = XGBClassifier(n_estimators=5).fit(snapshot.features, snapshot.labels)
+    mlflow.xgboost.save_model(model, made, model_format="json", pip_requirements=["xgboost"])
+    return str(made)
+
+
+def estimator_folder(snapshot: Given, params: dict[str, Any], context: Context) -> Path:
+    """Save an estimator of scikit-learn's as MLflow does."""
+    made = context.folder / "model"
+    model = SGDClassifier(random_state=0, loss="log_loss").fit(snapshot.features, snapshot.labels)
+    mlflow.sklearn.save_model(model, made, serialization_format="skops", pip_requirements=["scikit-learn"])
+    return made
+
+
+def elsewhere(snapshot: Given, params: dict[str, Any], context: Context) -> str:
+    """Name a folder that is not its own."""
+    return params["path"]
+
+
+def empty_folder(snapshot: Given, params: dict[str, Any], context: Context) -> Path:
+    return context.folder
+
+
+def without_predict(snapshot: Given, params: dict[str, Any], context: Context) -> Path:
+    """Save a folder of MLflow's that nothing can be asked of."""
+    made = folder(snapshot, params, context)
+    about = mlflow.models.Model.load(str(made))
+    about.flavors = {"spacy": {"data": "model.spacy"}}
+    about.save(str(made / "MLmodel"))
+    return made
+
+
+def autologged(snapshot: Given, params: dict[str, Any], context: Context) -> SGDClassifier:
+    """Have MLflow log by itself, and register what it logs."""
+    mlflow.set_experiment("mine")
+    mlflow.sklearn.autolog(registered_model_name=params["registers"], log_input_examples=False)
+    with mlflow.start_run():
+        for step in range(3):
+            mlflow.log_metric("loss", 1.0 / (1 + step), step=step)
+        model = SGDClassifier(random_state=0).fit(snapshot.features, snapshot.labels)
+    mlflow.start_run()  # left open
+    return model

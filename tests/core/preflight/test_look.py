@@ -12,8 +12,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from xgboost import XGBClassifier
 
+from retrain import extras
 from retrain.errors import SourceError
 from retrain.preflight.source import hold_to_source
 from retrain.preflight.spec import look
@@ -144,6 +146,21 @@ def test_a_model_that_predicts_otherwise_once_it_is_loaded_is_found() -> None:
     assert "loaded in a fresh process it predicts otherwise than here" in fault
 
 
+def by_function() -> Any:
+    return make_pipeline(FunctionTransformer(np.nan_to_num), LogisticRegression())
+
+
+def _in_onnx(function: str, **params: Any) -> dict[str, Any]:
+    candidate = {"name": "it", "estimator": f"{HERE}:{function}", "params": params, "format": ["skops", "onnx"]}
+    return {"candidates": [candidate]}
+
+
+def test_a_copy_in_onnx_without_its_packages_is_one_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(extras.EXTRAS, "onnx", ("no_such_module",))  # type: ignore[index]
+    (fault,) = looked(spec_of(**_in_onnx("plain"))).faults
+    assert fault == ("candidates[0].format: onnx needs an extra; run `pip install 'airflow-provider-retrain[onnx]'`")
+
+
 # ── with a source
 
 
@@ -164,6 +181,13 @@ def test_a_source_that_fits_has_no_fault(rows: Schema) -> None:
     found = held(rows, spec_of())
     assert found.faults == []
     assert "new rows are counted by" in found.notes[0]
+
+
+@ONE_WAY
+def test_a_copy_in_onnx_is_tried_as_well(rows: Schema) -> None:
+    assert held(rows, spec_of(**_in_onnx("plain"))).faults == []
+    (fault,) = held(rows, spec_of(**_in_onnx("by_function"))).faults
+    assert "it: cannot be written in ONNX: " in fault
 
 
 @ONE_WAY

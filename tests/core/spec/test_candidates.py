@@ -3,6 +3,8 @@
 import pytest
 
 from retrain.errors import SpecError
+from retrain.spec.candidates import Format
+from retrain.spec.spec import Spec
 from tests.core.spec.specs import LINEAR, SOURCE, assert_accepted, assert_refused, refusal, spec
 
 
@@ -12,6 +14,7 @@ from tests.core.spec.specs import LINEAR, SOURCE, assert_accepted, assert_refuse
         {"candidates": [{**LINEAR, "fit": {"verbose": False}, "sample_weight": "balanced", "early_stopping": 0.1}]},
         {"candidates": [{**LINEAR, "passes": 3, "stream": True}], "share_steps": False},
         {"candidates": [{"name": "own", "train": "my_models.torch:train", "params": {"epochs": 3}}]},
+        {"candidates": [{**LINEAR, "format": ["skops", "onnx"]}]},
         {"candidates": [{**LINEAR, "params": {"columns": ["a"], "c": 0.5, "deep": {"on": None}}}]},
     ],
     ids=str,
@@ -45,6 +48,12 @@ def test_what_can_run_is_accepted(fields):
             {"candidates": [{**LINEAR, "early_stopping": 0.1, "stream": True}]},
             "early_stopping is for boosters, which have no passes; remove one of them",
         ),
+        (
+            {"candidates": [{**LINEAR, "format": "onnx"}]},
+            "lacks skops, from which Retrain loads it; write [skops, onnx]",
+        ),
+        ({"candidates": [{**LINEAR, "format": ["skops", "skops"]}]}, "names skops more than once; name each once"),
+        ({"candidates": [{**LINEAR, "format": ["skops", "pmml"]}]}, "input should be 'skops' or 'onnx'"),
         (
             {"candidates": [{**LINEAR, "sample_weight": "pay"}]},
             "linear.sample_weight = pay: is not read; add it to source.also_read",
@@ -89,3 +98,12 @@ def test_numbers_have_no_classes_to_balance():
     )
 
     assert "linear.sample_weight: balanced is for classification; name a column" in text
+
+
+def test_a_format_comes_through_json_as_the_process_that_fits_gets_it():
+    both = spec(candidates=[{**LINEAR, "format": ["skops", "onnx"]}])
+
+    again = Spec.model_validate_json(both.model_dump_json(exclude_defaults=True))
+
+    assert again.candidate("linear").format == (Format.SKOPS, Format.ONNX)
+    assert spec(candidates=[{**LINEAR, "format": "skops"}]) == spec(candidates=[LINEAR])

@@ -75,6 +75,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
                 "early_stopping": None,
                 "passes": None,
                 "stream": False,
+                "format": ["skops"],
             }
         ],
         "gate": {
