@@ -4,6 +4,7 @@ A format is what `trust` is about. A model of the formats in `PLAIN` holds data 
 its files hold or name, so it takes `trust: pickle`.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,10 @@ def _is_among_its_files(data: object, own: Mapping[str, Any], folder: Path) -> b
 
 def load(folder: Path) -> "Pyfunc":
     """Return the model in a folder. What MLflow raises comes through, as does what the model's own code raises."""
-    import mlflow.pyfunc  # seconds, and for these models alone
-
+    with warnings.catch_warnings():
+        # On import it looks at its own type hints, and warns about them.
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc  # seconds, and for these models alone
     return Pyfunc(mlflow.pyfunc.load_model(str(folder), suppress_warnings=True))
 
 
