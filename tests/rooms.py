@@ -88,7 +88,7 @@ ROOMS = (
         "models",
         "builds, fits, loads and questions models; knows no tracker and no ledger",
         "spec, gate, retrain_features",
-        "catboost, cloudpickle, joblib, lightgbm, mlflow, numpy, onnxruntime, pandas, psutil, pyarrow, scipy, skl2onnx, "
+        "cloudpickle, joblib, lightgbm, mlflow, numpy, onnxruntime, pandas, psutil, pyarrow, scipy, skl2onnx, "
         "sklearn, skops, xgboost, yaml",
     ),
     core(
