@@ -232,6 +232,11 @@ def _refuse_unfit(candidate: CandidateSpec, estimator: Any) -> None:
     is_one = isinstance(estimator, BaseEstimator) or hasattr(type(estimator), "get_params")
     if not is_one or not all(_has(estimator, verb) for verb in ("fit", "predict")):
         raise EstimatorError(f"{where} {type(estimator).__name__}, which is not a scikit-learn estimator that predicts")
+    if _is_fitted(estimator):
+        raise EstimatorError(
+            f"{where} {_name(estimator)}, which is fitted already; return it unfitted, or write train in place of "
+            "estimator where a cycle goes on from a model of before"
+        )
     first = estimator
     while isinstance(first, Pipeline | FeatureUnion):
         first = (first.steps if isinstance(first, Pipeline) else first.transformer_list)[0][1]
@@ -241,6 +246,17 @@ def _refuse_unfit(candidate: CandidateSpec, estimator: Any) -> None:
             f"{where} a pipeline that begins with a bare {type(first).__name__}; "
             "put it into a ColumnTransformer that names its column"
         )
+
+
+def _is_fitted(estimator: Any) -> bool:
+    """Return whether an estimator says so, or has learnt something by the custom of names that end with `_`."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) and estimator.steps else estimator
+    if hasattr(last, "__sklearn_is_fitted__"):
+        return bool(last.__sklearn_is_fitted__())
+    return any(
+        name.endswith("_") and not name.startswith("_") and value is not None
+        for name, value in getattr(last, "__dict__", {}).items()
+    )
 
 
 def _has(estimator: Any, method: str) -> bool:

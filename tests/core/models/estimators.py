@@ -4,11 +4,16 @@ import sys
 
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from xgboost import XGBClassifier
 
 from retrain.errors import EstimatorError
 from retrain.models import training
@@ -61,6 +66,29 @@ def odd(what):
         "vectorizer": TfidfVectorizer(),
         "empty": Pipeline([]),
     }[what]
+
+
+class Careless(LogisticRegression):
+    """Names an attribute as if it were learnt, and has not learnt it."""
+
+    def __init__(self):
+        super().__init__()
+        self.history_ = None
+
+
+def ready(kind):
+    """What has learnt already, or has not."""
+    fitted = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    return {
+        "logistic": fitted,
+        "pipeline": make_pipeline(StandardScaler(), fitted),
+        "boosted": LGBMClassifier(n_estimators=1, verbose=-1).fit([[0.0], [1.0]] * 20, [0, 1] * 20),
+        "calibrated": CalibratedClassifierCV(FrozenEstimator(fitted)),
+        "careless": Careless(),
+        "unfitted boosted": LGBMClassifier(),
+        "unfitted extreme": XGBClassifier(),
+        "unfitted cat": CatBoostClassifier(),
+    }[kind]
 
 
 def fails():

@@ -85,3 +85,14 @@ def test_a_bare_vectorizer_is_refused_with_a_remedy(kind):
 @pytest.mark.parametrize("how", ["union", "pipeline"])
 def test_a_bare_vectorizer_is_refused_wherever_it_stands_first(how):
     assert refusal(f"{MODULE}:wrapped", how=how).endswith("put it into a ColumnTransformer that names its column")
+
+
+@pytest.mark.parametrize("kind", ["logistic", "pipeline", "boosted"])
+def test_an_estimator_that_is_fitted_already_is_refused(kind):
+    message = refusal(f"{MODULE}:ready", kind=kind)
+    assert "which is fitted already; return it unfitted, or write train in place of estimator" in message
+
+
+@pytest.mark.parametrize("kind", ["calibrated", "careless", "unfitted boosted", "unfitted extreme", "unfitted cat"])
+def test_what_only_holds_a_fitted_one_or_is_named_so_is_none(kind):
+    assert build(f"{MODULE}:ready", kind=kind) is not None
