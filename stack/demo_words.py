@@ -19,7 +19,7 @@ class Judged:
     promotion: Promotion | None
 
 
-KEYS = {"check": "checks"}
+KEYS = {"check": "checks", "prepare": "shared"}
 """Under which key a task has pushed what is told of it, where that is not what it returned."""
 
 
@@ -38,6 +38,9 @@ def of_task(task: Task, result: Any) -> str:
         case "check", "success":
             failed = [f"{name} {found}" for name, found in result.items() if found != "passed"]
             text = f"{len(result)} checks: {', '.join(failed) or 'all passed'}"
+        case "prepare", "success":
+            shared = "; ".join(" and ".join(names) for names in result)
+            text = f"fitted once for {shared}" if shared else "each candidate fits its own steps"
         case "train", "success":
             candidate = Candidate.from_json(result)
             text = f"{candidate.name}: {candidate.metric} {candidate.validation_score:.4f} on validation rows"

@@ -22,6 +22,7 @@ from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.check import RESULTS, CheckDataOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.notify import NotifyOperator
+from retrain_airflow.operators.prepare import SHARED, PrepareOperator
 from retrain_airflow.operators.promote import PromoteOperator
 from retrain_airflow.operators.rollback import RollbackOperator
 from retrain_airflow.operators.send_outbox import SendOutboxOperator
@@ -53,6 +54,13 @@ def check(model: Model, **how: Any) -> dict[str, str]:
 
 def to_train(model: Model, **how: Any) -> list[str]:
     return CheckDataOperator(task_id="check", spec=model.spec, **how).execute({**CONTEXT, "ti": Ti()})
+
+
+def prepare(model: Model, candidates: list[str]) -> tuple[list[str], list[list[str]]]:
+    """Return the names to train, and of those that share a step."""
+    ti, snapshot = Ti(), snapshot_of(model)
+    task = PrepareOperator(task_id="prepare", spec=model.spec, snapshot=snapshot, candidates=candidates)
+    return task.execute({**CONTEXT, "ti": ti}), ti.pushed[SHARED]
 
 
 def train(model: Model, **how: Any) -> dict[str, Any]:
@@ -260,6 +268,25 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     assert notify(toy) == 1
 
 
+# ── what candidates have in common
+
+
+def test_preparing_passes_on_whom_to_train_and_tells_who_shares_a_step(model: Make) -> None:
+    slow = [
+        {"name": name, "estimator": "tests.core.slow:pipeline", "params": {"kind": name}}
+        for name in ("logistic", "bayes")
+    ]
+    toy = model(candidates=slow, trust=["tests.core.slow.Slow"])
+    toy.feed(600)
+    assert prepare(toy, ["logistic", "bayes"]) == (["logistic", "bayes"], [["logistic", "bayes"]])
+
+
+def test_candidates_that_share_nothing_are_passed_on_as_they_are(model: Make) -> None:
+    toy = model()
+    toy.feed(600)
+    assert prepare(toy, ["half", "whole"]) == (["half", "whole"], [])
+
+
 # ── what Airflow fills in
 
 
@@ -268,6 +295,7 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
     [
         (SnapshotOperator, ("spec", "ignore_threshold")),
         (CheckDataOperator, ("spec", "snapshot", "candidates", "note")),
+        (PrepareOperator, ("spec", "snapshot", "candidates")),
         (TrainCandidateOperator, ("spec", "candidate", "snapshot", "note")),
         (EvaluateOperator, ("spec", "snapshot", "candidates", "judge_only", "note", "force")),
         (PromoteOperator, ("spec", "verdict", "force", "by", "approved_by")),

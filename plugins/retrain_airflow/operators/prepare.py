@@ -6,6 +6,9 @@ from airflow.sdk import Context
 from retrain.records import Snapshot
 from retrain_airflow.operators.spec import SpecOperator
 
+SHARED = "shared"
+"""Key under which the names are pushed of those that share a step: a list for each step."""
+
 
 class PrepareOperator(SpecOperator):
     """Fits once the first steps that several candidates have in common. Returns the names that it was given."""
@@ -22,6 +25,8 @@ class PrepareOperator(SpecOperator):
         from retrain.cycle.prepare import prepare
 
         names = [*self.candidates]
-        for step in prepare(self.hook.cycle(context), Snapshot.from_json(self.snapshot), names):
+        steps = prepare(self.hook.cycle(context), Snapshot.from_json(self.snapshot), names)
+        for step in steps:
             self.log.info("The first step of %s was fitted once.", " and ".join(step.candidates))
+        context["ti"].xcom_push(SHARED, [[*step.candidates] for step in steps])
         return names
