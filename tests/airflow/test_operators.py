@@ -271,7 +271,7 @@ def test_the_ledger_may_be_behind_another_connection(model: Make, monkeypatch: p
 # ── what candidates have in common
 
 
-def test_preparing_passes_on_whom_to_train_and_tells_who_shares_a_step(model: Make) -> None:
+def test_preparing_passes_on_whom_to_train_and_tells_who_shares_a_step(model: Make, tracker: ExperimentTracker) -> None:
     slow = [
         {"name": name, "estimator": "tests.core.slow:pipeline", "params": {"kind": name}}
         for name in ("logistic", "bayes")
@@ -281,7 +281,7 @@ def test_preparing_passes_on_whom_to_train_and_tells_who_shares_a_step(model: Ma
     assert prepare(toy, ["logistic", "bayes"]) == (["logistic", "bayes"], [["logistic", "bayes"]])
 
 
-def test_candidates_that_share_nothing_are_passed_on_as_they_are(model: Make) -> None:
+def test_candidates_that_share_nothing_are_passed_on_as_they_are(model: Make, tracker: ExperimentTracker) -> None:
     toy = model()
     toy.feed(600)
     assert prepare(toy, ["half", "whole"]) == (["half", "whole"], [])
