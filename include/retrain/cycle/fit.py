@@ -47,8 +47,8 @@ def fit(cycle: Cycle, snapshot: Snapshot, name: str, subsets: tuple[Subset, ...]
             # The winner's second fit is on other rows.
             shared = prepare.shared_by(cycle, snapshot, name) if subsets == (Subset.TRAIN,) else None
             order = Order(spec, name, snapshot, subsets, shared)
-            with Live(cycle.tracker, run_id, folder / STEPS, again=Subset.VALIDATION in subsets) as live:
-                made = fit_process.fit(order, cycle.snapshots, folder, look=live.look)
+            with Live(cycle.tracker, run_id, folder / STEPS, again=Subset.VALIDATION in subsets):
+                made = fit_process.fit(order, cycle.snapshots, folder)
 
             def upload() -> str:
                 model = cycle.tracker.log_model_files(run_id, name, folder / MODEL, key=key)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ def text_of(spec: Spec) -> str:
     return spec.model_dump_json(exclude_defaults=True)
 
 
-def fit(order: Order, snapshots: SnapshotStore, folder: Path, *, look: Callable[[], None] = lambda: None) -> Made:
+def fit(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     """Return the figures of a fit whose model is then in the folder, as are its metrics by step.
 
-    look: called again and again meanwhile. Raises EstimatorError where it fails or passes one of its limits, EndedError
+    Raises EstimatorError where it fails or passes one of its limits, EndedError
     where its process was ended from outside, and what `retrain train` raises.
     """
     spec, snapshot, name, subsets = order.spec, order.snapshot, order.candidate, order.subsets
@@ -43,7 +43,7 @@ def fit(order: Order, snapshots: SnapshotStore, folder: Path, *, look: Callable[
         (folder / "shared.json").write_text(json.dumps(order.shared.to_json()), encoding="utf-8")
         words += ["--shared", str(folder / "shared.json")]
     log.info("Fitting %s on %s rows.", name, f"{sum(snapshot.subsets.get(each, 0) for each in subsets):,}")
-    ended = _run("train", words, spec=spec, snapshot=snapshot, snapshots=snapshots, folder=folder, look=look, who=name)
+    ended = _run("train", words, spec=spec, snapshot=snapshot, snapshots=snapshots, folder=folder, who=name)
     if ended.status or ended.past is not None or not (folder / MADE).exists():
         raise _error(name, ended, spec.limits)
     made = Made.from_text((folder / MADE).read_text(encoding="utf-8"))
@@ -81,7 +81,6 @@ def _run(
     snapshots: SnapshotStore,
     folder: Path,
     who: str,
-    look: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run a command that reads a snapshot and writes into the folder. Raises the error that it has written there."""
     (folder / "spec.json").write_text(text_of(spec), encoding="utf-8")
@@ -93,7 +92,6 @@ def _run(
         ],
         limits=spec.limits,
         python=spec.run_on.python,
-        look=look,
         say=lambda line: log.info("%s: %s", who, line),
     )
     if ended.past is None and (folder / ERROR).exists():

@@ -2,7 +2,7 @@
 
 import json
 import logging
-import time
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,20 +21,28 @@ _AGAIN = "refit_"
 
 
 class Live:
-    """Passes on what was added to a file. A point that the run has already, from a try before, is left out."""
+    """Passes on what is added to a file, in a thread of its own: an MLflow server that hangs delays nothing else.
+
+    A point that the run has already, from a try before, is left out.
+    """
 
     def __init__(self, tracker: ExperimentTracker, run_id: str, file: Path, *, again: bool) -> None:
         """again: whether this is the winner's second fit, on its validation rows as well."""
         self._tracker, self._run_id, self._file = tracker, run_id, file
         self._prefix = _AGAIN if again else ""
-        self._at, self._next, self._points = 0, 0.0, list[tuple[str, MetricPoint]]()
+        self._at, self._points = 0, list[tuple[str, MetricPoint]]()
         self._known: dict[str, set[int]] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True, name="metrics by step")
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Log the rest; of a fit that has failed as far as MLflow takes it."""
+        self._ended.set()
+        self._thread.join()
         self._read()
         try:
             self._send()
@@ -42,17 +50,17 @@ class Live:
             if error is None:
                 raise
 
-    def look(self) -> None:
+    def _follow(self) -> None:
         """Log what has come, a batch a second. What MLflow does not take is kept for the next look."""
-        if time.monotonic() < self._next:
-            return
-        self._read()
-        try:
-            self._send()
-            self._next = time.monotonic() + _EVERY
-        except TrackerError as error:
-            log.warning("Metrics by step are not logged now: %s", error)
-            self._next = time.monotonic() + _LATER
+        pause = _EVERY
+        while not self._ended.wait(pause):
+            self._read()
+            try:
+                self._send()
+                pause = _EVERY
+            except TrackerError as error:
+                log.warning("Metrics by step are not logged now: %s", error)
+                pause = _LATER
 
     def _read(self) -> None:
         if not self._file.exists():

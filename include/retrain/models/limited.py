@@ -59,13 +59,11 @@ class _Process(Protocol):
     def kill(self) -> None: ...
 
 
-def run(
-    words: Sequence[str], *, limits: Limits, python: str | None, look: Callable[[], None], say: Callable[[str], None]
-) -> Ended:
+def run(words: Sequence[str], *, limits: Limits, python: str | None, say: Callable[[str], None]) -> Ended:
     """Run `retrain …` and wait for its end.
 
     words: of the command. python: name of another interpreter; default: this one, by a fork of a process that has
-    imported what takes seconds. look: called again and again meanwhile. say: called with each line that is printed, as
+    imported what takes seconds. say: called with each line that is printed, as
     long as these are few. Raises SettingsError where the interpreter is not listed or does not run.
     """
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
@@ -84,11 +82,9 @@ def run(
                         if past is not None:
                             process.kill()
                     printed.look()
-                    look()
             except BaseException:  # this process is ending itself: so does what it has started
                 process.kill()
                 raise
-        look()
         printed.look(at_end=True)
         left = sorted(each.name for each in work.iterdir())
         if left:

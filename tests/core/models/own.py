@@ -1,6 +1,7 @@
 """Training functions of a user's own."""
 
 import os
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ def by_batches_alone(snapshot: Given, params: dict[str, Any], context: Context) 
         model.partial_fit(rows.drop(columns="label"), rows["label"], classes=np.unique(snapshot.labels))
     assert snapshot._features is None
     return model
+
+
+def greedy(snapshot: Given, params: dict[str, Any], context: Context) -> None:
+    """Tell of the first step, and then take all memory."""
+    context.log(0, eaten=1.0)
+    time.sleep(3)
+    eaten = [np.ones(1 << 25) for _ in range(8)]  # 2 GB
+    time.sleep(60)
+    assert len(eaten) == 8
 
 
 def nothing(snapshot: Given, params: dict[str, Any], context: Context) -> None:
