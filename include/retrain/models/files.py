@@ -215,9 +215,14 @@ _SAME = {"mlflow": ("mlflow-skinny",)}
 
 def _installed(package: str) -> str | None:
     try:
-        return installed(package)
+        return without_label(installed(package))
     except PackageNotFoundError:
         return None
+
+
+def without_label(version: str) -> str:
+    """Return a version without its local label, such as `+cpu`, which no index of packages has."""
+    return version.partition("+")[0]
 
 
 def foreign_types(file: Path) -> list[str]:

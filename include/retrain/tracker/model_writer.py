@@ -1,10 +1,11 @@
 """Writes a fitted estimator as MLflow's scikit-learn flavour, or a folder of MLflow's as it is."""
 
 import shutil
+import sys
 import tempfile
 import warnings
 from importlib import import_module
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,16 @@ from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 from sklearn.linear_model import LogisticRegression
 
 from retrain.errors import EstimatorError
-from retrain.models.files import COLUMNS, PICKLE, digest, may_load, refuse_foreign_types, refuse_unwritable, trusted
+from retrain.models.files import (
+    COLUMNS,
+    PICKLE,
+    digest,
+    may_load,
+    refuse_foreign_types,
+    refuse_unwritable,
+    trusted,
+    without_label,
+)
 from retrain.models.saved_model import SavedModel
 from retrain.text import one_line
 
@@ -28,7 +38,8 @@ with warnings.catch_warnings():
     import mlflow.pyfunc
 
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn")
-_BOOSTERS = {"catboost", "lightgbm", "xgboost"}
+_NAMED = {"mlflow", "numpy", "pandas", "scipy", "sklearn"}
+"""Modules that these bring."""
 _ONNX, _ONNX_FILE = ("onnx", "onnxruntime"), "model.onnx"
 _TRAVELLING = ("retrain_features",)
 """Packages whose code goes with a model that holds an object of theirs: plain MLflow loads it where they are not."""
@@ -57,7 +68,7 @@ def save(
             signature=_signature(columns, model.predict(example)),
             metadata=_metadata(columns),
             code_paths=_code(model),
-            pip_requirements=[f"{package}=={installed(package)}" for package in packages],
+            pip_requirements=[f"{package}=={without_label(installed(package))}" for package in packages],
             serialization_format="cloudpickle" if pickled else "skops",
             skops_trusted_types=None if pickled else trusted(trust),
         )
@@ -139,8 +150,21 @@ def _signature(columns: dict[str, str], predictions: Any) -> ModelSignature:
 
 
 def _packages(model: Any) -> list[str]:
-    """Return the boosters' packages, if the estimator or one inside it is theirs: who loads it needs them, too."""
-    return sorted(packages_distributions()[module][0] for module in _modules(model) & _BOOSTERS)  # XGBoost has several
+    """Return the packages of others that the estimator or one inside it is from: who loads it needs them, too.
+
+    Left out are modules of the user's own, which come from no installed package.
+    """
+    others = _modules(model) - _NAMED - {*_TRAVELLING, *sys.stdlib_module_names}
+    if not others:
+        return []  # what is installed takes half a second to look through
+    names = packages_distributions()
+    return sorted(names[module][0] for module in others & names.keys() if _is_of(module, names[module][0]))
+
+
+def _is_of(module: str, package: str) -> bool:
+    """Return whether a module is a package's, and does not only have the name of one in it."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and Path(file).is_relative_to(str(distribution(package).locate_file("")))
 
 
 def _code(model: Any) -> list[str] | None:
@@ -152,4 +176,5 @@ def _code(model: Any) -> list[str] | None:
 def _modules(model: Any) -> set[str]:
     """Return the packages of the estimator and of all inside it."""
     parts = [model, *(model.get_params().values() if hasattr(model, "get_params") else ())]
-    return {type(part).__module__.partition(".")[0] for part in parts}
+    kinds = [part if isinstance(part, type) else type(part) for part in parts]
+    return {kind.__module__.partition(".")[0] for kind in kinds}
