@@ -64,6 +64,7 @@ def test_a_first_cycle_ends_promoted_and_told(model: Make, run: Run, tracker: Ex
         "sense": "success",
         "snapshot": "success",
         "check": "success",
+        "prepare": "success",
         "half": "success",
         "whole": "success",
         "evaluate": "success",
