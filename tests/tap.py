@@ -180,7 +180,7 @@ class Tap:
         rule.held.catch(request.client_address[1])
 
     def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        body = _body(request)
         self._speaks.wait(_SECONDS)
         self._catch(request, body, after=False)
         if self._missing is not None and self._missing in request.path:
@@ -210,6 +210,19 @@ class Tap:
     def changed(self, request: BaseHTTPRequestHandler, content: bytes) -> bytes:
         """Return what to answer in place of this answer of the server's."""
         return content
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    """Read the body: what is left of it would be taken for the next request. Empty files come in chunks."""
+    if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    parts = []
+    while size := int(request.rfile.readline().partition(b";")[0], 16):
+        parts.append(request.rfile.read(size))
+        request.rfile.readline()
+    while request.rfile.readline().strip():
+        pass  # trailers, and the empty line at the end
+    return b"".join(parts)
 
 
 def _answer(request: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str] | Message, content: bytes) -> None:
