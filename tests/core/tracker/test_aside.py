@@ -72,9 +72,13 @@ def test_what_comes_later_is_not_logged_by_itself(
     model = _train(heard, work, "mine")
     assert mlflow.active_run() is None
     assert mlflow.get_tracking_uri() == mlflow_server.mlflow_url
-    before = tracker.search_runs([each.id for each in tracker.list_experiments()])
+    before = _runs(tracker)
     model.fit(ROWS, LABELS)
-    assert tracker.search_runs([each.id for each in tracker.list_experiments()]) == before
+    assert _runs(tracker) == before
+
+
+def _runs(tracker: ExperimentTracker) -> set[str]:
+    return {run.id for run in tracker.search_runs([each.id for each in tracker.list_experiments()])}
 
 
 def test_the_environment_is_as_it_was_also_after_an_error(work: Path) -> None:
