@@ -45,6 +45,9 @@ from retrain.tracker.aside import aside
 MODEL, MADE, ERROR, STEPS = "model", "made.json", "error.json", "steps.jsonl"
 """What is in the folder: the model's files, `Made`, an error (`retrain.errors.packed`), metrics by step."""
 
+_SCORED = 50_000
+"""Training rows that a model is scored on at most."""
+
 
 @dataclass(frozen=True)
 class SharedStep:
@@ -140,7 +143,9 @@ def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary:
     spec, candidate = order.spec, order.spec.candidate(order.candidate)
     rows = snapshots.read(order.snapshot, order.subsets)
     labels = training.targets(spec.task, rows.labels)
-    options = options_of(candidate, labels, rows.features.join(rows.also), rows.clusters)
+    weighs = candidate.sample_weight not in (None, BALANCED)
+    columns = rows.features.join(rows.also) if weighs else rows.features  # joined, they are all copied
+    options = options_of(candidate, labels, columns, rows.clusters)
     validation, watch, known = None, None, None
     if log is not None:
         validation = snapshots.read(order.snapshot, [Subset.VALIDATION])
@@ -156,7 +161,14 @@ def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary:
         predictions = training.predict(estimator, of.features, spec.task, probabilities=_needs_probabilities(spec))
         return _scores(which, spec, of.labels, predictions, labels)
 
-    metrics = scores("train", rows)
+    every = _every(len(rows))
+    some = rows if every == 1 else rows.part(np.arange(len(rows)) % every == 0)
+    try:
+        metrics = scores("train", some)
+    except EstimatorError:  # a class so rare that none of these rows has it leaves some metrics without a value
+        if some is rows:
+            raise
+        metrics = scores("train", rows)
     if validation is not None:
         metrics |= scores("validation", validation)
     shared_steps.put_back(estimator)
@@ -184,11 +196,16 @@ def _streamed(order: Order, snapshots: SnapshotStore, log: Log | None, temporary
         streamed.fit(estimator, partial(train.features, BATCH), labels, options, watched=watched, log=log)
     seconds = time.monotonic() - begun
     metrics = dict[str, float]()
-    for which, stream in (("train", train), ("validation", validation)):
+    for which, stream, every in (("train", train, _every(len(labels))), ("validation", validation, 1)):
         if stream is not None:
-            found, predictions = stream.predictions(estimator, probabilities=_needs_probabilities(spec))
+            found, predictions = stream.predictions(estimator, probabilities=_needs_probabilities(spec), every=every)
             metrics |= _scores(which, spec, found, predictions, labels)
     return _Learnt(estimator, len(labels), metrics, seconds, next(iter(train)).features)
+
+
+def _every(count: int) -> int:
+    """Return of how many training rows one is scored: all would take longer than many a fit, and decide nothing."""
+    return max(1, -(-count // _SCORED))
 
 
 def _context(order: Order, temporary: Path, options: Options, log: Log | None) -> Context:

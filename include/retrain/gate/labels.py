@@ -48,11 +48,13 @@ def spell(values: ArrayLike) -> NDArray[np.str_]:
 def _distinct(values: ArrayLike) -> tuple[list[Hashable], NDArray[np.intp]]:
     """Return the distinct values, and the position of each value's among them. Shape (n,) to shape (n,)."""
     array = np.asarray(values)
-    if array.dtype.kind != "O":
+    if array.dtype.kind not in "OU":
         distinct, place = np.unique(array, return_inverse=True)
         return distinct.tolist(), place
-    # By type as well: True == 1 == 1.0.
-    known: dict[tuple[type, Hashable], int] = {}
-    places = (known.setdefault((type(each), each), len(known)) for each in array.tolist())
-    place = np.fromiter(places, np.intp, len(array))
-    return [each for _, each in known], place
+    # By a dictionary: to sort a million texts takes ten times as long.
+    found = array.tolist()
+    mixed = len({*map(type, found)}) > 1
+    keys = [*zip(map(type, found), found, strict=True)] if mixed else found  # by type as well: True == 1 == 1.0
+    known = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    place = np.fromiter(map(known.__getitem__, keys), np.intp, len(keys))
+    return [key[1] for key in known] if mixed else [*known], place

@@ -108,8 +108,8 @@ def learn(estimator: Any, features: pd.DataFrame, labels: pd.Series, options: Op
 
     def part(features: pd.DataFrame, labels: pd.Series, most: int | None = None) -> Part:
         """Return rows as the last step takes them, without classes that it has not learnt: it would not take these."""
-        known = np.asarray(labels.isin(learnt)) if is_classifier(last) else np.ones(len(labels), np.bool_)
-        return head.transformed(features[known][:most]), labels[known][:most]
+        known = np.arange(len(labels)) if not is_classifier(last) else np.flatnonzero(labels.isin(learnt))
+        return head.transformed(features.iloc[known[:most]]), labels.iloc[known[:most]]
 
     if stopping is not None:
         lesson.stops = part(*stopping)

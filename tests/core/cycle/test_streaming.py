@@ -124,3 +124,34 @@ def test_batches_are_the_rows_of_a_snapshot_in_their_order(world: Make, size: in
     assert sum(len(batch) for batch in batches) == len(whole)
     assert np.array_equal(np.concatenate([batch.features.to_numpy() for batch in batches]), whole.features.to_numpy())
     assert [label for batch in batches for label in batch.labels] == [*whole.labels]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_of_many_training_rows_some_are_scored_and_of_validation_all(
+    world: Make, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    monkeypatch.setattr(fitting, "_SCORED", 100)
+    model = world(candidates=[STREAM | {"stream": stream}])
+    model.feed(1_500)
+    snapshot = model.take()
+    made = fitting.fit_here(Order(model.spec, "sgd", snapshot, (Subset.TRAIN,)), model.snapshots, tmp_path)
+    fitted = loaded(model, tmp_path / MODEL)
+    train, validation = (model.snapshots.read(snapshot, [each]) for each in (Subset.TRAIN, Subset.VALIDATION))
+    every = -(-len(train) // 100)
+    # In a stream, every so many rows of each batch.
+    places = np.arange(len(train)) % 100 if stream else np.arange(len(train))
+    some = train.part(places % every == 0)
+    assert 50 < len(some) <= 150
+    assert made.rows == len(train)
+    assert made.metrics["train_accuracy"] == pytest.approx(fitted.score(some.features, some.labels))
+    assert made.metrics["validation_accuracy"] == pytest.approx(fitted.score(validation.features, validation.labels))
+
+
+def test_a_class_that_none_of_some_rows_has_is_scored_on_all(
+    world: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_SCORED", 1)
+    model = world(candidates=[STREAM | {"stream": False}], gate={"metric": "roc_auc", "positive": "yes", "floor": 0.5})
+    model.feed(600)
+    made = fitting.fit_here(Order(model.spec, "sgd", model.take(), (Subset.TRAIN,)), model.snapshots, tmp_path)
+    assert made.metrics["train_roc_auc"] > 0.8
