@@ -5,6 +5,7 @@ server: what it makes are files.
 import hashlib
 import json
 import math
+import platform
 import random
 import tempfile
 import time
@@ -26,6 +27,7 @@ from retrain.metrics import described
 from retrain.models import shared_steps, streamed, training
 from retrain.models.as_onnx import as_onnx
 from retrain.models.boosters import Log
+from retrain.models.files import versions_in
 from retrain.models.learning import Options, Watch, options_of
 from retrain.models.own_train import Context, Given
 from retrain.models.peak import peak_memory
@@ -83,6 +85,8 @@ class Made:
     """Digest of how it was made (`models.recipe`), if known."""
     heaviest: dict[str, float] = field(default_factory=dict)
     """The features with the greatest weights or importances, at most twenty, the greatest first."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of Python, and of the packages that the model needs."""
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -126,6 +130,7 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
         peak_memory(),
         recipe_of(spec, order.candidate),
         heaviest(learnt.estimator),
+        {"python": platform.python_version(), **versions_in(folder / MODEL)},
     )
 
 

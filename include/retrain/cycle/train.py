@@ -50,5 +50,6 @@ def _log(tracker: ExperimentTracker, run_id: str, made: Made) -> None:
     figures = {"fit_seconds": made.seconds, "fit_rows": float(made.rows), "fit_memory_mib": made.memory / (1 << 20)}
     logged = tracker.get_run(run_id).metrics
     tracker.log_metrics(run_id, {name: value for name, value in (made.metrics | figures).items() if name not in logged})
-    if made.heaviest:
-        runs.log_text(tracker, run_id, "heaviest.json", json.dumps(made.heaviest, ensure_ascii=False, indent=2))
+    for name in ("heaviest", "versions"):
+        if known := getattr(made, name):
+            runs.log_text(tracker, run_id, f"{name}.json", json.dumps(known, ensure_ascii=False, indent=2))

@@ -30,6 +30,8 @@ COLUMNS = "retrain.columns"
 _SKOPS_FILE, _PICKLE_FILE = "model.skops", "model.pkl"
 SKOPS = "skops"
 _MOST_NAMED = 5
+_PINNED = re.compile(r"^([\w.-]+)==(\S+)$", re.MULTILINE)
+"""A line of a requirements.txt."""
 
 
 @cache
@@ -192,6 +194,12 @@ def columns_taken(name: str, folder: Path, rows: "pd.DataFrame", features: list[
     return rows[list(wanted)]
 
 
+def versions_in(folder: Path) -> dict[str, str]:
+    """Return the packages that a model in a folder says that it needs, each with its version."""
+    file = folder / "requirements.txt"
+    return dict(_PINNED.findall(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
 def version_differences(folder: Path) -> str:
     """Return the packages whose version here is not the one that the model was logged with, as a clause; or ""."""
     file = folder / "requirements.txt"
@@ -202,7 +210,7 @@ def version_differences(folder: Path) -> str:
 def differences(requirements: str) -> list[str]:
     """Return the packages of a requirements.txt whose version here is another one, each with both versions."""
     found = []
-    for package, then in re.findall(r"^([\w.-]+)==(\S+)$", requirements, re.MULTILINE):
+    for package, then in _PINNED.findall(requirements):
         now = next(filter(None, map(_installed, (package, *_SAME.get(package, ())))), "none")
         if now != then:
             found.append(f"{package} {then} ({now} is here)")

@@ -120,7 +120,7 @@ def test_a_training_function_of_ones_own_is_seen_on_the_run_while_it_trains(worl
     assert (run.status, run.params["train"]) == ("FINISHED", "tests.core.models.own:by_batches")
     assert run.metrics["fit_rows"] == trained.train_rows
     assert run.metrics["fit_memory_mib"] > 50
-    assert [each.path for each in model.tracker.list_artifacts(run.id)] == ["heaviest.json"]
+    assert [each.path for each in model.tracker.list_artifacts(run.id)] == ["heaviest.json", "versions.json"]
     assert trained.recipe is not None
 
 
