@@ -5,7 +5,6 @@ All of them go through the real scheduler side by side, because each by itself w
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ import pytest
 import yaml
 from psycopg2.extras import execute_values
 
-from matrix.environments import UV
 from retrain.ledger.ledger import Ledger
 from retrain.spec import files as spec_files
 from retrain.tracker.client import ExperimentTracker
@@ -26,6 +24,7 @@ from stack.airflow_api import AirflowApi
 from stack.local import Running
 from tests.docs.blocks import blocks_of
 from tests.e2e.conftest import look_now
+from tests.elsewhere import python_with
 
 PAGE = "docs/training.md"
 PATIENCE = 1_200
@@ -174,16 +173,8 @@ def elsewhere(
     there = [name for name, states in lived.items() if states[0] == "success"]
     for name in there:
         folder = tracker.download_model(f"models:/Example-{name}/1", place / name)
-        # Its server is not needed to load a model.
-        lines = (folder / "requirements.txt").read_text(encoding="utf-8").replace("mlflow==", "mlflow-skinny==")
-        wanted |= {*lines.splitlines()}
-    (place / "requirements.txt").write_text("\n".join(sorted(wanted)), encoding="utf-8")
-    python = str(place / "venv" / "bin" / "python")
-    for words in (
-        ["venv", "--python", sys.executable, str(place / "venv")],
-        ["pip", "install", "--python", python, "-r", str(place / "requirements.txt")],
-    ):
-        subprocess.run([UV, *words], check=True, capture_output=True)
+        wanted |= {*(folder / "requirements.txt").read_text(encoding="utf-8").splitlines()}
+    python = python_with("\n".join(sorted(wanted)), place / "environment")
     asked = json.dumps({name: EXAMPLES[name].features for name in there})
     words = [python, "-I", "-c", ELSEWHERE, stack.mlflow_url]
     done = subprocess.run(words, input=asked, capture_output=True, text=True, check=False)

@@ -34,8 +34,8 @@ def text_of(spec: Spec) -> str:
 def fit(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     """Return the figures of a fit whose model is then in the folder, as are its metrics by step.
 
-    Raises EstimatorError where it fails or passes one of its limits, EndedError
-    where its process was ended from outside, and what `retrain train` raises.
+    Raises EstimatorError where it fails or passes one of its limits, EndedError where its process was ended from
+    outside, and what `retrain train` raises.
     """
     spec, snapshot, name, subsets = order.spec, order.snapshot, order.candidate, order.subsets
     words = ["--candidate", name, "--subsets", ",".join(subsets)]

@@ -17,9 +17,6 @@ from retrain.snapshots.store import Rows, SnapshotStore
 from retrain.source.columns import SUBSET
 from retrain.spec.task import Task
 
-_SHOWN = 1_000
-"""Rows of each kind that metrics by step are measured on."""
-
 
 @dataclass(frozen=True, eq=False)
 class Stream:

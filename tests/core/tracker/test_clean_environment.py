@@ -2,20 +2,19 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from matrix.environments import UV
 from retrain.models import training
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.files import load
 from retrain.spec.spec import Spec
 from retrain.tracker import model_writer
 from stack.home import PROJECT
+from tests.elsewhere import python_with
 
 DICE = np.random.default_rng(0)
 LABELS = pd.Series(["good", "good", "bad", "bad"] * 10)
@@ -45,19 +44,6 @@ def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {}
 
 
-def _python(requirements: str, folder: Path) -> str:
-    folder.mkdir()
-    # Its server is not needed to load a model.
-    (folder / "requirements.txt").write_text(requirements.replace("mlflow==", "mlflow-skinny=="))
-    python = str(folder / "venv" / "bin" / "python")
-    for words in (
-        ["venv", "--python", sys.executable, str(folder / "venv")],
-        ["pip", "install", "--python", python, "-r", str(folder / "requirements.txt")],
-    ):
-        subprocess.run([UV, *words], check=True, capture_output=True)
-    return python
-
-
 @pytest.mark.parametrize(("spec", "candidate"), SAMPLES)
 def test_the_model_of_a_sample_needs_what_was_logged_and_no_more(
     spec: Spec, candidate: CandidateSpec, pythons: dict[str, str], tmp_path: Path
@@ -71,7 +57,7 @@ def test_the_model_of_a_sample_needs_what_was_logged_and_no_more(
 
     requirements = (tmp_path / "model" / "requirements.txt").read_text(encoding="utf-8")
     if requirements not in pythons:
-        pythons[requirements] = _python(requirements, tmp_path / "environment")
+        pythons[requirements] = python_with(requirements, tmp_path / "environment")
     done = subprocess.run(
         [pythons[requirements], "-I", "-c", ELSEWHERE, str(tmp_path / "model"), str(tmp_path / "rows.csv")],
         cwd=tmp_path,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -13,7 +14,6 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
-from matrix.environments import UV
 from retrain.models import files as model_files
 from retrain.models.as_onnx import as_onnx
 from retrain.models.sandbox import Sandbox
@@ -24,6 +24,7 @@ from retrain.tracker.client import ExperimentTracker
 from stack.local import Running
 from tests.core import toys
 from tests.docs.blocks import blocks_of
+from tests.elsewhere import python_with
 
 DICE = np.random.default_rng(0)
 ROWS = pd.DataFrame(DICE.normal(size=(300, 2)), columns=["a", "b"])
@@ -75,21 +76,9 @@ def test_production_is_loaded_by_its_onnx_where_pickles_are_not_allowed(
     uri = f"models:/{name}@production"
     program = "\n".join([BEFORE, _block().replace("models:/Churn@production", uri), AFTER])
 
-    done = subprocess.run(
-        # -S: nothing of Retrain's is on the path.
-        [
-            *(sys.executable, "-S", "-I", "-c", program, uri),
-            *(mlflow_server.mlflow_url, sysconfig.get_path("purelib")),
-        ],
-        cwd=tmp_path,
-        env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    refused, labels, probabilities = json.loads(done.stdout.splitlines()[-1])
+    # -S: nothing of Retrain's is on the path.
+    words = [sys.executable, "-S", "-I", "-c", program, uri, mlflow_server.mlflow_url, sysconfig.get_path("purelib")]
+    refused, labels, probabilities = _asked_without_pickles(words, tmp_path)
     assert "MLFLOW_ALLOW_PICKLE_DESERIALIZATION" in refused
     assert labels == list(model.predict(ROWS))
     assert np.abs(np.array(probabilities) - model.predict_proba(ROWS)).max() < 1e-4
@@ -118,26 +107,24 @@ def test_the_description_and_the_requirements_name_what_it_takes(tmp_path: Path)
 @pytest.mark.nightly
 def test_an_environment_of_the_logged_requirements_is_enough(tmp_path: Path) -> None:
     model, path = fitted(), saved(fitted(), tmp_path / "model")
-    # Its server is not needed to load a model.
-    wanted = (path / "requirements.txt").read_text(encoding="utf-8").replace("mlflow==", "mlflow-skinny==")
-    (tmp_path / "requirements.txt").write_text(wanted)
-    python = str(tmp_path / "venv" / "bin" / "python")
-    for words in (
-        ["venv", "--python", sys.executable, str(tmp_path / "venv")],
-        ["pip", "install", "--python", python, "-r", str(tmp_path / "requirements.txt")],
-    ):
-        subprocess.run([UV, *words], check=True, capture_output=True)
+    python = python_with((path / "requirements.txt").read_text(encoding="utf-8"), tmp_path / "environment")
     ROWS.to_csv(tmp_path / "customers.csv", index=False)
     program = "\n".join([BEFORE, _block().replace("models:/Churn@production", str(path)), AFTER])
 
+    _, labels, _ = _asked_without_pickles([python, "-I", "-c", program, str(path), ""], tmp_path)
+    assert labels == list(model.predict(ROWS))
+
+
+def _asked_without_pickles(words: list[str], folder: Path) -> list[Any]:
+    """What a program prints last, where MLflow may not load pickles."""
     done = subprocess.run(
-        [python, "-I", "-c", program, str(path), ""],
-        cwd=tmp_path,
+        words,
+        cwd=folder,
         env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
         capture_output=True,
         text=True,
         check=False,
     )
-
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])[1] == list(model.predict(ROWS))
+    found: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

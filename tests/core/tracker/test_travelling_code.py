@@ -16,7 +16,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import retrain_features
-from matrix.environments import UV
 from retrain.models import files as model_files
 from retrain.tracker import model_writer
 from retrain.tracker.client import ExperimentTracker
@@ -24,6 +23,7 @@ from retrain_features.cached import Cached
 from retrain_features.characters import CharacterTfidf
 from stack.local import Running
 from tests.core import toys
+from tests.elsewhere import python_with
 
 TEXTS = pd.DataFrame({"text": ["감동적인 영화", "감동적이었다", "지루한 영화", "지루했다"] * 10})
 LABELS = pd.Series(["good", "good", "bad", "bad"] * 10)
@@ -154,14 +154,6 @@ def test_a_model_without_such_a_step_brings_no_code(tmp_path: Path) -> None:
 def test_an_environment_of_the_logged_requirements_is_enough(tmp_path: Path) -> None:
     fitted = model().fit(TEXTS, LABELS)
     folder = saved(fitted, tmp_path / "model")
-    # Its server is not needed to load a model.
-    wanted = (folder / "requirements.txt").read_text(encoding="utf-8").replace("mlflow==", "mlflow-skinny==")
-    (tmp_path / "requirements.txt").write_text(wanted)
-    python = str(tmp_path / "venv" / "bin" / "python")
-    for words in (
-        ["venv", "--python", sys.executable, str(tmp_path / "venv")],
-        ["pip", "install", "--python", python, "-r", str(tmp_path / "requirements.txt")],
-    ):
-        subprocess.run([UV, *words], check=True, capture_output=True)
+    python = python_with((folder / "requirements.txt").read_text(encoding="utf-8"), tmp_path / "environment")
 
     assert asked([python], str(folder), "") == [expected(fitted)] * 2
