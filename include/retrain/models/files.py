@@ -46,13 +46,19 @@ def skops() -> Any:
 
 def load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> Any:
     """Return the model in a folder. Its arguments, and what it raises: as `may_load` has them."""
-    stored, foreign = may_load(name, path, expected, trust)
+    stored, _ = may_load(name, path, expected, trust)
     if stored.by_mlflow:
         return pyfunc.load(path)
     if stored.format != SKOPS:
         with stored.file.open("rb") as file:
             return cloudpickle.load(file)
-    return skops().load(stored.file, trusted=trusted(tuple(foreign) if PICKLE in trust else trust))
+    return load_skops(stored.file, trust)
+
+
+def load_skops(file: Path, trust: tuple[str, ...]) -> Any:
+    """Return what a file of skops holds. What skops raises for a type that is not trusted comes through."""
+    types = tuple(skops().get_untrusted_types(file=file)) if PICKLE in trust else trust
+    return skops().load(file, trusted=trusted(types))
 
 
 def may_load(name: str, path: Path, expected: str, trust: tuple[str, ...]) -> "tuple[Stored, list[str]]":

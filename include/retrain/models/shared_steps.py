@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 
-from retrain.models.files import PICKLE, skops, trusted
+from retrain.models.files import load_skops, skops
 from retrain.spec.candidates import CandidateSpec
 
 Array = Any
@@ -55,7 +55,7 @@ def write(step: Any, arrays: dict[str, Array], folder: Path, trust: tuple[str, .
     files = {STEP: folder / f"{STEP}.skops"}
     try:
         skops().dump(step, files[STEP])
-        _load_step(files[STEP], trust)
+        load_skops(files[STEP], trust)
         for name, array in arrays.items():
             files[name] = _written(array, folder / name)
     except Exception:  # skops names many kinds, and which of them does not matter: candidates then fit their own
@@ -73,11 +73,6 @@ def _written(array: Array, path: Path) -> Path:
     path = path.with_suffix(".npy")
     np.save(path, array, allow_pickle=False)
     return path
-
-
-def _load_step(path: Path, trust: tuple[str, ...]) -> Any:
-    types = tuple(skops().get_untrusted_types(file=path)) if PICKLE in trust else trust
-    return skops().load(path, trusted=trusted(types))
 
 
 def _load_array(path: Path) -> Array:
@@ -107,7 +102,7 @@ class Known(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         validation: pd.DataFrame,
     ) -> Self:
         """Return the step in these files, which knows its answer for these very DataFrames. key: see `key_of`."""
-        known = cls(_load_step(files[STEP], trust))
+        known = cls(load_skops(files[STEP], trust))
         known.key = key
         known._learnt = (train, files[FITTED])
         known._seen = [(train, files.get(TRAIN, files[FITTED])), (validation, files[VALIDATION])]
