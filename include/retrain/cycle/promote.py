@@ -50,7 +50,9 @@ def promote(
     """
     model, ledger = cycle.spec.model, cycle.ledger
     if not may_promote(cycle, verdict, force=force):
-        raise RetrainError(f"{model}: {verdict.outcome} in mode {mode_of(cycle.spec, ledger)} promotes nothing")
+        raise RetrainError(
+            f"{model}: {verdict.outcome} in mode {mode_of(cycle.spec, ledger)} promotes nothing: {verdict.reason}"
+        )
     forced = verdict.outcome is not Outcome.PROMOTE
     why = f"forced: {force}; the verdict was {verdict.outcome}: {verdict.reason}" if forced else verdict.reason
     if approved_by:
