@@ -17,7 +17,7 @@ from retrain.gate.judge import judge
 from retrain.gate.predictions import Evidence
 from retrain.production.known import is_there
 from retrain.records import Candidate, Matchup, ModelFile, Snapshot, Subset, Verdict, VersionId
-from retrain.snapshots.store import Rows
+from retrain.snapshots.rows import Rows
 
 if extras.has("report"):
     from retrain.reports import verdict_chart

@@ -36,7 +36,8 @@ from retrain.models.steps import BATCH
 from retrain.models.weights import heaviest
 from retrain.records import Snapshot, Subset
 from retrain.snapshots import prepared
-from retrain.snapshots.store import Rows, SnapshotStore
+from retrain.snapshots.rows import Rows
+from retrain.snapshots.store import SnapshotStore
 from retrain.source.columns import SUBSET
 from retrain.spec.candidates import BALANCED, Format
 from retrain.spec.spec import Spec
@@ -146,14 +147,15 @@ class _Learnt:
 
 def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary: Path) -> _Learnt:
     spec, candidate = order.spec, order.spec.candidate(order.candidate)
-    rows = snapshots.read(order.snapshot, order.subsets)
+    wanted = [order.subsets] if log is None else [order.subsets, (Subset.VALIDATION,)]
+    rows, *others = snapshots.read_each(order.snapshot, wanted)
     labels = training.targets(spec.task, rows.labels)
     weighs = candidate.sample_weight not in (None, BALANCED)
     columns = rows.features.join(rows.also) if weighs else rows.features  # joined, they are all copied
     options = options_of(candidate, labels, columns, rows.clusters)
     validation, watch, known = None, None, None
     if log is not None:
-        validation = snapshots.read(order.snapshot, [Subset.VALIDATION])
+        (validation,) = others
         _refuse_none(len(validation), order)
         watch = Watch(log, validation.features, training.targets(spec.task, validation.labels))
         known = _known(order, snapshots, temporary, rows, validation)

@@ -18,7 +18,7 @@ from retrain.models.files import trust_in
 from retrain.models.reply import Reply
 from retrain.models.sandbox import Sandbox
 from retrain.records import Matchup, ModelFile, Snapshot, Subset, VersionId
-from retrain.snapshots.store import Rows
+from retrain.snapshots.rows import Rows
 
 
 def measure(cycle: Cycle, matchup: Matchup, snapshot: Snapshot, challenger: ModelFile) -> tuple[Evidence, Rows]:

@@ -14,7 +14,8 @@ from retrain.errors import EstimatorError
 from retrain.models import shared_steps, training
 from retrain.models.shared_steps import FITTED, TRAIN, VALIDATION
 from retrain.records import Snapshot, Subset
-from retrain.snapshots.store import Rows, SnapshotStore
+from retrain.snapshots.rows import Rows
+from retrain.snapshots.store import SnapshotStore
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.spec import Spec
 
@@ -42,7 +43,7 @@ def prepare_here(
         if not groups:
             say("No two candidates begin with the same step.")
             return
-        train, validation = (snapshots.read(snapshot, [subset]) for subset in (Subset.TRAIN, Subset.VALIDATION))
+        train, validation = snapshots.read_each(snapshot, [[Subset.TRAIN], [Subset.VALIDATION]])
         found = []
         for number, (key, who) in enumerate(groups.items()):
             inside = folder / str(number)

@@ -13,7 +13,8 @@ from retrain.gate.predictions import RawPredictions
 from retrain.models import training
 from retrain.models.steps import BATCH
 from retrain.records import Snapshot, Subset
-from retrain.snapshots.store import Rows, SnapshotStore
+from retrain.snapshots.rows import Rows
+from retrain.snapshots.store import SnapshotStore
 from retrain.source.columns import SUBSET
 from retrain.spec.task import Task
 

@@ -14,7 +14,7 @@ from retrain.models import files as model_files
 from retrain.models.sandbox import Sandbox
 from retrain.preflight.stores import Stores
 from retrain.records import ModelFile, Snapshot, Subset
-from retrain.snapshots.store import Rows
+from retrain.snapshots.rows import Rows
 from retrain.spec.spec import Spec
 
 

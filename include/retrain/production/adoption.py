@@ -13,7 +13,8 @@ from retrain.models.sandbox import Sandbox
 from retrain.production import known
 from retrain.records import ModelFile, Subset
 from retrain.snapshots import sample
-from retrain.snapshots.store import Rows, SnapshotStore
+from retrain.snapshots.rows import Rows
+from retrain.snapshots.store import SnapshotStore
 from retrain.source.table import Source
 from retrain.spec.spec import Spec
 from retrain.tracker.client import ExperimentTracker

@@ -3,8 +3,9 @@
 import pyarrow as pa
 
 from retrain.records import Snapshot, Subset
+from retrain.snapshots.rows import Rows
 from retrain.snapshots.split import SplitVersion
-from retrain.snapshots.store import Rows, SnapshotStore
+from retrain.snapshots.store import SnapshotStore
 from retrain.spec.spec import Spec
 
 

@@ -10,13 +10,11 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from uuid import uuid4
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -25,11 +23,12 @@ from pyarrow import fs
 
 from retrain.errors import ErasedRowsError, SnapshotError
 from retrain.records import Snapshot, Subset
-from retrain.snapshots.content_keys import as_model_input, content_keys
+from retrain.snapshots.content_keys import content_keys
 from retrain.snapshots.digest import Digest, digest_of, is_part
-from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, also_in, clusters_of, features_of, schema_of
+from retrain.snapshots.draft import SUBSET_NAMES, Draft, ahead, clusters_of, features_of, schema_of
 from retrain.snapshots.new_rows import Before, KeyCheck, order_of
 from retrain.snapshots.places import file_system, folder_of
+from retrain.snapshots.rows import Rows
 from retrain.snapshots.split import (
     SUBSETS,
     UNASSIGNED,
@@ -50,45 +49,6 @@ _PARQUET = {"compression": "lz4", "dictionary_pagesize_limit": 64 << 10}
 """Most texts and all keys are distinct: a small limit makes the writer give up their dictionaries early."""
 _SEAL = b"retrain.seal"
 """In a file's metadata: see `retrain.snapshots.digest`."""
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Some rows of a snapshot, in the form that training and scoring need."""
-
-    features: pd.DataFrame
-    """Numbers and booleans are float64, with NaN for null: a column's type does not depend on which rows were read."""
-    labels: pd.Series
-    label_times: pa.ChunkedArray
-    keys: pa.ChunkedArray
-    content: NDArray[np.int64]
-    """Content keys. Shape (rows,), as are the clusters."""
-    clusters: NDArray[np.int64]
-    snapshot: Snapshot
-    """The snapshot that they were read from."""
-    also: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Columns that are not features, in the same form: an older version may take them."""
-
-    def __len__(self) -> int:
-        return len(self.content)
-
-    def part(self, which: NDArray[np.bool_]) -> "Rows":
-        """Return the rows where `which`, shape (rows,), is True."""
-        return Rows(
-            features=self.features[which].reset_index(drop=True),
-            labels=self.labels[which].reset_index(drop=True),
-            label_times=self.label_times.filter(pa.array(which)),
-            keys=self.keys.filter(pa.array(which)),
-            content=self.content[which],
-            clusters=self.clusters[which],
-            snapshot=self.snapshot,
-            also=self.also[which].reset_index(drop=True) if len(self.also.columns) else self.also,
-        )
-
-    def labelled_after(self, time: datetime) -> NDArray[np.bool_]:
-        """Return whether each row was labelled after `time`, shape (rows,); False where it has no label time."""
-        later = pc.greater(self.label_times, pa.scalar(time, self.label_times.type))
-        return np.asarray(pc.fill_null(later, False).to_numpy(), np.bool_)
 
 
 class SnapshotStore:
@@ -176,7 +136,11 @@ class SnapshotStore:
 
         Raises SnapshotError where the file is missing or changed.
         """
-        return _rows(self._subset(snapshot, wanted), snapshot)
+        return self.read_each(snapshot, [wanted])[0]
+
+    def read_each(self, snapshot: Snapshot, parts: Sequence[Iterable[Subset]]) -> list[Rows]:
+        """Read the rows of several lists of subsets in one pass over the file, each as `read` does."""
+        return [Rows.of(table, snapshot) for table in self._subsets(snapshot, parts)]
 
     def batches(self, snapshot: Snapshot, wanted: Iterable[Subset], rows: int) -> Iterator[Rows]:
         """Yield the same rows in the same order, so many at once; the last ones are fewer.
@@ -188,12 +152,12 @@ class SnapshotStore:
             parts, count = [*parts, batch], count + batch.num_rows
             while count >= rows:
                 whole = pa.Table.from_batches(parts)
-                yield _rows(whole.slice(0, rows), snapshot)
+                yield Rows.of(whole.slice(0, rows), snapshot)
                 # Copied: a slice would keep all of the batch.
                 parts = whole.slice(rows).combine_chunks().to_batches() or [batch.slice(0, 0)]
                 count -= rows
         if count:
-            yield _rows(pa.Table.from_batches(parts), snapshot)
+            yield Rows.of(pa.Table.from_batches(parts), snapshot)
 
     def table(self, snapshot: Snapshot, columns: Sequence[str] | None = None) -> pa.Table:
         """Read all rows as they are stored: all columns, or only the named ones, in that order.
@@ -270,11 +234,16 @@ class SnapshotStore:
         return np.asarray(pc.is_in(rows.keys, now["key"].filter(pa.array(found))).to_numpy(), np.bool_)
 
     def _subset(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> pa.Table:
-        return pa.Table.from_batches(self._of(snapshot, wanted))
+        return self._subsets(snapshot, [wanted])[0]
+
+    def _subsets(self, snapshot: Snapshot, parts: Sequence[Iterable[Subset]]) -> list[pa.Table]:
+        names = [_names(wanted) for wanted in parts]
+        found = ([_in(batch, each) for each in names] for batch in self._batches(snapshot))
+        return [pa.Table.from_batches(batches) for batches in zip(*found, strict=True)]
 
     def _of(self, snapshot: Snapshot, wanted: Iterable[Subset]) -> Iterator[pa.RecordBatch]:
-        names = pa.array([subset.value for subset in wanted], pa.string())
-        return (batch.filter(pc.is_in(batch.column(SUBSET), names)) for batch in self._batches(snapshot))
+        names = _names(wanted)
+        return (_in(batch, names) for batch in self._batches(snapshot))
 
     def _rounds(self, snapshot: Snapshot, cluster: str) -> Rounds:
         rounds = [
@@ -371,17 +340,13 @@ class SnapshotStore:
         return f"{self._root}/{uri.removeprefix(self.uri + '/')}"
 
 
-def _rows(table: pa.Table, snapshot: Snapshot) -> Rows:
-    return Rows(
-        features=as_model_input(features_of(table)),
-        labels=table["label"].to_pandas(),
-        label_times=table["label_time"],
-        keys=table["key"],
-        content=table[CONTENT].to_numpy(),
-        clusters=clusters_of(table),
-        snapshot=snapshot,
-        also=as_model_input(table.select(also_in(table.schema))),
-    )
+def _names(wanted: Iterable[Subset]) -> pa.Array:
+    return pa.array([subset.value for subset in wanted], pa.string())
+
+
+def _in(batch: pa.RecordBatch, names: pa.Array) -> pa.RecordBatch:
+    """Return the rows of the subsets with these names."""
+    return batch.filter(pc.is_in(batch.column(SUBSET), names))
 
 
 def _subset_codes(batch: pa.RecordBatch) -> SubsetCodes:

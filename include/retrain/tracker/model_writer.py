@@ -4,6 +4,8 @@ import shutil
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import distribution, packages_distributions
 from importlib.metadata import version as installed
@@ -123,6 +125,7 @@ def _metadata(columns: dict[str, str]) -> dict[str, Any]:
 
 def prepare() -> None:
     """Write a small model: with the first one, MLflow and skops import what they need, and look at all packages."""
+    _installed_packages()
     rows = pd.DataFrame({"a": [0.0, 1.0]})
     with tempfile.TemporaryDirectory() as folder:
         save("a", LogisticRegression().fit(rows, ["no", "yes"]), Path(folder) / "model", rows, trust=())
@@ -156,9 +159,15 @@ def _packages(model: Any) -> list[str]:
     """
     others = _modules(model) - _NAMED - {*_TRAVELLING, *sys.stdlib_module_names}
     if not others:
-        return []  # what is installed takes half a second to look through
-    names = packages_distributions()
+        return []
+    names = _installed_packages()
     return sorted(names[module][0] for module in others & names.keys() if _is_of(module, names[module][0]))
+
+
+@cache
+def _installed_packages() -> Mapping[str, list[str]]:
+    """Return the packages of each module. It takes a second."""
+    return packages_distributions()
 
 
 def _is_of(module: str, package: str) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrain.errors import SnapshotError, SourceError
-from retrain.records import Snapshot
+from retrain.records import Snapshot, Subset
 from retrain.snapshots.store import SnapshotStore
 from tests.core.snapshots.samples import (
     EVERY,
@@ -36,6 +36,15 @@ def test_every_row_is_found_again_in_one_subset(store):
     for subset in EVERY:
         assert len(store.read(snapshot, [subset])) == snapshot.subsets[subset]
     assert sorted(store.read(snapshot, EVERY).features["text"]) == sorted(str(number) for number in range(50))
+
+
+def test_several_subsets_are_read_in_one_pass_as_each_would_be_alone(store):
+    snapshot = take(store, numbered(200))
+    wanted = ([Subset.TRAIN], [Subset.VALIDATION, Subset.HOLDOUT], [Subset.WAITING])
+
+    for part, subsets in zip(store.read_each(snapshot, wanted), wanted, strict=True):
+        assert len(part) == sum(snapshot.subsets.get(subset, 0) for subset in subsets)
+        pd.testing.assert_frame_equal(part.features, store.read(snapshot, subsets).features)
 
 
 def test_rows_are_read_in_an_order_that_does_not_depend_on_how_they_came(store):
