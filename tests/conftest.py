@@ -24,6 +24,7 @@ from psycopg2.extensions import connection, make_dsn, parse_dsn
 
 from retrain.ledger.ledger import Ledger
 from retrain.ledger.rights import RUNTIME_ROLE
+from retrain.tuning import storage as studies
 from stack import local
 from stack.local import Running
 from stack.services import ALL
@@ -184,7 +185,9 @@ def database(request: pytest.FixtureRequest, postgres: Running) -> Iterator[Data
 def migrated(postgres: Running) -> Iterator[str]:
     """Name of a database with Retrain's tables, for copies: migrating each database takes twice as long."""
     with new_database(postgres) as database:
-        Ledger(database.connect).migrate()
+        ledger = Ledger(database.connect)
+        ledger.migrate()
+        studies.migrate(ledger)
         yield parse_dsn(database.dsn)["dbname"]
 
 

@@ -115,9 +115,15 @@ ROOMS = (
         "spec, source, snapshots, ledger, tracker, models, messages",
     ),
     core(
+        "tuning",
+        "spaces of parameters and the studies that look through them, by Optuna",
+        "spec, models, ledger",
+        "optuna, psycopg2, sqlalchemy",
+    ),
+    core(
         "reports",
         "pages and pictures of a cycle",
-        "spec, gate, quality, messages",
+        "spec, gate, quality, messages, tuning.study",
         "jinja2, matplotlib, numpy, pylopdf_fonts_ko",
     ),
     core(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from retrain import extras
 from retrain.cli import roles_sql
 from retrain.cli.database import connecting
 from retrain.cli.options import AsJson, print_json
@@ -75,7 +76,12 @@ def migrate(
     for option, value in (("--owner-role", owner_role), ("--source-role", source_role)):
         if value is not None:
             raise SettingsError(f"{option}: is for --sql; the DSN says who migrates")
-    done = Ledger(connecting(dsn)).migrate(runtime_role)
+    ledger = Ledger(connecting(dsn))
+    done = ledger.migrate(runtime_role)
+    if extras.has("tune"):
+        from retrain.tuning import storage
+
+        storage.migrate(ledger, runtime_role)
     if as_json:
         print_json({"ran": done})
         return

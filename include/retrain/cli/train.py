@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,8 @@ def train(
     shared: Annotated[
         Path | None, typer.Option("--shared", hidden=True, help="what a cycle has fitted for several candidates")
     ] = None,
+    score_only: Annotated[bool, typer.Option("--score-only", hidden=True, help="write no model")] = False,
+    folds: Annotated[int | None, typer.Option("--folds", hidden=True, help="with --score-only: cross-validate")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit one candidate on the rows of a snapshot, as a cycle does, and write what it would log.
@@ -48,14 +51,15 @@ def train(
     with writing("--into", into):
         into.mkdir(parents=True, exist_ok=True)
     with told(into):
-        made = _made(_order(spec, candidate, snapshot, subsets, shared), snapshots, into)
+        order = replace(_order(spec, candidate, snapshot, subsets, shared), keeps=not score_only, folds=folds)
+        made = _made(order, snapshots, into)
     if as_json:
         print_json(json.loads(made.to_text()))
         return
     scores = ", ".join(f"{name} {value:.4f}" for name, value in sorted(made.metrics.items()))
     typer.echo(
-        f"{candidate}: fitted on {made.rows:,} rows in {made.seconds:.1f} s, {made.memory / 1e9:.2f} GB: {scores}; "
-        f"its model is in {into / 'model'}"
+        f"{candidate}: fitted on {made.rows:,} rows in {made.seconds:.1f} s, {made.memory / 1e9:.2f} GB: {scores}"
+        + ("" if score_only else f"; its model is in {into / 'model'}")
     )
 
 

@@ -8,6 +8,7 @@ from retrain.cycle.context import Cycle
 from retrain.cycle.mode import mode_of
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
+from retrain.cycle.tuned import tuned
 from retrain.errors import EstimatorError
 from retrain.gate import contest
 from retrain.messages import texts
@@ -42,6 +43,7 @@ def evaluate(
     Raises EstimatorError without a candidate, NoAnswerError where MLflow does not answer, ToldError where what looks
     like Production is not known.
     """
+    cycle = tuned(cycle, snapshot)
     best = _best(cycle.spec, candidates)
     limited.get_ready(cycle.spec.run_on.python)
     with recorded(cycle.tracker, best.run_id, best.parent_run_id):

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from retrain.cycle.fitting import ERROR, MADE, Made, Order
 from retrain.cycle.preparing import PREPARED
 from retrain.errors import EndedError, EstimatorError, SnapshotError, unpacked
 from retrain.models import limited
-from retrain.models.limited import Ended
+from retrain.models.limited import STOPPED, Ended
 from retrain.records import Snapshot
 from retrain.snapshots.store import SnapshotStore
 from retrain.spec.fields import duration_text
@@ -31,8 +31,10 @@ def text_of(spec: Spec) -> str:
     return spec.model_dump_json(exclude_defaults=True)
 
 
-def fit(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
+def fit(order: Order, snapshots: SnapshotStore, folder: Path, stop: Callable[[], bool] | None = None) -> Made:
     """Return the figures of a fit whose model is then in the folder, as are its metrics by step.
+
+    stop: asked now and then whether to end it; then it has failed.
 
     Raises EstimatorError where it fails or passes one of its limits, EndedError where its process was ended from
     outside, and what `retrain train` raises.
@@ -42,8 +44,10 @@ def fit(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     if order.shared is not None:
         (folder / "shared.json").write_text(json.dumps(order.shared.to_json()), encoding="utf-8")
         words += ["--shared", str(folder / "shared.json")]
+    if not order.keeps:
+        words += ["--score-only", *(["--folds", str(order.folds)] if order.folds else [])]
     log.info("Fitting %s on %s rows.", name, f"{sum(snapshot.subsets.get(each, 0) for each in subsets):,}")
-    ended = _run("train", words, spec=spec, snapshot=snapshot, snapshots=snapshots, folder=folder, who=name)
+    ended = _run("train", words, spec=spec, snapshot=snapshot, snapshots=snapshots, folder=folder, who=name, stop=stop)
     if ended.status or ended.past is not None or not (folder / MADE).exists():
         raise _error(name, ended, spec.limits)
     made = Made.from_text((folder / MADE).read_text(encoding="utf-8"))
@@ -81,6 +85,7 @@ def _run(
     snapshots: SnapshotStore,
     folder: Path,
     who: str,
+    stop: Callable[[], bool] | None = None,
 ) -> Ended:
     """Run a command that reads a snapshot and writes into the folder. Raises the error that it has written there."""
     (folder / "spec.json").write_text(text_of(spec), encoding="utf-8")
@@ -93,6 +98,7 @@ def _run(
         limits=spec.limits,
         python=spec.run_on.python,
         say=lambda line: log.info("%s: %s", who, line),
+        stop=stop,
     )
     if ended.past is None and (folder / ERROR).exists():
         error = unpacked(json.loads((folder / ERROR).read_text(encoding="utf-8")))
@@ -104,6 +110,8 @@ def _run(
 
 def _error(name: str, ended: Ended, limits: Limits) -> Exception:
     who, had = f"candidate {name!r}", f"it had {ended.memory / (1 << 30):.1f} GiB in memory"
+    if ended.past == STOPPED:
+        return EstimatorError(f"{who}: its training was ended, as it was asked for")
     if ended.past is not None:
         limit = duration_text(limits.time) if ended.past == "time" else size_text(limits.memory or 0)
         return EstimatorError(

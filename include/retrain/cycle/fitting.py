@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from retrain.cycle import folds
 from retrain.cycle.streaming import Stream
 from retrain.errors import EstimatorError
 from retrain.gate.labels import classes_in
@@ -107,6 +108,10 @@ class Order:
     subsets: tuple[Subset, ...]
     shared: SharedStep | None = None
     """What the candidate need not fit itself, if it is still there."""
+    keeps: bool = True
+    """Whether its model is written; of a trial it is not."""
+    folds: int | None = None
+    """Of a trial: its score is the mean over so many folds of these subsets."""
 
 
 def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
@@ -117,11 +122,17 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     """
     spec = order.spec
     _seed(order)
+    if order.folds is not None:
+        with threadpool_limits(spec.limits.threads), aside(None):
+            rows, seconds, metrics = folds.scored(order.spec, order.candidate, snapshots, order.snapshot, order.folds)
+        return Made(rows, metrics, seconds, peak_memory())
     with threadpool_limits(spec.limits.threads), tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         log = None if Subset.VALIDATION in order.subsets else _Steps(folder / STEPS)
         learn = _streamed if spec.candidate(order.candidate).stream else _at_once
         with aside(log):
             learnt = learn(order, snapshots, log, Path(temporary))
+        if not order.keeps:
+            return Made(learnt.rows, learnt.metrics, learnt.seconds, peak_memory())
         # As long as the folder is there: the model may be one in it.
         _write(order, learnt, folder)
     return Made(

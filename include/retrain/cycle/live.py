@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,14 +21,23 @@ _AGAIN = "refit_"
 """Before the names of what the winner logs when it is fitted again."""
 
 
+Heard = Callable[[str, int, float], None]
+"""Takes name, step and value of a point."""
+
+
 class Live:
     """Passes on what is added to a file, in a thread of its own: an MLflow server that hangs delays nothing else.
 
     A point that the run has already, from a try before, is left out.
     """
 
-    def __init__(self, tracker: ExperimentTracker, run_id: str, file: Path, *, again: bool) -> None:
-        """again: whether this is the winner's second fit, on its validation rows as well."""
+    def __init__(
+        self, tracker: ExperimentTracker, run_id: str, file: Path, *, again: bool, heard: Heard | None = None
+    ) -> None:
+        """again: whether this is the winner's second fit, on its validation rows as well. heard: called with each
+        point, in the thread.
+        """
+        self._heard = heard
         self._tracker, self._run_id, self._file = tracker, run_id, file
         self._prefix = _AGAIN if again else ""
         self._at, self._points = 0, list[tuple[str, MetricPoint]]()
@@ -75,6 +85,8 @@ class Live:
             at = datetime.fromtimestamp(step["at"], UTC)
             for name, value in step["metrics"].items():
                 self._points.append((f"{self._prefix}{name}", MetricPoint(step["step"], value, at)))
+                if self._heard is not None:
+                    self._heard(name, step["step"], value)
 
     def _send(self) -> None:
         if not self._points:

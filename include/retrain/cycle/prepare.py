@@ -9,6 +9,7 @@ from pathlib import Path
 from retrain.cycle import fit_process
 from retrain.cycle.context import Cycle
 from retrain.cycle.fitting import SharedStep
+from retrain.cycle.tuned import tuned
 from retrain.models import limited
 from retrain.records import Snapshot
 from retrain.snapshots import prepared
@@ -24,6 +25,7 @@ def prepare(cycle: Cycle, snapshot: Snapshot, names: Sequence[str]) -> list[Shar
     """
     if len(names) < 2:
         return []
+    cycle = tuned(cycle, snapshot)
     key, ledger, snapshots = _key(cycle, snapshot), cycle.ledger, cycle.snapshots
     text = ledger.made(key)
     if text is None:

@@ -7,6 +7,7 @@ from retrain.cycle.context import Cycle
 from retrain.cycle.fit import fit
 from retrain.cycle.fitting import Made
 from retrain.cycle.runs import recorded
+from retrain.cycle.tuned import tuned
 from retrain.models import limited
 from retrain.records import Candidate, Snapshot, Subset
 from retrain.tracker.client import ExperimentTracker
@@ -18,6 +19,7 @@ def train(cycle: Cycle, snapshot: Snapshot, name: str) -> Candidate:
     Raises SpecError if the candidate is unknown, before it makes anything, and EstimatorError if it cannot be built,
     fitted or scored: its run then says why.
     """
+    cycle = tuned(cycle, snapshot)
     spec, tracker = cycle.spec, cycle.tracker
     candidate = spec.candidate(name)
     limited.get_ready(spec.run_on.python)

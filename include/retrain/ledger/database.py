@@ -73,6 +73,26 @@ class Database:
                 f"role {role}: is not there; make it (`retrain migrate --sql` prints how), or name another"
             )
 
+    def make_schema(self, name: str) -> None:
+        """Make another schema beside this one, for tables of others, unless it is there."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(f"CREATE SCHEMA {sql_name(name)}")
+
+    def grant_schema(self, name: str, runtime_role: str | None = None) -> None:
+        """Let the role of tasks read and write all rows of that schema. runtime_role: as in `migrate`."""
+        role = runtime_role or RUNTIME_ROLE
+        with self._transaction() as cursor:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+            if cursor.fetchone() is not None:
+                for statement in rights.of_schema(role, name):
+                    cursor.execute(statement)
+
+    def connection(self) -> connection:
+        """Open a connection, for what keeps tables of its own beside these. Raises psycopg2's errors."""
+        return self._connect()
+
     def check(self) -> None:
         """Raises LedgerError if this code cannot work with the tables: one is missing, or was changed.
 

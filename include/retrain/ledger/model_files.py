@@ -59,6 +59,15 @@ class ModelFiles(Anchors):
         )
         return None if found is None else str(found)
 
+    def last_fitted(self, model: str, name: str) -> str | None:
+        """Return the spec, as JSON, of the newest file of a candidate of this name; None where there is none."""
+        found = self._value(
+            "SELECT spec::text FROM retrain.model_files WHERE (model, name) = (%s, %s) AND spec IS NOT NULL "
+            "ORDER BY logged_at DESC LIMIT 1",
+            (model, name),
+        )
+        return None if found is None else str(found)
+
     def model_file_of_version(self, model: str, version: str) -> ModelFile | None:
         """Return the file of this version; None if it was neither logged by Retrain nor adopted.
 

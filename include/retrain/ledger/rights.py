@@ -39,6 +39,18 @@ def of_runtime(role: str, schema: str) -> Iterator[str]:
         yield f"GRANT {rights} ON {sql_name(schema)}.{sql_name(table)} TO {sql_name(role)}"
 
 
+def studies_in(schema: str) -> str:
+    """Return the name of the schema in which Optuna keeps the studies, beside this one."""
+    return f"{schema}_studies"
+
+
+def of_schema(role: str, schema: str) -> Iterator[str]:
+    """Yield the statements that let a role read and write whatever another schema holds now."""
+    yield f"GRANT USAGE ON SCHEMA {sql_name(schema)} TO {sql_name(role)}"
+    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {sql_name(schema)} TO {sql_name(role)}"
+    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {sql_name(schema)} TO {sql_name(role)}"
+
+
 def asked(schema: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yield, for each right of the runtime role, its name and the query, with its values, whether a login has it."""
     for table, granted in _RIGHTS.items():
@@ -58,7 +70,8 @@ def of_administrator(owner: str, runtime: str, schema: str) -> Iterator[str]:
     for role in (owner, runtime):
         yield role_made(role)
     yield may_connect(owner, runtime)
-    yield f"CREATE SCHEMA IF NOT EXISTS {sql_name(schema)} AUTHORIZATION {sql_name(owner)}"
+    for name in (schema, studies_in(schema)):
+        yield f"CREATE SCHEMA IF NOT EXISTS {sql_name(name)} AUTHORIZATION {sql_name(owner)}"
 
 
 def role_made(role: str) -> str:

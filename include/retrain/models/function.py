@@ -12,8 +12,13 @@ from retrain.text import one_line
 
 def function_of(candidate: CandidateSpec) -> Callable[..., Any]:
     """Return the candidate's function. Raises EstimatorError if it cannot be imported."""
-    module_name, function_name = candidate.function.split(":")
-    where = f"candidate {candidate.name!r}: {candidate.kind} = {candidate.function!r}"
+    return function_named(candidate.function, f"candidate {candidate.name!r}: {candidate.kind}")
+
+
+def function_named(name: str, field: str) -> Callable[..., Any]:
+    """Return the function of this name, `module:function`; field: of a spec, for errors. Raises as `function_of`."""
+    module_name, function_name = name.split(":")
+    where = f"{field} = {name!r}"
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:

@@ -33,6 +33,9 @@ _SHOWN, _KEPT = 64 << 10, 4 << 20
 """Bytes of what a process prints that are passed on, and that its file may hold."""
 
 
+STOPPED = "stopped"
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a process has ended."""
@@ -42,7 +45,7 @@ class Ended:
     memory: int
     """The most that its group had in memory at a look, in bytes."""
     past: str | None
-    """The limit past which it was ended: `time` or `memory`."""
+    """The limit past which it was ended, `time` or `memory`; or `STOPPED`."""
     last: str
     """The last line that it has printed."""
 
@@ -59,12 +62,19 @@ class _Process(Protocol):
     def kill(self) -> None: ...
 
 
-def run(words: Sequence[str], *, limits: Limits, python: str | None, say: Callable[[str], None]) -> Ended:
+def run(
+    words: Sequence[str],
+    *,
+    limits: Limits,
+    python: str | None,
+    say: Callable[[str], None],
+    stop: Callable[[], bool] | None = None,
+) -> Ended:
     """Run `retrain …` and wait for its end.
 
     words: of the command. python: name of another interpreter; default: this one, by a fork of a process that has
-    imported what takes seconds. say: called with each line that is printed, as
-    long as these are few. Raises SettingsError where the interpreter is not listed or does not run.
+    imported what takes seconds. say: called with each line that is printed, as long as these are few. stop: asked at
+    each look whether to end it. Raises SettingsError where the interpreter is not listed or does not run.
     """
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         work, printed = Path(temporary) / "work", _Printed(Path(temporary) / "printed.txt", say)
@@ -79,6 +89,8 @@ def run(words: Sequence[str], *, limits: Limits, python: str | None, say: Callab
                     pause = max(_LOOK, _SHARE * (time.monotonic() - looked))
                     if past is None:
                         past = _past(limits, looked - begun, most)
+                        if past is None and stop is not None and stop():
+                            past = STOPPED
                         if past is not None:
                             process.kill()
                     printed.look()

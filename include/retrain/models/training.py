@@ -32,6 +32,10 @@ from retrain.spec.task import Task
 
 def build(candidate: CandidateSpec) -> Any:
     """Return the candidate's unfitted estimator. Raises EstimatorError if its function cannot be imported or called."""
+    if candidate.search is not None:
+        raise EstimatorError(
+            f"candidate {candidate.name!r}: trials look for its parameters (search), and none were found yet"
+        )
     function = function_of(candidate)
     _refuse_unfit_params(candidate, function)
     try:

@@ -8,14 +8,14 @@ from pydantic import (
     BeforeValidator,
     Field,
     JsonValue,
-    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from retrain.spec.fields import Section, Share, one_or_more, unique
+from retrain.spec.fields import Function, Section, Share, one_or_more, unique
+from retrain.spec.search import MaybeSearch
 
 BALANCED = "balanced"
 """In place of a column of weights."""
@@ -35,9 +35,6 @@ def _with_skops(formats: tuple[Format, ...]) -> tuple[Format, ...]:
     return formats
 
 
-Function = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-
-
 class CandidateSpec(Section):
     """A model that each cycle trains; the best of them on the validation rows meets the gate."""
 
@@ -51,6 +48,8 @@ class CandidateSpec(Section):
     model."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
     """Arguments of the function."""
+    search: MaybeSearch = None
+    """Parameters that trials look for, beside `params`."""
     fit: dict[str, JsonValue] = Field(default_factory=dict)
     """Keywords of the last step's `fit`."""
     sample_weight: str | None = Field(None, min_length=1)
@@ -85,6 +84,15 @@ class CandidateSpec(Section):
         if self.early_stopping is not None and (self.passes is not None or self.stream):
             raise PydanticCustomError(
                 "stops", "early_stopping is for boosters, which have no passes; remove one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _searches_what_it_does_not_say(self) -> Self:
+        space = (self.search.space if self.search is not None else None) or {}
+        if twice := sorted({*space} & {*self.params}):
+            raise PydanticCustomError(
+                "search", "search: {name} stands in params as well; remove one of them", {"name": twice[0]}
             )
         return self
 

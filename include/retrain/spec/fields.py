@@ -11,6 +11,9 @@ from pydantic_core import PydanticCustomError
 
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(partial(normalize, "NFC"))]
 
+Function = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+"""`module:function`."""
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -16,12 +17,15 @@ from retrain_airflow.notifiers.recovery import RecoveryNotifier
 from retrain_airflow.operators.answer import AnswerOperator
 from retrain_airflow.operators.ask import AskOperator
 from retrain_airflow.operators.check import CheckDataOperator
+from retrain_airflow.operators.choose import ChooseOperator
 from retrain_airflow.operators.evaluate import EvaluateOperator
 from retrain_airflow.operators.notify import NotifyOperator
 from retrain_airflow.operators.prepare import PrepareOperator
 from retrain_airflow.operators.promote import PromoteOperator
+from retrain_airflow.operators.search import SearchOperator
 from retrain_airflow.operators.snapshot import SnapshotOperator
 from retrain_airflow.operators.train import TrainCandidateOperator
+from retrain_airflow.operators.trial import TrialOperator
 from retrain_airflow.sensors.new_rows import NewRowsSensor
 
 
@@ -74,15 +78,21 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         note=inputs.note,
         execution_timeout=spec.workers.longest,
     )
-    before: CheckDataOperator | PrepareOperator = check
-    if spec.share_steps and len(spec.candidates) > 1:
+    before: CheckDataOperator | ChooseOperator | PrepareOperator = check
+    searches = [each.search for each in spec.candidates if each.search is not None]
+    if searches:
+        parallel = min(each.parallel for each in searches)
+        before = _search_tasks(
+            path, snapshot, check, inputs, where=where, parallel=parallel, longest=spec.workers.longest
+        )
+    if spec.share_steps and (len(spec.candidates) > 1 or searches):
         before = PrepareOperator(
             task_id="prepare",
             doc_md=task_docs.PREPARE,
             **where,
             spec=path,
             snapshot=snapshot.output,
-            candidates=check.output,
+            candidates=before.output,
             execution_timeout=spec.workers.longest,
         )
     train = TrainCandidateOperator.partial(
@@ -101,8 +111,7 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         doc_md=task_docs.EVALUATE,
         **where,  # it fits the winner again
         spec=path,
-        # Not `snapshot.output`: then that task would be one of those of which one must have succeeded.
-        snapshot=f"{{{{ ti.xcom_pull(task_ids='{snapshot.task_id}') | tojson }}}}",
+        snapshot=_as_json(snapshot),
         candidates=train.output,
         judge_only=inputs.dry_run,
         execution_timeout=spec.workers.longest,
@@ -134,6 +143,57 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
         ask, answer, again = _approval_tasks(file, spec.approval, evaluate, inputs, id_of)
         promote.approved_by = answer.output
         evaluate >> ask >> answer >> [promote, hold, again] >> notify
+
+
+def _search_tasks(
+    path: str,
+    snapshot: SnapshotOperator,
+    check: CheckDataOperator,
+    inputs: Inputs,
+    *,
+    where: dict[str, Any],
+    parallel: int,
+    longest: timedelta,
+) -> ChooseOperator:
+    """Return the last of the tasks that look for parameters: it says which candidates are trained."""
+    search = SearchOperator(
+        task_id="search",
+        doc_md=task_docs.SEARCH,
+        spec=path,
+        snapshot=snapshot.output,
+        candidates=check.output,
+        note=inputs.note,
+    )
+    trial = TrialOperator.partial(
+        task_id="trial",
+        doc_md=task_docs.TRIAL,
+        **where,
+        max_active_tis_per_dag=parallel,
+        execution_timeout=longest,
+        spec=path,
+        snapshot=snapshot.output,
+        note=inputs.note,
+        map_index_template="{{ task.candidate }} {{ task.turn }}",
+    ).expand_kwargs(search.output)
+    choose = ChooseOperator(
+        task_id="choose",
+        doc_md=task_docs.CHOOSE,
+        spec=path,
+        snapshot=_as_json(snapshot),
+        candidates=_as_json(check),
+        # Trials that are lost for good leave the others.
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+    )
+    trial >> choose
+    return choose
+
+
+def _as_json(task: BaseOperator) -> str:
+    """Return a template of what a task has returned.
+
+    Not its `output`: then that task would be one of those of which one must have succeeded.
+    """
+    return f"{{{{ ti.xcom_pull(task_ids='{task.task_id}') | tojson }}}}"
 
 
 def _approval_tasks(

@@ -38,6 +38,31 @@ the cycle has ended.
 **Red otherwise**: MLflow, the place for snapshots or Retrain's own database does not answer. Clear the task.
 """
 
+SEARCH = """
+Opens a study in Retrain's database for each candidate that has a `search`, and says how many trials each may make.
+Production's parameters and those that the last cycle has found are tried first; the log names them.
+
+**Red with "the studies"**: Optuna's tables are missing, or the database does not answer. The message says what to run.
+"""
+
+TRIAL = """
+Asks the study for parameters, fits the candidate with them in a process of its own, and tells the study the score on
+validation rows, or the mean over folds. Each trial is a run in MLflow below the candidate's; one that its pruner ended
+has status KILLED. The study ends at `trials`, `time` or `stop_after`: a task after that does nothing.
+
+A trial that cannot be fitted is a run that has failed, and the study goes on. **Red**: MLflow or the database does not
+answer, or the process was ended from outside. Tried again, or cleared, the task goes on with the same parameters, and
+no trial is made twice.
+"""
+
+CHOOSE = """
+Ends the studies and keeps the best `keep` trials of each: from here on they are candidates like the others, with
+Production's own parameters beside them where these are others. The candidate's run in MLflow has all trials, and a
+picture of them. The holdout has not been touched: however many trials there were, the gate judges once.
+
+**Red with "has a score"**: all trials failed; their runs say why.
+"""
+
 PREPARE = """
 Fits once what several candidates begin with, such as a vectorizer, where that takes longer than a second; they read
 what it gave from the place for snapshots. The models are the same with and without it, and `share_steps: false` in the

@@ -1,0 +1,95 @@
+"""Cross-validation of one candidate: the mean score over folds of training and validation rows together."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrain.errors import EstimatorError
+from retrain.gate.labels import classes_in
+from retrain.metrics import described
+from retrain.models import training
+from retrain.models.learning import options_of
+from retrain.models.own_train import Context, Given
+from retrain.records import Snapshot, Subset
+from retrain.snapshots.rows import Rows
+from retrain.snapshots.store import SnapshotStore
+from retrain.spec.candidates import BALANCED
+from retrain.spec.spec import Spec
+from retrain.spec.task import Task
+
+ROWS = (Subset.TRAIN, Subset.VALIDATION)
+_MIXED, _ODD = np.uint64(0xD1B54A32D192ED03), np.uint64(0x94D049BB133111EB)
+"""Another part of the clusters' hash than those that decide the subset, and what stops a booster."""
+
+Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def scored(
+    spec: Spec, name: str, snapshots: SnapshotStore, snapshot: Snapshot, count: int
+) -> tuple[int, float, dict[str, float]]:
+    """Return the rows, the seconds of all fits, and each metric: its mean, and that of each fold as `fold_<n>_<name>`.
+
+    Raises EstimatorError where a fold has no rows, or cannot be fitted or scored.
+    """
+    rows, seconds, found = snapshots.read(snapshot, ROWS), 0.0, list[dict[str, float]]()
+    for learns, judges in folds_of(rows, count, by_time=spec.split.by == "time"):
+        if not learns.any() or not judges.any():
+            raise EstimatorError(
+                f"{spec.model}: {len(rows):,} rows do not make {count} folds; wait for more distinct rows, or lower "
+                "search.cv"
+            )
+        begun = time.monotonic()
+        found.append(_of_fold(spec, name, rows.part(learns), rows.part(judges)))
+        seconds += time.monotonic() - begun
+    common = set.intersection(*({*each} for each in found))
+    means = {f"validation_{metric}": float(np.mean([each[metric] for each in found])) for metric in sorted(common)}
+    own = spec.gate.metric
+    return len(rows), seconds, means | {f"fold_{place}_{own}": each[own] for place, each in enumerate(found)}
+
+
+def folds_of(rows: Rows, count: int, *, by_time: bool) -> Iterator[Masks]:
+    """Yield for each fold which rows it learns from, and which judge it, each of shape (rows,).
+
+    Rows that count as one stay together, and each is in the same fold whatever other rows there are. By time, a fold
+    learns from what was labelled before the rows that judge it.
+    """
+    if by_time:
+        yield from _by_time(rows, count)
+        return
+    mixed = (rows.clusters.astype(np.uint64) ^ _MIXED) * _ODD
+    fold = ((mixed >> np.uint64(33)) % np.uint64(count)).astype(np.int64)
+    for place in range(count):
+        yield fold != place, fold == place
+
+
+def _by_time(rows: Rows, count: int) -> Iterator[Masks]:
+    times = rows.label_times.to_numpy().astype("datetime64[us]")
+    known = np.sort(times[~np.isnat(times)])
+    # Equal parts; the first one only teaches. Rows of one time are never divided.
+    bounds = [known[len(known) * place // (count + 1)] for place in range(1, count + 1)] if len(known) else []
+    for place, begin in enumerate(bounds):
+        end = bounds[place + 1] if place + 1 < count else None
+        judges = times >= begin if end is None else (times >= begin) & (times < end)
+        inside = np.isin(rows.clusters, rows.clusters[judges])
+        yield ((times < begin) | np.isnat(times)) & ~inside, judges
+
+
+def _of_fold(spec: Spec, name: str, learnt: Rows, judging: Rows) -> dict[str, float]:
+    candidate = spec.candidate(name)
+    labels = training.targets(spec.task, learnt.labels)
+    weighs = candidate.sample_weight not in (None, BALANCED)
+    columns = learnt.features.join(learnt.also) if weighs else learnt.features
+    options = options_of(candidate, labels, columns, learnt.clusters)
+    with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
+        context = Context.within(spec.limits.time.total_seconds(), Path(temporary), options.weights, None)
+        given = Given(learnt.features, labels)  # without the file, which holds the other folds as well
+        estimator = training.made(candidate, given, options, None, context)
+    needs_all = described(spec.gate.metric).needs not in ("labels", "numbers")
+    predictions = training.predict(estimator, judging.features, spec.task, probabilities=needs_all)
+    if spec.task is Task.CLASSIFICATION:
+        training.refuse_foreign("the model", predictions.labels, classes_in(labels))
+    return training.scores(spec.gate, spec.task, judging.labels, predictions)
