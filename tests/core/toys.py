@@ -41,6 +41,15 @@ def hashed_sgd() -> Pipeline:
     return Pipeline([("scale", Normalizer()), ("sgd", SGDClassifier(random_state=0, average=True))])
 
 
+def columns_of_a_trial(trial: Any) -> dict[str, Any]:
+    """A search's own space."""
+    return {"columns": ["a", "b"][: trial.suggest_int("number", 1, 2)]}
+
+
+def failing_space(trial: Any) -> dict[str, Any]:
+    return {"columns": 1 // 0}
+
+
 def neighbours(columns: list[str]) -> Pipeline:
     """Almost as good as `logistic`, on other rows."""
     return Pipeline(

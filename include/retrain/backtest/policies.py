@@ -35,7 +35,16 @@ def policies(file: SpecFile, vary: Path | None) -> tuple[Policy, ...]:
 
 
 def replayable(spec: Spec) -> Spec:
-    """Return the spec without what a backtest cannot measure: the time that a model takes and the size of its files."""
+    """Return the spec without what a backtest cannot measure: the time that a model takes and the size of its files.
+
+    Raises BacktestError for a candidate with a search: each cycle would make all of its trials.
+    """
+    for place, candidate in enumerate(spec.candidates):
+        if candidate.search is not None:
+            raise BacktestError(
+                f"candidates[{place}].search: a backtest makes no trials; write what a search has found into params of "
+                "a copy of the spec, and remove search"
+            )
     unmeasured = dict.fromkeys(("max_latency_ms", "max_slowdown", "max_growth"))
     return spec.model_copy(update={"gate": spec.gate.model_copy(update=unmeasured)})
 

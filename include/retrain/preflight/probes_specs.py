@@ -6,6 +6,7 @@ from pathlib import Path
 from retrain.errors import RetrainError
 from retrain.gate.scorers import scorers_for
 from retrain.models import training
+from retrain.preflight.corners import corners_of
 from retrain.preflight.probe import Found, fail, good, told
 from retrain.spec.files import SpecFolder
 from retrain.spec.spec import Spec
@@ -33,7 +34,8 @@ def candidates(spec: Spec) -> Iterator[Found]:
         yield from told(about, error, "correct the gate")
     for candidate in spec.candidates:
         try:
-            training.build(candidate)
+            for corner in corners_of(candidate):
+                training.build(corner)
         except RetrainError as error:
             faults = True
             yield from told(about, error, module)

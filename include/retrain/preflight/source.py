@@ -11,6 +11,7 @@ from retrain.labels import code, spelled
 from retrain.messages import texts
 from retrain.models import training
 from retrain.models.sandbox import Sandbox
+from retrain.preflight.corners import corners_of
 from retrain.preflight.finding import Finding
 from retrain.preflight.spec import look
 from retrain.preflight.trial import TrialRows, elsewhere, run_trial
@@ -70,7 +71,7 @@ def _of_rows(spec: Spec, source: Source, store: SnapshotStore, snapshot: Snapsho
     with Sandbox() as sandbox:
         for candidate in spec.candidates:
             try:
-                run_trial(spec, candidate, some, sandbox)
+                run_trial(spec, corners_of(candidate)[0], some, sandbox)
             except RetrainError as error:
                 yield Finding(f"candidate {candidate.name!r}, tried on {len(some.labels):,} rows: {error}")
 

@@ -1,6 +1,7 @@
 """A spec before its first run: whatever that would find, found in seconds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from retrain import extras
 from retrain.errors import RetrainError
@@ -9,6 +10,7 @@ from retrain.models import training
 from retrain.models.as_onnx import EXTRA
 from retrain.models.function import function_of
 from retrain.models.sandbox import Sandbox
+from retrain.preflight.corners import at, corners_of
 from retrain.preflight.finding import Finding
 from retrain.preflight.made_rows import made_rows
 from retrain.preflight.trial import elsewhere, run_trial
@@ -28,12 +30,27 @@ def look(spec: Spec) -> Iterator[Finding]:
         return
     with Sandbox() as sandbox:
         for candidate in spec.candidates:
-            try:
-                function_of(candidate) if candidate.train else training.build(candidate)
-            except RetrainError as error:
-                yield Finding(str(error))
-                continue
-            yield from _tried(spec, candidate, sandbox)
+            yield from _of_candidate(spec, candidate, sandbox)
+
+
+def _of_candidate(spec: Spec, candidate: CandidateSpec, sandbox: Sandbox) -> Iterator[Finding]:
+    """Yield what is wrong with a candidate: all corners of a search are built, and the first and the last are tried."""
+    try:
+        corners = corners_of(candidate)
+    except RetrainError as error:
+        yield Finding(str(error))
+        return
+    for corner in corners:
+        try:
+            function_of(corner) if corner.train else training.build(corner)
+        except RetrainError as error:
+            yield Finding(f"{error}{at(candidate, corner)}")
+            return
+    for corner in corners[:1] + corners[1:][-1:]:
+        found = [*_tried(spec, corner, sandbox)]
+        yield from (replace(each, text=each.text + at(candidate, corner)) for each in found)
+        if found:
+            return
 
 
 _OF_CHANNELS = {"slack": "slack", "email": "smtp", "apprise": "apprise"}
@@ -49,6 +66,8 @@ def missing_extras(spec: Spec) -> Iterator[Finding]:
     for place, candidate in enumerate(spec.candidates):
         if Format.ONNX in candidate.format and spec.run_on.python is None and not extras.has(EXTRA):
             yield Finding(f"candidates[{place}].format: onnx needs an extra; {extras.remedy(EXTRA)}")
+    if any(each.search is not None for each in spec.candidates) and not extras.has("tune"):
+        yield Finding(f"search needs an extra; {extras.remedy('tune')}")
     if not extras.has("report"):
         yield Finding(f"reports have no pictures; {extras.remedy('report')}", fault=False)
     if not extras.has("adbc"):

@@ -10,6 +10,7 @@ from retrain import extras
 from retrain.errors import EstimatorError, MissingExtraError
 from retrain.models.function import described_error, function_named
 from retrain.spec.search import Range, Search, Space
+from retrain.text import one_line
 
 try:
     import optuna
@@ -32,13 +33,18 @@ def suggested(trial: BaseTrial, search: Search) -> Params:
     name = str(search.function)
     try:
         params = function_named(name, "search.function")(trial)
-        json.dumps(params)
     except EstimatorError:
         raise
     except (Exception, SystemExit) as error:
         raise EstimatorError(f"search: {name} failed: {described_error(error)}") from error
     if not isinstance(params, dict) or not all(isinstance(each, str) for each in params):
         raise EstimatorError(f"search: {name} returned {type(params).__name__}; let it return parameters by name")
+    try:
+        json.dumps(params, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise EstimatorError(
+            f"search: {name} returned what JSON cannot hold: {one_line(error)}; let it return texts, numbers and lists"
+        ) from error
     return params
 
 

@@ -51,7 +51,7 @@ def migrate(ledger: Ledger, runtime_role: str | None = None) -> None:
 @contextmanager
 def storage(ledger: Ledger) -> Iterator[RDBStorage]:
     """Give Optuna's storage for as long as the block runs. Raises LedgerError where it cannot be reached."""
-    with _translated(ledger):
+    with _translated():
         opened = _opened(ledger, creates=False)
         try:
             yield opened
@@ -60,20 +60,32 @@ def storage(ledger: Ledger) -> Iterator[RDBStorage]:
 
 
 def _opened(ledger: Ledger, *, creates: bool) -> RDBStorage:
-    with _translated(ledger):
-        return RDBStorage(
+    with _translated():
+        opened = RDBStorage(
             _URL,
             engine_kwargs={
                 "creator": lambda: _in_schema(ledger.connection(), schema_of(ledger)),
+                # One, and not a second within it: two that each hold one of a proxy's two would wait for each other.
                 "pool_size": 1,
-                "max_overflow": 1,
+                "max_overflow": 1 if creates else 0,
             },
+            # Optuna's own check holds a connection while it waits for another one.
+            skip_compatibility_check=True,
             skip_table_creation=not creates,
         )
+        here, there = opened.get_head_version(), opened.get_current_version()
+    if here != there:
+        opened.engine.dispose()
+        raise LedgerError(
+            f"the studies: their tables are of version {there}, and Optuna {optuna.__version__} works with {here}; "
+            f"run `DROP SCHEMA {sql_name(schema_of(ledger))} CASCADE` as their owner, then `retrain "
+            "migrate`: studies of ended cycles are lost, what they have found is in MLflow"
+        )
+    return opened
 
 
 @contextmanager
-def _translated(ledger: Ledger) -> Iterator[None]:
+def _translated() -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError, psycopg2.Error) as error:
@@ -81,15 +93,6 @@ def _translated(ledger: Ledger) -> Iterator[None]:
         missing = isinstance(getattr(cause, "orig", cause), psycopg2.errors.UndefinedTable)
         remedy = "; run `retrain migrate` where the extra tune is installed" if missing else ""
         raise LedgerError(f"the studies: {one_line(getattr(cause, 'orig', None) or cause)}{remedy}") from error
-    except RuntimeError as error:
-        if "table schema" not in str(error):
-            raise
-        schema = sql_name(schema_of(ledger))
-        raise LedgerError(
-            f"the studies: their tables are of another version of Optuna than {optuna.__version__}, which is here; run "
-            f"`DROP SCHEMA {schema} CASCADE` as their owner, then `retrain migrate`: studies of ended cycles are lost, "
-            "what they have found is in MLflow"
-        ) from error
 
 
 def _in_schema(opened: connection, schema: str) -> connection:

@@ -27,6 +27,8 @@ _BEGUN, _PARAMS, _GIVEN, _LOST = "begun", "params", "given", "lost"
 """Attributes: of a study, when it has begun; of a trial its parameters, which a function may have made of those that it
 asked for, where they are from, and that its task was lost.
 """
+_TELLING = 4
+"""Different scores from which on they say something about parameters."""
 PRODUCTION, LAST, LOST = "Production's", "the last cycle's", "a lost trial's"
 """Where parameters are from that nobody has drawn."""
 
@@ -166,11 +168,14 @@ class Study:
 
         Empty where the trials do not say.
         """
+        if len({each.value for each in self.best()}) < _TELLING:
+            return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             try:
-                return dict(optuna.importance.get_param_importances(self._study))
-            except (RuntimeError, ValueError):  # fewer than two scores, or all the same
+                evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+                return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator))
+            except (RuntimeError, ValueError):  # parameters that no trial has in common with the others
                 return {}
 
     def _waiting(self) -> bool:

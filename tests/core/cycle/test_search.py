@@ -1,7 +1,5 @@
 """A search in whole cycles, against a real PostgreSQL and a real MLflow server."""
 
-
-
 from retrain.cycle.choose import choose
 from retrain.cycle.evaluate import evaluate
 from retrain.cycle.promote import promote
