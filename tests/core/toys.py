@@ -50,6 +50,13 @@ def failing_space(trial: Any) -> dict[str, Any]:
     return {"columns": 1 // 0}
 
 
+def slow_booster(rate: float) -> Any:
+    """Takes seconds, so that there is something to end."""
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(n_estimators=1_500, learning_rate=rate, num_leaves=63, min_child_samples=2, verbose=-1)
+
+
 def neighbours(columns: list[str]) -> Pipeline:
     """Almost as good as `logistic`, on other rows."""
     return Pipeline(

@@ -44,10 +44,11 @@ def of_candidate(cycle: Cycle, snapshot: Snapshot, name: str, parent: str) -> st
     return _once(cycle, name, _key_of_candidate(cycle, snapshot.id, name), snapshot, parent, candidate=name)
 
 
-def of_trial(cycle: Cycle, snapshot: Snapshot, name: str, number: int, parent: str) -> str:
-    """Return the id of the run of one trial of a search, below its candidate's run; make it if needed."""
-    key = cycle.key("trial run", snapshot.id, name, str(number))
-    return _once(cycle, f"{name} trial {number}", key, snapshot, parent, trial=str(number))
+def of_trial(cycle: Cycle, snapshot: Snapshot, study: str, number: int, parent: str) -> str:
+    """Return the id of the run of one trial of a study, below its candidate's run; make it if needed."""
+    return _once(
+        cycle, f"trial {number}", cycle.key("trial run", study, str(number)), snapshot, parent, trial=str(number)
+    )
 
 
 def made_of_cycle(cycle: Cycle, snapshot_id: str) -> str | None:

@@ -103,7 +103,7 @@ class _Trials:
         """Fit and score these parameters, once, and tell the study and the trial's run."""
         tracker, ledger, snapshot = self.cycle.tracker, self.cycle.ledger, self.snapshot
         parent = runs.of_candidate(self.cycle, snapshot, self.name, runs.of_cycle(self.cycle, snapshot))
-        run_id = runs.of_trial(self.cycle, snapshot, self.name, number, parent)
+        run_id = runs.of_trial(self.cycle, snapshot, self._study_name, number, parent)
         text = ledger.made(self._key(number))
         if text is None:
             runs.log_params(tracker, run_id, params)

@@ -51,7 +51,7 @@ def with_found(spec: Spec, found: Found) -> Spec:
     """Return the spec with what was found."""
     candidates = list[CandidateSpec]()
     for each in spec.candidates:
-        if each.search is None or each.name not in found:
+        if each.search is None or not found.get(each.name):  # one without a score is named as not trained
             candidates.append(each)
             continue
         candidates += [at(each, params, name) for name, params in found[each.name].items()]
