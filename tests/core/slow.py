@@ -34,6 +34,7 @@ def fits(file: Path) -> int:
     return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
 
 
-def pipeline(kind: str, **step: Any) -> Pipeline:
+def pipeline(kind: str, c: float | None = None, **step: Any) -> Pipeline:
     models = {"logistic": LogisticRegression, "bayes": GaussianNB, "ridge": Ridge}
-    return Pipeline([("slow", Slow(**step)), (kind, models[kind]())])
+    last = models[kind]() if c is None else LogisticRegression(C=c)
+    return Pipeline([("slow", Slow(**step)), (kind, last)])

@@ -15,6 +15,7 @@ def prepare(
     snapshot: Annotated[str, typer.Option("--snapshot")],
     snapshots: Annotated[str, typer.Option("--snapshots")],
     into: Annotated[Path, typer.Option("--into")],
+    folds: Annotated[int | None, typer.Option("--folds")] = None,
 ) -> None:
     """Fit the first steps that several candidates of a spec begin with, and write them into a folder."""
     from retrain.cycle.preparing import prepare_here
@@ -23,4 +24,4 @@ def prepare(
     with train_command.told(into):
         read = train_command.spec_in(spec)
         rows = train_command.snapshot_in(spec, read, snapshot)
-        prepare_here(read, candidates.split(","), rows, SnapshotStore(snapshots), into, say=typer.echo)
+        prepare_here(read, candidates.split(","), rows, SnapshotStore(snapshots), into, folds=folds, say=typer.echo)

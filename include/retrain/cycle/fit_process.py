@@ -54,14 +54,16 @@ def fit(order: Order, snapshots: SnapshotStore, folder: Path, stop: Callable[[],
     return replace(made, memory=max(made.memory, ended.memory))
 
 
-def prepare(spec: Spec, names: Sequence[str], snapshot: Snapshot, snapshots: SnapshotStore, folder: Path) -> list[Any]:
-    """Return the first steps that these candidates have in common, as `cycle.preparing` writes them into the folder.
+def prepare(
+    spec: Spec, snapshot: Snapshot, snapshots: SnapshotStore, folder: Path, *, folds: int | None = None
+) -> list[Any]:
+    """Return the first steps that the candidates have in common, as `cycle.preparing` writes them into the folder.
 
     None where it fails, or passes one of the limits: the fit of each candidate is within these, or says why not.
     """
     ended = _run(
         "prepare",
-        ["--candidates", ",".join(names)],
+        ["--candidates", ",".join(each.name for each in spec.candidates), *(["--folds", str(folds)] if folds else [])],
         spec=spec,
         snapshot=snapshot,
         snapshots=snapshots,

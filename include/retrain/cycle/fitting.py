@@ -123,9 +123,7 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
     spec = order.spec
     _seed(order)
     if order.folds is not None:
-        with threadpool_limits(spec.limits.threads), aside(None):
-            rows, seconds, metrics = folds.scored(order.spec, order.candidate, snapshots, order.snapshot, order.folds)
-        return Made(rows, metrics, seconds, peak_memory())
+        return _in_folds(order, order.folds, snapshots)
     with threadpool_limits(spec.limits.threads), tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         log = None if Subset.VALIDATION in order.subsets else _Steps(folder / STEPS)
         learn = _streamed if spec.candidate(order.candidate).stream else _at_once
@@ -144,6 +142,21 @@ def fit_here(order: Order, snapshots: SnapshotStore, folder: Path) -> Made:
         heaviest(learnt.estimator),
         {"python": platform.python_version(), **versions_in(folder / MODEL)},
     )
+
+
+def _in_folds(order: Order, count: int, snapshots: SnapshotStore) -> Made:
+    rows = snapshots.read(order.snapshot, order.subsets)
+    with (
+        threadpool_limits(order.spec.limits.threads),
+        aside(None),
+        tempfile.TemporaryDirectory(prefix="retrain-") as temporary,
+    ):
+
+        def known(prefix: str, learnt: Rows, judging: Rows) -> shared_steps.Known | None:
+            return _known(order, snapshots, Path(temporary), learnt, judging, prefix=prefix)
+
+        seconds, metrics = folds.scored(order.spec, order.candidate, rows, count, known)
+    return Made(len(rows), metrics, seconds, peak_memory())
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,12 +250,16 @@ def _filters(order: Order) -> tuple[tuple[str, str, list[str]], ...]:
 
 
 def _known(
-    order: Order, snapshots: SnapshotStore, folder: Path, rows: Rows, validation: Rows
+    order: Order, snapshots: SnapshotStore, folder: Path, rows: Rows, validation: Rows, *, prefix: str = ""
 ) -> shared_steps.Known | None:
-    """Return the candidate's first step as it was fitted for all; None where there is none, or its files are gone."""
+    """Return the candidate's first step as it was fitted for all; None where there is none, or its files are gone.
+
+    prefix: of the names of its files.
+    """
     if order.shared is None:
         return None
-    files = {name: prepared.get(snapshots, uri, folder) for name, uri in order.shared.files.items()}
+    own = {name.removeprefix(prefix): uri for name, uri in order.shared.files.items() if name.startswith(prefix)}
+    files = {name: prepared.get(snapshots, uri, folder) for name, uri in own.items()}
     here = {name: file for name, file in files.items() if file is not None}
     if here.keys() != files.keys():
         return None

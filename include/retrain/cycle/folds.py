@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,9 @@ from retrain.metrics import described
 from retrain.models import training
 from retrain.models.learning import options_of
 from retrain.models.own_train import Context, Given
-from retrain.records import Snapshot, Subset
+from retrain.models.shared_steps import Known
+from retrain.records import Subset
 from retrain.snapshots.rows import Rows
-from retrain.snapshots.store import SnapshotStore
 from retrain.spec.candidates import BALANCED
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
@@ -28,27 +28,34 @@ _MIXED, _ODD = np.uint64(0xD1B54A32D192ED03), np.uint64(0x94D049BB133111EB)
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def scored(
-    spec: Spec, name: str, snapshots: SnapshotStore, snapshot: Snapshot, count: int
-) -> tuple[int, float, dict[str, float]]:
-    """Return the rows, the seconds of all fits, and each metric: its mean, and that of each fold as `fold_<n>_<name>`.
+def fold_name(place: int) -> str:
+    """Return what the names of a fold's files begin with."""
+    return f"{place}-"
 
-    Raises EstimatorError where a fold has no rows, or cannot be fitted or scored.
+
+def scored(
+    spec: Spec, name: str, rows: Rows, count: int, known: Callable[[str, Rows, Rows], Known | None]
+) -> tuple[float, dict[str, float]]:
+    """Return the seconds of all fits, and each metric: its mean, and that of each fold as `fold_<n>_<name>`.
+
+    known: returns the first step as it was fitted for all trials, by the name of the fold and both of its parts. Raises
+    EstimatorError where a fold has no rows, or cannot be fitted or scored.
     """
-    rows, seconds, found = snapshots.read(snapshot, ROWS), 0.0, list[dict[str, float]]()
-    for learns, judges in folds_of(rows, count, by_time=spec.split.by == "time"):
+    seconds, found = 0.0, list[dict[str, float]]()
+    for place, (learns, judges) in enumerate(folds_of(rows, count, by_time=spec.split.by == "time")):
         if not learns.any() or not judges.any():
             raise EstimatorError(
                 f"{spec.model}: {len(rows):,} rows do not make {count} folds; wait for more distinct rows, or lower "
                 "search.cv"
             )
         begun = time.monotonic()
-        found.append(_of_fold(spec, name, rows.part(learns), rows.part(judges)))
+        learnt, judging = rows.part(learns), rows.part(judges)
+        found.append(_of_fold(spec, name, learnt, judging, known(fold_name(place), learnt, judging)))
         seconds += time.monotonic() - begun
     common = set.intersection(*({*each} for each in found))
     means = {f"validation_{metric}": float(np.mean([each[metric] for each in found])) for metric in sorted(common)}
     own = spec.gate.metric
-    return len(rows), seconds, means | {f"fold_{place}_{own}": each[own] for place, each in enumerate(found)}
+    return seconds, means | {f"fold_{place}_{own}": each[own] for place, each in enumerate(found)}
 
 
 def folds_of(rows: Rows, count: int, *, by_time: bool) -> Iterator[Masks]:
@@ -78,7 +85,7 @@ def _by_time(rows: Rows, count: int) -> Iterator[Masks]:
         yield ((times < begin) | np.isnat(times)) & ~inside, judges
 
 
-def _of_fold(spec: Spec, name: str, learnt: Rows, judging: Rows) -> dict[str, float]:
+def _of_fold(spec: Spec, name: str, learnt: Rows, judging: Rows, known: Known | None) -> dict[str, float]:
     candidate = spec.candidate(name)
     labels = training.targets(spec.task, learnt.labels)
     weighs = candidate.sample_weight not in (None, BALANCED)
@@ -87,7 +94,7 @@ def _of_fold(spec: Spec, name: str, learnt: Rows, judging: Rows) -> dict[str, fl
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         context = Context.within(spec.limits.time.total_seconds(), Path(temporary), options.weights, None)
         given = Given(learnt.features, labels)  # without the file, which holds the other folds as well
-        estimator = training.made(candidate, given, options, None, context)
+        estimator = training.made(candidate, given, options, None, context, known=known)
     needs_all = described(spec.gate.metric).needs not in ("labels", "numbers")
     predictions = training.predict(estimator, judging.features, spec.task, probabilities=needs_all)
     if spec.task is Task.CLASSIFICATION:

@@ -13,6 +13,7 @@ from retrain.cycle.tuned import tuned
 from retrain.models import limited
 from retrain.records import Snapshot
 from retrain.snapshots import prepared
+from retrain.spec.spec import Spec
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +27,22 @@ def prepare(cycle: Cycle, snapshot: Snapshot, names: Sequence[str]) -> list[Shar
     if len(names) < 2:
         return []
     cycle = tuned(cycle, snapshot)
-    key, ledger, snapshots = _key(cycle, snapshot), cycle.ledger, cycle.snapshots
+    asked = tuple(cycle.spec.candidate(name) for name in names)
+    spec = cycle.spec.model_copy(update={"candidates": asked})
+    return prepared_for(cycle, spec, snapshot, key=_key(cycle, snapshot))
+
+
+def prepared_for(
+    cycle: Cycle, spec: Spec, snapshot: Snapshot, *, key: str, folds: int | None = None
+) -> list[SharedStep]:
+    """Return what the spec's candidates have in common, fitted and stored once for this key; with folds for each."""
+    ledger, snapshots = cycle.ledger, cycle.snapshots
     text = ledger.made(key)
     if text is None:
         limited.get_ready(cycle.spec.run_on.python)
         prepared.drop_others(snapshots, snapshot)
         with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
-            found = fit_process.prepare(cycle.spec, names, snapshot, snapshots, Path(temporary))
+            found = fit_process.prepare(spec, snapshot, snapshots, Path(temporary), folds=folds)
 
             def stored() -> str:
                 for step in found:

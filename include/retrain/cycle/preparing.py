@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from retrain.cycle.folds import ROWS, fold_name, folds_of
 from retrain.errors import EstimatorError
 from retrain.models import shared_steps, training
 from retrain.models.shared_steps import FITTED, TRAIN, VALIDATION
@@ -32,27 +33,37 @@ def prepare_here(
     snapshots: SnapshotStore,
     folder: Path,
     *,
+    folds: int | None = None,
     say: Callable[[str], None],
 ) -> None:
     """Fit what these candidates have in common on the training rows, and write it into the folder.
 
-    What cannot be shared is left to the candidates, and said.
+    folds: fit it for each of so many folds in place of that; the names of its files begin with `fold_name`. What cannot
+    be shared is left to the candidates, and said.
     """
     with threadpool_limits(spec.limits.threads):
         groups = _in_common([spec.candidate(name) for name in names])
         if not groups:
             say("No two candidates begin with the same step.")
             return
-        train, validation = snapshots.read_each(snapshot, [[Subset.TRAIN], [Subset.VALIDATION]])
+        if folds is None:
+            parts = {"": snapshots.read_each(snapshot, [[Subset.TRAIN], [Subset.VALIDATION]])}
+        else:
+            rows = snapshots.read(snapshot, ROWS)
+            masks = folds_of(rows, folds, by_time=spec.split.by == "time")
+            parts = {fold_name(place): [rows.part(each) for each in pair] for place, pair in enumerate(masks)}
         found = []
         for number, (key, who) in enumerate(groups.items()):
-            inside = folder / str(number)
-            inside.mkdir()
-            files = _files(spec, who[0], train, validation, inside, say=say)
-            if files:
-                found.append(
-                    {"key": key, "candidates": who, "files": {each: str(file) for each, file in files.items()}}
-                )
+            files = dict[str, str]()
+            for prefix, (train, validation) in parts.items():
+                inside = folder / f"{number}{prefix}"
+                inside.mkdir()
+                written = _files(spec, who[0], train, validation, inside, say=say)
+                if written is None:
+                    break
+                files |= {f"{prefix}{each}": str(file) for each, file in written.items()}
+            else:
+                found.append({"key": key, "candidates": who, "files": files})
     (folder / PREPARED).write_text(json.dumps(found), encoding="utf-8")
 
 

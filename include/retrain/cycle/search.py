@@ -8,6 +8,7 @@ from typing import Any
 
 from retrain.cycle import runs
 from retrain.cycle.context import Cycle
+from retrain.cycle.prepare_trials import prepare_trials
 from retrain.cycle.tuned import search_of, study_name
 from retrain.records import Snapshot
 from retrain.spec.candidates import CandidateSpec
@@ -39,6 +40,9 @@ def search(cycle: Cycle, snapshot: Snapshot, names: Sequence[str]) -> dict[str, 
             Study(opened, study_name(cycle, snapshot, name), search, cycle.spec.gate.metric).begin(first)
         for given, params in first.items():
             log.info("%s: %s parameters are tried first: %s", name, given, json.dumps(params, ensure_ascii=False))
+        shared = prepare_trials(cycle, snapshot, name)
+        if shared is not None:
+            log.info("%s: the first step of all trials was fitted once.", name)
         turns[name] = [*range(ceil(search.trials / search.per_task))]
     return turns
 

@@ -14,6 +14,7 @@ from retrain.cycle.context import Cycle
 from retrain.cycle.fitting import STEPS, Order
 from retrain.cycle.folds import ROWS
 from retrain.cycle.live import Live
+from retrain.cycle.prepare_trials import shared_by_trials
 from retrain.cycle.pruning import Pruning
 from retrain.cycle.tuned import at, search_of, study_name, with_candidate
 from retrain.errors import EstimatorError
@@ -127,6 +128,7 @@ class _Trials:
             self.name,
             self.snapshot,
             (Subset.TRAIN,) if search.cv is None else ROWS,
+            shared=shared_by_trials(self.cycle, self.snapshot, self.name),
             keeps=False,
             folds=search.cv,
         )

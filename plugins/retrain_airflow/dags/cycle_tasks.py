@@ -159,6 +159,8 @@ def _search_tasks(
     search = SearchOperator(
         task_id="search",
         doc_md=task_docs.SEARCH,
+        **where,  # it fits what all trials begin with
+        execution_timeout=longest,
         spec=path,
         snapshot=snapshot.output,
         candidates=check.output,

@@ -40,7 +40,8 @@ the cycle has ended.
 
 SEARCH = """
 Opens a study in Retrain's database for each candidate that has a `search`, and says how many trials each may make.
-Production's parameters and those that the last cycle has found are tried first; the log names them.
+Production's parameters and those that the last cycle has found are tried first; the log names them. What all trials
+begin with, such as a vectorizer, is fitted once, for each fold.
 
 **Red with "the studies"**: Optuna's tables are missing, or the database does not answer. The message says what to run.
 """
