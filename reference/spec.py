@@ -130,6 +130,8 @@ def _type(schema: dict[str, Any]) -> str:
             return " or ".join(dict.fromkeys(_type(each) for each in kinds if each != {"type": "null"}))
         case {"enum": values}:
             return " or ".join(f"`{each}`" for each in values)
+        case {"type": "array", "prefixItems": pair}:
+            return f"list of {len(pair)}: " + " or ".join(dict.fromkeys(map(_type, pair)))
         case {"type": "array", "items": items}:
             return ("one or more: " if schema.get("minItems") else "list: ") + _type(items)
     if schema.get("format") == "duration":

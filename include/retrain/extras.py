@@ -16,7 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "apprise": ("apache-airflow-providers-apprise", "apprise"),
     "celery": ("apache-airflow-providers-celery",),
     "s3": ("boto3",),
-    "tune": ("optuna",),
+    "tune": ("optuna", "cmaes"),
     "boost": ("lightgbm", "xgboost"),
     "onnx": ("skl2onnx", "onnx", "onnxruntime"),
     "report": ("matplotlib", "pylopdf_fonts_ko"),

@@ -40,6 +40,10 @@ ELSEWHERE = {
         "tests/core/tracker/test_onnx_beside.py",
         "test_production_is_loaded_by_its_onnx_where_pickles_are_not_allowed",
     ),
+    "docs/search.md: # my_space.py": (
+        "tests/core/tuning/test_space.py",
+        "test_the_function_of_the_page_gives_what_its_estimator_takes",
+    ),
     "docs/training.md: # my_booster.py": (
         "tests/core/cycle/test_own_folders.py",
         "test_the_folder_of_the_page_goes_into_production",

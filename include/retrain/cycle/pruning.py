@@ -30,7 +30,7 @@ class Pruning:
     def heard(self, name: str, step: int, value: float) -> None:
         """Take one point of a metric."""
         pruner = self._search.pruner
-        if pruner is not None and name == pruner.on and step % pruner.every == 0:
+        if pruner is not None and name == pruner.metric and step % pruner.every == 0:
             self._waiting.append((step, value))
 
     def stops(self) -> bool:

@@ -10,6 +10,7 @@ from retrain.cycle import runs
 from retrain.cycle.context import Cycle
 from retrain.cycle.prepare_trials import prepare_trials
 from retrain.cycle.tuned import search_of, study_name
+from retrain.metrics import described
 from retrain.records import Snapshot
 from retrain.spec.candidates import CandidateSpec
 from retrain.spec.spec import Spec
@@ -26,25 +27,29 @@ def search(cycle: Cycle, snapshot: Snapshot, names: Sequence[str]) -> dict[str, 
     Returns for each the turns of its trials: each is a task. Production's parameters, and those that the last cycle has
     found, are tried first. Raises LedgerError where Optuna's tables are missing.
     """
-    turns = dict[str, list[int]]()
-    for name in names:
-        candidate = cycle.spec.candidate(name)
-        if candidate.search is None:
-            continue
-        parent = runs.of_cycle(cycle, snapshot)
-        run_id = runs.of_candidate(cycle, snapshot, name, parent)
-        runs.log_params(cycle.tracker, run_id, {candidate.kind: candidate.function, **candidate.params})
-        search = search_of(cycle, name)
-        first = _first(cycle, candidate)
-        with storage(cycle.ledger) as opened:
-            Study(opened, study_name(cycle, snapshot, name), search, cycle.spec.gate.metric).begin(first)
-        for given, params in first.items():
-            log.info("%s: %s parameters are tried first: %s", name, given, json.dumps(params, ensure_ascii=False))
-        shared = prepare_trials(cycle, snapshot, name)
-        if shared is not None:
-            log.info("%s: the first step of all trials was fitted once.", name)
-        turns[name] = [*range(ceil(search.trials / search.per_task))]
-    return turns
+    searched = [candidate for candidate in map(cycle.spec.candidate, names) if candidate.search is not None]
+    return {candidate.name: _opened(cycle, snapshot, candidate) for candidate in searched}
+
+
+def _opened(cycle: Cycle, snapshot: Snapshot, candidate: CandidateSpec) -> list[int]:
+    name, wanted, metric = candidate.name, search_of(cycle, candidate.name), cycle.spec.gate.metric
+    run_id = runs.of_candidate(cycle, snapshot, name, runs.of_cycle(cycle, snapshot))
+    runs.log_params(cycle.tracker, run_id, {candidate.kind: candidate.function, **candidate.params})
+    about = {
+        "trials": wanted.trials,
+        "parallel": wanted.parallel,
+        "metric": metric,
+        "greater": described(metric).greater_is_better,
+    }
+    cycle.tracker.set_tags(run_id, runs.retrain_tags({"search": json.dumps(about)}))
+    first = _first(cycle, candidate)
+    with storage(cycle.ledger) as opened:
+        Study(opened, study_name(cycle, snapshot, name), wanted, metric).begin(first)
+    for given, params in first.items():
+        log.info("%s: %s parameters are tried first: %s", name, given, json.dumps(params, ensure_ascii=False))
+    if prepare_trials(cycle, snapshot, name) is not None:
+        log.info("%s: the first step of all trials was fitted once.", name)
+    return [*range(ceil(wanted.trials / wanted.per_task))]
 
 
 def of_production(cycle: Cycle, candidate: CandidateSpec) -> dict[str, Any] | None:

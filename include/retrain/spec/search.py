@@ -90,12 +90,15 @@ class Range(Section):
 
 
 class Sampler(StrEnum):
-    """How the next parameters are chosen."""
+    """How parameters are chosen."""
 
     TPE = "tpe"
+    """Where good ones were so far (tree-structured Parzen estimators)."""
     RANDOM = "random"
     GRID = "grid"
+    """Each point of the space, once."""
     CMA_ES = "cma-es"
+    """By a distribution that moves towards good ones; of numbers only, choices are drawn at random."""
 
 
 class Pruner(Section):
@@ -104,7 +107,7 @@ class Pruner(Section):
     kind: Literal["median", "halving", "hyperband"] = "median"
     """Median: worse than half of the trials before at the same step. Halving, hyperband: in rounds, from which a third
     goes on."""
-    on: str = Field(pattern=r"^validation_[\w.-]{1,200}$")
+    metric: str = Field(pattern=r"^validation_[\w.-]{1,200}$")
     """Which metric by step, as the run in MLflow shows it, such as `validation_binary_logloss`."""
     goal: Literal["min", "max"] = "min"
     """Whether a small or a great value is good."""
@@ -160,7 +163,9 @@ class Search(Section):
     per_task: int = Field(1, ge=1, le=100)
     """Trials that one task makes, one after the other: more where a trial takes less than a task's start."""
     sampler: Sampler = Sampler.TPE
+    """How the next parameters are chosen."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
+    """What chance begins with."""
     pruner: Pruner | None = None
     cv: int | None = Field(None, ge=2, le=20)
     """Folds of training and validation rows together, by cluster, or by time where the split is; default: a trial is

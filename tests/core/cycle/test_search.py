@@ -250,7 +250,7 @@ def test_a_pruned_trial_is_a_killed_run_with_its_curve(world: Make) -> None:
             "space": {"rate": {"choice": [0.01, 0.0101, 0.00001]}},
             "sampler": "grid",
             "trials": 3,
-            "pruner": {"on": "validation_binary_logloss", "after_trials": 2, "after_steps": 20},
+            "pruner": {"metric": "validation_binary_logloss", "after_trials": 2, "after_steps": 20},
         },
     }
     model = world(candidates=[boosted])

@@ -70,6 +70,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
                 **LINEAR,
                 "train": None,
                 "params": {},
+                "search": None,
                 "fit": {},
                 "sample_weight": None,
                 "early_stopping": None,

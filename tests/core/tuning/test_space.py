@@ -1,6 +1,7 @@
 """The space of a search: what is asked of a trial, its corners, its grid."""
 
 import json
+from importlib import import_module
 
 import optuna
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from retrain.errors import EstimatorError
 from retrain.spec.search import Search
 from retrain.tuning.space import corners, fits, grid, suggested
+from tests.docs.blocks import blocks_of
 
 WHOLE = {
     "c": {"float": [0.01, 10.0], "log": True},
@@ -93,3 +95,13 @@ def test_a_function_may_make_parameters_of_what_it_asks_for():
 def test_a_function_that_gives_no_parameters_is_named(function, message):
     with pytest.raises(EstimatorError, match=message):
         asked(search(space=None, function=function))
+
+
+def test_the_function_of_the_page_gives_what_its_estimator_takes(monkeypatch, tmp_path):
+    (block,) = [each.text for each in blocks_of("docs/search.md") if each.begins == "# my_space.py"]
+    (tmp_path / "my_space.py").write_text(block, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for params in asked(search(space=None, function="my_space:space"), 10):
+        network = import_module("my_space").network(**params)
+        assert list(network.hidden_layer_sizes) == params["sizes"]
+        assert 1 <= len(params["sizes"]) <= 3

@@ -108,6 +108,16 @@ def test_each_point_of_a_grid_is_tried_once_and_then_it_is_over(study):
     assert one.ended() == "each point of the grid is tried"
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cma-es"])
+def test_each_sampler_finds_what_is_good(study, sampler):
+    of = search(sampler=sampler, space={"a": {"float": [0, 1]}, "b": {"float": [0, 1]}}, trials=40)
+    for turn in range(40):
+        one = study(of, turn=turn)
+        number, params = one.ask()
+        one.tell(number, -((params["a"] - 0.3) ** 2) - (params["b"] - 0.6) ** 2)
+    assert -one.best()[0].value < 0.05
+
+
 def test_it_ends_with_its_trials(study):
     one = study(search(trials=2))
     assert one.ended() is None
@@ -142,7 +152,7 @@ def test_it_ends_with_its_time(study, ledger):
 
 
 def test_a_trial_that_is_worse_at_the_same_step_is_ended(study):
-    pruner = {"on": "validation_loss", "after_trials": 2, "after_steps": 0}
+    pruner = {"metric": "validation_loss", "after_trials": 2, "after_steps": 0}
     one = study(search(pruner=pruner))
     for loss in (0.1, 0.2):
         number, _ = one.ask()

@@ -1,7 +1,7 @@
 // The panel on the page of a DAG run: what the cycle has made, and its verdict.
 import { address, path } from "./api.js";
 import { usePolled } from "./hooks.js";
-import { Candidates, isCandidate } from "./live.js";
+import { Candidates, isOfCycle } from "./live.js";
 import { ModelOf } from "./model.js";
 import { Known, Notice, result, Rows, Section } from "./parts.js";
 import { Fragment, h, ui, useState } from "./react.js";
@@ -17,7 +17,7 @@ function Panel({ dagRunId, model }) {
   const inProgress = !cycle.value?.judged || cycle.value.runs.some((run) => run.status === "RUNNING");
   if (inProgress !== busy) setBusy(inProgress);
   return h(Known, { of: cycle, what: "The cycle" }, ({ judged, runs }) => {
-    const own = runs.find((run) => !isCandidate(run));
+    const own = runs.find(isOfCycle);
     return h(
       Fragment,
       null,

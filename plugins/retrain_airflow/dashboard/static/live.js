@@ -4,6 +4,7 @@ import { Confirmed } from "./confirmed.js";
 import { useMetrics, usePolled } from "./hooks.js";
 import { BLUE, Known, Moment, Notice, VERMILION } from "./parts.js";
 import { h, PageLink, ui } from "./react.js";
+import { searchOf, Study } from "./study.js";
 import { short } from "./words.js";
 
 const EVERY = 3;
@@ -41,14 +42,17 @@ export function Candidates({ runs }) {
     : h(
         ui.SimpleGrid,
         { as: "ul", gap: 4, minChildWidth: "15rem", listStyleType: "none", mt: 2 },
-        candidates.map((run) => h(Candidate, { key: run.id, run })),
+        candidates.map((run) => h(Candidate, { key: run.id, run, trials: runs.filter((each) => isTrial(each, run)) })),
       );
 }
 
-// The other run is the cycle's own.
-export const isCandidate = (run) => run.tags["retrain.candidate"] !== undefined;
+const isCandidate = (run) => run.tags["retrain.candidate"] !== undefined;
+const isTrial = (run, of) => run.tags["retrain.trial"] !== undefined && run.tags["mlflow.parentRunId"] === of.id;
+// The cycle's own run has no parent.
+export const isOfCycle = (run) => run.tags["mlflow.parentRunId"] === undefined;
 
-function Candidate({ run }) {
+function Candidate({ run, trials }) {
+  const search = searchOf(run);
   const streamed = useMetrics(run.id);
   const last = Object.entries(run.metrics).map(([name, value]) => [name, [{ step: 0, timestamp: 0, value }]]);
   const metrics = { ...Object.fromEntries(last), ...streamed };
@@ -57,8 +61,9 @@ function Candidate({ run }) {
     ui.Box,
     { "aria-label": run.name, as: "li", "data-run": run.id },
     h(ui.Text, { fontWeight: "bold", overflowWrap: "anywhere", title: run.name }, `${short(run.name)}: ${run.status.toLowerCase()}`),
+    search !== null && h(Study, { run, search, trials }),
     names.length === 0
-      ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "No metric yet.")
+      ? search === null && h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "No metric yet.")
       : h(Curves, { metrics, names, of: run.name }),
   );
 }
