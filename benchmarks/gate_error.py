@@ -19,7 +19,7 @@ unlike       F1 is equal, but the models are not alike: the challenger finds 60%
              with three times as many false alarms; 100 positive rows, the fewest that a gate takes by default
 rounds       as many rounds as trials, each of 5 tests of equal challengers on one holdout, alpha spent early, evenly or
              (for comparison) in each test; the share of rounds with a promotion
-best of 5    the best of 5 equal challengers on validation data, judged once on the holdout
+best of      the best of 5, and of 100 equal challengers on validation data, judged once on the holdout
 chains       a tenth as many chains as trials: 50 refits that are 0.2 points better than Production and then 50 that are
              0.3 points worse, each on a new holdout; what the worst 5% of the chains lose from their peak
 
@@ -47,7 +47,7 @@ from simulation.trials import (
     PROOFS,
     TESTS,
     Trials,
-    best_of_5,
+    best_of,
     holdout_rounds,
     level,
     power,
@@ -66,6 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1_000)
     parser.add_argument("--short", action="store_true", help="30 trials, none of 10,000 rows")
+    parser.add_argument("--only", default="", help="what is simulated and has this text in its name, such as n=500")
     parser.add_argument("--reviews", default=os.environ.get("RETRAIN_TEST_REVIEWS"), help="folder of dated reviews")
     arguments = parser.parse_args()
     trials = 30 if arguments.short else arguments.trials
@@ -75,9 +76,13 @@ def main() -> None:
     begun = time.monotonic()
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         print(f"{'how often it promotes':<52}trials" + "".join(f"{rule:>10}" for rule in RULES) + "  bound of the gate")
-        results = _simulated(pool, trials, sizes)
-        chains = [_chains(pool, rows, max(10, trials // 10)) for rows in sizes[1:]]
-        if arguments.reviews is None:
+        results = _simulated(pool, trials, sizes, arguments.only)
+        chains = [
+            _chains(pool, rows, max(10, trials // 10)) for rows in sizes[1:] if arguments.only in _of_chains(rows)
+        ]
+        if arguments.only:
+            print("reviews: left out, as --only is given")
+        elif arguments.reviews is None:
             print("reviews: skipped, neither --reviews nor RETRAIN_TEST_REVIEWS names a folder")
         else:
             pairs, holdouts = (2, 30) if arguments.short else (10, 100)
@@ -102,30 +107,37 @@ class Result:
         return self.least <= self.promoted[0] <= self.most
 
 
-def _simulated(pool: ProcessPoolExecutor, count: int, sizes: Sequence[int]) -> list[Result]:
+def _simulated(pool: ProcessPoolExecutor, count: int, sizes: Sequence[int], only: str) -> list[Result]:
     levels = [level(kind, proof, rows) for rows in sizes for kind in KINDS for proof in PROOFS]
     levels += [level(kind, proof, 2_000, copies=4) for kind in KINDS for proof in PROOFS]
-    return [
+    kinds: list[tuple[str, Trials, dict[str, float]]] = [
         *(
-            _run(pool, partial(repeated, each), each.name, count // 2 if each.costly else count, most=ALPHA)
+            (each.name, partial(repeated, each), {"most": ALPHA, "costs": 2.0 if each.costly else 1.0})
             for each in levels
         ),
         *(
-            _run(pool, partial(repeated, power(tests)), power(tests).name, count, least=least)
+            (power(tests).name, partial(repeated, power(tests)), {"least": least})
             for tests, least in ((1, POWER), (TESTS, 0.0))
         ),
         *(
-            _run(pool, partial(unlike, rows, alpha), f"unlike, equal f1 n={rows}, alpha {alpha:g}", count, most=alpha)
+            (f"unlike, equal f1 n={rows}, alpha {alpha:g}", partial(unlike, rows, alpha), {"most": alpha})
             for rows in sizes
             for alpha in (ALPHA, ALPHA / TESTS)
         ),
         *(
-            _run(pool, partial(holdout_rounds, each), f"any in a round of {TESTS} tests, {each}", count, most=ALPHA)
+            (f"any in a round of {TESTS} tests, {each}", partial(holdout_rounds, each), {"most": ALPHA})
             for each in Spending
         ),
-        _run(pool, partial(holdout_rounds, None), f"any in a round of {TESTS} tests, alpha at each", count),
-        _run(pool, partial(best_of_5, False), "best of 5 on validation, judged once", count, most=ALPHA),
-        _run(pool, partial(best_of_5, True), "best of 5 on the holdout itself", count),
+        (f"any in a round of {TESTS} tests, alpha at each", partial(holdout_rounds, None), {}),
+        ("best of 5 on validation, judged once", partial(best_of, 5, False), {"most": ALPHA}),
+        ("best of 5 on the holdout itself", partial(best_of, 5, True), {}),
+        ("best of 100 on validation, judged once", partial(best_of, 100, False), {"most": ALPHA}),
+        ("best of 100 on the holdout itself", partial(best_of, 100, True), {}),
+    ]
+    return [
+        _run(pool, trials, name, int(count / bounds.pop("costs", 1)), **bounds)
+        for name, trials, bounds in kinds
+        if only in name
     ]
 
 
@@ -148,9 +160,13 @@ def _chains(pool: ProcessPoolExecutor, rows: int, count: int) -> Result:
     worst = float(np.quantile(losses, 0.95))
     nothing = (float("nan"),) * (len(RULES) - 1)
     bound = float(GATE.margin or 0) - DOWN
-    result = Result(f"chains of {2 * LENGTH}, n={rows}: lost by the worst 5%", count, (worst, *nothing), 0, bound)
+    result = Result(_of_chains(rows), count, (worst, *nothing), 0, bound)
     print(_line(result), flush=True)
     return result
+
+
+def _of_chains(rows: int) -> str:
+    return f"chains of {2 * LENGTH}, n={rows}: lost by the worst 5%"
 
 
 def _on_reviews(pool: ProcessPoolExecutor, folder: Path, pairs: int, holdouts: int) -> list[Result]:
@@ -201,9 +217,11 @@ def _report(trials: int, results: Sequence[Result], chains: Sequence[Result], se
                 "name": "gate_error",
                 "trials": trials,
                 "seconds": round(seconds),
-                "false_promotion_mean": round(float(np.mean([result.promoted[0] for result in bound])), 4),
-                "false_promotion_greatest": max(result.promoted[0] for result in bound),
-                "power": next(result.promoted[0] for result in results if result.least),
+                "false_promotion_mean": round(float(np.mean([each.promoted[0] for each in bound])), 4)
+                if bound
+                else None,
+                "false_promotion_greatest": max((each.promoted[0] for each in bound), default=None),
+                "power": next((each.promoted[0] for each in results if each.least), None),
                 "chains": {each.name: round(each.promoted[0], 4) for each in chains},
                 "missed": [result.name for result in (*results, *chains) if not result.met],
                 "aim": f"false promotion <= {ALPHA} + 3 standard errors in each of {len(bound)}; power >= {POWER}; "

@@ -130,14 +130,19 @@ def _type(schema: dict[str, Any]) -> str:
             return " or ".join(dict.fromkeys(_type(each) for each in kinds if each != {"type": "null"}))
         case {"enum": values}:
             return " or ".join(f"`{each}`" for each in values)
-        case {"type": "array", "prefixItems": pair}:
-            return f"list of {len(pair)}: " + " or ".join(dict.fromkeys(map(_type, pair)))
-        case {"type": "array", "items": items}:
-            return ("one or more: " if schema.get("minItems") else "list: ") + _type(items)
+        case {"type": "array"}:
+            return _list(schema)
     if schema.get("format") == "duration":
         return "duration"
     bounds = [f"{word} {schema[bound]:g}" for bound, word in _BOUNDS.items() if bound in schema]
     return ", ".join([_TYPES[schema["type"]], *bounds])
+
+
+def _list(schema: dict[str, Any]) -> str:
+    pair = schema.get("prefixItems")
+    if pair:
+        return f"list of {len(pair)}: " + " or ".join(dict.fromkeys(map(_type, pair)))
+    return ("one or more: " if schema.get("minItems") else "list: ") + _type(schema["items"])
 
 
 def _referred(name: str) -> str:

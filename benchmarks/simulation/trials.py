@@ -103,15 +103,15 @@ def holdout_rounds(spending: Spending | None, numbers: Sequence[int]) -> list[De
     return found
 
 
-def best_of_5(on_holdout: bool, numbers: Sequence[int]) -> list[Decisions]:
-    """The best of 5 equal challengers, chosen on validation data or, as it should not be, on the holdout itself."""
+def best_of(many: int, on_holdout: bool, numbers: Sequence[int]) -> list[Decisions]:
+    """The best of so many equal challengers, chosen on validation data or, as it should not be, on the holdout."""
     gate, found = Gate(metric="f1_macro", alpha=ALPHA, tests=1), []
     for number in numbers:
-        rng = random_numbers("best of 5", number)
+        rng = random_numbers(f"best of {many}", number)
         labels, _, production = differing_labels(rng, 4_000, 0)
         holdout, validation = np.arange(2_000), np.arange(2_000, 4_000)
         chosen_on = holdout if on_holdout else validation
-        challengers = [equally_good(rng, labels, production) for _ in range(5)]
+        challengers = [equally_good(rng, labels, production) for _ in range(many)]
         best = max(challengers, key=lambda each: int((each.labels == labels)[chosen_on].sum()))
-        found.append(decide(f"best of 5 {number}", gate, (labels, best, production), holdout))
+        found.append(decide(f"best of {many} {number}", gate, (labels, best, production), holdout))
     return found
