@@ -151,3 +151,39 @@ def test_where_no_candidate_can_be_trained_there_is_no_verdict(model: Make, run:
     assert (found["wild"], found["evaluate"], found["notify"], done.state) == (
         *("failed", "upstream_failed", "upstream_failed", "failed"),
     )
+
+
+# ── with a search
+
+SEARCHED = {
+    "name": "linear",
+    "estimator": "tests.core.toys:logistic",
+    "params": {"columns": ["a", "b"]},
+    "search": {"space": {"c": {"float": [0.01, 100.0], "log": True}}, "trials": 2},
+}
+
+
+def test_a_search_ends_in_what_it_has_found(model: Make, run: Run, tracker: ExperimentTracker) -> None:
+    toy = model(candidates=[SEARCHED])
+    toy.feed(1000)
+
+    done = states(run())
+
+    assert [done[each] for each in ("search", "linear 0", "linear 1", "choose", "linear", "promote")] == ["success"] * 6
+    assert tracker.production(toy.name) == "1"
+
+
+def test_a_run_without_the_candidate_that_searches_makes_no_trial(
+    model: Make, run: Run, tracker: ExperimentTracker
+) -> None:
+    whole = {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}
+    toy = model(candidates=[SEARCHED, whole])
+    toy.feed(1000)
+
+    done = run(candidates=["whole"])
+
+    assert done.state == "success"
+    assert tracker.production(toy.name) == "1"
+    experiment = tracker.find_experiment(toy.name)
+    assert experiment is not None
+    assert not [each for each in tracker.search_runs([experiment]) if "retrain.trial" in each.tags]
