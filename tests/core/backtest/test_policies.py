@@ -58,6 +58,12 @@ def test_a_file_that_makes_no_policies_is_refused(spec_file: SpecFile, tmp_path:
     assert "vary.yaml" in str(refused.value)
 
 
+def test_a_search_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    candidate = {"name": "a", "estimator": "tests.core.toys:logistic", "search": {"space": {"c": {"float": [0.1, 1]}}}}
+    with pytest.raises(BacktestError, match=r"candidates\[0\]\.search: a backtest makes no trials"):
+        policies(spec_in(tmp_path, candidates=[candidate]), None)
+
+
 def test_guards_that_need_a_registry_are_left_out_and_said(tmp_path: Path) -> None:
     gate = {"metric": "accuracy", "max_latency_ms": 5.0, "max_growth": 2.0}
     spec = spec_in(tmp_path, gate=gate, schedule=None, approval="person").spec

@@ -135,6 +135,35 @@ def test_parameters_that_fail_when_it_is_fitted_are_found() -> None:
     assert "'C'" in fault
 
 
+def _searched(space: dict[str, Any], function: str = "plain") -> Spec:
+    candidate = {"name": "it", "estimator": f"{HERE}:{function}", "search": {"space": space}}
+    return spec_of(candidates=[candidate])
+
+
+def test_a_search_is_built_at_each_corner_of_its_space() -> None:
+    assert looked(_searched({"C": {"float": [0.1, 10.0]}, "solver": {"choice": ["lbfgs", "newton-cg"]}})) == Found(
+        [], []
+    )
+    (fault,) = looked(_searched({"C": {"float": [0.1, 10.0]}, "slver": {"choice": ["lbfgs", "newton-cg"]}})).faults
+    assert "slver" in fault
+    assert "(search: at C = 0.1, slver = 'lbfgs')" in fault
+
+
+def test_the_last_corner_of_a_search_is_fitted_as_well() -> None:
+    (fault,) = looked(_searched({"C": {"float": [-1.0, 10.0]}})).faults
+    assert fault.startswith("candidate 'it', tried on made rows: LogisticRegression cannot be fitted")
+    assert fault.endswith("(search: at C = -1.0)")
+    (fault,) = looked(_searched({"solver": {"choice": ["lbfgs", "no such"]}})).faults
+    assert fault.endswith("(search: at solver = 'no such')")
+
+
+def test_a_search_without_its_packages_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(extras.EXTRAS, "tune", ("no_such_module",))  # type: ignore[attr-defined]
+    faults = looked(_searched({"C": {"float": [0.1, 10.0]}})).faults
+    assert all("search needs an extra; run `pip install 'airflow-provider-retrain[tune]'`" in each for each in faults)
+    assert faults
+
+
 def test_types_that_are_not_trusted_are_found() -> None:
     (fault,) = looked(spec_of("forgetful")).faults
     assert "the model holds" in fault
