@@ -89,6 +89,12 @@ def test_a_spec_is_the_same_after_it_was_written_and_read():
     assert Spec.model_validate_json(made.model_dump_json(exclude_defaults=True)) == made
 
 
+def test_one_value_of_a_condition_is_short_for_a_list():
+    space = {"p": {"choice": ["l1", "l2"]}, "r": {"float": [0, 1], "when": {"p": "l1"}}}
+    (candidate,) = spec(**searched(space=space)).candidates
+    assert candidate.search.space["r"].when == {"p": ("l1",)}
+
+
 @pytest.mark.parametrize(
     ("fields", "values"),
     [
@@ -98,12 +104,6 @@ def test_a_spec_is_the_same_after_it_was_written_and_read():
         ({"choice": ("a", None)}, ("a", None)),
     ],
 )
-def test_one_value_of_a_condition_is_short_for_a_list():
-    space = {"p": {"choice": ["l1", "l2"]}, "r": {"float": [0, 1], "when": {"p": "l1"}}}
-    (candidate,) = spec(**searched(space=space)).candidates
-    assert candidate.search.space["r"].when == {"p": ("l1",)}
-
-
 def test_a_range_knows_its_values(fields, values):
     found = Range(**fields).values
     assert found is None if values is None else found == pytest.approx(values) if 0.1 in values else found == values
