@@ -45,6 +45,7 @@ def prepare_here(
         groups = _in_common([spec.candidate(name) for name in names])
         if not groups:
             say("No two candidates begin with the same step.")
+            (folder / PREPARED).write_text("[]", encoding="utf-8")
             return
         if folds is None:
             parts = {"": snapshots.read_each(snapshot, [[Subset.TRAIN], [Subset.VALIDATION]])}

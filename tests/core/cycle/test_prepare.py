@@ -91,7 +91,10 @@ def test_where_a_file_is_gone_or_changed_each_candidate_fits_its_own(model: Worl
     assert fits(file) == 2
 
 
-def test_a_candidate_that_has_a_step_of_its_own_shares_none(world: Make, file: Path) -> None:
+def test_a_candidate_that_has_a_step_of_its_own_shares_none(
+    world: Make, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     own = candidates(file)
     own[1]["params"]["seconds"] = 1.2
     model = world(candidates=own, trust=["tests.core.slow.Slow"])
@@ -100,6 +103,8 @@ def test_a_candidate_that_has_a_step_of_its_own_shares_none(world: Make, file: P
     assert prepare(cycle, snapshot, NAMES) == []
     assert shared_by(cycle, snapshot, "bayes") is None
     assert fits(file) == 0
+    assert "No two candidates begin with the same step." in caplog.text
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize(
