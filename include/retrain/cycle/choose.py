@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retrain import extras
-from retrain.cycle import runs
+from retrain.cycle import report, runs
 from retrain.cycle.context import Cycle
 from retrain.cycle.search import of_production
 from retrain.cycle.tuned import chosen_key, names_of, search_of, study_name
@@ -79,7 +79,7 @@ def _log(cycle: Cycle, name: str, run_id: str, study: Study) -> None:
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         folder = Path(temporary)
         files, tried = [folder / "trials.json"], study.tried()
-        text = json.dumps([asdict(each) for each in tried], ensure_ascii=False, indent=2)
+        text = json.dumps({"trials": [asdict(each) for each in tried]}, ensure_ascii=False, indent=2)
         files[0].write_text(text, encoding="utf-8")
         try:
             extras.require("report")
@@ -89,4 +89,4 @@ def _log(cycle: Cycle, name: str, run_id: str, study: Study) -> None:
         except Exception:  # any error: what is trained does not depend on a picture
             log.warning("The study could not be drawn.", exc_info=True)
         for file in files:
-            cycle.tracker.log_artifact(run_id, file, "study")
+            cycle.tracker.log_artifact(run_id, file, report.STUDY)

@@ -7,7 +7,8 @@ warning: neither a verdict nor a promotion depends on it.
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from retrain.errors import NotFoundError, RetrainError
 from retrain.quality.drift import Drift
 from retrain.records import Check, Promotion, Verdict
 from retrain.reports import cycle_report
-from retrain.reports.cycle_report import Facts, Trained
+from retrain.reports.cycle_report import Facts, Searched, Trained
 from retrain.reports.page import write_html, write_markdown
 from retrain.spec.operation import Mode
 from retrain.tracker.client import ExperimentTracker
@@ -28,7 +29,10 @@ from retrain.tracker.entities import Run
 
 log = logging.getLogger(__name__)
 
-FOLDER = "report"
+FOLDER, STUDY = "report", "study"
+"""Folders of a run: of the cycle's, and of a candidate that has searched for its parameters."""
+_FIRST = 2
+"""Trials whose parameters may be given beforehand: Production's, and the last cycle's."""
 _MOST_OBSERVED = 200
 """Verdicts that a report sums up."""
 
@@ -105,6 +109,7 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
     """Return what the ledger and the runs in MLflow hold."""
     spec, matchup = cycle.spec, verdict.matchup
     run = cycle.tracker.get_run(run_id)
+    below = runs.candidates(cycle.tracker, run)
     checks, drift = _json(cycle, run_id, "checks/checks.json"), _json(cycle, run_id, "drift/drift.json")
     drawn = {
         "drift": _read(cycle, run_id, "drift/drift.png"),
@@ -114,7 +119,8 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
         spec=spec,
         snapshot=cycle.ledger.snapshot(spec.model, matchup.snapshot),
         verdict=verdict,
-        candidates=[*_trained(cycle, run, verdict.metric)],
+        candidates=[*_trained(below, verdict.metric)],
+        searches=[*_searched(cycle, below)],
         checks=[Check.from_json(each) for each in _without_results(checks)],
         drift_summary=run.tags.get("retrain.drift", ""),
         drift=[Drift.from_json(each) for each in drift.get("drift", ())],
@@ -138,8 +144,18 @@ def _observed(cycle: Cycle, verdict: Verdict) -> Sequence[tuple[datetime, Verdic
     return [(datetime.now(UTC), verdict), *saved]
 
 
-def _trained(cycle: Cycle, run: Run, metric: str) -> Iterator[Trained]:
-    for name, each in runs.candidates(cycle.tracker, run).items():
+def _searched(cycle: Cycle, below: Mapping[str, Run]) -> Iterator[Searched]:
+    for name, each in below.items():
+        tried = _json(cycle, each.id, f"{STUDY}/trials.json") if runs.SEARCH in each.tags else {}
+        if tried:
+            trials = tried["trials"]
+            given = [trial["given"] for trial in trials if trial["given"] and trial["number"] < _FIRST]
+            states = Counter(trial["state"] for trial in trials)
+            yield Searched(name, states, [*dict.fromkeys(given)], _read(cycle, each.id, f"{STUDY}/study.png"))
+
+
+def _trained(below: Mapping[str, Run], metric: str) -> Iterator[Trained]:
+    for name, each in below.items():
         yield Trained(
             name,
             each.metrics.get(f"train_{metric}"),

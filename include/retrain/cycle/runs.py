@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 ERROR = "retrain.error"
 """Tag of a run that has failed: why, without what it quotes of rows. The file `error.txt` has all of it."""
 _CANDIDATE = "retrain.candidate"
+SEARCH = "retrain.search"
+"""Tag of a candidate's run that has a search: what it may try, as JSON."""
 
 
 def of_cycle(cycle: Cycle, snapshot: Snapshot) -> str:

@@ -41,7 +41,7 @@ def _opened(cycle: Cycle, snapshot: Snapshot, candidate: CandidateSpec) -> list[
         "metric": metric,
         "greater": described(metric).greater_is_better,
     }
-    cycle.tracker.set_tags(run_id, runs.retrain_tags({"search": json.dumps(about)}))
+    cycle.tracker.set_tags(run_id, {runs.SEARCH: json.dumps(about)})
     first = _first(cycle, candidate)
     with storage(cycle.ledger) as opened:
         Study(opened, study_name(cycle, snapshot, name), wanted, metric).begin(first)

@@ -33,6 +33,19 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Searched:
+    """A search as its candidate's run describes it."""
+
+    name: str
+    states: Mapping[str, int]
+    """How many of its trials came to which end."""
+    given: Sequence[str] = ()
+    """Whose parameters were tried first."""
+    picture: bytes | None = None
+    """As PNG, where it was drawn."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known about one cycle when its report is written."""
 
@@ -42,6 +55,7 @@ class Facts:
     goes_forward: bool = False
     """Whether the verdict may change Production, by itself or by force."""
     candidates: Sequence[Trained] = ()
+    searches: Sequence[Searched] = ()
     checks: Sequence[Check] = ()
     drift_summary: str = ""
     """What was compared with what, or why nothing was."""
@@ -250,10 +264,25 @@ def _candidates(facts: Facts) -> Iterator[Part]:
     if rows:
         yield "The best one on validation rows is fitted again, on training and validation rows, and judged."
         yield Table(rows, ["candidate", f"{metric}, validation", f"{metric}, training", "judged", "parameters"])
+    for each in facts.searches:
+        yield from _search(each)
     failed = [(each.name, each.error) for each in facts.candidates if each.error]
     if failed:
         yield "A candidate that has failed could not win."
         yield Table(failed, ["candidate", "failed because"])
+
+
+def _search(search: Searched) -> Iterator[Part]:
+    ends = ", ".join(f"{count:,} {state}" for state, count in sorted(search.states.items()))
+    first = f"{' and '.join(search.given)} parameters were tried first." if search.given else ""
+    count = sum(search.states.values())
+    said = (
+        f"{search.name} has searched for its parameters in {count:,} trials ({ends}), which have not met the holdout."
+    )
+    yield f"{said} {first[:1].upper()}{first[1:]}".strip()
+    if search.picture is not None:
+        alt = f"Each trial of {search.name} and the best so far, what was tried, and which parameters matter."
+        yield Picture(f"study-{search.name}", alt, search.picture)
 
 
 def _verdict(facts: Facts) -> Iterator[Part]:

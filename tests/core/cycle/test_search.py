@@ -68,7 +68,7 @@ def tried(model: World, run_id: str) -> list[dict[str, Any]]:
     """What the candidate's run says of its trials."""
     with tempfile.TemporaryDirectory() as folder:
         file = model.tracker.download_artifact(run_id, "study/trials.json", Path(folder))
-        return list(json.loads(file.read_text(encoding="utf-8")))
+        return list(json.loads(file.read_text(encoding="utf-8"))["trials"])
 
 
 def test_the_best_of_the_trials_is_trained_judged_and_promoted(world: Make) -> None:

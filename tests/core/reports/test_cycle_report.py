@@ -12,7 +12,7 @@ import pytest
 from retrain.quality.drift import Drift
 from retrain.records import Check, Freeze, Guard, Outcome, Promotion, Proof, SliceScore, Snapshot, Subset
 from retrain.reports import cycle_report
-from retrain.reports.cycle_report import Facts, Trained
+from retrain.reports.cycle_report import Facts, Searched, Trained
 from retrain.reports.page import write_html, write_markdown
 from retrain.spec.operation import Approval, Mode
 from retrain.spec.parse import parse
@@ -146,6 +146,18 @@ def test_the_best_candidate_the_worst_drift_and_the_failed_check_come_first(tmp_
         assert 0 < text.index(first) < text.index(then)
     assert text.index("| duplicates | warned") < text.index("| null\\_share | passed")
     assert "| a | 0.040 | little | 0.100 |" in text
+
+
+def test_a_search_says_what_became_of_its_trials_and_what_was_tried_first(tmp_path: Path) -> None:
+    given = ("Production's", "the last cycle's")
+    found = Searched("linear", {"done": 36, "pruned": 3, "failed": 1}, given, PNG + b"3")
+    text = markdown(_facts(searches=[found, Searched("other", {"done": 2})]), tmp_path)
+    assert (
+        "linear has searched for its parameters in 40 trials \\(36 done, 1 failed, 3 pruned\\), which have not met the "
+        "holdout. Production's and the last cycle's parameters were tried first."
+    ) in text
+    assert "other has searched for its parameters in 2 trials \\(2 done\\), which have not met the holdout." in text
+    assert "study-linear.png" in text
 
 
 def test_where_smaller_is_better_the_smallest_candidate_comes_first(tmp_path: Path) -> None:
