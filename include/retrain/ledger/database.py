@@ -74,11 +74,21 @@ class Database:
             )
 
     def make_schema(self, name: str) -> None:
-        """Make another schema beside this one, for tables of others, unless it is there."""
+        """Make another schema beside this one, for tables of others, unless it is there.
+
+        Raises LedgerError where this role may not.
+        """
         with self._transaction() as cursor:
             cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
-            if cursor.fetchone() is None:
-                cursor.execute(f"CREATE SCHEMA {sql_name(name)}")
+            if cursor.fetchone() is not None:
+                return
+            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE') AS may")
+            if not cursor.fetchone()["may"]:
+                raise LedgerError(
+                    f"schema {name}: is not there, and this role may not make it; let an administrator run what "
+                    "`retrain migrate --sql` prints"
+                )
+            cursor.execute(f"CREATE SCHEMA {sql_name(name)}")
 
     def grant_schema(self, name: str, runtime_role: str | None = None) -> None:
         """Let the role of tasks read and write all rows of that schema. runtime_role: as in `migrate`."""

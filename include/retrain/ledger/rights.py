@@ -47,7 +47,7 @@ def studies_in(schema: str) -> str:
 def of_schema(role: str, schema: str) -> Iterator[str]:
     """Yield the statements that let a role read and write whatever another schema holds now."""
     yield f"GRANT USAGE ON SCHEMA {sql_name(schema)} TO {sql_name(role)}"
-    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {sql_name(schema)} TO {sql_name(role)}"
+    yield f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {sql_name(schema)} TO {sql_name(role)}"
     yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {sql_name(schema)} TO {sql_name(role)}"
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from retrain.errors import LedgerError
 from retrain.ledger.ledger import Ledger
@@ -253,3 +254,16 @@ def test_tables_of_another_version_are_refused_with_what_to_do(database, ledger)
         cursor.execute("UPDATE retrain_studies.alembic_version SET version_num = 'v0.9.0.a'")
     with pytest.raises(LedgerError, match='DROP SCHEMA "retrain_studies" CASCADE'), storage(Ledger(database.connect)):
         pass
+
+
+def test_an_owner_that_may_make_no_schema_is_told_what_to_run(database):
+    owner = Ledger(database.connect)
+    owner.migrate()
+    with database.connect() as session, session.cursor() as cursor:
+        cursor.execute(
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'poor') THEN CREATE ROLE poor LOGIN; "
+            "END IF; END $$"
+        )
+    poor = Ledger(lambda: psycopg2.connect(make_dsn(database.dsn, user="poor")))
+    with pytest.raises(LedgerError, match="schema retrain_studies: is not there, and this role may not make it"):
+        studies.migrate(poor)
