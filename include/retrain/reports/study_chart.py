@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrain.metrics import described
 from retrain.reports.chart_style import BLUE, GREY, PURPLE, VERMILION, new_figure, save, short, style
@@ -53,6 +54,7 @@ def _draw_history(axes: "Axes", metric: str, tried: Sequence[Tried]) -> None:
         best = np.maximum.accumulate(values) if greater else np.minimum.accumulate(values)
         axes.step(numbers, best, where="post", color=VERMILION, label="best so far")
         axes.plot(numbers, values, "o", color=BLUE, markersize=4, label="trial")
+        _leave_out_outliers(axes, np.array(values), greater=greater)
     floor = axes.get_ylim()[0]
     for state, mark in ((PRUNED, "v"), (FAILED, "x")):
         numbers = [each.number for each in tried if each.state == state]
@@ -60,6 +62,18 @@ def _draw_history(axes: "Axes", metric: str, tried: Sequence[Tried]) -> None:
             axes.plot(numbers, [floor] * len(numbers), mark, color=GREY, markersize=5, label=state, clip_on=False)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="best", frameon=False)
+
+
+def _leave_out_outliers(axes: "Axes", values: NDArray[np.float64], *, greater: bool) -> None:
+    """Let the axis show what is near the best: a few bad trials would press the others into one line."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    reach = 3 * max(high - low, 1e-9)
+    kept = values[values >= low - reach] if greater else values[values <= high + reach]
+    left_out = len(values) - len(kept)
+    if left_out:
+        room = 0.05 * max(float(np.ptp(kept)), 1e-9)
+        axes.set_ylim(kept.min() - room, kept.max() + room)
+        axes.set_title(f"Each trial, and the best so far ({left_out:,} are far worse)", loc="left")
 
 
 def _draw_importances(axes: "Axes", importances: Mapping[str, float]) -> None:

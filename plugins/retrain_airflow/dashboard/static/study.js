@@ -41,10 +41,13 @@ const numberOf = (run) => Number(run.tags["retrain.trial"]);
 const params = (run) =>
   short(
     Object.entries(run.params)
-      .map(([name, value]) => `${name} = ${value}`)
+      .map(([name, value]) => `${name} = ${rounded(value)}`)
       .join(", "),
     80,
   );
+
+// Parameters come as text; a number that was drawn has sixteen digits.
+const rounded = (text) => (/^-?\d*\.\d{4,}(e[-+]?\d+)?$/.test(text) ? String(Number(Number(text).toPrecision(4))) : text);
 
 function ended(over, status, word) {
   const count = over.filter((each) => each.status === status).length;
