@@ -16,7 +16,7 @@ from retrain.cycle.tuned import chosen_key, names_of, search_of, study_name
 from retrain.errors import EstimatorError, MissingExtraError
 from retrain.records import Snapshot
 from retrain.tuning.storage import storage
-from retrain.tuning.study import FAILED, Study
+from retrain.tuning.study import FAILED, Study, Tried
 
 if extras.has("report"):
     from retrain.reports import study_chart
@@ -55,7 +55,7 @@ def _kept(cycle: Cycle, snapshot: Snapshot, name: str) -> dict[str, dict[str, An
         study = Study(opened, study_name(cycle, snapshot, name), search, cycle.spec.gate.metric)
         study.close()
         best, tried = study.best(), study.tried()
-        _log(cycle, name, run_id, study)
+        _log(cycle, name, run_id, study, tried)
     if not best:
         failed = sum(each.state == FAILED for each in tried)
         why = f"none of its {len(tried):,} trials has a score ({failed:,} failed); see the runs below"
@@ -74,11 +74,11 @@ def _kept(cycle: Cycle, snapshot: Snapshot, name: str) -> dict[str, dict[str, An
     return found
 
 
-def _log(cycle: Cycle, name: str, run_id: str, study: Study) -> None:
+def _log(cycle: Cycle, name: str, run_id: str, study: Study, tried: Sequence[Tried]) -> None:
     """Upload what was tried to the candidate's run, and pictures of it."""
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         folder = Path(temporary)
-        files, tried = [folder / "trials.json"], study.tried()
+        files = [folder / "trials.json"]
         text = json.dumps({"trials": [asdict(each) for each in tried]}, ensure_ascii=False, indent=2)
         files[0].write_text(text, encoding="utf-8")
         try:

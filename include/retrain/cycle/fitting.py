@@ -20,11 +20,10 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from retrain.cycle import folds
+from retrain.cycle.scoring import needs_probabilities, options_for, predictions_of, scores
 from retrain.cycle.streaming import Stream
 from retrain.errors import EstimatorError
-from retrain.gate.labels import classes_in
 from retrain.gate.predictions import RawPredictions
-from retrain.metrics import described
 from retrain.models import shared_steps, streamed, training
 from retrain.models.as_onnx import as_onnx
 from retrain.models.boosters import Log
@@ -42,7 +41,6 @@ from retrain.snapshots.store import SnapshotStore
 from retrain.source.columns import SUBSET
 from retrain.spec.candidates import BALANCED, Format
 from retrain.spec.spec import Spec
-from retrain.spec.task import Task
 from retrain.tracker import model_writer
 from retrain.tracker.aside import aside
 
@@ -174,9 +172,7 @@ def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary:
     wanted = [order.subsets] if log is None else [order.subsets, (Subset.VALIDATION,)]
     rows, *others = snapshots.read_each(order.snapshot, wanted)
     labels = training.targets(spec.task, rows.labels)
-    weighs = candidate.sample_weight not in (None, BALANCED)
-    columns = rows.features.join(rows.also) if weighs else rows.features  # joined, they are all copied
-    options = options_of(candidate, labels, columns, rows.clusters)
+    options = options_for(candidate, rows, labels)
     validation, watch, known = None, None, None
     if log is not None:
         (validation,) = others
@@ -188,20 +184,19 @@ def _at_once(order: Order, snapshots: SnapshotStore, log: Log | None, temporary:
     estimator = training.made(candidate, given, options, watch, _context(order, temporary, options, log), known=known)
     seconds = time.monotonic() - begun
 
-    def scores(which: str, of: Rows) -> dict[str, float]:
-        predictions = training.predict(estimator, of.features, spec.task, probabilities=_needs_probabilities(spec))
-        return _scores(which, spec, of.labels, predictions, labels)
+    def scored(which: str, of: Rows) -> dict[str, float]:
+        return _scores(which, spec, of.labels, predictions_of(estimator, of, spec), labels)
 
     every = _every(len(rows))
     some = rows if every == 1 else rows.part(np.arange(len(rows)) % every == 0)
     try:
-        metrics = scores("train", some)
+        metrics = scored("train", some)
     except EstimatorError:  # a class so rare that none of these rows has it leaves some metrics without a value
         if some is rows:
             raise
-        metrics = scores("train", rows)
+        metrics = scored("train", rows)
     if validation is not None:
-        metrics |= scores("validation", validation)
+        metrics |= scored("validation", validation)
     shared_steps.put_back(estimator)
     return _Learnt(estimator, len(rows), metrics, seconds, rows.features)
 
@@ -229,7 +224,7 @@ def _streamed(order: Order, snapshots: SnapshotStore, log: Log | None, temporary
     metrics = dict[str, float]()
     for which, stream, every in (("train", train, _every(len(labels))), ("validation", validation, 1)):
         if stream is not None:
-            found, predictions = stream.predictions(estimator, probabilities=_needs_probabilities(spec), every=every)
+            found, predictions = stream.predictions(estimator, probabilities=needs_probabilities(spec), every=every)
             metrics |= _scores(which, spec, found, predictions, labels)
     return _Learnt(estimator, len(labels), metrics, seconds, next(iter(train)).features)
 
@@ -302,15 +297,7 @@ class _Steps:
             file.write(json.dumps({"step": step, "at": time.time(), "metrics": finite}) + "\n")
 
 
-def _needs_probabilities(spec: Spec) -> bool:
-    return described(spec.gate.metric).needs not in ("labels", "numbers")
-
-
 def _scores(
     which: str, spec: Spec, labels: pd.Series, predictions: RawPredictions, learnt: pd.Series
 ) -> dict[str, float]:
-    """Return every metric of these predictions. learnt: the labels that the model was trained on."""
-    if spec.task is Task.CLASSIFICATION:
-        training.refuse_foreign("the model", predictions.labels, classes_in(learnt))
-    found = training.scores(spec.gate, spec.task, labels, predictions)
-    return {f"{which}_{name}": score for name, score in found.items()}
+    return {f"{which}_{name}": score for name, score in scores(spec, labels, predictions, learnt).items()}

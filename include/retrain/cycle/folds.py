@@ -8,18 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retrain.cycle.scoring import options_for, predictions_of, scores
 from retrain.errors import EstimatorError
-from retrain.gate.labels import classes_in
-from retrain.metrics import described
 from retrain.models import training
-from retrain.models.learning import options_of
 from retrain.models.own_train import Context, Given
 from retrain.models.shared_steps import Known
 from retrain.records import Subset
 from retrain.snapshots.rows import Rows
-from retrain.spec.candidates import BALANCED
 from retrain.spec.spec import Spec
-from retrain.spec.task import Task
 
 ROWS = (Subset.TRAIN, Subset.VALIDATION)
 _MIXED, _ODD = np.uint64(0xD1B54A32D192ED03), np.uint64(0x94D049BB133111EB)
@@ -88,15 +84,9 @@ def _by_time(rows: Rows, count: int) -> Iterator[Masks]:
 def _of_fold(spec: Spec, name: str, learnt: Rows, judging: Rows, known: Known | None) -> dict[str, float]:
     candidate = spec.candidate(name)
     labels = training.targets(spec.task, learnt.labels)
-    weighs = candidate.sample_weight not in (None, BALANCED)
-    columns = learnt.features.join(learnt.also) if weighs else learnt.features
-    options = options_of(candidate, labels, columns, learnt.clusters)
+    options = options_for(candidate, learnt, labels)
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         context = Context.within(spec.limits.time.total_seconds(), Path(temporary), options.weights, None)
         given = Given(learnt.features, labels)  # without the file, which holds the other folds as well
         estimator = training.made(candidate, given, options, None, context, known=known)
-    needs_all = described(spec.gate.metric).needs not in ("labels", "numbers")
-    predictions = training.predict(estimator, judging.features, spec.task, probabilities=needs_all)
-    if spec.task is Task.CLASSIFICATION:
-        training.refuse_foreign("the model", predictions.labels, classes_in(labels))
-    return training.scores(spec.gate, spec.task, judging.labels, predictions)
+    return scores(spec, judging.labels, predictions_of(estimator, judging, spec), labels)
