@@ -22,9 +22,9 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 
+from retrain import extras
 from retrain.ledger.ledger import Ledger
 from retrain.ledger.rights import RUNTIME_ROLE
-from retrain.tuning import storage as studies
 from stack import local
 from stack.local import Running
 from stack.services import ALL
@@ -187,7 +187,10 @@ def migrated(postgres: Running) -> Iterator[str]:
     with new_database(postgres) as database:
         ledger = Ledger(database.connect)
         ledger.migrate()
-        studies.migrate(ledger)
+        if extras.has("tune"):  # the corners' environments have no extras
+            from retrain.tuning import storage
+
+            storage.migrate(ledger)
         yield parse_dsn(database.dsn)["dbname"]
 
 
