@@ -24,10 +24,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-def logistic(columns, seconds=0):
+def logistic(columns, seconds=0, c=1.0):
     time.sleep(seconds)
     scale = ColumnTransformer([("scale", StandardScaler(), columns)])
-    return Pipeline([("scale", scale), ("logistic", LogisticRegression())])
+    return Pipeline([("scale", scale), ("logistic", LogisticRegression(C=c))])
 """
 
 
@@ -53,6 +53,11 @@ class Cycle:
 
     def end(self, seconds: float = 1500) -> None:
         """Return when the run has succeeded. Asserts that each thing exists once."""
+        self.finish(seconds)
+        assert_once(self._containers.tracker, self.model, 2, partial(self._containers.sql, "retrain"))
+
+    def finish(self, seconds: float) -> list[Task]:
+        """Return the tasks when the run has succeeded."""
         until, tasks = time.monotonic() + seconds, list[Task]()
         while ("notify", "success") not in {(each.id, each.state) for each in tasks}:
             assert time.monotonic() < until, tasks
@@ -61,7 +66,7 @@ class Cycle:
                 tasks = self._api.tasks(self.dag, self.run)
             failed = [each for each in tasks if each.state == "failed"]
             assert not failed, "\n".join(self._log(each) for each in failed)
-        assert_once(self._containers.tracker, self.model, 2, partial(self._containers.sql, "retrain"))
+        return tasks
 
     def _log(self, task: Task) -> str:
         lines = self._api.log(self.dag, self.run, task.id, task.tries, task.map_index)
@@ -117,11 +122,13 @@ def one_worker(containers: Project) -> Callable[..., AbstractContextManager[None
 
 @pytest.fixture
 def start(containers: Project) -> Iterator[Callable[..., Cycle]]:
-    """Start the first cycle of a model with this name. seconds: how long training takes at least."""
+    """Start the first cycle of a model with this name. seconds: how long training takes at least, unless the
+    candidates are given.
+    """
     added, clients = [], ExitStack()
 
-    def start(model: str, seconds: int = 0) -> Cycle:
-        candidates = [
+    def start(model: str, seconds: int = 0, candidates: list[dict[str, Any]] | None = None) -> Cycle:
+        candidates = candidates or [
             {"name": name, "estimator": "functions:logistic", "params": {"columns": columns, "seconds": seconds}}
             for name, columns in (("half", ["a"]), ("whole", ["a", "b"]))
         ]

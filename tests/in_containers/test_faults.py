@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retrain.tracker.filters import Condition
 from tests.in_containers.conftest import Cycle
 from tests.in_containers.project import Project
 
@@ -26,6 +27,25 @@ def test_a_worker_is_killed_in_train(containers: Project, start: Start, kill: Ca
     cycle = start("killed_in_train", seconds=20)
     kill(cycle.wait_for("train").host)
     cycle.end()
+
+
+def test_a_worker_is_killed_in_a_trial_of_a_search(
+    containers: Project, start: Start, kill: Callable[[str], None]
+) -> None:
+    search = {"space": {"c": {"float": [0.01, 100.0], "log": True}}, "trials": 6, "parallel": 3}
+    params = {"columns": ["a", "b"], "seconds": 15}
+    searched = {"name": "searched", "estimator": "functions:logistic", "params": params, "search": search}
+    cycle = start("killed_in_trial", candidates=[searched])
+    kill(cycle.wait_for("trial").host)
+    tasks = [each for each in cycle.finish(1500) if each.id == "trial"]
+    assert len({each.host for each in tasks}) > 1
+    tracker = containers.tracker
+    experiment = tracker.find_experiment(cycle.model)
+    assert experiment is not None
+    runs = tracker.search_runs([experiment], [Condition("tag", "retrain.trial", "!=", "")])
+    finished = [each for each in runs if each.status == "FINISHED"]
+    assert len(tasks) == len(finished) == len({each.params["c"] for each in finished}) == 6
+    assert tracker.production(cycle.model) == "1"
 
 
 def test_a_worker_is_killed_in_promote(containers: Project, start: Start, kill: Callable[[str], None]) -> None:

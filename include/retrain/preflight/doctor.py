@@ -63,6 +63,10 @@ def _looks(specs: spec_files.SpecFolder, folder: Path | None) -> Iterator[Look]:
             "`retrain migrate --runtime-role ROLE`"
         )
         yield Look(f"ledger {name}", _ledger, (name, stores), remedy)
+    searched = [(spec, stores) for spec, stores in all_ if any(each.search for each in spec.candidates)]
+    for name, stores in _first(searched, lambda spec: spec.connections.ledger).items():
+        remedy = "run `retrain migrate --runtime-role ROLE` where the extra tune is installed"
+        yield Look(f"studies {name}", _studies, (name, stores), remedy)
     for _, stores in all_[:1]:
         yield Look("snapshots", _snapshots, (stores,), "set RETRAIN_SNAPSHOTS_URI to another place")
     for name, stores in _first(all_, lambda spec: spec.connections.mlflow).items():
@@ -87,6 +91,10 @@ def _looks(specs: spec_files.SpecFolder, folder: Path | None) -> Iterator[Look]:
 
 def _ledger(name: str, stores: Stores) -> Iterator[Found]:
     yield from probes_ledger.look(f"ledger {name}", stores.ledger)
+
+
+def _studies(name: str, stores: Stores) -> Iterator[Found]:
+    yield from probes_ledger.look_at_studies(f"studies {name}", stores.ledger)
 
 
 def _snapshots(stores: Stores) -> Iterator[Found]:

@@ -1,4 +1,4 @@
-"""The ledger: reached, of this version, with the rights of tasks; its clock; and where snapshots are."""
+"""The ledger: reached, of this version, with the rights of tasks; its clock; the studies beside it; and snapshots."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,15 @@ def look(about: str, ledger: Ledger) -> Iterator[Found]:
             "run `retrain migrate --runtime-role ROLE` as the owner of the schema, with the role of this login",
         )
     yield from clock(about, ledger.now())
+
+
+def look_at_studies(about: str, ledger: Ledger) -> Iterator[Found]:
+    """Yield whether a search can work with the studies beside this ledger."""
+    from retrain.tuning.storage import schema_of, storage  # which need the extra tune
+
+    with storage(ledger) as opened:
+        opened.get_all_studies()
+    yield good(about, f"their tables answer, and are of Optuna's version here (schema {schema_of(ledger)})")
 
 
 def clock(about: str, there: datetime) -> Iterator[Found]:

@@ -4,12 +4,16 @@ import shutil
 from functools import partial
 from uuid import uuid4
 
+import yaml
+
 from retrain.ledger import database
 from retrain.ledger.ledger import Ledger
 from retrain.preflight.probe import State
+from retrain.tuning import storage as studies
 from tests.airflow.doctor_ways.way import Stack, Steps, way
 
 _ledger = partial(way, "Ledger", part="ledger")
+_studies = partial(way, "Ledger", part="studies")
 _connection = partial(way, "Connections", part="ledger")
 _AND_SO_ON = "correct connection retrain_state (host, port, database, login, password)…"
 
@@ -156,6 +160,36 @@ def no_usage(stack: Stack) -> Steps:
     stack.sql("REVOKE USAGE ON SCHEMA retrain FROM retrain_task")
     yield
     Ledger(stack.toy.database.connect).migrate("retrain_task")
+
+
+def let_it_search(stack: Stack) -> None:
+    (name, *_) = yaml.safe_load(stack.toy.path.read_text())["candidates"]
+    stack.spec(candidates=[name | {"search": {"space": {"seed": {"int": [0, 9]}}, "trials": 2}}])
+
+
+@_studies(
+    "there are no tables for a search",
+    'the studies: relation "alembic_version" does not exist…',
+    "run `retrain migrate` where the extra tune is installed",
+)
+def no_studies(stack: Stack) -> Steps:
+    let_it_search(stack)
+    stack.sql("DROP SCHEMA retrain_studies CASCADE")
+    yield
+    studies.migrate(Ledger(stack.toy.database.connect))
+
+
+@_studies(
+    "the tasks' role may not use the studies",
+    "the studies: permission denied for …",
+    "run `retrain migrate --runtime-role ROLE` where the extra tune is installed",
+)
+def no_right_on_studies(stack: Stack) -> Steps:
+    let_it_search(stack)
+    stack.connection("retrain_state", login="retrain_task")
+    stack.sql("REVOKE ALL ON ALL TABLES IN SCHEMA retrain_studies FROM retrain_task")
+    yield
+    studies.migrate(Ledger(stack.toy.database.connect), "retrain_task")
 
 
 @way(
