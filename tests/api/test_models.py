@@ -14,6 +14,7 @@ from retrain.errors import SourceError
 from retrain.production.apply import apply
 from retrain.records import Outcome
 from retrain.spec.files import SpecFile, SpecFolder
+from retrain_airflow.api import cycles
 from retrain_airflow.api.access import Permission
 from retrain_airflow.api.app import PREFIX
 from retrain_airflow.api.backend import Backend
@@ -222,7 +223,9 @@ def test_the_verdicts_of_a_model_come_page_by_page_with_what_followed(api: httpx
     assert api.get(f"/specs/{two.model}/verdicts", params={"page_token": "x"}).status_code == 422
 
 
-def test_a_cycle_is_known_by_its_runs_and_its_verdict(api: httpx.Client, two: World) -> None:
+def test_a_cycle_is_known_by_its_runs_and_its_verdict(
+    api: httpx.Client, two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (*_, last) = two.ledger.verdicts(two.model, 1)[0]
     run = api.get(f"/specs/{two.model}/verdicts").json()["verdicts"][0]["verdict"]["matchup"]["run_id"]
     dag_run = two.tracker.get_run(run).tags["retrain.dag_run"]
@@ -232,6 +235,9 @@ def test_a_cycle_is_known_by_its_runs_and_its_verdict(api: httpx.Client, two: Wo
     assert cycle["judged"]["promotion"]["to_version"] == "2"
     unknown = api.get(f"/specs/{two.model}/cycles/none").json()
     assert (unknown["runs"], unknown["judged"]) == ([], None)
+    assert not cycle["more_runs"]
+    monkeypatch.setattr(cycles, "_MOST_RUNS", 1)
+    assert api.get(f"/specs/{two.model}/cycles/{dag_run}").json() == cycle | {"more_runs": True}
     assert api.post(f"/specs/{two.model}/cycles/none/approval", json={"approve": True}).status_code == 404
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 
 from retrain.spec.files import SpecFile
 from retrain.tracker.entities import Run
-from retrain.tracker.filters import Condition, Order
+from retrain.tracker.filters import Condition
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Use
 from retrain_airflow.api.bodies.cycles import Answer, Answered, Cycle, CycleState, JudgedCycle, NewCycle
@@ -57,10 +57,13 @@ async def get_cycle(model_name: ModelInPath, dag_run_id: DagRunInPath, caller: W
     def cycle() -> CycleState:
         file = use.backend.spec(model_name)
         allow(caller, Permission.READ, file.dag_id)
-        runs = _runs(use.backend.tracker(file.spec.connections), model_name, dag_run_id)
+        runs, more = _runs(use.backend.tracker(file.spec.connections), model_name, dag_run_id)
         ledger = use.backend.ledger(file.spec.connections)
         return CycleState(
-            dag_run_id=dag_run_id, runs=runs, judged=_judged(ledger, model_name, [run.id for run in runs])
+            dag_run_id=dag_run_id,
+            runs=runs,
+            more_runs=more,
+            judged=_judged(ledger, model_name, [run.id for run in runs]),
         )
 
     return await use.quick(cycle)
@@ -81,13 +84,18 @@ async def answer_cycle(
     return Answered(dag_run_id=dag_run_id, approved=body.approve)
 
 
-def _runs(tracker: "ExperimentTracker", model: str, dag_run_id: str) -> list[Run]:
+def _runs(tracker: "ExperimentTracker", model: str, dag_run_id: str) -> tuple[list[Run], bool]:
+    """Return the runs of a cycle, all its candidates among them, and whether there are more: trials."""
     experiment = tracker.find_experiment(model)
     if experiment is None:
-        return []
+        return [], False
     of_cycle = [Condition("tag", "retrain.dag_run", "=", dag_run_id)]
-    by_start = [Order("attribute", "start_time")]
-    return tracker.search_runs([experiment], of_cycle, by_start, _MOST_RUNS)
+    runs = tracker.search_runs([experiment], of_cycle, max_results=_MOST_RUNS + 1)
+    if len(runs) <= _MOST_RUNS:
+        return runs, False
+    candidates = tracker.search_runs([experiment], [*of_cycle, Condition("tag", "retrain.candidate", "!=", "")])
+    first = runs[:_MOST_RUNS]
+    return first + [each for each in candidates if each not in first], True
 
 
 def _judged(ledger: "Ledger", model: str, run_ids: list[str]) -> JudgedCycle | None:

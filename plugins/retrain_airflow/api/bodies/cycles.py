@@ -28,7 +28,9 @@ class CycleState(BaseModel):
 
     dag_run_id: str
     runs: list[Run]
-    """In MLflow: the cycle's run and those of its candidates, the oldest first."""
+    """In MLflow: the cycle's run, those of its candidates and of their trials, the oldest first."""
+    more_runs: bool
+    """There are more trials than these."""
     judged: JudgedCycle | None
 
 

@@ -5,7 +5,7 @@ import { useMetrics, usePolled } from "./hooks.js";
 import { BLUE, Known, Moment, Notice, VERMILION } from "./parts.js";
 import { h, PageLink, ui } from "./react.js";
 import { searchOf, Study } from "./study.js";
-import { short } from "./words.js";
+import { number, short } from "./words.js";
 
 const EVERY = 3;
 const COLOURS = [BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
@@ -30,19 +30,24 @@ export function LiveCycle({ cycle, look, spec }) {
       h(ui.Link, { as: PageLink, to: page }, "Its tasks"),
     ),
     cycle.asks && h(Asks, { cycle, look, spec }),
-    h(Known, { of: made, what: "Its runs in MLflow" }, ({ runs }) => h(Candidates, { runs })),
+    h(Known, { of: made, what: "Its runs in MLflow" }, (state) => h(Candidates, state)),
   );
 }
 
-// runs: all runs of one cycle.
-export function Candidates({ runs }) {
+// runs: those of one cycle, the oldest first. more_runs: there are more than these.
+export function Candidates({ more_runs, runs }) {
   const candidates = runs.filter(isCandidate);
   return candidates.length === 0
     ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, "No candidate is trained yet.")
     : h(
-        ui.SimpleGrid,
-        { as: "ul", gap: 4, minChildWidth: "15rem", listStyleType: "none", mt: 2 },
-        candidates.map((run) => h(Candidate, { key: run.id, run, trials: runs.filter((each) => isTrial(each, run)) })),
+        "div",
+        null,
+        more_runs && h(ui.Text, { color: "fg.muted", fontSize: "sm" }, `Of the first ${number(runs.length)} runs: MLflow has all of them.`),
+        h(
+          ui.SimpleGrid,
+          { as: "ul", gap: 4, minChildWidth: "15rem", listStyleType: "none", mt: 2 },
+          candidates.map((run) => h(Candidate, { key: run.id, run, trials: runs.filter((each) => isTrial(each, run)) })),
+        ),
       );
 }
 
