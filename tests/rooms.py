@@ -43,11 +43,13 @@ def guest(name: str, holds: str, may_import: str = "", libraries: str = "") -> R
 
 # From the ground up. Each may import the rooms that it names, the ground and its own modules, and nothing else.
 GROUND = Room(
-    "errors, topics, records, metrics, labels, text, extras",
-    "the error tree; what the team is told about; the records that steps hand to each other; what a gate can measure; "
+    "errors, topics, records, later, metrics, labels, text, extras",
+    "the error tree; what the team is told about; the records that steps hand to each other, and those of what "
+    "comes after promotion; what a gate can measure; "
     "how a class is written; how text is shortened and quoted; which extras are installed",
     tuple(
-        f"retrain{name}" for name in ("", ".errors", ".topics", ".records", ".metrics", ".labels", ".text", ".extras")
+        f"retrain{name}"
+        for name in ("", ".errors", ".topics", ".records", ".later", ".metrics", ".labels", ".text", ".extras")
     ),
     libraries="pydantic",
 )

@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from retrain.cycle.evidence import in_slice
 from retrain.errors import EstimatorError
 from retrain.gate.labels import classes_in, encode
 from retrain.gate.predictions import Evidence
 from retrain.gate.scorers import scorers_for
+from retrain.gate.slices import in_slice
 from retrain.models import training
 from retrain.records import Outcome, Subset
 from retrain.snapshots.split import SplitVersion

@@ -90,6 +90,41 @@ def metric_value(
     return own if isfinite(own) else None
 
 
+@dataclass(frozen=True)
+class Alone:
+    """One model's metric on some rows, and how far it may be chance."""
+
+    value: float
+    error: float
+    """Standard error, from the bootstrap of whole clusters; NaN without draws."""
+    interval: Interval
+    """95% interval."""
+
+
+def alone(
+    about: Measured,
+    predictions: Predictions,
+    *,
+    labels: Values,
+    classes: tuple[str, ...],
+    clusters: Integers,
+    scorers: Scorers,
+    seed: str,
+    draws: int = _INTERVAL_DRAWS,
+) -> Alone | None:
+    """Return one model's metric; None where it is undefined, or the model does not give what it needs.
+
+    seed: the same text gives the same draws.
+    """
+    pair = _pair(about, predictions, predictions, labels=labels, classes=classes, clusters=clusters, scorers=scorers)
+    value = pair.observed()[0] if pair else float("nan")
+    if pair is None or not isfinite(value):
+        return None
+    drawn = pair.bootstrapped(_generator(seed), draws)[0] if draws else np.empty(0)
+    finite = drawn[np.isfinite(drawn)]
+    return Alone(value, float(finite.std()) if len(finite) else float("nan"), interval(drawn))
+
+
 def holdout_value(evidence: Evidence, about: Measured, predictions: Predictions | None) -> float | None:
     """Return one model's metric on the holdout, as `metric_value` does."""
     return metric_value(about, predictions, labels=evidence.labels, classes=evidence.classes, scorers=evidence.scorers)

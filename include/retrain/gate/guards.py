@@ -90,7 +90,12 @@ def beside(evidence: Evidence, gate: Gate) -> Iterator[Guard]:
             f"{gate.min_train_share:g} times the {production.train_rows:,} of Production",
         )
     if gate.max_ece is not None:
-        yield _at_most("calibration", "the expected calibration error is", _ece(evidence, challenger), gate.max_ece)
+        yield _at_most(
+            "calibration",
+            "the expected calibration error is",
+            ece(challenger, evidence.labels.astype(np.int64)),
+            gate.max_ece,
+        )
     if gate.max_share_shift is not None:
         yield _at_most(
             "label share",
@@ -226,12 +231,15 @@ def _ratio(own: float | None, theirs: float | None) -> float | None:
     return None if own is None or not theirs else own / theirs
 
 
-def _ece(evidence: Evidence, predictions: Predictions) -> float | None:
-    """Return the expected calibration error of the most probable class, in ten equal bins (Guo et al. 2017, §2)."""
+def ece(predictions: Predictions, labels: Integers) -> float | None:
+    """Return the expected calibration error of the most probable class, in ten equal bins (Guo et al. 2017, §2).
+
+    labels: their codes, shape (n,). None without rows, or without probabilities.
+    """
     probabilities = probabilities_of(predictions)
-    if probabilities is None or not len(evidence.labels):
+    if probabilities is None or not len(labels):
         return None
-    rows, confidences, hits = reliability(probabilities, evidence.labels.astype(np.int64))
+    rows, confidences, hits = reliability(probabilities, labels)
     return float(np.abs(hits - confidences).sum() / rows.sum())
 
 

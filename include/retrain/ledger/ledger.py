@@ -8,6 +8,7 @@ from retrain.ledger.claims import Claims
 from retrain.ledger.dismissals import Dismissals
 from retrain.ledger.faults import Faults
 from retrain.ledger.freezes import Freezes
+from retrain.ledger.live import LiveScores
 from retrain.ledger.model_files import ModelFiles
 from retrain.ledger.outbox import Outbox
 from retrain.ledger.promotions import Promotions
@@ -15,5 +16,5 @@ from retrain.ledger.snapshots import Snapshots
 from retrain.ledger.verdicts import Verdicts
 
 
-class Ledger(Claims, Snapshots, ModelFiles, Dismissals, Verdicts, Promotions, Freezes, Faults, Outbox):
+class Ledger(Claims, Snapshots, ModelFiles, Dismissals, Verdicts, Promotions, Freezes, Faults, Outbox, LiveScores):
     """All tables of schema `retrain`. Each part has a file of its own."""

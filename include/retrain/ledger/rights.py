@@ -27,6 +27,9 @@ _RIGHTS = {
     "freezes": f"{_ADD}, UPDATE (ended_at)",
     "faults": f"{_ADD}, UPDATE (body, last_key, times, announced_times, ended_at)",
     "outbox": f"{_ADD}, UPDATE (delivered_at)",
+    "cohorts": f"{_ADD}, UPDATE (body, at)",
+    "live_looks": _ADD,
+    "live_models": f"{_ADD}, UPDATE (looked_at)",
     "deliveries": f"{_ADD}, UPDATE (attempts, next_at, response, outcome, ended_at)",
 }
 """What the runtime role may do with each table."""

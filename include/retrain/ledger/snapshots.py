@@ -12,6 +12,8 @@ from retrain.records import Announcement, Snapshot
 from retrain.snapshots.split import SplitVersion
 from retrain.spec.source import Split
 
+_COLUMNS = "number, salt, split, after_round, columns"
+
 
 class Snapshots(Database):
     """Tables `models`, `split_versions` and `snapshots`."""
@@ -53,6 +55,16 @@ class Snapshots(Database):
                 cursor, f"split version/{model}/{split_version.number}", announcement(model, before, split_version)
             )
         return split_version
+
+    def split_version(self, model: str, number: int) -> SplitVersion | None:
+        """Return a split version of a model; None where there is none of this number."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                f"SELECT {_COLUMNS} FROM retrain.split_versions WHERE (model, number) = (%s, %s)",  # noqa: S608 - ours
+                (model, number),
+            )
+            row = cursor.fetchone()
+            return None if row is None else _split_version(row)
 
     def split_columns(self, model: str) -> tuple[str, ...]:
         """Return the columns of the model's current split version; none before the first."""
@@ -199,13 +211,14 @@ def _lock_split_versions(cursor: Any, model: str) -> SplitVersion | None:
     cursor.execute("SELECT 1 FROM retrain.split_versions WHERE (model, number) = (%s, 1) FOR UPDATE", (model,))
     # A second statement, because it sees what was committed while the first one waited for the lock.
     cursor.execute(
-        "SELECT number, salt, split, after_round, columns FROM retrain.split_versions WHERE model = %s "
-        "ORDER BY number DESC LIMIT 1",
+        f"SELECT {_COLUMNS} FROM retrain.split_versions WHERE model = %s ORDER BY number DESC LIMIT 1",  # noqa: S608
         (model,),
     )
     row = cursor.fetchone()
-    if row is None:
-        return None
+    return None if row is None else _split_version(row)
+
+
+def _split_version(row: dict[str, Any]) -> SplitVersion:
     split = dict(row["split"])
     group = split.pop("group", None)
     split_of = Split.model_validate(split)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 import pyarrow as pa
@@ -25,6 +25,14 @@ TIMES = {1082, 1114, ZONED}
 _TYPE_NAMES = {1082: "date", 1114: "timestamp without time zone"}
 
 
+class Within(NamedTuple):
+    """Rows whose time in a column is from one time up to, but without, another."""
+
+    column: str
+    since: datetime
+    until: datetime
+
+
 @dataclass(frozen=True)
 class Layout:
     """What the spec names, in the table that is there."""
@@ -42,9 +50,17 @@ class Layout:
     """Whether the database can hold every character."""
 
     @staticmethod
-    def of(cursor: Any, spec: SourceSpec, table: str, relation: sql.Composable, also: Sequence[str] = ()) -> "Layout":
+    def of(
+        cursor: Any,
+        spec: SourceSpec,
+        table: str,
+        relation: sql.Composable,
+        also: Sequence[str] = (),
+        *,
+        within: Within | None = None,
+    ) -> "Layout":
         """Look the columns up. Raises SourceMismatchError where a column cannot be read as the spec says."""
-        named = list(dict.fromkeys([*_named(spec), *also]))
+        named = list(dict.fromkeys([*_named(spec), *also, *([] if within is None else [within.column])]))
         there = _matched(named, names_there(cursor, spec, relation), table)
         # By name: a role may have the right to read these columns and no other.
         columns = sql.SQL(", ").join(sql.Identifier(there[name]) for name in named)
@@ -80,17 +96,29 @@ class Layout:
     def time(self) -> sql.Composable:
         """The label time as `timestamptz`: a time without a zone is one of the spec's `source.time_zone`."""
         name = self.spec.label_time
-        if name is None:
-            return sql.SQL("NULL::timestamptz")
+        return sql.SQL("NULL::timestamptz") if name is None else self.time_in(name)
+
+    def time_in(self, name: str) -> sql.Composable:
+        """Return the time in a column as `timestamptz`, as `time` does."""
+        if self.types[name] not in TIMES:
+            raise SourceMismatchError(f"{self.table}: {name!r} is not a time; cast it in a query file")
         if self.types[name] == ZONED:
             return self.identifier(name)
         return sql.SQL("({}::timestamp AT TIME ZONE {})").format(self.identifier(name), self._zone)
 
-    def bound(self, time: sql.Composable) -> sql.Composable:
-        """Return a time, a `timestamptz`, in the type of the label time: so PostgreSQL finds it in the index."""
-        if self.spec.label_time is None or self.types[self.spec.label_time] == ZONED:
+    def bound(self, time: sql.Composable, name: str | None = None) -> sql.Composable:
+        """Return a time, a `timestamptz`, in the type of a column, the label time by default: so PostgreSQL finds it in
+        the index.
+        """
+        name = name or self.spec.label_time
+        if name is None or self.types[name] == ZONED:
             return time
         return sql.SQL("({}::timestamptz AT TIME ZONE {})").format(time, self._zone)
+
+    def within(self, times: Within) -> sql.Composable:
+        """The condition that a row is of these times."""
+        begin, end = (self.bound(sql.Literal(each), times.column) for each in (times.since, times.until))
+        return sql.SQL("{column} >= {} AND {column} < {}").format(begin, end, column=self.identifier(times.column))
 
     def later_than(self, time: datetime) -> sql.Composable:
         """The condition that a row was labelled after a time."""
@@ -111,8 +139,6 @@ class Layout:
     def columns(self) -> dict[str, tuple[sql.Composable, pa.DataType]]:
         """The SQL expression and the Arrow type of each column of a snapshot, by its name there."""
         spec = self.spec
-        if spec.label_time is not None and self.types[spec.label_time] not in TIMES:
-            raise SourceMismatchError(f"{self.table}: {spec.label_time!r} is not a time; cast it in a query file")
         columns = {
             "key": self._text(spec.key),
             "label": self._typed(spec.label),

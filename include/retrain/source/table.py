@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 import pyarrow as pa
@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 
 from retrain.source.columns import ALSO, KEY_ORDER, NUMBERS, SINCE, TAKEN_AT, TEXT, names_to_bytes
 from retrain.source.count_plan import CountPlan, described, explained, is_bounded_by, leaves, reads_all
-from retrain.source.layout import Layout, names_there
+from retrain.source.layout import Layout, Within, names_there
 from retrain.source.session import PATIENCE, reading, source_error
 from retrain.source.stream import selected
 from retrain.spec.source import SnapshotSpec, SourceSpec
@@ -31,6 +31,17 @@ SELECT row_security_active(%(table)s) AND (
     EXISTS (SELECT FROM mine WHERE NOT polpermissive) OR NOT EXISTS (SELECT FROM mine WHERE shows_all)
 )
 """
+
+
+FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+
+
+class Cohort(NamedTuple):
+    """The labelled rows of some time, as they are now."""
+
+    rows: int
+    digest: str
+    """Another one where a row came or went, or a label was corrected."""
 
 
 class Source:
@@ -104,7 +115,9 @@ class Source:
             )
 
     @contextmanager
-    def labelled(self, also: Sequence[str] = (), at_most: int | None = None) -> Iterator[pa.RecordBatchReader]:
+    def labelled(
+        self, also: Sequence[str] = (), at_most: int | None = None, within: Within | None = None
+    ) -> Iterator[pa.RecordBatchReader]:
         """Read every labelled row in the order of keys, in batches: columns `key` (text), `label`, `label_time` (UTC or
         null), then the features, then the columns of `also` that are not features. Where the spec has a group column,
         `retrain.group` (text) comes before the features.
@@ -112,19 +125,22 @@ class Source:
         Integer keys are in numeric order, other keys in the byte order of their text. The schema's metadata says which
         (`KEY_ORDER`), when the rows were read (`TAKEN_AT`), which columns are not features (`ALSO`), and, where not all
         rows are read, after which label time they begin (`SINCE`). at_most: read some rows only, whichever come first.
+        within: read the rows of these times, whatever the spec's limits are.
         """
         also = [name for name in dict.fromkeys([*self._spec.also_read, *also]) if name not in self._spec.features]
         with closing(self._session()) as session:
             with reading(session, self._name) as cursor:
-                layout = self._layout(cursor, also)
-                since, now = self._since(cursor, layout), _time(cursor, sql.SQL("now()"))
+                layout = self._layout(cursor, also, within)
+                since = None if within else self._since(cursor, layout)
+                now = _time(cursor, sql.SQL("now()"))
+            condition = layout.labelled if since is None else _both(layout.labelled, layout.later_than(since))
             statement = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
                 sql.SQL(", ").join(
                     sql.SQL("{} AS {}").format(expression, sql.Identifier(f"c{position}"))
                     for position, (expression, _) in enumerate(layout.columns.values())
                 ),
                 self._relation if at_most is None else self._some(layout, at_most),
-                layout.labelled if since is None else _both(layout.labelled, layout.later_than(since)),
+                condition if within is None else _both(condition, layout.within(within)),
                 layout.key_order,
             )
             metadata = {KEY_ORDER: NUMBERS if layout.key_is_number else TEXT}
@@ -136,6 +152,31 @@ class Source:
             schema = pa.schema([(name, type_) for name, (_, type_) in layout.columns.items()], metadata)
             with selected(session, statement, schema, self._name) as reader:
                 yield reader
+
+    def cohorts(self, within: Within, length: timedelta) -> dict[datetime, Cohort]:
+        """Return the labelled rows of these times by cohort, of those that have any: by when it begins.
+
+        Cohorts of a length begin at whole multiples of it after the first Monday of 1970 (UTC).
+        """
+        with self._transaction() as cursor:
+            layout = self._layout(cursor, within=within)
+            spec = self._spec
+            statement = sql.SQL(
+                "SELECT floor((extract(epoch FROM {time}) - {first}) / {length})::bigint AS place, count(*), "
+                "sum(hashtextextended(concat_ws(chr(31), {key}::text, {label}::text), 0)::numeric)::text "
+                "FROM {relation} WHERE {labelled} AND {within} GROUP BY place ORDER BY place"
+            ).format(
+                time=layout.time_in(within.column),
+                first=sql.Literal(FIRST_MONDAY.timestamp()),
+                length=sql.Literal(length.total_seconds()),
+                key=layout.identifier(spec.key),
+                label=layout.identifier(spec.label),
+                relation=self._relation,
+                labelled=layout.labelled,
+                within=layout.within(within),
+            )
+            cursor.execute(statement)
+            return {FIRST_MONDAY + place * length: Cohort(rows, digest) for place, rows, digest in cursor.fetchall()}
 
     def about(self) -> list[str]:
         """Return what is good to know about how the table is read, a sentence each."""
@@ -199,8 +240,8 @@ class Source:
             )
             return {name for (name,) in cursor.fetchall()}
 
-    def _layout(self, cursor: Any, also: Sequence[str] = ()) -> Layout:
-        return Layout.of(cursor, self._spec, self._name, self._relation, also)
+    def _layout(self, cursor: Any, also: Sequence[str] = (), within: Within | None = None) -> Layout:
+        return Layout.of(cursor, self._spec, self._name, self._relation, also, within=within)
 
     def _since(self, cursor: Any, layout: Layout) -> datetime | None:
         """Return the label time after which rows are read, by the database's clock; None where all rows are read."""

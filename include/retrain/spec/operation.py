@@ -11,7 +11,7 @@ from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from retrain.spec.fields import Duration, Section, some_time, unique
+from retrain.spec.fields import Column, Duration, Section, some_time, unique
 from retrain.text import one_line
 from retrain.topics import Level
 
@@ -164,6 +164,17 @@ MaybeApproval = Annotated[Approval | None, BeforeValidator(_approval)]
 """`person`, `none` or the fields of an approval."""
 
 
+class OnDecay(StrEnum):
+    """What follows where Production is shown to do worse than was promised."""
+
+    TELL = "tell"
+    """The team is told."""
+    RETRAIN = "retrain"
+    """And a cycle starts, however few rows are new."""
+    ASK_ROLLBACK = "ask_rollback"
+    """And a rollback is proposed, where the version before does better on the same rows."""
+
+
 class Watch(Section):
     """What the team is told between cycles."""
 
@@ -171,6 +182,22 @@ class Watch(Section):
     """After so long without a labelled row, the source is silent; needs source.label_time."""
     late: Duration | None = timedelta(days=1)
     """If there have been enough rows for so long and no cycle, it is late."""
+    cohort: Annotated[Duration, AfterValidator(some_time)] | None = timedelta(days=7)
+    """Rows that are labelled later are scored by cohorts of this length, against what the verdict promised; null: they
+    are not. It needs source.label_time."""
+    predicted_at: Column | None = None
+    """Column with the time of a row's prediction, by which cohorts are made instead of by label time: where labels come
+    long after it."""
+    maturity: Duration = timedelta(0)
+    """How long after its end a cohort counts as open, as labels of its rows still come."""
+    at_most: int = Field(100_000, ge=100)
+    """Rows of a cohort that are scored. Of more, those of some clusters, drawn by their hash."""
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    """False alarms a year, over all looks, that Production has decayed."""
+    margin: Annotated[float | None, Field(ge=0)] = None
+    """Loss against the promise that is no decay, in units of the gate's metric. Default: the gate's margin."""
+    on_decay: OnDecay = OnDecay.TELL
+    """What follows an alarm."""
 
 
 class Workers(Section):

@@ -1,5 +1,6 @@
 """The whole spec: one strict, frozen value per file. `retrain.spec.parse` makes it from plain data."""
 
+from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -83,12 +84,21 @@ class Spec(Section):
         """Whether cycles start without a person."""
         return self.schedule is not None or self.wake is not Wake.SCHEDULE
 
+    @property
+    def cohort(self) -> timedelta | None:
+        """The length of a cohort of later rows; None where they are not scored."""
+        return None if self.source.label_time is None else self.watch.cohort
+
     @field_validator("watch")
     @classmethod
     def _can_tell_when(cls, watch: Watch, info: ValidationInfo) -> Watch:
         source: SourceSpec | None = info.data.get("source")
         if source is not None and source.label_time is None and watch.silence is not None:
             raise PydanticCustomError("label_time", "silence needs source.label_time; name the column, or remove it")
+        if source is not None and source.label_time is None and watch.predicted_at is not None:
+            raise PydanticCustomError(
+                "label_time", "predicted_at needs source.label_time; name the column, or remove it"
+            )
         return watch
 
     @field_validator("split")

@@ -1,0 +1,101 @@
+"""Records of what comes after promotion: how Production does on rows that are labelled later.
+
+    Cohort score ─▶ Look ─▶ Incident
+
+Values of their own beside `retrain.records`: no step of a cycle hands them to another.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from retrain.records import Record, VersionId
+
+
+class SliceOfCohort(Record):
+    """The score on a part of a cohort that the gate guards."""
+
+    name: str
+    rows: int
+    score: float | None
+
+
+class CohortScore(Record):
+    """How a version did on the rows of a cohort that were predicted while it was in Production.
+
+    A cohort is the rows of some time, such as a week. Where Production changed in it, it has a score for each version.
+    """
+
+    model: str
+    version: str
+    identity: str | None
+    begins: datetime
+    ends: datetime
+    metric: str
+    positive: str | None = None
+    labelled: int
+    """Labelled rows of that time."""
+    rows: int
+    """Those that are scored: not among the rows that the version was made from, and at most `watch.at_most`."""
+    score: float | None
+    """None where it is undefined, as with one class alone."""
+    error: float | None
+    """Standard error of the score, by cluster."""
+    interval: tuple[float, float] | None
+    """95% interval of the score, from the bootstrap."""
+    calibration: float | None = None
+    """Expected calibration error; None without probabilities."""
+    slices: tuple[SliceOfCohort, ...] = ()
+    open: bool
+    """Labels of its rows may still come: it has not ended, or not for `watch.maturity`."""
+    digest: str
+    """Of the keys and labels of all its rows: with another one it is scored again."""
+    restated: int = 0
+    """How often rows or labels changed after it was closed."""
+    uri: str
+    """The predictions, row by row; empty without a row."""
+
+    @property
+    def of(self) -> VersionId:
+        return VersionId(self.version, self.identity)
+
+
+class Seen(Record):
+    """The last cohorts, pooled, as one look saw them."""
+
+    cohorts: int
+    rows: int
+    begins: datetime
+    score: float | None
+    error: float | None
+
+
+class LiveLook(Record):
+    """One look of an alarm at the cohorts that have closed. It is never changed, so that it can be computed again."""
+
+    model: str
+    scan: Literal["version", "anchor"]
+    """Version: Production against its own verdict's promise. Anchor: whatever was Production against that of the
+    gate's anchor, so that each refit's new promise does not hide a slow decay."""
+    identity: str
+    """Of the version that promised."""
+    place: int
+    """From 0."""
+    began: datetime
+    """When the scan began."""
+    cohort: datetime
+    """Beginning of the last cohort in it."""
+    ends: datetime
+    rows: int
+    """Of the cohorts that have closed since the look before."""
+    promised: float
+    promised_error: float
+    margin: float
+    alpha: float
+    windows: tuple[Seen, ...]
+    z: float | None
+    """How far the worst window is below the promise and the margin, in standard errors; None where none is defined."""
+    window: int
+    """Place of that window; -1 where there is none."""
+    bound: float | None
+    """What z had to exceed; None where nothing would have done."""
+    alarm: bool

@@ -1,0 +1,128 @@
+"""The verb `observe`: scores Production on the rows that were labelled after it was made, cohort by cohort."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, TrackerError
+from retrain.later import CohortScore, SliceOfCohort
+from retrain.live import predicted as files
+from retrain.live.observing import Observing
+from retrain.live.pieces import Piece, pieces
+from retrain.live.predict import Predicting
+from retrain.live.score import NOTHING, score_of
+from retrain.source.layout import Within
+from retrain.source.table import FIRST_MONDAY, Cohort
+from retrain.spec.spec import Spec
+
+LAST = 13
+"""Cohorts that are looked at again: older ones are no longer restated."""
+
+
+def observe(observing: Observing) -> list[CohortScore]:
+    """Bring the scores of the last cohorts up to date; return those that have changed, the oldest first.
+
+    A row belongs to the version that was in Production at its time. One that is in the snapshot of that version does
+    not count: the version was trained or judged on it. Run again, or killed and run again, it gives the same scores,
+    and predicts no row twice. Raises SourceError where the table cannot be read; EstimatorError, and what reading a
+    model file raises, where the version cannot be asked.
+    """
+    spec, source, ledger = observing.spec, observing.source, observing.ledger
+    history = ledger.history(spec.model)
+    applied = [each.applied_at for each in history if each.applied_at is not None]
+    if spec.cohort is None or not applied:
+        return []
+    now = source.now()
+    since = _begin(max(min(applied), now - LAST * spec.cohort), spec.cohort)
+    known = {(each.begins, each.of): each for each in ledger.cohorts(spec.model, spec.cohort, since)}
+    found = source.cohorts(Within(observing.column, since, now), spec.cohort)
+    changed, missed = list[CohortScore](), dict[str, str]()
+    with ExitStack() as stack:
+        predicting = Predicting(observing, stack)
+        for begins in sorted({*found, *(begins for begins, _ in known)}):
+            ends = begins + spec.cohort
+            for piece in pieces(history, begins, ends):
+                part = _Part(
+                    piece,
+                    begins,
+                    ends,
+                    found.get(begins, Cohort(0, "")),
+                    known.get((begins, piece.version)),
+                    is_open=now < ends + spec.watch.maturity,
+                )
+                try:
+                    score = part.score(observing, predicting)
+                except NoAnswerError:
+                    raise
+                except (EstimatorError, SnapshotError, TrackerError) as error:
+                    missed[piece.version.number] = str(error)
+                    continue
+                if score is not None:
+                    ledger.save_cohort(score)
+                    changed.append(score)
+    ledger.save_looked_at(spec.model)
+    if missed:
+        raise EstimatorError("\n".join(f"version {version}: {why}" for version, why in missed.items()))
+    return changed
+
+
+def _begin(time: datetime, length: timedelta) -> datetime:
+    """Return when the cohort of a time begins."""
+    return FIRST_MONDAY + (time - FIRST_MONDAY) // length * length
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A cohort's rows of one version, and what is known of them."""
+
+    piece: Piece
+    begins: datetime
+    ends: datetime
+    cohort: Cohort
+    """As it is in the table now."""
+    before: CohortScore | None
+    is_open: bool
+
+    def score(self, observing: Observing, predicting: Predicting) -> CohortScore | None:
+        """Return the score as it is now; None where nothing has changed."""
+        spec, before = observing.spec, self.before
+        same = before is not None and self._same(before, spec)
+        if before is not None and same:
+            return None if before.open == self.is_open else before.model_copy(update={"open": self.is_open})
+        if before is None and not self.cohort.rows:
+            return None
+        rows = predicting.predicted(
+            self.piece.version,
+            Within(observing.column, self.piece.since, self.piece.until),
+            self.cohort.rows,
+            before.uri if before else "",
+        )
+        seed = f"{spec.model} {self.begins.isoformat()} {self.piece.version.identity}"
+        score = score_of(spec, rows, seed) if rows else NOTHING
+        return CohortScore(
+            model=spec.model,
+            version=self.piece.version.number,
+            identity=self.piece.version.identity,
+            begins=self.begins,
+            ends=self.ends,
+            metric=spec.gate.metric,
+            positive=spec.gate.positive,
+            labelled=self.cohort.rows,
+            rows=score.rows,
+            score=score.value,
+            error=score.error,
+            interval=score.interval,
+            calibration=score.calibration,
+            slices=tuple(
+                SliceOfCohort(name=name, rows=count, score=value) for name, (count, value) in score.slices.items()
+            ),
+            open=self.is_open,
+            digest=self.cohort.digest,
+            restated=0 if before is None else before.restated + (not before.open),
+            uri=files.put(observing.snapshots, spec.model, rows) if rows else "",
+        )
+
+    def _same(self, before: CohortScore, spec: Spec) -> bool:
+        """Return whether nothing has changed that the score follows from."""
+        gate = (spec.gate.metric, spec.gate.positive)
+        return (before.digest, before.metric, before.positive) == (self.cohort.digest, *gate)
