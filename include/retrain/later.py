@@ -87,6 +87,8 @@ class LiveLook(Record):
     ends: datetime
     rows: int
     """Of the cohorts that have closed since the look before."""
+    metric: str
+    positive: str | None = None
     promised: float
     promised_error: float
     margin: float

@@ -4,8 +4,8 @@ from typing import Any
 
 _NAME = "Retrain"
 _OPERATORS = (
-    *("adopt", "answer", "ask", "check", "choose", "evaluate", "freeze", "notify", "prepare", "promote", "rollback"),
-    *("search", "send_outbox", "snapshot", "train", "trial", "watch"),
+    *("adopt", "answer", "ask", "check", "choose", "due", "evaluate", "freeze", "look", "notify", "prepare", "promote"),
+    *("rollback", "search", "send_outbox", "snapshot", "train", "trial", "watch"),
 )
 
 

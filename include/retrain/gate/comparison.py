@@ -130,6 +130,22 @@ def holdout_value(evidence: Evidence, about: Measured, predictions: Predictions 
     return metric_value(about, predictions, labels=evidence.labels, classes=evidence.classes, scorers=evidence.scorers)
 
 
+def interval_of(evidence: Evidence, about: Measured) -> Interval:
+    """Return the 95% interval of the challenger's metric on the holdout, where there is nothing to compare it with."""
+    if evidence.challenger is None or evidence.production is not None:
+        return None
+    found = alone(
+        about,
+        evidence.challenger,
+        labels=evidence.labels,
+        classes=evidence.classes,
+        clusters=evidence.clusters,
+        scorers=evidence.scorers,
+        seed=evidence.matchup.id,
+    )
+    return found.interval if found else None
+
+
 def compare(
     evidence: Evidence, gate: Gate, other: Predictions | None, *, threshold: float, alpha: float
 ) -> Comparison | None:

@@ -10,7 +10,7 @@ from math import ceil
 import numpy as np
 
 from retrain.gate import guards
-from retrain.gate.comparison import Comparison, compare, holdout_value
+from retrain.gate.comparison import Comparison, compare, holdout_value, interval_of
 from retrain.gate.predictions import Evidence
 from retrain.gate.proofs import Proven, proof_of, prove, threshold_of
 from retrain.gate.spending import alpha_of, false_a_year
@@ -51,7 +51,7 @@ def judge(evidence: Evidence, gate: Gate) -> Verdict:
         production_score=theirs,
         difference=None if own is None or theirs is None else own - theirs,
         interval=compared.interval if compared else None,
-        score_interval=compared.own_interval if compared else None,
+        score_interval=compared.own_interval if compared else interval_of(evidence, gate),
         production_interval=compared.theirs_interval if compared else None,
         positive=gate.positive,
         cause=proven.cause,

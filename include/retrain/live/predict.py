@@ -90,7 +90,8 @@ class Predicting:
             place = order[np.searchsorted(known.rows[order], found.rows[old])]
             parts.append(found.part(old).with_predictions(known.predictions.part(place)))
         if not old.all():
-            parts.append(found.part(~old).with_predictions(self._ask(asked, features[~old], also[~old])))
+            new = (each[~old] if len(each.columns) else each for each in (features, also))
+            parts.append(found.part(~old).with_predictions(self._ask(asked, *new)))
         return parts
 
     def _ask(self, asked: _Version, features: pd.DataFrame, also: pd.DataFrame) -> RawPredictions:

@@ -221,6 +221,27 @@ Retrain's own database does not answer, or it took longer than a minute. Each of
 were looked at. The next run looks again.
 """
 
+DUE = """
+**Green**: it lists the specs whose later rows are to be looked at now, each a few times a cohort (`watch.cohort`). A
+model without a Production, one whose DAG is paused, and one without cohorts are not among them.
+"""
+
+LOOK = """
+One part for each model: scores Production on the rows that were labelled after it was made, cohort by cohort, and holds
+that against what its verdict promised.
+
+**Green** means that it could look. Whether Production does worse than was promised is in the team's channels, on the
+dashboard and in MLflow (`later_<metric>` of the version's run).
+
+**Red**: the source, MLflow or Retrain's own database does not answer, or the version cannot be loaded. The team was
+told. The next run goes on where this one ended: what was scored is kept.
+"""
+
+START = """
+Starts a cycle of each model that does worse than was promised, if its spec says `watch.on_decay: retrain`: one for each
+cohort that closes meanwhile. Mostly there is none, and the task is skipped.
+"""
+
 REFUSED_DAG = """
 These specs make no DAG:
 

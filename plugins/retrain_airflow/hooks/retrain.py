@@ -107,6 +107,11 @@ class RetrainHook(BaseHook):
     def spec(self) -> "Spec":
         return self._file.spec
 
+    @property
+    def dag_id(self) -> str:
+        """Id of the model's DAG."""
+        return self._file.dag_id
+
     @cached_property
     def source(self) -> "Source":
         from retrain.source.table import Source

@@ -1,0 +1,63 @@
+"""The verb `look`: how Production does on later rows, told to the team where it does worse than was promised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retrain.later import CohortScore, LiveLook
+from retrain.live.alarm import looks
+from retrain.live.decay import PREFIX, decays
+from retrain.live.observe import observe
+from retrain.live.observing import Observing
+from retrain.messages import texts
+from retrain.records import Fault
+from retrain.spec.operation import OnDecay
+from retrain.tracker.entities import MetricPoint
+
+
+@dataclass(frozen=True)
+class Looked:
+    scores: tuple[CohortScore, ...]
+    """Those that have changed."""
+    looks: tuple[LiveLook, ...]
+    """The last one of each scan."""
+    faults: tuple[Fault, ...]
+    cycle: str | None
+    """What a cycle that is to start now is known by: the same as long as no further cohort has closed; else None."""
+
+
+def look(observing: Observing) -> Looked:
+    """Bring the scores up to date, and make the looks that are due. Run again, it tells nothing twice.
+
+    Raises what `observe` raises.
+    """
+    spec, ledger = observing.spec, observing.ledger
+    scores = observe(observing)
+    _log(observing, scores)
+    seen = looks(observing)
+    faults = [*decays(observing, seen)]
+    for fault in faults:
+        ledger.fail(fault, key=PREFIX, announcement=texts.of_fault)
+    ledger.end_faults(spec.model, PREFIX, but=[each.name for each in faults], announcement=texts.of_recovery)
+    alarms = [each for each in seen if each.alarm]
+    wanted = bool(alarms) and spec.watch.on_decay is OnDecay.RETRAIN
+    newest = max((each.ends for each in alarms), default=None)
+    return Looked(
+        tuple(scores),
+        tuple(seen),
+        tuple(faults),
+        f"decay__{newest:%Y-%m-%dT%H:%M:%S}" if wanted and newest else None,
+    )
+
+
+def _log(observing: Observing, scores: Sequence[CohortScore]) -> None:
+    """Log the scores of closed cohorts to the runs of their versions, a step each from the first one on."""
+    ledger, model = observing.ledger, observing.spec.model
+    for score in scores:
+        file = ledger.file_of(model, score.of)
+        if file is None or file.run_id is None or score.score is None or score.open:
+            continue
+        came = min(each.begins for each in ledger.cohorts(model, score.ends - score.begins) if each.of == score.of)
+        step = (score.begins - came) // (score.ends - score.begins)
+        observing.tracker.log_points(
+            file.run_id, [(f"later_{score.metric}", MetricPoint(step, score.score, score.ends))]
+        )
