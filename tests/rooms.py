@@ -117,6 +117,12 @@ ROOMS = (
         "spec, source, snapshots, ledger, tracker, models, messages",
     ),
     core(
+        "live",
+        "what Production and Staging do on labels that came later",
+        "spec, gate, source, snapshots, ledger, tracker, models",
+        "numpy, pandas, pyarrow",
+    ),
+    core(
         "tuning",
         "spaces of parameters and the studies that look through them, by Optuna",
         "spec, models, ledger",

@@ -13,6 +13,7 @@ with neither a label nor a prediction for F1. A prediction of -1 is wrong and be
 prediction cannot add a class to the average (scikit-learn's value with `labels=` the classes that are present).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrain.gate.labels import Floats, Integers, Values
-from retrain.gate.significance import chunks, coin_sums, draw_counts, draws_in_chunks
+from retrain.gate.significance import bit_sums, chunks, coin_sums, draw_counts, draws_in_chunks
+from retrain.gate.swaps import Swaps
 from retrain.metrics import METRICS
 
 _BINS = 10
@@ -132,6 +134,8 @@ class Additive:
     """Two models whose metric follows from sums: clusters by kind, and what one cluster adds to each model's sums."""
 
     metric: str
+    kind: NDArray[np.intp]
+    """Of each cluster: 0..u-1."""
     weights: Integers
     """Clusters of each kind, shape (u,)."""
     own: Floats
@@ -147,12 +151,21 @@ class Additive:
         return not (self.own - self.theirs).any()
 
     def permuted(self, rng: np.random.Generator, draws: int) -> Floats:
-        swing, own, theirs = self.own - self.theirs, self.weights @ self.own, self.weights @ self.theirs
-        gains = []
-        for step in chunks(draws, max(swing.shape[1], 1)):
-            moved = _moved(rng, step, self.weights, swing)
-            gains.append(value(self.metric, own - moved) - value(self.metric, theirs + moved))
-        return np.concatenate(gains)
+        swing = self.own - self.theirs
+        steps = chunks(draws, max(swing.shape[1], 1))
+        return self._gains(_moved(rng, step, self.weights, swing) for step in steps)
+
+    def swapped(self, swaps: Swaps) -> Floats:
+        swing = (self.own - self.theirs)[self.kind]
+        counted = np.flatnonzero(swing.any(axis=1))
+        swing, bits = swing[counted], swaps.bits(counted)
+        steps = draws_in_chunks(bits.shape[1], 8 * max(swing.shape[1], 1))
+        return self._gains(bit_sums(bits[:, start : start + step], swing) for start, step in steps)
+
+    def _gains(self, parts: Iterable[Floats]) -> Floats:
+        """Return the differences where so much of the challenger's sums moves to the other; shape (step, s) each."""
+        own, theirs = self.weights @ self.own, self.weights @ self.theirs
+        return np.concatenate([value(self.metric, own - moved) - value(self.metric, theirs + moved) for moved in parts])
 
     def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
         both = np.concatenate([self.own, self.theirs], axis=1)
@@ -194,7 +207,7 @@ def of_labels(
         )
         return np.asarray(totals / weights[:, None])
 
-    return Additive(metric, weights, per_kind(own), per_kind(theirs))
+    return Additive(metric, kind, weights, per_kind(own), per_kind(theirs))
 
 
 def of_losses(metric: str, labels: Values, predictions: tuple[Floats, Floats], cluster: NDArray[np.intp]) -> Additive:
@@ -203,7 +216,7 @@ def of_losses(metric: str, labels: Values, predictions: tuple[Floats, Floats], c
     predictions: of both models, probabilities of shape (n, k) or numbers of shape (n,). cluster: shape (n,), 0..u-1.
     """
     own, theirs = (_per_cluster(losses(metric, labels, each), cluster) for each in predictions)
-    return Additive(metric, np.ones(len(own), np.int64), own, theirs)
+    return Additive(metric, np.arange(len(own)), np.ones(len(own), np.int64), own, theirs)
 
 
 def _per_cluster(per_row: Floats, cluster: NDArray[np.intp]) -> Floats:

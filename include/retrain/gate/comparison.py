@@ -10,9 +10,10 @@ import numpy as np
 from retrain.gate.additive import of_labels, of_losses
 from retrain.gate.labels import Floats, Integers, Values
 from retrain.gate.predictions import Evidence, Predictions, Scorers
-from retrain.gate.ranked import Ranked
+from retrain.gate.ranked import Ranked, is_slow
 from retrain.gate.scorers import Scored
-from retrain.gate.significance import Resampled, bootstrap_p, draws_for, interval, permutation_p, tie
+from retrain.gate.significance import Resampled, bootstrap_p, draws_at, draws_for, interval, permutation_p, tie
+from retrain.gate.swaps import Swaps
 from retrain.labels import code
 from retrain.metrics import Needs, described
 from retrain.spec.gate import Gate, Measured
@@ -208,6 +209,54 @@ def loss(evidence: Evidence, gate: Gate, margin: float, alpha: float) -> Loss | 
     losses = described(gate.metric).sign * (drawn[1] - drawn[0])
     p_value = bootstrap_p(losses[np.isfinite(losses)], margin, tie(own, theirs))
     return Loss(own=own, theirs=theirs, interval=interval(drawn[0] - drawn[1]), shown=p_value < alpha)
+
+
+@dataclass(frozen=True, eq=False)
+class Swapped:
+    """A model against another, and what the difference would be by chance, in the draws of one id."""
+
+    own: float
+    theirs: float
+    gains: Floats
+    """How much better the first is, shape (draws + 1,): as they are, and in each draw. NaN where it is undefined."""
+
+    @property
+    def slack(self) -> float:
+        """A smaller gain counts as a tie."""
+        return tie(self.own, self.theirs)
+
+
+def swap_draws(metric: str, alpha: float) -> int:
+    """Return how many draws to take for `swapped`: a multiple of 8, and fewer where one takes milliseconds."""
+    needs = described(metric).needs
+    slow = needs == "anything" or (needs == "scores" and is_slow(metric))
+    return 8 * ceil(draws_at(alpha, slow=slow) / 8)
+
+
+def swapped(
+    id: str,
+    about: Measured,
+    own: Predictions,
+    theirs: Predictions,
+    *,
+    labels: Values,
+    classes: tuple[str, ...],
+    clusters: Integers,
+    scorers: Scorers,
+    draws: int,
+) -> Swapped | None:
+    """Compare two models on the same n rows, swapping the same clusters in each draw however many rows there are.
+
+    id: of the trial, which seeds the draws. clusters: keys of shape (n,), such as hashes; those of a key swap together.
+    Returns None where the metric of one is undefined.
+    """
+    pair = _pair(about, own, theirs, labels=labels, classes=classes, clusters=clusters, scorers=scorers)
+    first, second = pair.observed() if pair else (float("nan"), float("nan"))
+    if pair is None or not (isfinite(first) and isfinite(second)):
+        return None
+    differences = pair.swapped(Swaps(id, np.unique(clusters), draws))
+    sign = described(about.metric).sign
+    return Swapped(first, second, sign * np.concatenate([[first - second], differences]))
 
 
 def _measured(evidence: Evidence, gate: Gate, other: Predictions | None) -> tuple[Resampled, float, float] | None:

@@ -1,12 +1,14 @@
 """Metrics that follow from the order of the scores (ROC AUC, average precision), and how they are resampled."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrain.gate.labels import Floats
-from retrain.gate.significance import chunks, coin_sums, draw_counts
+from retrain.gate.significance import bit_sums, chunks, coin_sums, draw_counts
+from retrain.gate.swaps import Swaps
 
 Weights = NDArray[np.int32]
 """Whole numbers: their cumulated sums take an eighth of the time of fractions."""
@@ -27,7 +29,7 @@ class Ranked:
 
     @property
     def slow(self) -> bool:
-        return self.metric != "roc_auc"
+        return is_slow(self.metric)
 
     @staticmethod
     def of(
@@ -46,17 +48,29 @@ class Ranked:
 
     def permuted(self, rng: np.random.Generator, draws: int) -> Floats:
         if self.metric == "roc_auc":
-            return self._permuted_auc(rng, draws)
-        ranks, positive = np.concatenate([self.own, self.theirs]), np.tile(self.positive, 2)
-        gains = []
-        for step in chunks(draws, 2 * len(self.positive)):
-            stays = rng.integers(0, 2, size=(step, self.cluster.max() + 1), dtype=np.uint8)[:, self.cluster]
-            own = np.concatenate([stays, 1 - stays], axis=1).astype(np.int32)
+            return self._auc_gains(lambda swing: coin_sums(rng, draws, swing))
+        clusters = self.cluster.max() + 1
+        steps = chunks(draws, 2 * len(self.positive))
+        return self._gains(1 - rng.integers(0, 2, size=(step, clusters), dtype=np.uint8) for step in steps)
+
+    def swapped(self, swaps: Swaps) -> Floats:
+        if self.metric != "roc_auc":
+            return self._gains(swaps.chunks(2 * len(self.positive)))
+        return self._auc_gains(lambda swing: bit_sums(swaps.bits(np.arange(len(swing))), swing))
+
+    def _gains(self, parts: Iterable[NDArray[np.uint8]]) -> Floats:
+        """Return the differences where clusters swap: those with a 1, shape (step, u) each."""
+        ranks, positive, gains = np.concatenate([self.own, self.theirs]), np.tile(self.positive, 2), []
+        for part in parts:
+            swaps = part[:, self.cluster]
+            own = np.concatenate([1 - swaps, swaps], axis=1).astype(np.int32)
             gains.append(self._value(ranks, positive, own) - self._value(ranks, positive, 1 - own))
         return np.concatenate(gains)
 
-    def _permuted_auc(self, rng: np.random.Generator, draws: int) -> Floats:
-        """Permute ROC AUC as a sum over rows (Bandos, Rockette & Gur 2005).
+    def _auc_gains(self, sums: Callable[[Floats], Floats]) -> Floats:
+        """Return the differences of ROC AUC as a sum over rows (Bandos, Rockette & Gur 2005).
+
+        sums: of those rows of an array, shape (u, 1), whose clusters swap: shape (draws, 1).
 
         K(p, n) says whether a positive score ranks above a negative one, and W are the scores that the challenger has
         after a swap. Then Σ K over W x W less Σ K over the others is Σ K over W x all and all x W less Σ K over all: no
@@ -67,7 +81,7 @@ class Ranked:
         swing = above[: len(self.positive)] - above[len(self.positive) :]
         pairs = self.positive.sum() * (~self.positive).sum()
         each = np.bincount(self.cluster, weights=swing).astype(np.float64)[:, None]
-        gains: Floats = (each.sum() / 2 - coin_sums(rng, draws, each)[:, 0]) / pairs
+        gains: Floats = (each.sum() / 2 - sums(each)[:, 0]) / pairs
         return gains
 
     def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
@@ -82,6 +96,11 @@ class Ranked:
     def _value(self, ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:
         """Return the metric with weighted rows: shape (draws, n) to shape (draws,)."""
         return (_area if self.metric == "roc_auc" else _precision)(ranks, positive, weights)
+
+
+def is_slow(metric: str) -> bool:
+    """Return whether a draw takes milliseconds. ROC AUC follows from sums, but for the bootstrap."""
+    return metric != "roc_auc"
 
 
 def _area(ranks: Floats, positive: NDArray[np.bool_], weights: Weights) -> Floats:

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from retrain.errors import EstimatorError
 from retrain.gate.labels import Floats, Values
 from retrain.gate.predictions import Predictions, Scorer
+from retrain.gate.swaps import Swaps
 from retrain.labels import code
 from retrain.metrics import SCORER
 from retrain.spec.gate import Measured
@@ -119,12 +120,17 @@ class Scored:
         return all(np.array_equal(own, theirs) for own, theirs in both if own is not None and theirs is not None)
 
     def permuted(self, rng: np.random.Generator, draws: int) -> Floats:
-        gains = np.empty(draws)
-        for draw in range(draws):
-            swapped = rng.integers(0, 2, size=self.cluster.max() + 1).astype(np.bool_)[self.cluster]
-            own, theirs = self.own.mixed(self.theirs, swapped), self.theirs.mixed(self.own, swapped)
-            gains[draw] = self.scorer(self.labels, own) - self.scorer(self.labels, theirs)
-        return gains
+        clusters = self.cluster.max() + 1
+        return np.array([self._gain(rng.integers(0, 2, size=clusters)) for _ in range(draws)])
+
+    def swapped(self, swaps: Swaps) -> Floats:
+        return np.array([self._gain(draw) for part in swaps.chunks(len(swaps.keys)) for draw in part])
+
+    def _gain(self, swaps: Values) -> float:
+        """Return the difference where clusters swap: those with a 1, shape (u,)."""
+        swapped = swaps.astype(np.bool_)[self.cluster]
+        own, theirs = self.own.mixed(self.theirs, swapped), self.theirs.mixed(self.own, swapped)
+        return self.scorer(self.labels, own) - self.scorer(self.labels, theirs)
 
     def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
         order = np.argsort(self.cluster, kind="stable")

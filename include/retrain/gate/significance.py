@@ -8,13 +8,17 @@ Whole clusters of rows (equal contents, or a group) swap and are drawn together.
 - `scorers`: any scorer of scikit-learn; each resample is one call of the scorer, a thousand times as slow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import ceil
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrain.gate.labels import Floats, Integers
+
+if TYPE_CHECKING:
+    from retrain.gate.swaps import Swaps
 
 _TIE = 1e-9
 """Differences below this share of the values count as equal: the same average, summed in another order, differs in its
@@ -41,6 +45,9 @@ class Resampled(Protocol):
 
     def permuted(self, rng: np.random.Generator, draws: int) -> Floats:
         """Return challenger minus Production with the predictions of random clusters swapped, shape (draws,)."""
+
+    def swapped(self, swaps: "Swaps") -> Floats:
+        """Return challenger minus Production with the predictions of the clusters swapped that do, shape (draws,)."""
 
     def bootstrapped(self, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
         """Return the metric of each on clusters drawn with replacement, two of shape (draws,)."""
@@ -85,7 +92,12 @@ def interval(values: Floats, share: float = 0.95) -> tuple[float, float] | None:
 
 def draws_for(pair: Resampled, alpha: float, least: int = _QUICK_DRAWS) -> int:
     """Return how many draws leave p near alpha an error of alpha / 7; for a slow metric, ten draws beyond alpha."""
-    return max(_SLOW_DRAWS, ceil(10 / alpha)) if pair.slow else max(least, ceil(50 / alpha))
+    return draws_at(alpha, least, slow=pair.slow)
+
+
+def draws_at(alpha: float, least: int = _QUICK_DRAWS, *, slow: bool) -> int:
+    """Return the same, where there is no pair yet. slow: whether a draw of the metric takes milliseconds."""
+    return max(_SLOW_DRAWS, ceil(10 / alpha)) if slow else max(least, ceil(50 / alpha))
 
 
 def chunks(draws: int, width: int) -> Iterator[int]:
@@ -101,18 +113,40 @@ def draws_in_chunks(draws: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def coin_sums(rng: np.random.Generator, draws: int, swing: Floats) -> Floats:
-    """Return sums of those rows of `swing`, shape (u, s), for which a fair coin shows heads: shape (draws, s).
+    """Return sums of those rows of `swing`, shape (u, s), for which a fair coin shows heads: shape (draws, s)."""
+    blocks = (rng.bit_generator.random_raw(-(-draws // 8)).view(np.uint8)[:draws] for _ in range(0, len(swing), 8))
+    return _sums_of_eight(blocks, draws, swing)
 
-    A byte is eight coins: the sums of its 256 values are computed once, and then looked up ("Four Russians":
-    Arlazarov, Dinic, Kronrod & Faradzev 1970).
+
+def bit_sums(bits: NDArray[np.uint8], swing: Floats) -> Floats:
+    """Return sums of those rows of `swing`, shape (u, s), whose bit is set: shape (draws, s).
+
+    bits: those of all draws for each row, packed: shape (u, draws / 8).
     """
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64)
+    blocks = (_eight_in_a_byte(bits[start : start + 8]) for start in range(0, len(swing), 8))
+    return _sums_of_eight(blocks, 8 * bits.shape[1], swing)
+
+
+def _eight_in_a_byte(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the bits of up to eight rows for each draw, the first row's highest. Shape (r, draws / 8) to (draws,)."""
+    joined = np.zeros(8 * bits.shape[1], np.uint8)
+    for place, each in enumerate(bits):
+        joined |= np.unpackbits(each) << (7 - place)
+    return joined
+
+
+def _sums_of_eight(blocks: Iterable[NDArray[np.uint8]], draws: int, swing: Floats) -> Floats:
+    """Return the sums for blocks of eight rows, each with a byte for each draw: a bit for each row, shape (draws,).
+
+    The sums of a byte's 256 values are computed once, and then looked up ("Four Russians": Arlazarov, Dinic, Kronrod &
+    Faradzev 1970).
+    """
+    every = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64)
     heads = np.zeros((swing.shape[1], draws))
-    for start in range(0, len(swing), 8):
+    for start, thrown in zip(range(0, len(swing), 8), blocks, strict=True):
         block = swing[start : start + 8]
-        thrown = rng.bit_generator.random_raw(-(-draws // 8)).view(np.uint8)[:draws]
         for column in np.flatnonzero(block.any(axis=0)):
-            heads[column] += (bits[:, : len(block)] @ block[:, column]).take(thrown)
+            heads[column] += (every[:, : len(block)] @ block[:, column]).take(thrown)
     return heads.T
 
 

@@ -3,6 +3,7 @@
 With few clusters that distribution is known exactly: every way to swap them, or to draw them, is counted.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -19,6 +20,7 @@ from retrain.gate.predictions import Predictions
 from retrain.gate.ranked import Ranked
 from retrain.gate.scorers import Scored, scorers_for
 from retrain.gate.significance import bootstrap_p, draws_for, interval, permutation_p, tie
+from retrain.gate.swaps import Swaps
 from retrain.spec.gate import Measured
 from retrain.spec.task import Task
 
@@ -153,6 +155,20 @@ def test_swaps_are_drawn_from_all_swaps_of_whole_clusters(metric):
     small, every = every_swap(metric)
 
     assert_drawn_from(small.pair.permuted(np.random.default_rng(1), 10_000), every)
+
+
+@pytest.mark.parametrize("chunk", [600, significance._CHUNK])
+@pytest.mark.parametrize("metric", METRICS)
+def test_where_swaps_have_keys_whole_clusters_swap_by_their_bits(metric, chunk, monkeypatch):
+    monkeypatch.setattr(significance, "_CHUNK", chunk)
+    some, keys = case(metric, clusters=20), 7 * np.arange(20) - 50
+    hashed = [hashlib.shake_128(f"trial|{key}".encode()).digest(8) for key in keys]
+    swaps = [[f"{int.from_bytes(each, 'big'):064b}"[draw] == "1" for each in hashed] for draw in range(64)]
+
+    gains = some.pair.swapped(Swaps("trial", keys, 64))
+
+    assert gains == pytest.approx([some.swapped(swap) for swap in swaps])
+    assert len({*np.round(gains, 9)}) >= 10
 
 
 @pytest.mark.parametrize("metric", METRICS)
