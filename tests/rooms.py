@@ -119,7 +119,7 @@ ROOMS = (
     core(
         "live",
         "what Production and Staging do on labels that came later",
-        "spec, gate, source, snapshots, ledger, tracker, models",
+        "spec, gate, source, snapshots, quality, ledger, tracker, models, messages",
         "numpy, pandas, pyarrow",
     ),
     core(
@@ -197,7 +197,7 @@ ROOMS = (
     guest(
         "operators",
         "one verb each: hook in, noun out",
-        f"spec, messages, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics, {FILES}",
+        f"spec, messages, live, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics, {FILES}",
         "airflow",
     ),
     guest(
