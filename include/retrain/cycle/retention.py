@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from retrain.ledger.ledger import Ledger
+from retrain.live import predicted
 from retrain.records import Snapshot
 from retrain.snapshots import prepared
 from retrain.snapshots.store import SnapshotStore
@@ -42,7 +43,8 @@ class Forgotten:
 
 
 def forget(model: str, keys: Collection[str], *, snapshots: SnapshotStore, ledger: Ledger) -> list[Forgotten]:
-    """Erase the rows of these keys from every kept snapshot of the model; return the snapshots that held any.
+    """Erase the rows of these keys from every kept snapshot of the model, and from the predictions for later rows;
+    return the snapshots that held any.
 
     If it is killed, the next call continues; when all is done, a call does nothing. Raises SnapshotError if a file is
     gone or changed.
@@ -54,6 +56,11 @@ def forget(model: str, keys: Collection[str], *, snapshots: SnapshotStore, ledge
             ledger.replace_snapshot(after, before.rows - after.rows)
             prepared.drop(snapshots, before)
             forgotten.append(Forgotten(after, before.rows - after.rows, tuple(ledger.versions_of(after))))
+    for score in ledger.cohorts(model):
+        uri = predicted.without(snapshots, model, score.uri, keys) if score.uri else ""
+        if uri != score.uri:
+            ledger.save_cohort(score.model_copy(update={"uri": uri}))
+            snapshots.delete(score.uri)
     for uri in ledger.erased_files(model):
         snapshots.delete(uri)
         ledger.erased(model, uri)

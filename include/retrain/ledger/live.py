@@ -19,11 +19,11 @@ class LiveScores(Database):
                 (score.model, score.begins, score.ends, _name(score), to_json(score.to_json())),
             )
 
-    def cohorts(self, model: str, length: timedelta, since: datetime | None = None) -> list[CohortScore]:
-        """Return the scores of cohorts of this length that begin at a time or later, the oldest first."""
+    def cohorts(self, model: str, length: timedelta | None = None, since: datetime | None = None) -> list[CohortScore]:
+        """Return the scores of cohorts of a length, or of any, that begin at a time or later, the oldest first."""
         with self._transaction() as cursor:
             cursor.execute(
-                "SELECT body FROM retrain.cohorts WHERE model = %s AND ends - begins = %s "
+                "SELECT body FROM retrain.cohorts WHERE model = %s AND ends - begins = coalesce(%s, ends - begins) "
                 "AND begins >= coalesce(%s, begins) ORDER BY begins, (body->>'version')::int",
                 (model, length, since),
             )

@@ -60,6 +60,8 @@ def observe(observing: Observing) -> list[CohortScore]:
                 if score is not None:
                     ledger.save_cohort(score)
                     changed.append(score)
+                    if part.before is not None and part.before.uri not in ("", score.uri):
+                        observing.snapshots.delete(part.before.uri)
     ledger.save_looked_at(spec.model)
     if missed:
         raise EstimatorError("\n".join(f"version {version}: {why}" for version, why in missed.items()))

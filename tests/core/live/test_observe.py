@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-import pyarrow as pa
 import pytest
 
+from retrain.cycle.retention import forget
+from retrain.errors import SnapshotError
 from retrain.live import predicted as files
 from retrain.live.observe import observe
 from retrain.models.sandbox import Sandbox
@@ -134,13 +135,34 @@ def test_a_cohort_by_the_time_of_the_prediction(model: World) -> None:
 def test_predictions_are_kept_and_a_persons_rows_are_erased_from_them(model: World) -> None:
     labelled(model, 100, week(1))
     (score,) = observe(observing(model))
-    kept = files.get(model.snapshots, score.uri)
-    assert len(kept) == 100
-    key = kept.keys[0].as_py()
-    uri = files.without(model.snapshots, model.model, score.uri, [key])
-    assert pa.scalar(key) not in files.get(model.snapshots, uri).keys
-    assert len(files.get(model.snapshots, uri)) == 99
-    assert files.without(model.snapshots, model.model, uri, [key]) == uri
+    key = files.get(model.snapshots, score.uri).keys[0].as_py()
+    for _ in range(2):
+        forget(model.model, [key], snapshots=model.snapshots, ledger=model.ledger)
+        (erased,) = model.ledger.cohorts(model.model)
+        kept = files.get(model.snapshots, erased.uri)
+        assert len(kept) == 99
+        assert key not in kept.keys.to_pylist()
+        assert erased == score.model_copy(update={"uri": erased.uri})
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        files.get(model.snapshots, score.uri)
+
+
+def test_what_was_kept_and_has_changed_is_not_used(model: World) -> None:
+    labelled(model, 100, week(1))
+    (score,) = observe(observing(model))
+    with model.snapshots.files.open_output_stream(model.snapshots.path(score.uri)) as file:
+        file.write(b"other")
+    with pytest.raises(SnapshotError, match="its digest differs"):
+        files.get(model.snapshots, score.uri)
+
+
+def test_predictions_of_an_open_week_are_replaced_and_no_file_is_left(model: World) -> None:
+    labelled(model, 60, week(0))
+    (first,) = observe(observing(model))
+    labelled(model, 40, week(0))
+    observe(observing(model))
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        files.get(model.snapshots, first.uri)
 
 
 def test_a_model_without_a_production_or_without_cohorts_has_none(model: World) -> None:

@@ -114,7 +114,17 @@ def test_a_model_a_source_and_one_candidate_are_enough():
         "limits": {"time": "1d", "memory": None, "threads": None},
         "run_on": {"queue": None, "pool": "default_pool", "python": None, "image": None, "executor_config": {}},
         "workers": {"at_once": 4, "longest": "1d"},
-        "watch": {"silence": None, "late": "1d"},
+        "watch": {
+            "silence": None,
+            "late": "1d",
+            "cohort": "7d",
+            "predicted_at": None,
+            "maturity": "0d",
+            "at_most": 100_000,
+            "alpha": 0.05,
+            "margin": None,
+            "on_decay": "tell",
+        },
         "channels": [],
     }
 
