@@ -101,3 +101,92 @@ class LiveLook(Record):
     bound: float | None
     """What z had to exceed; None where nothing would have done."""
     alarm: bool
+
+
+class Trial(Record):
+    """Staging against Production on labels that come after both, look by look, until it concludes by itself."""
+
+    id: str
+    """That of the verdict which it follows."""
+    model: str
+    candidate: str
+    version: str
+    identity: str | None
+    production: str
+    production_identity: str | None
+    anchor: str | None
+    """The version that it must hold against as well; None where that is Production."""
+    anchor_identity: str | None
+    metric: str
+    positive: str | None
+    threshold: float
+    """What the gain over Production must exceed; below 0 in a proof of non-inferiority."""
+    anchor_threshold: float | None
+    alpha: float
+    draws: int
+    max_rows: int
+    began: datetime
+    """Rows that are labelled later than this count."""
+    deadline: datetime
+
+    @property
+    def challenger(self) -> VersionId:
+        return VersionId(self.version, self.identity)
+
+    @property
+    def against(self) -> VersionId:
+        return VersionId(self.production, self.production_identity)
+
+    @property
+    def anchored(self) -> VersionId | None:
+        return None if self.anchor is None else VersionId(self.anchor, self.anchor_identity)
+
+
+class Sequence(Record):
+    """What the looks of a trial until now have left of its draws, in a comparison with one version."""
+
+    rows: int
+    time: float
+    """Share of the trial that has passed."""
+    score: float
+    other_score: float
+    gain: float
+    """A difference for the better, less what it must exceed."""
+    worth: float
+    """A gain that all of the trial's rows would show in 4 of 5 cases: with less in sight, it is dropped."""
+    spent: int
+    lost: int
+    bound: float | None
+    """What the gain had to exceed; None where nothing would have done."""
+    floor: float | None
+    """Below what it would have been dropped; None where nothing would."""
+    alive: str
+    able: str
+    """Which draws go on: bits, in base 64."""
+    answer: Literal["promote", "drop", "hold", "wait"]
+
+
+class TrialLook(Record):
+    """One look of a trial. It is never changed, so that it can be computed again until rows are erased."""
+
+    trial: str
+    place: int
+    """From 0."""
+    at: datetime
+    rows: int
+    """Later rows by now that none of the models knows."""
+    corrected: int
+    """Rows of before whose label is another one now; the trial counts the first."""
+    uris: tuple[str, ...]
+    """The predictions of the challenger, of Production, and of the anchor."""
+    production: Sequence | None
+    """None where the metric is not defined yet, or rows are too few."""
+    anchor: Sequence | None = None
+
+
+class TrialEnd(Record):
+    """How a trial has ended."""
+
+    outcome: Literal["promoted", "dropped", "held", "void"]
+    why: str
+    at: datetime

@@ -74,6 +74,8 @@ class Topic(StrEnum):
     """No labelled row has arrived for `watch.silence`."""
     CYCLE_LATE = "cycle-late", Level.ERROR
     """For `watch.late` there were enough rows for a cycle, and none has ended with a verdict."""
+    TRIAL = "trial", Level.INFO
+    """A challenger is held against Production on labels that come later, or that has ended."""
     DECAYED = "decayed", Level.ERROR
     """Production does worse on rows that were labelled later than was promised."""
     FILES_GONE = "files-gone", Level.ERROR

@@ -51,6 +51,7 @@ NEEDS = {
     "GET /specs/": Permission.READ,
     "GET /specs/{model_name}": Permission.READ,
     "GET /specs/{model_name}/verdicts": Permission.READ,
+    "GET /specs/{model_name}/live": Permission.READ,
     "POST /specs/{model_name}/cycles": Permission.LOG,
     "GET /specs/{model_name}/cycles/{dag_run_id}": Permission.READ,
     "POST /specs/{model_name}/cycles/{dag_run_id}/approval": Permission.PROMOTE,
@@ -144,7 +145,10 @@ def test_announces_each_error_as_a_problem(operation: Operation) -> None:
         assert says["content"] == {"application/problem+json": problem}, status
 
 
-_SHORT = {"aliases", "candidates", "cannot_go_back", "may", "running", "runs", "were_in_production"}
+_SHORT = {
+    *("aliases", "candidates", "cannot_go_back", "may", "running", "runs", "were_in_production"),
+    *("alarms", "cohorts", "looks", "promises"),
+}
 """Lists of a spec, a version or a cycle without pages: they are short, or cut."""
 
 

@@ -29,6 +29,8 @@ _RIGHTS = {
     "outbox": f"{_ADD}, UPDATE (delivered_at)",
     "cohorts": f"{_ADD}, UPDATE (body, at)",
     "live_looks": _ADD,
+    "trials": f"{_ADD}, UPDATE (ended)",
+    "trial_looks": f"{_ADD}, UPDATE (body)",
     "live_models": f"{_ADD}, UPDATE (looked_at)",
     "deliveries": f"{_ADD}, UPDATE (attempts, next_at, response, outcome, ended_at)",
 }

@@ -18,6 +18,7 @@ from retrain.spec.operation import Channels, MaybeApproval, Mode, Schedule, Time
 from retrain.spec.source import SnapshotSpec, SourceSpec, Split, Threshold
 from retrain.spec.task import Task
 from retrain.spec.training import Limits, RunOn
+from retrain.spec.trial import TrialSpec
 
 
 def model_name(name: str) -> str:
@@ -76,6 +77,9 @@ class Spec(Section):
     run_on: RunOn = RunOn()
     workers: Workers = Workers()
     watch: Watch = Field(Watch())
+    trial: TrialSpec | None = Field(None)
+    """Challengers of whom the holdout does not decide are held against Production on labels that come later; without
+    it, they are held."""
     channels: Channels = ()
     """Where the team is told; without any, in the log of the task alone."""
 
@@ -100,6 +104,14 @@ class Spec(Section):
                 "label_time", "predicted_at needs source.label_time; name the column, or remove it"
             )
         return watch
+
+    @field_validator("trial")
+    @classmethod
+    def _knows_what_came_later(cls, trial: TrialSpec | None, info: ValidationInfo) -> TrialSpec | None:
+        source: SourceSpec | None = info.data.get("source")
+        if trial is not None and source is not None and source.label_time is None:
+            raise PydanticCustomError("label_time", "needs source.label_time; name the column, or remove it")
+        return trial
 
     @field_validator("split")
     @classmethod

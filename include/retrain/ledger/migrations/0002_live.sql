@@ -27,3 +27,20 @@ CREATE TABLE retrain.live_models (
     model text PRIMARY KEY REFERENCES retrain.models,
     looked_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Staging against Production on labels that come later. Its id is that of the verdict which it follows.
+CREATE TABLE retrain.trials (
+    id text PRIMARY KEY REFERENCES retrain.verdicts (id),
+    model text NOT NULL REFERENCES retrain.models,
+    body jsonb NOT NULL,
+    began timestamptz NOT NULL,
+    ended jsonb
+);
+CREATE INDEX ON retrain.trials (model, began);
+
+CREATE TABLE retrain.trial_looks (
+    trial text NOT NULL REFERENCES retrain.trials,
+    place int NOT NULL,
+    body jsonb NOT NULL,
+    PRIMARY KEY (trial, place)
+);
