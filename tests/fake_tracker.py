@@ -275,6 +275,9 @@ class FakeTracker(FakeRuns):
     def production(self, model_name: str) -> str | None:
         return self._models.get(model_name, _Model()).aliases.get(self._production)
 
+    def staging(self, model_name: str) -> str | None:
+        return self._models.get(model_name, _Model()).aliases.get(self._staging)
+
     def in_production(self, model_name: str) -> ModelVersion | None:
         owner = self.production(model_name)
         return None if owner is None else self.get_model_version(model_name, owner)

@@ -119,7 +119,7 @@ ROOMS = (
     core(
         "live",
         "what Production and Staging do on labels that came later",
-        "spec, gate, source, snapshots, quality, ledger, tracker, models, messages",
+        "spec, gate, source, snapshots, quality, ledger, tracker, models, messages, production",
         "numpy, pandas, pyarrow",
     ),
     core(

@@ -9,8 +9,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from sklearn.linear_model import LogisticRegression
 
-from retrain.cycle.mode import mode_of
 from retrain.errors import AdoptionError
+from retrain.production.mode import mode_of
 from retrain.spec.operation import Mode
 from retrain.tracker.client import ExperimentTracker
 from retrain_airflow.hooks.retrain import RetrainHook

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from retrain.cycle import report, runs
 from retrain.cycle.challenge import Challenge
 from retrain.cycle.context import Cycle
-from retrain.cycle.mode import mode_of
 from retrain.cycle.promote import may_promote
 from retrain.cycle.runs import recorded
 from retrain.cycle.tuned import tuned
 from retrain.errors import EstimatorError
 from retrain.gate import contest
+from retrain.live.trial_begin import becomes_trial, begin
 from retrain.messages import texts
 from retrain.models import limited
 from retrain.production.apply import apply
 from retrain.production.known import refuse_unknown
+from retrain.production.mode import mode_of
 from retrain.records import Announcement, Candidate, ModelFile, Snapshot, Verdict
 from retrain.snapshots import prepared
 from retrain.spec.operation import Mode
@@ -53,6 +54,8 @@ def evaluate(
         verdicts = _saved(cycle, snapshot)
         for verdict in verdicts:
             _log_verdict(cycle, verdict, best.parent_run_id)
+        if becomes_trial(cycle.spec, verdicts[-1]) and not force:
+            begin(cycle.spec, verdicts[-1], cycle.ledger)
     for run_id in (*(each.matchup.run_id for each in verdicts), best.parent_run_id):
         cycle.tracker.end_run(run_id)
     return verdicts[-1]

@@ -2,10 +2,11 @@
 
 from retrain.cycle import report
 from retrain.cycle.context import Cycle
-from retrain.cycle.mode import mode_of
 from retrain.errors import RetrainError
+from retrain.live.trial_begin import becomes_trial
 from retrain.production.apply import apply
 from retrain.production.known import refuse_foreign
+from retrain.production.mode import mode_of
 from retrain.records import Outcome, Promotion, Verdict
 from retrain.spec.operation import Mode
 
@@ -18,6 +19,8 @@ def may_promote(cycle: Cycle, verdict: Verdict, *, force: str | None = None) -> 
     """
     if verdict.matchup.dry_run or mode_of(cycle.spec, cycle.ledger) is not Mode.ENFORCE:
         return False
+    if becomes_trial(cycle.spec, verdict) and not force:
+        return False  # it has passed, and is held against Production on later rows as well
     reached = any(guard.passed for guard in verdict.guards if guard.name in ("floor", "ceiling"))
     return verdict.outcome is Outcome.PROMOTE or (bool(force) and verdict.score is not None and reached)
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from retrain.cycle import runs
 from retrain.cycle.context import Cycle
-from retrain.cycle.mode import mode_of
 from retrain.errors import NotFoundError, RetrainError
+from retrain.production.mode import mode_of
 from retrain.quality.drift import Drift
 from retrain.records import Check, Promotion, Verdict
 from retrain.reports import cycle_report

@@ -61,6 +61,13 @@ def forget(model: str, keys: Collection[str], *, snapshots: SnapshotStore, ledge
         if uri != score.uri:
             ledger.save_cohort(score.model_copy(update={"uri": uri}))
             snapshots.delete(score.uri)
+    for trial, _ in ledger.trials(model):
+        for look in ledger.trial_looks(trial.id):
+            uris = tuple(predicted.without(snapshots, model, uri, keys) for uri in look.uris)
+            if uris != look.uris:
+                ledger.replace_trial_files(look.model_copy(update={"uris": uris}))
+                for uri in {*look.uris} - {*uris}:
+                    snapshots.delete(uri)
     for uri in ledger.erased_files(model):
         snapshots.delete(uri)
         ledger.erased(model, uri)

@@ -1,8 +1,10 @@
 """The gate's anchor, from the changes of Production and the verdicts behind them."""
 
+from typing import Any
+
 from retrain.gate.anchor import Step, anchor_of
 from retrain.ledger.database import Database
-from retrain.records import Move, Verdict, VersionId
+from retrain.records import Move, Outcome, Verdict, VersionId
 
 
 class Anchors(Database):
@@ -25,16 +27,29 @@ class Anchors(Database):
     def _steps(self, model: str) -> list[Step]:
         with self._transaction() as cursor:
             cursor.execute(
-                "SELECT p.to_version, p.to_identity, p.kind, v.body FROM retrain.promotions p "
+                "SELECT p.to_version, p.to_identity, p.kind, v.body, t.body AS trial FROM retrain.promotions p "
                 "LEFT JOIN retrain.verdicts v ON v.id = p.verdict "
+                "LEFT JOIN retrain.trials t ON t.id = p.verdict AND t.ended->>'outcome' = 'promoted' "
                 "WHERE p.model = %s AND p.applied_at IS NOT NULL AND p.to_version IS NOT NULL ORDER BY p.seq",
                 (model,),
             )
             return [
                 Step(
                     VersionId(row["to_version"], row["to_identity"]),
-                    None if row["body"] is None else Verdict.from_json(row["body"]),
+                    None if row["body"] is None else _verdict(row["body"], row["trial"]),
                     forward=row["kind"] != Move.ROLLBACK,
                 )
                 for row in cursor.fetchall()
             ]
+
+
+def _verdict(body: dict[str, Any], trial: dict[str, Any] | None) -> Verdict:
+    """Return the verdict that let a version in. What a trial has promoted, its verdict had left undecided.
+
+    By superiority over a Production that is the anchor itself, it is the next anchor; else the one of before stays.
+    """
+    verdict = Verdict.from_json(body)
+    if trial is None:
+        return verdict
+    anchors = trial["threshold"] >= 0 and verdict.matchup.anchor is None
+    return verdict.model_copy(update={"outcome": Outcome.PROMOTE, "anchors": anchors})

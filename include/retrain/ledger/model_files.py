@@ -3,6 +3,7 @@
 from itertools import groupby
 
 from retrain.errors import NotInLedgerError
+from retrain.later import Trial
 from retrain.ledger.anchors import Anchors
 from retrain.ledger.database import add_model
 from retrain.ledger.promotions import before
@@ -94,14 +95,17 @@ class ModelFiles(Anchors):
             return {VersionId(row["version"], row["identity"]) for row in cursor.fetchall()}
 
     def model_files_in_use(self) -> list[ModelFile]:
-        """Return the files in Production, those that a rollback would put there, and those of the gate's anchors.
+        """Return the files in Production, those that a rollback would put there, those of the gate's anchors, and those
+        of trials that go on.
 
         Of all models (DESIGN rule 11). A rollback takes the nearest version before that the ledger has a file of.
         """
         with self._transaction() as cursor:
             cursor.execute("SELECT * FROM retrain.promotions WHERE applied_at IS NOT NULL ORDER BY model, seq")
             rows = [Promotion(**row) for row in cursor.fetchall()]
-        used = list[ModelFile]()
+            cursor.execute("SELECT body FROM retrain.trials WHERE ended IS NULL")
+            trials = [Trial.from_json(row["body"]) for row in cursor.fetchall()]
+        used = [file for each in trials if (file := self.file_of(each.model, each.challenger)) is not None]
         for model, changes in groupby(rows, key=lambda row: row.model):
             history = [*changes]
             head = history[-1].came

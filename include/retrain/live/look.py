@@ -8,9 +8,11 @@ from retrain.live.alarm import looks
 from retrain.live.decay import PREFIX, decays
 from retrain.live.observe import observe
 from retrain.live.observing import Observing
+from retrain.live.trial import Tried, look_at_trials
 from retrain.messages import texts
+from retrain.production.mode import mode_of
 from retrain.records import Fault
-from retrain.spec.operation import OnDecay
+from retrain.spec.operation import Mode, OnDecay
 from retrain.tracker.entities import MetricPoint
 
 
@@ -21,6 +23,8 @@ class Looked:
     looks: tuple[LiveLook, ...]
     """The last one of each scan."""
     faults: tuple[Fault, ...]
+    trials: tuple[Tried, ...]
+    """Those that had not ended before."""
     cycle: str | None
     """What a cycle that is to start now is known by: the same as long as no further cohort has closed; else None."""
 
@@ -38,6 +42,8 @@ def look(observing: Observing) -> Looked:
     for fault in faults:
         ledger.fail(fault, key=PREFIX, announcement=texts.of_fault)
     ledger.end_faults(spec.model, PREFIX, but=[each.name for each in faults], announcement=texts.of_recovery)
+    enforced = mode_of(spec, ledger) is Mode.ENFORCE and spec.approval is None
+    trials = look_at_trials(observing, may_promote=enforced)
     alarms = [each for each in seen if each.alarm]
     wanted = bool(alarms) and spec.watch.on_decay is OnDecay.RETRAIN
     newest = max((each.ends for each in alarms), default=None)
@@ -45,6 +51,7 @@ def look(observing: Observing) -> Looked:
         tuple(scores),
         tuple(seen),
         tuple(faults),
+        tuple(trials),
         f"decay__{newest:%Y-%m-%dT%H:%M:%S}" if wanted and newest else None,
     )
 

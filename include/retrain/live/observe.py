@@ -121,7 +121,7 @@ class _Part:
             open=self.is_open,
             digest=self.cohort.digest,
             restated=0 if before is None else before.restated + (not before.open),
-            uri=files.put(observing.snapshots, spec.model, rows) if rows else "",
+            uri=files.put(observing.snapshots, spec.model, rows, f"{self.begins:%Y%m%dT%H%M%S}") if rows else "",
         )
 
     def _same(self, before: CohortScore, spec: Spec) -> bool:

@@ -55,6 +55,10 @@ class Predicted:
         """Return the same rows with these predictions."""
         return replace(self, predictions=predictions)
 
+    def beside(self, other: "Predicted") -> Self:
+        """Return the same with the clusters of another's rows, which are the same rows: salts may differ."""
+        return replace(self, clusters=other.clusters)
+
     @classmethod
     def joined(cls, parts: Iterable["Predicted"]) -> "Predicted":
         """Return all rows of at least one part, one after another."""
@@ -83,16 +87,16 @@ def _joined(parts: list[RawPredictions]) -> RawPredictions:
     )
 
 
-def put(store: SnapshotStore, model: str, predicted: Predicted) -> str:
+def put(store: SnapshotStore, model: str, predicted: Predicted, of: str) -> str:
     """Store predictions and return their URI, which follows from their content.
 
-    Raises SnapshotError where that is not possible.
+    of: what they are for, such as a cohort: so that deleting them there takes nothing from anybody else. Raises SnapshotError where that is not possible.
     """
     table = _to_table(predicted)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="lz4")
     content = sink.getvalue()
-    folder = f"{store.uri}/{folder_of(model)}/{_FOLDER}"
+    folder = f"{store.uri}/{folder_of(model)}/{_FOLDER}/{folder_of(of)}"
     uri = f"{folder}/{sha256(content).hexdigest()}.parquet"
     try:
         store.files.create_dir(store.path(folder), recursive=True)
@@ -159,4 +163,8 @@ def without(store: SnapshotStore, model: str, uri: str, keys: Iterable[str]) -> 
     """Write predictions without the rows of these keys, and return their URI, or the same where none is in it."""
     found = get(store, uri)
     kept = pc.invert(pc.is_in(found.keys, pa.array([*keys], pa.string()))).to_numpy(zero_copy_only=False)
-    return uri if kept.all() else put(store, model, found.part(kept))
+    return uri if kept.all() else put(store, model, found.part(kept), _of(uri))
+
+
+def _of(uri: str) -> str:
+    return uri.rsplit("/", 2)[1]

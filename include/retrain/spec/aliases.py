@@ -31,7 +31,7 @@ class Aliases(Section):
     production: Alias = "production"
     """Its owner is in Production: `models:/<model>@production`."""
     staging: Alias = "staging"
-    """Its owner is in Staging. A person puts a version there; no cycle does."""
+    """Its owner is in Staging. A person puts a version there, or a trial does; no cycle."""
 
     @model_validator(mode="after")
     def _differ(self) -> Self:

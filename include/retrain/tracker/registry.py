@@ -151,6 +151,11 @@ class Registry(Server):
         found = self.in_production(model_name)
         return None if found is None else found.version
 
+    def staging(self, model_name: str) -> str | None:
+        """Return the number of the version that owns the alias of Staging; None if none does."""
+        found = self._owner(model_name, self._aliases["Staging"])
+        return None if found is None else found.version
+
     def in_production(self, model_name: str) -> ModelVersion | None:
         """Return the version that owns the alias of Production; None if none does, or if there is no such model."""
         return self._owner(model_name, self._aliases["Production"])

@@ -75,8 +75,8 @@ async def list_verdicts(
 
 
 def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
-    from retrain.cycle.mode import mode_of
     from retrain.ledger.promotions import were_in_production
+    from retrain.production.mode import mode_of
 
     file = backend.spec(model)
     allow(caller, Permission.READ, file.dag_id)

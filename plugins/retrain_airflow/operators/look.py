@@ -31,6 +31,8 @@ class LookOperator(SpecOperator):
             self.log.info("Version %s since %s: %s on %s rows.", score.version, score.begins, score.score, score.rows)
         for each in looked.looks:
             self.log.info("Against the %s's promise: z = %s, bound %s.", each.scan, each.z, each.bound)
+        for tried in looked.trials:
+            self.log.info("Trial of version %s: %s looks, %s.", tried.trial.version, len(tried.looks), tried.end)
         hook.ledger.end_faults(hook.spec.model, task_faults.prefix(ti), announcement=texts.of_recovery)
         self._send(hook)
         if looked.cycle is None:

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from retrain.cycle.mode import mode_of
 from retrain.cycle.promote import promote
 from retrain.errors import AdoptionError, EstimatorError, ForeignProductionError, RetrainError, SettingsError
 from retrain.models.sandbox import Sandbox
 from retrain.production import adoption
 from retrain.production.adoption import Found, Trust
 from retrain.production.known import refuse_unknown
+from retrain.production.mode import mode_of
 from retrain.records import Move, Outcome, Subset
 from retrain.spec.operation import Mode
 from tests.core.conftest import Make, World
