@@ -90,7 +90,8 @@ def _joined(parts: list[RawPredictions]) -> RawPredictions:
 def put(store: SnapshotStore, model: str, predicted: Predicted, of: str) -> str:
     """Store predictions and return their URI, which follows from their content.
 
-    of: what they are for, such as a cohort: so that deleting them there takes nothing from anybody else. Raises SnapshotError where that is not possible.
+    of: what they are for, such as a cohort: so that deleting them there takes nothing from anybody else. Raises
+    SnapshotError where that is not possible.
     """
     table = _to_table(predicted)
     sink = pa.BufferOutputStream()

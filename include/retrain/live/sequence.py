@@ -94,16 +94,18 @@ def look(
     more = floor(_GIVEN_UP * time * draws) - state.lost
     if worth is not None and more >= 1:
         least = min(bound, _ranked(worthy[able], more))
+    given_up = able & (worthy < least)
     answer = Answer.HOLD if time == 1 else Answer.WAIT
     if passed[0]:
         answer = Answer.PROMOTE
-    elif beyond[0] < least:
+    elif given_up.any() and beyond[0] <= worthy[given_up].max():
+        # Not merely below `least`: where few clusters differ, gains come in steps, and between two of them is none.
         answer = Answer.DROP
     return State(
         rows=rows,
         time=time,
         spent=state.spent + int(passed.sum()),
-        lost=state.lost + int((able & (worthy < least)).sum()),
+        lost=state.lost + int(given_up.sum()),
         bound=bound,
         floor=least,
         alive=_packed(alive & ~passed),

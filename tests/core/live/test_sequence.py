@@ -214,7 +214,8 @@ def test_what_is_undefined_counts_as_the_least():
 
     assert look(begin(DRAWS), gains, rows=ROWS, **KNOWN).answer is Answer.PROMOTE
     assert look(begin(DRAWS), undefined, rows=ROWS, **KNOWN).answer is Answer.HOLD
-    assert look(begin(DRAWS), undefined, rows=ROWS, **{**KNOWN, "worth": 0.1}).answer is Answer.DROP
+    spread = np.concatenate([[np.nan], np.random.default_rng(6).normal(0, 0.05, DRAWS)])
+    assert look(begin(DRAWS), spread, rows=ROWS, **{**KNOWN, "worth": 0.1}).answer is Answer.DROP
 
 
 # ── the course of a trial
@@ -309,3 +310,13 @@ def test_copies_of_rows_that_come_in_other_batches_do_not_promote():
 
     assert np.mean([promoted(number, True) for number in range(200)]) <= 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
     assert np.mean([promoted(number, False) for number in range(100)]) > 0.1
+
+
+def test_where_one_cluster_differs_nothing_is_given_up():
+    """Gains are +1 or -1 in steps of 200: half of all draws are as far below as the trial itself."""
+    rng = np.random.default_rng(5)
+    gains = np.concatenate([[-0.005], rng.choice([-0.005, 0.005], size=DRAWS)])
+
+    after = look(begin(DRAWS), gains, rows=200, **{**KNOWN, "max_rows": 20_000, "worth": 0.0005})
+
+    assert (after.answer, after.lost) == (Answer.WAIT, 0)

@@ -125,6 +125,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "margin": None,
             "on_decay": "tell",
         },
+        "trial": None,
         "channels": [],
     }
 
