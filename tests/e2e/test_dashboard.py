@@ -10,10 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from retrain.ledger.ledger import Ledger
 from retrain.spec.files import SpecFile
 from retrain.tracker.client import ExperimentTracker
 from stack.airflow_api import AirflowApi
 from stack.local import Running
+from tests.e2e import later_rows
 from tests.e2e.conftest import Open
 from tests.tap import Tap
 
@@ -200,3 +202,54 @@ def test_no_page_asks_another_host(open_page: Open, stack: Running) -> None:
     expect(card(page, "BreastCancer")).to_contain_text("new labelled rows wait")
     assert f"{stack.airflow_url}/retrain/card.js" in requested
     assert [url for url in requested if not url.startswith((stack.airflow_url, "data:", "blob:"))] == []
+
+
+@pytest.mark.nightly  # half a minute; tests/api/test_live.py has what the panel is told
+def test_how_production_does_on_later_rows_is_drawn_and_said(
+    open_page: Open, add_model: Callable[..., SpecFile], ledger: Ledger, shoot: Callable[[Page, str], None]
+) -> None:
+    model = add_model().spec.model
+    later_rows.promote(ledger, model, 1, 0.88, ago=20)
+    page = open_page("/plugin/retrain")
+    later = card(page, model).get_by_role("region", name="On later rows")
+    expect(later).to_contain_text("None has been scored yet. Promised: accuracy 0.8800")
+    expect(card(page, model)).to_contain_text("accuracy 0.8800 (95%: 0.8650 to 0.8950).")  # one verdict is no trend
+
+    later_rows.scored(ledger, model, 1, ago=19, score=0.87)
+    page.reload()
+    expect(later).to_contain_text("Now: accuracy 0.8700 (95%: 0.8543 to 0.8857) on the last 1,400 rows: 0.0100 worse")
+    expect(later.get_by_role("img")).to_have_count(0)  # one point shows no course
+
+    for ago in range(18, 10, -1):
+        later_rows.scored(ledger, model, 1, ago, score=0.875)
+    later_rows.promote(ledger, model, 2, 0.9, ago=10)
+    for ago in range(10, -1, -1):
+        later_rows.scored(ledger, model, 2, ago, score=0.9 if ago > 4 else 0.86, restated=int(ago == 3))
+    later_rows.looked(ledger, model, 2, promised=0.9, score=0.86, alarm=True)
+    page.reload()
+    expect(later).to_contain_text("It has lost 0.0400, more than 0.01 beyond chance, on the 5,600 rows since")
+    expect(later).to_contain_text("0.0400 worse than promised (0.9000). It has changed by −0.0400 since")
+    drawing = later.get_by_role("img", name="accuracy of 20 cohorts of later rows")
+    expect(drawing.locator("polyline")).to_have_count(2)
+    expect(drawing.locator("text", has_text="v2")).to_have_count(1)
+    for sign in ("still open", "restated", "versions before", "promised"):
+        expect(later.locator("figcaption")).to_contain_text(sign)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        expect(page.locator("html")).to_have_class(re.compile(scheme))
+        shoot(page, f"later-{scheme}")
+        assert faults(page) == []
+    heights = {round(each["height"]) for each in _row_of(page, model)}
+    assert len(heights) == 1, "cards in a row have one height"
+
+    page.goto(f"/dags/retrain_{model}/plugin/retrain-model")
+    table = page.get_by_role("region", name="Scores of later rows, the newest first")
+    expect(table).to_contain_text("restated 1 ×")
+    expect(table.get_by_role("row")).to_have_count(21)
+
+
+def _row_of(page: Page, model: str) -> list[Any]:
+    """Return the boxes of the cards that stand beside this model's, its own included."""
+    boxes = [each.bounding_box() for each in page.get_by_role("article").all()]
+    own = card(page, model).bounding_box()
+    return [each for each in boxes if each and each["y"] == own["y"]]

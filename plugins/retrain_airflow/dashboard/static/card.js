@@ -2,6 +2,7 @@
 import { Actions } from "./actions.js";
 import { path } from "./api.js";
 import { usePolled } from "./hooks.js";
+import { LaterRows } from "./later.js";
 import { LiveCycle } from "./live.js";
 import { Known, Moment, Notice } from "./parts.js";
 import { Fragment, h, PageLink, ui, useEffect, useState } from "./react.js";
@@ -56,7 +57,8 @@ function Spec({ look, spec }) {
         ? h(ui.Text, { color: "fg.muted" }, `No cycle has been judged yet. One starts when enough rows are there${spec.may.includes("log") ? ", or with “Retrain now”" : ""}.`)
         : h(Fragment, null, h(Strip, { verdicts: found }), h(Trend, { verdicts: found })),
     ),
-    h(Actions, { look, spec }),
+    spec.production !== null && h(LaterRows, { model: spec.model, production: spec.production }),
+    h(ui.Box, { mt: "auto" }, h(Actions, { look, spec })),
   );
 }
 

@@ -4,7 +4,7 @@ import { ModelCard } from "./card.js";
 import { usePolled } from "./hooks.js";
 import { Known, Moment, Notice, result, Rows, Section } from "./parts.js";
 import { Fragment, h, PageLink, ui } from "./react.js";
-import { score, signed } from "./words.js";
+import { date, number, score, signed } from "./words.js";
 
 const EVERY = 30;
 
@@ -23,7 +23,7 @@ export function ModelOf({ children, dagId }) {
 
 export const ModelPanel = ({ dagId }) =>
   h(ModelOf, { dagId }, (model) =>
-    h(Fragment, null, h(ModelCard, { model }), h(Verdicts, { model }), h(History, { model })),
+    h(Fragment, null, h(ModelCard, { model }), h(Verdicts, { model }), h(Later, { model }), h(History, { model })),
   );
 
 function Verdicts({ model }) {
@@ -59,6 +59,43 @@ function followed(promotion) {
   if (promotion === null) return "Production stayed as it was";
   if (promotion.superseded_at !== null) return "Production was changed by hand meanwhile";
   return `version ${promotion.to_version} ${promotion.applied_at === null ? "is on its way" : "came into Production"}`;
+}
+
+function Later({ model }) {
+  const later = usePolled(path("specs", model, "live"), EVERY);
+  return h(
+    Section,
+    { title: "Later rows" },
+    h(Known, { of: later, what: "Later rows" }, ({ cohorts, metric }) =>
+      cohorts.length === 0
+        ? h(ui.Text, { color: "fg.muted" }, "None that were labelled since a version came into Production have been scored yet.")
+        : h(Rows, {
+            caption: "Scores of later rows, the newest first",
+            columns: ["From", "To", "Version", metric, "95% interval", "Rows", "Calibration error", ...(sliced(cohorts) ? ["Slices"] : []), "State"],
+            rows: cohorts.toReversed().map((each) => ({
+              cells: [
+                date(each.begins),
+                date(each.ends),
+                each.version,
+                score(each.score),
+                each.interval === null ? "–" : each.interval.map(score).join(" to "),
+                each.rows === each.labelled ? number(each.rows) : `${number(each.rows)} of ${number(each.labelled)}`,
+                score(each.calibration),
+                ...(sliced(cohorts) ? [each.slices.map((slice) => `${slice.name} ${score(slice.score)}`).join(", ")] : []),
+                state(each),
+              ],
+              key: `${each.begins} ${each.version}`,
+            })),
+          }),
+    ),
+  );
+}
+
+const sliced = (cohorts) => cohorts.some((each) => each.slices.length > 0);
+
+function state({ open, restated }) {
+  const words = [open ? "open: labels may still come" : "closed", restated > 0 && `restated ${number(restated)} ×`];
+  return words.filter(Boolean).join(", ");
 }
 
 function History({ model }) {

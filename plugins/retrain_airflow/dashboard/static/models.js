@@ -20,7 +20,7 @@ export function ModelsPage() {
         found.length === 0 && faults.length === 0 && h(NoModels),
         h(
           ui.SimpleGrid,
-          { alignItems: "start", columns: { base: 1, xl: 2 }, gap: 4 },
+          { alignItems: "stretch", columns: { base: 1, xl: 2 }, gap: 4 },
           found.map(({ model }) => h(ModelCard, { key: model, model })),
         ),
       ),

@@ -12,6 +12,7 @@ export function Trend({ verdicts }) {
     .toReversed()
     .filter(({ verdict }) => verdict.metric === metric && verdict.score !== null);
   if (shown.length === 0) return null;
+  if (shown.length === 1) return h(ui.Text, { fontSize: "sm" }, alone(shown[0].verdict));
   const values = shown.flatMap(({ verdict }) => [
     ...(verdict.score_interval ?? [verdict.score]),
     ...(verdict.production_interval ?? (verdict.production_score === null ? [] : [verdict.production_score])),
@@ -70,6 +71,13 @@ function Mark({ colour, interval, round, value, x, y }) {
 function widened(low, high) {
   const room = (high - low) * 0.1 || 0.01;
   return [low - room, high + room];
+}
+
+// One point shows no trend.
+function alone({ metric, production_score, score: found, score_interval }) {
+  const range = score_interval === null ? "" : ` (95%: ${score_interval.map(score).join(" to ")})`;
+  const beside = production_score === null ? "" : `, Production ${score(production_score)}`;
+  return `${metric} ${score(found)}${range}${beside}.`;
 }
 
 function words(shown, metric) {

@@ -2,6 +2,7 @@
 
 const locale = document.documentElement.lang || undefined;
 const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 const count = new Intl.NumberFormat(locale);
 const rough = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
@@ -14,6 +15,7 @@ const UNITS = [
 ];
 
 export const time = (iso) => moment.format(new Date(iso));
+export const date = (iso) => day.format(new Date(iso));
 export const number = (value) => count.format(value);
 export const about = (value) => rough.format(value);
 export const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(4));
