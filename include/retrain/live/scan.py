@@ -75,7 +75,7 @@ def scan(
     """Return what each look has shown; looks go on after an alarm.
 
     id: of the scan. sign: 1 where a greater score is better, else -1. margin: a loss that is no alarm, at least 0.
-    alpha: the chance of a false alarm in a year, so that after two years twice as many scans may have raised one.
+    alpha: the chance of a false alarm in a year, of those scans that have raised none before.
 
     A window whose score is not finite, or whose error is not or is 0, does not count. A look without any other decides
     nothing, and leaves its part of alpha to the next one. Raises ValueError for a cohort without rows, and for a window
@@ -95,7 +95,7 @@ def scan(
             continue
         worst = max(losses, key=losses.__getitem__)
         bound = paths.bound(
-            [look.windows[place] for place in losses], promise.error, floor(alpha * look.years * (draws + 1))
+            [look.windows[place] for place in losses], promise.error, floor((1 - (1 - alpha) ** look.years) * (draws + 1))
         )
         found.append(Scanned(losses[worst], worst, bound, losses[worst] > bound))
     return found
