@@ -18,6 +18,7 @@ from retrain_airflow.api.backend import Backend
 from tests.api.conftest import As, mounted, serving
 from tests.core.conftest import Build, World
 from tests.core.live.conftest import WEEK, came, in_production_for_weeks, week
+from tests.core.live.test_trial import later, refitted, tried
 
 
 @pytest.fixture
@@ -241,3 +242,27 @@ def test_very_long_cohorts_reach_back_to_no_date_that_is_not_one(model: World, b
     with _serving(without, backend) as address:
         live = as_person(address=address).get(f"/specs/{model.model}/live").json()
     assert (live["cohort"], live["cohorts"]) == ("99999d", [])
+
+
+def test_trials_come_with_their_looks_and_their_end(
+    cast: Callable[[Build], World], backend: Backend, as_person: As
+) -> None:
+    model = cast(refitted)
+    with _serving(model, backend) as address:
+
+        def trials() -> list[dict[str, Any]]:
+            body: dict[str, Any] = as_person(address=address).get(f"/specs/{model.model}/live").json()
+            return list(body["trials"])
+
+        (begun,) = trials()
+        assert (begun["version"], begun["production"], begun["outcome"], begun["steps"]) == ("2", "1", None, [])
+        later(model, 150)
+        tried(model)
+        (looked,) = trials()
+        assert looked["rows"] == 150
+        assert [each["rows"] for each in looked["steps"]] == [150]
+        model.tracker.set_production(model.model, "2")
+        tried(model)
+        (ended,) = trials()
+        assert ended["outcome"] == "void"
+        assert "Production has changed" in ended["why"]

@@ -95,7 +95,9 @@ def scan(
             continue
         worst = max(losses, key=losses.__getitem__)
         bound = paths.bound(
-            [look.windows[place] for place in losses], promise.error, floor((1 - (1 - alpha) ** look.years) * (draws + 1))
+            [look.windows[place] for place in losses],
+            promise.error,
+            floor((1 - (1 - alpha) ** look.years) * (draws + 1)),
         )
         found.append(Scanned(losses[worst], worst, bound, losses[worst] > bound))
     return found

@@ -12,6 +12,7 @@ from retrain.records import Promotion, Verdict, VersionId
 from retrain.spec.fields import duration_text
 from retrain.spec.spec import Spec
 from retrain_airflow.api.bodies.live import Alarm, LaterCohort, LaterRows, LaterTrend, Now, Promised
+from retrain_airflow.api.trials import trials_of
 
 if TYPE_CHECKING:
     from retrain.ledger.ledger import Ledger
@@ -60,6 +61,7 @@ def later_rows(spec: Spec, ledger: "Ledger") -> LaterRows:
         promises=promises,
         cohorts=[LaterCohort.model_validate(each) for each in scores],
         looks=looks,
+        trials=trials_of(ledger, spec.model),
     )
 
 

@@ -86,6 +86,45 @@ class Alarm(BaseModel):
     margin: float
 
 
+class TrialStep(BaseModel):
+    """One look of a trial: a difference for the better, and what would have ended it."""
+
+    at: datetime
+    rows: int
+    gain: float
+    promotes: float | None
+    """Above this it is promoted; None where nothing would do."""
+    drops: float | None
+    """Below this it is dropped; None where nothing would."""
+
+
+class TrialState(BaseModel):
+    """A version in Staging that is held against Production on labels that come later."""
+
+    version: str
+    candidate: str
+    production: str
+    metric: str
+    threshold: float
+    """What the gain must exceed; below 0 for a margin."""
+    alpha: float
+    began: datetime
+    deadline: datetime
+    max_rows: int
+    rows: int
+    corrected: int
+    """Labels that were corrected after they had been counted."""
+    score: float | None
+    production_score: float | None
+    waits: bool
+    """For its turn: trials of a model come one after the other."""
+    outcome: Literal["promoted", "dropped", "held", "void"] | None
+    """None while it goes on."""
+    why: str | None
+    ended: datetime | None
+    steps: list[TrialStep]
+
+
 class LaterRows(BaseModel):
     """Everything is empty until a first look, which `retrain-watch` makes once rows are labelled later."""
 
@@ -111,3 +150,5 @@ class LaterRows(BaseModel):
     """Of the last 60 cohorts, the oldest first: one for each version that was in Production in it."""
     looks: list[LiveLook]
     """The last look of each scan that goes on."""
+    trials: list[TrialState]
+    """The last five, the oldest first."""

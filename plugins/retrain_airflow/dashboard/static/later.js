@@ -4,6 +4,7 @@ import { usePolled } from "./hooks.js";
 import { LaterChart } from "./later_chart.js";
 import { Known, Notice } from "./parts.js";
 import { Fragment, h, ui, useEffect } from "./react.js";
+import { Trials } from "./trial.js";
 import { date, number, score, signed } from "./words.js";
 
 const EVERY = 60;
@@ -14,7 +15,7 @@ export function LaterRows({ model, production }) {
   useEffect(() => {
     look();
   }, [production, look]);
-  return h(Known, { of: later, what: "Later rows" }, (live) => (live.cohort === null ? null : h(Panel, { live })));
+  return h(Known, { of: later, what: "Later rows" }, (live) => h(Fragment, null, live.cohort !== null && h(Panel, { live }), h(Trials, live)));
 }
 
 function Panel({ live }) {
