@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1_000)
     parser.add_argument("--short", action="store_true", help="30 trials, none of 10,000 rows")
-    parser.add_argument("--only", default="", help="what is simulated and has this text in its name, such as n=500")
+    parser.add_argument("--only", default="", help="what has this text in its name, such as n=500 or reviews")
     parser.add_argument("--reviews", default=os.environ.get("RETRAIN_TEST_REVIEWS"), help="folder of dated reviews")
     arguments = parser.parse_args()
     trials = 30 if arguments.short else arguments.trials
@@ -80,8 +80,8 @@ def main() -> None:
         chains = [
             _chains(pool, rows, max(10, trials // 10)) for rows in sizes[1:] if arguments.only in _of_chains(rows)
         ]
-        if arguments.only:
-            print("reviews: left out, as --only is given")
+        if arguments.only not in "reviews":
+            print("reviews: left out by --only")
         elif arguments.reviews is None:
             print("reviews: skipped, neither --reviews nor RETRAIN_TEST_REVIEWS names a folder")
         else:
