@@ -208,6 +208,12 @@ def test_a_version_that_came_without_a_verdict_is_held_to_its_first_cohorts(
     assert live["now"]["score"] == 0.88
 
 
+def test_before_a_first_version_there_is_nothing(model: World, found: Callable[[], dict[str, Any]]) -> None:
+    model.execute("DELETE FROM retrain.promotions")
+    live = found()
+    assert (live["promised"], live["promises"], live["cohorts"], live["looks"]) == (None, [], [], [])
+
+
 def test_nothing_in_production_promises_nothing(model: World, found: Callable[[], dict[str, Any]]) -> None:
     _cohort(model, 2)
     _look(model, 0, (1, 0.5), alarm=True)
