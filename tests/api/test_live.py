@@ -198,6 +198,35 @@ def test_what_a_version_before_did_is_no_alarm_of_the_one_in_production(
     assert [each["version"] for each in live["cohorts"]] == ["1"]
 
 
+def test_a_version_that_came_without_a_verdict_is_held_to_its_first_cohorts(
+    model: World, found: Callable[[], dict[str, Any]]
+) -> None:
+    model.execute("UPDATE retrain.promotions SET verdict = NULL")
+    assert (found()["promised"], found()["promises"][0]["by"]) == (None, None)
+    _look(model, 0, (1, 0.88), promised=0.87)
+    live = found()
+    assert (live["promised"], live["promises"][0]["by"]) == (0.87, "first cohorts")
+    assert live["now"]["score"] == 0.88
+
+
+def test_before_a_first_version_there_is_nothing(model: World, found: Callable[[], dict[str, Any]]) -> None:
+    model.execute("DELETE FROM retrain.promotions")
+    live = found()
+    assert (live["promised"], live["promises"], live["cohorts"], live["looks"]) == (None, [], [], [])
+
+
+def test_nothing_in_production_promises_nothing(model: World, found: Callable[[], dict[str, Any]]) -> None:
+    _cohort(model, 2)
+    _look(model, 0, (1, 0.5), alarm=True)
+    model.execute(
+        "INSERT INTO retrain.promotions (model, seq, kind, from_version, by, why, applied_at) "
+        "SELECT model, 2, 'by_hand', to_version, 'kim', 'taken away', now() FROM retrain.promotions"
+    )
+    live = found()
+    assert (live["promised"], live["now"], live["trend"], live["alarms"], live["looks"]) == (None, None, None, [], [])
+    assert [each["until"] is None for each in live["promises"]] == [False]
+
+
 def test_old_cohorts_and_scores_by_another_metric_are_left_out(
     model: World, found: Callable[[], dict[str, Any]]
 ) -> None:

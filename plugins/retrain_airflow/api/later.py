@@ -67,10 +67,9 @@ def later_rows(spec: Spec, ledger: "Ledger") -> LaterRows:
 
 def _stays(history: Sequence[Promotion]) -> Iterator[_Stay]:
     changes = [(each.applied_at, each.came) for each in history if each.applied_at is not None]
-    ends = [*(at for at, _ in changes[1:]), None]
-    for (since, version), until in zip(changes, ends, strict=True):
+    for place, (since, version) in enumerate(changes):
         if version is not None:
-            yield _Stay(version, since, until)
+            yield _Stay(version, since, changes[place + 1][0] if place + 1 < len(changes) else None)
 
 
 def _scores(ledger: "Ledger", spec: Spec) -> list[CohortScore]:
