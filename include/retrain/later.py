@@ -103,6 +103,25 @@ class LiveLook(Record):
     alarm: bool
 
 
+class Expected(Record):
+    """What the gate's metric may be on rows whose labels are still to come: an estimate, and no ground of a promotion.
+
+    It misses a change of the labels themselves.
+    """
+
+    model: str
+    version: str
+    metric: str
+    positive: str | None
+    since: datetime
+    until: datetime
+    """When the rows were predicted."""
+    rows: int
+    estimate: float
+    interval: tuple[float, float]
+    """Where the metric will be in 95 of 100 cases, once the labels are there, unless these have changed."""
+
+
 class Trial(Record):
     """Staging against Production on labels that come after both, look by look, until it concludes by itself."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from retrain.later import CohortScore, LiveLook
+from retrain.later import CohortScore, Expected, LiveLook
 from retrain.ledger.database import Database, to_json
 
 
@@ -60,6 +60,19 @@ class LiveScores(Database):
         with self._transaction() as cursor:
             cursor.execute("SELECT model, looked_at FROM retrain.live_models WHERE model = ANY(%s)", ([*models],))
             return {row["model"]: row["looked_at"] for row in cursor.fetchall()}
+
+    def expected(self, model: str) -> Expected | None:
+        """Return what was estimated last of rows whose labels are still to come; None where nothing was."""
+        found = self._value("SELECT expected FROM retrain.live_models WHERE model = %s", (model,))
+        return None if found is None else Expected.from_json(found)
+
+    def save_expected(self, model: str, expected: Expected | None) -> None:
+        """Record an estimate, in place of the one before."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "UPDATE retrain.live_models SET expected = %s WHERE model = %s",
+                (None if expected is None else to_json(expected.to_json()), model),
+            )
 
     def save_looked_at(self, model: str) -> None:
         """Record that the later rows of a model have been looked at now."""

@@ -31,7 +31,7 @@ _RIGHTS = {
     "live_looks": _ADD,
     "trials": f"{_ADD}, UPDATE (ended)",
     "trial_looks": f"{_ADD}, UPDATE (body)",
-    "live_models": f"{_ADD}, UPDATE (looked_at)",
+    "live_models": f"{_ADD}, UPDATE (looked_at, expected)",
     "deliveries": f"{_ADD}, UPDATE (attempts, next_at, response, outcome, ended_at)",
 }
 """What the runtime role may do with each table."""

@@ -1,11 +1,14 @@
 """The verb `look`: how Production does on later rows, told to the team where it does worse than was promised."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrain.later import CohortScore, LiveLook
+from retrain.errors import NoAnswerError, RetrainError
+from retrain.later import CohortScore, Expected, LiveLook
 from retrain.live.alarm import looks
 from retrain.live.decay import PREFIX, decays
+from retrain.live.expect import expect
 from retrain.live.observe import observe
 from retrain.live.observing import Observing
 from retrain.live.trial import Tried, look_at_trials
@@ -15,6 +18,8 @@ from retrain.records import Fault
 from retrain.spec.operation import Mode, OnDecay
 from retrain.tracker.entities import MetricPoint
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -23,6 +28,8 @@ class Looked:
     looks: tuple[LiveLook, ...]
     """The last one of each scan."""
     faults: tuple[Fault, ...]
+    expected: Expected | None
+    """What the score may be on rows whose labels are still to come."""
     trials: tuple[Tried, ...]
     """Those that had not ended before."""
     cycle: str | None
@@ -37,6 +44,7 @@ def look(observing: Observing) -> Looked:
     spec, ledger = observing.spec, observing.ledger
     scores = observe(observing)
     _log(observing, scores)
+    ledger.save_expected(spec.model, expected := _expected(observing))
     seen = looks(observing)
     faults = [*decays(observing, seen)]
     for fault in faults:
@@ -51,9 +59,20 @@ def look(observing: Observing) -> Looked:
         tuple(scores),
         tuple(seen),
         tuple(faults),
+        expected,
         tuple(trials),
         f"decay__{newest:%Y-%m-%dT%H:%M:%S}" if wanted and newest else None,
     )
+
+
+def _expected(observing: Observing) -> Expected | None:
+    try:
+        return expect(observing)
+    except NoAnswerError:
+        raise
+    except RetrainError as error:  # nothing depends on an estimate
+        log.warning("%s: nothing is estimated: %s", observing.spec.model, error)
+        return None
 
 
 def _log(observing: Observing, scores: Sequence[CohortScore]) -> None:

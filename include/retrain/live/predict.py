@@ -21,9 +21,9 @@ from retrain.models.files import trust_in
 from retrain.models.sandbox import Sandbox
 from retrain.models.training import targets
 from retrain.records import ModelFile, VersionId
-from retrain.snapshots.content_keys import as_model_input, content_keys
-from retrain.snapshots.draft import also_in, features_of
+from retrain.snapshots.content_keys import content_keys
 from retrain.snapshots.held import Held
+from retrain.snapshots.rows import Rows
 from retrain.snapshots.split import position
 from retrain.source.layout import Within
 from retrain.spec.task import Task
@@ -55,11 +55,9 @@ class Predicting:
         """
         asked = self._version(version)
         known = files.get(self._of_model.snapshots, before) if before else None
-        also = [name for name in asked.held.needs if name not in self._spec.source.features]
-        also = sorted(self._of_model.source.readable(also)) if also else []
         share = self._spec.watch.at_most / max(labelled, 1)
         parts = list[Predicted]()
-        with self._of_model.source.labelled(also, within=within) as batches:
+        with self._of_model.source.labelled(self.also(version), within=within) as batches:
             for batch in batches:
                 clusters = asked.held.clusters_of(batch)
                 counts = ~asked.held.has(batch.column("key"), clusters) & (position(clusters) < share)
@@ -70,16 +68,35 @@ class Predicting:
                     parts += self._of(asked, rows, clusters[counts], known)
         return Predicted.joined(parts) if parts else None
 
+    def also(self, version: VersionId) -> list[str]:
+        """Return the columns that are read beside the features, as the cluster of a row follows from them."""
+        held = self._version(version).held
+        also = [name for name in held.needs if name not in self._spec.source.features]
+        return sorted(self._of_model.source.readable(also)) if also else []
+
+    def clusters(self, version: VersionId, rows: pa.RecordBatch) -> NDArray[np.int64]:
+        """Return the cluster of each row, as `Held.clusters_of` does."""
+        return self._version(version).held.clusters_of(rows)
+
+    def ask(self, version: VersionId, features: pd.DataFrame, also: pd.DataFrame) -> RawPredictions:
+        """Return what a version predicts for some rows."""
+        return self._ask(self._version(version), features, also)
+
+    def labels(self, labels: pd.Series) -> Values:
+        """Return labels as predictions are compared with them: spelled, or numbers."""
+        truth = targets(self._spec.task, labels).to_numpy()
+        return spell(truth) if self._spec.task is Task.CLASSIFICATION else truth
+
     def _of(
         self, asked: _Version, rows: pa.Table, clusters: NDArray[np.int64], known: Predicted | None
     ) -> list[Predicted]:
         """Return the predictions for some rows, in up to two parts: those of before, and new ones."""
-        features, also = as_model_input(features_of(rows)), as_model_input(rows.select(also_in(rows.schema)))
+        features, also = Rows.inputs(rows)
         found = Predicted(
             keys=rows["key"].combine_chunks(),
             rows=content_keys(rows.select([*features.columns, *also.columns]), b""),
             clusters=clusters,
-            labels=self._labels(rows["label"].to_pandas()),
+            labels=self.labels(rows["label"].to_pandas()),
             predictions=RawPredictions(np.empty(len(clusters))),
             slices={str(each): in_slice(each, features) for each in self._spec.gate.slices},
         )
@@ -108,10 +125,6 @@ class Predicting:
             task=spec.task,
             python=file.python,
         ).predictions
-
-    def _labels(self, labels: pd.Series) -> Values:
-        truth = targets(self._spec.task, labels).to_numpy()
-        return spell(truth) if self._spec.task is Task.CLASSIFICATION else truth
 
     def _version(self, version: VersionId) -> _Version:
         if version not in self._versions:

@@ -35,16 +35,22 @@ class Rows:
     @staticmethod
     def of(table: pa.Table, snapshot: Snapshot) -> "Rows":
         """Take the rows as the file has them."""
+        features, also = Rows.inputs(table)
         return Rows(
-            features=as_model_input(features_of(table)),
+            features=features,
             labels=table["label"].to_pandas(),
             label_times=table["label_time"],
             keys=table["key"],
             content=table[CONTENT].to_numpy(),
             clusters=clusters_of(table),
             snapshot=snapshot,
-            also=as_model_input(table.select(also_in(table.schema))),
+            also=also,
         )
+
+    @staticmethod
+    def inputs(table: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the features of rows as they came from the source, and their other columns, as models take them."""
+        return as_model_input(features_of(table)), as_model_input(table.select(also_in(table.schema)))
 
     def __len__(self) -> int:
         return len(self.content)

@@ -116,7 +116,12 @@ class Source:
 
     @contextmanager
     def labelled(
-        self, also: Sequence[str] = (), at_most: int | None = None, within: Within | None = None
+        self,
+        also: Sequence[str] = (),
+        at_most: int | None = None,
+        within: Within | None = None,
+        *,
+        unlabelled: bool = False,
     ) -> Iterator[pa.RecordBatchReader]:
         """Read every labelled row in the order of keys, in batches: columns `key` (text), `label`, `label_time` (UTC or
         null), then the features, then the columns of `also` that are not features. Where the spec has a group column,
@@ -125,7 +130,7 @@ class Source:
         Integer keys are in numeric order, other keys in the byte order of their text. The schema's metadata says which
         (`KEY_ORDER`), when the rows were read (`TAKEN_AT`), which columns are not features (`ALSO`), and, where not all
         rows are read, after which label time they begin (`SINCE`). at_most: read some rows only, whichever come first.
-        within: read the rows of these times, whatever the spec's limits are.
+        within: read the rows of these times, whatever the spec's limits are. unlabelled: those without a label instead.
         """
         also = [name for name in dict.fromkeys([*self._spec.also_read, *also]) if name not in self._spec.features]
         with closing(self._session()) as session:
@@ -133,7 +138,9 @@ class Source:
                 layout = self._layout(cursor, also, within)
                 since = None if within else self._since(cursor, layout)
                 now = _time(cursor, sql.SQL("now()"))
-            condition = layout.labelled if since is None else _both(layout.labelled, layout.later_than(since))
+            condition = sql.SQL("NOT ({})").format(layout.labelled) if unlabelled else layout.labelled
+            if since is not None:
+                condition = _both(condition, layout.later_than(since))
             statement = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
                 sql.SQL(", ").join(
                     sql.SQL("{} AS {}").format(expression, sql.Identifier(f"c{position}"))

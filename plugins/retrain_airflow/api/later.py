@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from math import hypot
 from typing import TYPE_CHECKING, Any
 
-from retrain.later import CohortScore, LiveLook
+from retrain.later import CohortScore, Expected, LiveLook
 from retrain.metrics import described
 from retrain.records import Promotion, Verdict, VersionId
 from retrain.spec.fields import duration_text
@@ -57,6 +57,7 @@ def later_rows(spec: Spec, ledger: "Ledger") -> LaterRows:
         promised_error=of_present.error if of_present else None,
         now=next((_now(each) for each in looks if each.scan == "version"), None),
         trend=_trend([each for each in scores if each.of == present.version]) if present else None,
+        expected=_expected(ledger, present, spec),
         alarms=[*_alarms(looks)],
         promises=promises,
         cohorts=[LaterCohort.model_validate(each) for each in scores],
@@ -92,6 +93,14 @@ def _looks(ledger: "Ledger", spec: Spec, stays: Sequence[_Stay]) -> Iterator[Liv
         name = stay.version.identity or f"version {stay.version.number}"
         of_scan = [each for each in all_ if (each.scan, each.identity) == (scan, name) and each.ends > stay.since]
         yield from (each for each in of_scan[-1:] if _by_metric(spec, each))
+
+
+def _expected(ledger: "Ledger", present: _Stay | None, spec: Spec) -> Expected | None:
+    """Return the estimate, if it is about the version that is there now, by the gate's present metric."""
+    found = ledger.expected(spec.model) if present else None
+    if found is None or present is None or found.version != present.version.number:
+        return None
+    return found if (found.metric, found.positive) == (spec.gate.metric, spec.gate.positive) else None
 
 
 def _by_metric(spec: Spec, found: CohortScore | LiveLook | Verdict) -> bool:

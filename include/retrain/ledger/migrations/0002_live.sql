@@ -22,10 +22,11 @@ CREATE TABLE retrain.live_looks (
     PRIMARY KEY (model, scan, identity, began, place)
 );
 
--- When the later rows of each model were looked at last.
+-- When the later rows of each model were looked at last, and what was estimated then of rows without labels.
 CREATE TABLE retrain.live_models (
     model text PRIMARY KEY REFERENCES retrain.models,
-    looked_at timestamptz NOT NULL DEFAULT now()
+    looked_at timestamptz NOT NULL DEFAULT now(),
+    expected jsonb
 );
 
 -- Staging against Production on labels that come later. Its id is that of the verdict which it follows.

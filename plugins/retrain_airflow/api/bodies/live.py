@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from retrain.later import LiveLook, SliceOfCohort
+from retrain.later import Expected, LiveLook, SliceOfCohort
 
 
 class LaterCohort(BaseModel):
@@ -143,6 +143,8 @@ class LaterRows(BaseModel):
     """None before the first look at the version in Production."""
     trend: LaterTrend | None
     """Of the version in Production; None with fewer than eight cohorts, as few points show no trend."""
+    expected: Expected | None
+    """An estimate for rows whose labels are still to come."""
     alarms: list[Alarm]
     promises: list[Promised]
     """Of the versions that were in Production in the time of these cohorts, the oldest first."""

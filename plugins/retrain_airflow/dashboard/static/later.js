@@ -25,6 +25,7 @@ function Panel({ live }) {
     { "aria-label": "On later rows", as: "section" },
     h(ui.Heading, { as: "h3", mb: 1, size: "sm" }, "On later rows"),
     live.alarms.length > 0 && h(Alarms, { live }),
+    live.expected !== null && h(ui.Text, { color: "fg.muted", fontSize: "sm" }, expected(live)),
     scored.length === 0
       ? h(ui.Text, { color: "fg.muted", fontSize: "sm" }, nothing(live))
       : h(Fragment, null, h(ui.Text, { fontSize: "sm" }, now(live, scored.at(-1)), trend(live)), scored.length > 1 && h(LaterChart, { live, scored })),
@@ -65,6 +66,10 @@ function against({ greater_is_better, promised }, found) {
   const gain = (greater_is_better ? 1 : -1) * (found - promised);
   const how = score(Math.abs(gain)) === score(0) ? "as" : `${score(Math.abs(gain))} ${gain < 0 ? "worse" : "better"} than`;
   return `${how} promised (${score(promised)})`;
+}
+
+function expected({ expected: found, metric }) {
+  return `Estimated, before labels come: ${metric} ${score(found.estimate)} (95%: ${range(found.interval)}) on the ${number(found.rows)} rows since ${date(found.since)}. It does not see labels that have changed.`;
 }
 
 function trend({ trend: found }) {
