@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from retrain.ledger.ledger import Ledger
 from retrain.live.alarm import judged
 from retrain.live.look import look
 from retrain.records import VersionId
@@ -140,3 +141,31 @@ def test_a_cohort_that_is_open_is_no_look(model: World) -> None:
     watch = model.spec.watch.model_copy(update={"maturity": timedelta(days=30)})
     model.spec = model.spec.model_copy(update={"watch": watch})
     assert look(observing(model)).looks == ()
+
+
+@pytest.mark.parametrize("step", ["save_cohort", "save_looked_at", "save_expected", "save_look", "fail", "end_faults"])
+@pytest.mark.parametrize("done", [True, False], ids=["after", "before"])
+def test_killed_at_any_step_and_run_again_it_is_as_if_nothing_had_happened(
+    model: World, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
+) -> None:
+    for ago in (3, 2, 1):
+        labelled(model, 300, week(ago), turn=0.9)
+    real = getattr(Ledger, step)
+
+    def killed(*positional: object, **named: object) -> None:
+        if done:
+            real(*positional, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            look(observing(model))
+    looked = look(observing(model))
+    assert [each.rows for each in model.ledger.cohorts(model.model)] == [300] * 3
+    for kind in ("version", "anchor"):
+        made = model.ledger.live_looks(model.model, kind)
+        assert [each.place for each in made] == [0, 1, 2]
+        assert judged(made) == made[-1]
+    assert {each.name for each in looked.faults} == {"live/decay/version", "live/decay/anchor"}
+    assert len(model.headlines()) == 2

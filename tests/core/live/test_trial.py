@@ -191,23 +191,6 @@ def test_while_production_is_frozen_a_trial_waits_with_its_answer(cast: Cast) ->
     assert ends(model) == ["promoted"]
 
 
-def test_killed_after_the_promotion_a_trial_is_promoted_once(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = cast(challenged)
-    later(model, 1000)
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "end_trial", killed)
-        with pytest.raises(KeyboardInterrupt):
-            tried(model)
-    assert ends(model) == [None]
-    assert tried(model).end is not None
-    assert ends(model) == ["promoted"]
-    assert [each.to_version for each in model.ledger.history(model.model)] == ["1", "2"]
-
-
 def test_what_a_trial_needs_is_kept(cast: Cast) -> None:
     model = cast(refitted)
     assert "2" in {model.ledger.version_of(each.uri, model.model) for each in model.ledger.model_files_in_use()}
@@ -241,3 +224,30 @@ def test_which_verdicts_become_trials(cast: Cast) -> None:
 
 def _changed(verdict: Verdict, changed: dict[str, object]) -> Verdict:
     return verdict.model_copy(update=changed)
+
+
+@pytest.mark.parametrize("step", ["save_trial_look", "open_promotion", "end_trial"])
+@pytest.mark.parametrize("done", [True, False], ids=["after", "before"])
+def test_killed_at_any_step_of_its_end_and_run_again_it_promotes_once(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
+) -> None:
+    model = cast(challenged)
+    later(model, 1000)
+    model.headlines()
+    real = getattr(Ledger, step)
+
+    def killed(*positional: object, **named: object) -> None:
+        if done:
+            real(*positional, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            tried(model)
+    look(observing(model))
+    assert ends(model) == ["promoted"]
+    ((trial, _),) = model.ledger.trials(model.model)
+    assert [each.place for each in model.ledger.trial_looks(trial.id)] == [0]
+    assert [each.to_version for each in model.ledger.history(model.model)] == ["1", "2"]
+    assert len([each for each in model.headlines() if "version 2" in each]) == 1
