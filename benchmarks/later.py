@@ -161,7 +161,7 @@ def _observing(where: Where, at_most: int | None) -> Observing:
 
 
 def _observe(where: Where, at_most: int | None) -> dict[str, Any]:
-    scores = observe(_observing(where, at_most))
+    scores, _ = observe(_observing(where, at_most))
     return {"scored": sum(each.rows for each in scores), "score": scores[-1].score}
 
 

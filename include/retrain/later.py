@@ -83,7 +83,7 @@ class LiveLook(Record):
     began: datetime
     """When the scan began."""
     cohort: datetime
-    """Beginning of the last cohort in it."""
+    """Beginning of the cohort that has closed since the look before; of several with few rows, of the first."""
     ends: datetime
     rows: int
     """Of the cohorts that have closed since the look before."""

@@ -94,7 +94,7 @@ def _looked(
     terms = (spec.gate.metric, spec.gate.positive, promise.score, promise.error, margin, spec.watch.alpha / 2)
     made = [each for each in ledger.live_looks(spec.model, of.kind) if each.identity == identity]
     made = [each for each in made if each.began == made[-1].began and each.ends > of.began]
-    began = of.began
+    began = made[-1].began if made else of.began
     if made and _terms(made[-1]) != terms:
         began, made = made[-1].ends, []  # another promise, margin or alpha: a new scan
     units = [each for each in units if each.ends > began]

@@ -37,9 +37,7 @@ def _incident(observing: Observing, look: LiveLook) -> Incident:
     production = observing.ledger.production(spec.model)
     number = production.number if production else "?"
     scores = [
-        each
-        for each in observing.ledger.cohorts(spec.model, look.ends - look.cohort, window.begins)
-        if each.begins <= look.cohort
+        each for each in observing.ledger.cohorts(spec.model, spec.cohort, window.begins) if each.begins < look.ends
     ]
     moved = [*_moved(observing, window.begins, look.ends)]
     worse = [*_worse_slices(_verdict(observing), scores)]
@@ -115,7 +113,7 @@ def _moved(observing: Observing, since: datetime, until: datetime) -> Iterator[s
             return
         snapshot = ledger.snapshot(spec.model, file.snapshot)
         reference = observing.snapshots.table(snapshot)
-        with observing.source.labelled(at_most=None, within=Within(observing.column, since, until)) as batches:
+        with observing.source.labelled(within=Within(observing.column, since, until)) as batches:
             rows = _first_rows(batches)
     except RetrainError as error:  # the alarm does not depend on it
         log.warning("%s: what has moved is not known: %s", spec.model, error)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrain.errors import NoAnswerError, RetrainError
+from retrain.errors import EstimatorError, NoAnswerError, RetrainError
 from retrain.later import CohortScore, Expected, LiveLook
 from retrain.live.alarm import looks
 from retrain.live.decay import PREFIX, decays
@@ -39,10 +39,10 @@ class Looked:
 def look(observing: Observing) -> Looked:
     """Bring the scores up to date, and make the looks that are due. Run again, it tells nothing twice.
 
-    Raises what `observe` raises.
+    Raises what `observe` raises, and, when all else is done, EstimatorError for a version that cannot be asked.
     """
     spec, ledger = observing.spec, observing.ledger
-    scores = observe(observing)
+    scores, unasked = observe(observing)
     _log(observing, scores)
     ledger.save_expected(spec.model, expected := _expected(observing))
     seen = looks(observing)
@@ -52,6 +52,8 @@ def look(observing: Observing) -> Looked:
     ledger.end_faults(spec.model, PREFIX, but=[each.name for each in faults], announcement=texts.of_recovery)
     enforced = mode_of(spec, ledger) is Mode.ENFORCE and spec.approval is None
     trials = look_at_trials(observing, may_promote=enforced)
+    if unasked:
+        raise EstimatorError("\n".join(f"version {version}: {why}" for version, why in unasked.items()))
     alarms = [each for each in seen if each.alarm]
     wanted = bool(alarms) and spec.watch.on_decay is OnDecay.RETRAIN
     newest = max((each.ends for each in alarms), default=None)

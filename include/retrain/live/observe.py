@@ -19,19 +19,21 @@ LAST = 13
 """Cohorts that are looked at again: older ones are no longer restated."""
 
 
-def observe(observing: Observing) -> list[CohortScore]:
-    """Bring the scores of the last cohorts up to date; return those that have changed, the oldest first.
+def observe(observing: Observing) -> tuple[list[CohortScore], dict[str, str]]:
+    """Bring the scores of the last cohorts up to date.
+
+    Returns those that have changed, the oldest first, and why the versions that cannot be asked cannot, by number.
 
     A row belongs to the version that was in Production at its time. One that is in the snapshot of that version does
     not count: the version was trained or judged on it. Run again, or killed and run again, it gives the same scores,
-    and predicts no row twice. Raises SourceError where the table cannot be read; EstimatorError, and what reading a
-    model file raises, where the version cannot be asked.
+    and predicts no row twice. Raises SourceError where the table cannot be read, and NoAnswerError where MLflow does
+    not answer.
     """
     spec, source, ledger = observing.spec, observing.source, observing.ledger
     history = ledger.history(spec.model)
     applied = [each.applied_at for each in history if each.applied_at is not None]
     if spec.cohort is None or not applied:
-        return []
+        return [], {}
     now = source.now()
     since = _begin(max(min(applied), now - LAST * spec.cohort), spec.cohort)
     known = {(each.begins, each.of): each for each in ledger.cohorts(spec.model, spec.cohort, since)}
@@ -63,9 +65,7 @@ def observe(observing: Observing) -> list[CohortScore]:
                     if part.before is not None and part.before.uri not in ("", score.uri):
                         observing.snapshots.delete(part.before.uri)
     ledger.save_looked_at(spec.model)
-    if missed:
-        raise EstimatorError("\n".join(f"version {version}: {why}" for version, why in missed.items()))
-    return changed
+    return changed, missed
 
 
 def _begin(time: datetime, length: timedelta) -> datetime:

@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, TrackerError
 from retrain.gate.comparison import Swapped
 from retrain.later import Sequence, Trial, TrialEnd, TrialLook
 from retrain.live import sequence
@@ -38,8 +39,15 @@ def look_at_trials(observing: Observing, *, may_promote: bool) -> list[Tried]:
         looks = [*ledger.trial_looks(trial.id)]
         if end is None and not any(each.end is None for each in tried):  # the others wait for their turn
             _put_into_staging(observing, trial)
-            looks = _looked(observing, trial, looks)
-            end = concluded(observing, trial, looks[-1] if looks else None, may_promote=may_promote)
+            try:
+                looks = _looked(observing, trial, looks)
+            except (EstimatorError, SnapshotError, TrackerError) as error:
+                if isinstance(error, NoAnswerError) or ledger.now() < trial.deadline:
+                    raise
+                why = f"its time is up, and a version cannot be asked: {error}"
+                end = TrialEnd(outcome="held", why=why, at=ledger.now())
+            else:
+                end = concluded(observing, trial, looks[-1] if looks else None, may_promote=may_promote)
         if end is not None:
             finish(observing, trial, end)
         tried.append(Tried(trial, tuple(looks), end))

@@ -19,11 +19,13 @@ _CORRECTED = 0.05
 
 def overtaken(observing: Observing, trial: Trial) -> TrialEnd | None:
     """Return the end of a trial whose Production is no longer what it was; None while it is."""
-    ledger = observing.ledger
+    ledger, gate = observing.ledger, observing.spec.gate
     apply(trial.model, ledger, observing.tracker)
     now = ledger.production(trial.model)
     if now == trial.against:
-        return None
+        if (gate.metric, gate.positive) == (trial.metric, trial.positive):
+            return None
+        return TrialEnd(outcome="void", why=f"the gate's metric is {gate.metric} now", at=ledger.now())
     last = [each for each in ledger.history(trial.model) if each.applied_at is not None][-1]
     if now == trial.challenger and last.verdict == trial.id:
         return TrialEnd(outcome="promoted", why=last.why, at=ledger.now())

@@ -134,6 +134,8 @@ def test_another_margin_begins_another_scan(model: World) -> None:
     after = look(observing(model)).looks[0]
     assert (before.place, after.place, after.margin) == (1, 0, 0.2)
     assert after.began == before.ends == week(1)
+    assert look(observing(model)).looks[0] == after
+    assert len(model.ledger.live_looks(model.model, "version")) == 3
 
 
 def test_a_cohort_that_is_open_is_no_look(model: World) -> None:

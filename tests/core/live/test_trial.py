@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from retrain.errors import EstimatorError
 from retrain.ledger.ledger import Ledger
 from retrain.live.look import look
 from retrain.live.trial import Tried
@@ -145,6 +146,33 @@ def test_any_change_of_production_makes_a_trial_void(cast: Cast) -> None:
     model.tracker.set_production(model.model, "2")
     assert tried(model).end is not None
     assert ends(model) == ["void"]
+
+
+def test_another_metric_makes_a_trial_void(cast: Cast) -> None:
+    model = cast(refitted)
+    gate = model.spec.gate.model_copy(update={"metric": "balanced_accuracy"})
+    model.spec = model.spec.model_copy(update={"gate": gate})
+    assert tried(model).end is not None
+    assert ends(model) == ["void"]
+
+
+def test_a_version_that_cannot_be_asked_ends_a_trial_when_its_time_is_up(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = cast(refitted)
+    later(model, 150)
+
+    def gone(*_: object) -> None:
+        raise EstimatorError("its files are gone")
+
+    monkeypatch.setattr(type(model.tracker), "download_model", gone)
+    with pytest.raises(EstimatorError, match="its files are gone"):
+        look(observing(model))
+    assert ends(model) == [None]
+    model.execute("""UPDATE retrain.trials SET body = jsonb_set(body, '{deadline}', '"2026-01-01T00:00:00Z"')""")
+    with pytest.raises(EstimatorError):  # the cohort of those rows still cannot be scored
+        look(observing(model))
+    assert ends(model) == ["held"]
 
 
 def test_many_corrected_labels_make_a_trial_void_and_few_are_counted_as_they_were(cast: Cast) -> None:
