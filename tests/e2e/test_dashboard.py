@@ -149,6 +149,7 @@ def test_what_people_call_things_stays_text_and_every_page_can_be_used_in_light_
     can_be_used("cycle")
     page.goto(f"/dags/{DAG}/plugin/retrain-model")
     expect(card(page, MODEL)).to_contain_text("new labelled rows wait")
+    expect(page.get_by_text("None that were labelled since a version came into Production")).to_be_visible()
     can_be_used("model-now")
     page.goto("/plugin/retrain")
     expect(card(page, MODEL)).to_contain_text("new labelled rows wait")

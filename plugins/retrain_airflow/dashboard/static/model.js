@@ -66,9 +66,9 @@ function Later({ model }) {
   return h(
     Section,
     { title: "Later rows" },
-    h(Known, { of: later, what: "Later rows" }, ({ cohorts, metric }) =>
+    h(Known, { of: later, what: "Later rows" }, ({ cohort, cohorts, metric }) =>
       cohorts.length === 0
-        ? h(ui.Text, { color: "fg.muted" }, "None that were labelled since a version came into Production have been scored yet.")
+        ? h(ui.Text, { color: "fg.muted" }, cohort === null ? "They are not scored: the spec has no label time, or no cohorts." : "None that were labelled since a version came into Production have been scored yet.")
         : h(Rows, {
             caption: "Scores of later rows, the newest first",
             columns: ["From", "To", "Version", metric, "95% interval", "Rows", "Calibration error", ...(sliced(cohorts) ? ["Slices"] : []), "State"],
