@@ -55,6 +55,16 @@ class LiveScores(Database):
             )
             return [LiveLook.from_json(row["body"]) for row in cursor.fetchall()]
 
+    def last_looks(self, model: str) -> list[LiveLook]:
+        """Return the last look of each scan of each version that promised."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT ON (scan, identity) body FROM retrain.live_looks WHERE model = %s "
+                "ORDER BY scan, identity, began DESC, place DESC",
+                (model,),
+            )
+            return [LiveLook.from_json(row["body"]) for row in cursor.fetchall()]
+
     def looked_at(self, models: Collection[str]) -> dict[str, datetime]:
         """Return when the later rows of these models were last looked at, of those whose ever were."""
         with self._transaction() as cursor:

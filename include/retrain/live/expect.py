@@ -17,6 +17,10 @@ from retrain.source.layout import Within
 from retrain.spec.task import Task
 
 
+_MOST_ROWS = 5_000
+"""Labels of these are drawn some hundred times: of more rows, those with the least keys are taken."""
+
+
 def expect(observing: Observing) -> Expected | None:
     """Return the estimate for the rows of the last cohort's length that have no label yet.
 
@@ -85,8 +89,8 @@ def _calibration(
 def _unlabelled(
     observing: Observing, predicting: Predicting, production: VersionId, within: Within
 ) -> tuple[RawPredictions | None, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Return the predictions for rows without a label, at most `watch.at_most`, and their clusters."""
-    taken, left = list[pa.RecordBatch](), observing.spec.watch.at_most
+    """Return the predictions for rows without a label, at most `_MOST_ROWS`, and their clusters."""
+    taken, left = list[pa.RecordBatch](), _MOST_ROWS
     with observing.source.labelled(predicting.also(production), within=within, unlabelled=True) as batches:
         for batch in batches:
             taken.append(batch.slice(0, left))

@@ -84,7 +84,7 @@ def _scores(ledger: "Ledger", spec: Spec) -> list[CohortScore]:
 
 def _looks(ledger: "Ledger", spec: Spec, stays: Sequence[_Stay]) -> Iterator[LiveLook]:
     """Yield the last look of each scan that goes on: of the version that is there now, and of the anchor."""
-    all_ = ledger.live_looks(spec.model)
+    all_ = ledger.last_looks(spec.model)
     anchor = ledger.last_anchor(spec.model)
     came = next((each for each in stays if each.version == anchor), None)
     for scan, stay in (("version", stays[-1]), ("anchor", came)):
