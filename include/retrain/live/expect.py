@@ -16,7 +16,6 @@ from retrain.snapshots.rows import Rows
 from retrain.source.layout import Within
 from retrain.spec.task import Task
 
-
 _MOST_ROWS = 5_000
 """Labels of these are drawn some hundred times: of more rows, those with the least keys are taken."""
 
