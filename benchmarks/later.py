@@ -38,6 +38,7 @@ from retrain.cycle.train import train
 from retrain.ledger.ledger import Ledger
 from retrain.live.observe import observe
 from retrain.live.observing import Observing
+from retrain.live.predict import Predicting
 from retrain.models import files as model_files
 from retrain.snapshots.store import SnapshotStore
 from retrain.source.table import FIRST_MONDAY, Source
@@ -161,7 +162,9 @@ def _observing(where: Where, at_most: int | None) -> Observing:
 
 
 def _observe(where: Where, at_most: int | None) -> dict[str, Any]:
-    scores, _ = observe(_observing(where, at_most))
+    observing = _observing(where, at_most)
+    with Predicting(observing) as predicting:
+        scores, _ = observe(observing, predicting)
     return {"scored": sum(each.rows for each in scores), "score": scores[-1].score}
 
 

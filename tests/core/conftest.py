@@ -30,6 +30,7 @@ from retrain.cycle.snapshot import take_snapshot
 from retrain.cycle.threshold import Sensed
 from retrain.cycle.train import train
 from retrain.ledger.ledger import Ledger
+from retrain.live import predict
 from retrain.models.sandbox import Sandbox
 from retrain.preflight import source as preflight
 from retrain.production import adoption
@@ -194,7 +195,7 @@ def _wait_for(address: str) -> None:
 def one_fresh_process() -> Iterator[None]:
     """One sandbox for all tests, as its start takes two seconds; each question still goes to a new fork of it."""
     with Sandbox() as process, pytest.MonkeyPatch.context() as patch:
-        for module in (measure, adoption, preflight):
+        for module in (measure, adoption, preflight, predict):
             patch.setattr(module, "Sandbox", lambda: nullcontext(process))
         yield
 

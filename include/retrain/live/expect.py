@@ -1,7 +1,5 @@
 """The score of Production on rows whose labels are still to come: an estimate, and called so."""
 
-from contextlib import ExitStack
-
 import numpy as np
 import pyarrow as pa
 
@@ -20,7 +18,7 @@ _MOST_ROWS = 5_000
 """Labels of these are drawn some hundred times: of more rows, those with the least keys are taken."""
 
 
-def expect(observing: Observing) -> Expected | None:
+def expect(observing: Observing, predicting: Predicting) -> Expected | None:
     """Return the estimate for the rows of the last cohort's length that have no label yet.
 
     None where `watch.predicted_at` does not say when a row was predicted, where no verdict of Production's is known,
@@ -34,12 +32,10 @@ def expect(observing: Observing) -> Expected | None:
         return None
     now = source.now()
     within = Within(spec.watch.predicted_at, now - spec.cohort, now)
-    with ExitStack() as stack:
-        predicting = Predicting(observing, stack)
-        calibration = _calibration(observing, predicting, production, verdict)
-        if calibration is None:
-            return None
-        raw, clusters = _unlabelled(observing, predicting, production, within)
+    calibration = _calibration(observing, predicting, production, verdict)
+    if calibration is None:
+        return None
+    raw, clusters = _unlabelled(observing, predicting, production, within)
     if raw is None:
         return None
     predictions = raw.among(calibration.classes, spec.gate.positive)

@@ -11,6 +11,7 @@ from retrain.live.decay import PREFIX, decays
 from retrain.live.expect import expect
 from retrain.live.observe import observe
 from retrain.live.observing import Observing
+from retrain.live.predict import Predicting
 from retrain.live.trial import Tried, look_at_trials
 from retrain.messages import texts
 from retrain.production.mode import mode_of
@@ -41,17 +42,22 @@ def look(observing: Observing) -> Looked:
 
     Raises what `observe` raises, and, when all else is done, EstimatorError for a version that cannot be asked.
     """
+    with Predicting(observing) as predicting:
+        return _looked(observing, predicting)
+
+
+def _looked(observing: Observing, predicting: Predicting) -> Looked:
     spec, ledger = observing.spec, observing.ledger
-    scores, unasked = observe(observing)
+    scores, unasked = observe(observing, predicting)
     _log(observing, scores)
-    ledger.save_expected(spec.model, expected := _expected(observing))
+    ledger.save_expected(spec.model, expected := _expected(observing, predicting))
     seen = looks(observing)
     faults = [*decays(observing, seen)]
     for fault in faults:
         ledger.fail(fault, key=PREFIX, announcement=texts.of_fault)
     ledger.end_faults(spec.model, PREFIX, but=[each.name for each in faults], announcement=texts.of_recovery)
     enforced = mode_of(spec, ledger) is Mode.ENFORCE and spec.approval is None
-    trials = look_at_trials(observing, may_promote=enforced)
+    trials = look_at_trials(observing, predicting, may_promote=enforced)
     if unasked:
         raise EstimatorError("\n".join(f"version {version}: {why}" for version, why in unasked.items()))
     alarms = [each for each in seen if each.alarm]
@@ -67,9 +73,9 @@ def look(observing: Observing) -> Looked:
     )
 
 
-def _expected(observing: Observing) -> Expected | None:
+def _expected(observing: Observing, predicting: Predicting) -> Expected | None:
     try:
-        return expect(observing)
+        return expect(observing, predicting)
     except NoAnswerError:
         raise
     except RetrainError as error:  # nothing depends on an estimate

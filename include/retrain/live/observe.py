@@ -1,6 +1,5 @@
 """The verb `observe`: scores Production on the rows that were labelled after it was made, cohort by cohort."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +18,7 @@ LAST = 13
 """Cohorts that are looked at again: older ones are no longer restated."""
 
 
-def observe(observing: Observing) -> tuple[list[CohortScore], dict[str, str]]:
+def observe(observing: Observing, predicting: Predicting) -> tuple[list[CohortScore], dict[str, str]]:
     """Bring the scores of the last cohorts up to date.
 
     Returns those that have changed, the oldest first, and why the versions that cannot be asked cannot, by number.
@@ -39,31 +38,29 @@ def observe(observing: Observing) -> tuple[list[CohortScore], dict[str, str]]:
     known = {(each.begins, each.of): each for each in ledger.cohorts(spec.model, spec.cohort, since)}
     found = source.cohorts(Within(observing.column, since, now), spec.cohort)
     changed, missed = list[CohortScore](), dict[str, str]()
-    with ExitStack() as stack:
-        predicting = Predicting(observing, stack)
-        for begins in sorted({*found, *(begins for begins, _ in known)}):
-            ends = begins + spec.cohort
-            for piece in pieces(history, begins, ends):
-                part = _Part(
-                    piece,
-                    begins,
-                    ends,
-                    found.get(begins, Cohort(0, "")),
-                    known.get((begins, piece.version)),
-                    is_open=now < ends + spec.watch.maturity,
-                )
-                try:
-                    score = part.score(observing, predicting)
-                except NoAnswerError:
-                    raise
-                except (EstimatorError, SnapshotError, TrackerError) as error:
-                    missed[piece.version.number] = str(error)
-                    continue
-                if score is not None:
-                    ledger.save_cohort(score)
-                    changed.append(score)
-                    if part.before is not None and part.before.uri not in ("", score.uri):
-                        observing.snapshots.delete(part.before.uri)
+    for begins in sorted({*found, *(begins for begins, _ in known)}):
+        ends = begins + spec.cohort
+        for piece in pieces(history, begins, ends):
+            part = _Part(
+                piece,
+                begins,
+                ends,
+                found.get(begins, Cohort(0, "")),
+                known.get((begins, piece.version)),
+                is_open=now < ends + spec.watch.maturity,
+            )
+            try:
+                score = part.score(observing, predicting)
+            except NoAnswerError:
+                raise
+            except (EstimatorError, SnapshotError, TrackerError) as error:
+                missed[piece.version.number] = str(error)
+                continue
+            if score is not None:
+                ledger.save_cohort(score)
+                changed.append(score)
+                if part.before is not None and part.before.uri not in ("", score.uri):
+                    observing.snapshots.delete(part.before.uri)
     ledger.save_looked_at(spec.model)
     return changed, missed
 

@@ -4,6 +4,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -39,13 +40,18 @@ class _Version:
 
 
 class Predicting:
-    """Versions of one model, each fetched when it is first asked. What they need lives as long as a block."""
+    """Versions of one model, each fetched when it is first asked. It lives until its `with` block ends."""
 
-    def __init__(self, observing: Observing, stack: ExitStack) -> None:
-        """stack: that of the block."""
-        self._of_model, self._spec, self._stack = observing, observing.spec, stack
+    def __init__(self, observing: Observing) -> None:
+        self._of_model, self._spec, self._stack = observing, observing.spec, ExitStack()
         self._sandbox: Sandbox | None = None
         self._versions: dict[VersionId, _Version] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def predicted(self, version: VersionId, within: Within, labelled: int, before: str) -> Predicted | None:
         """Return the labelled rows of some time that the version does not know, with its predictions; None without any.

@@ -1,7 +1,6 @@
 """Whether the version before does better than Production, on the same later rows, by the gate's own paired test."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 import numpy as np
 
@@ -36,8 +35,7 @@ def does_better(observing: Observing, scores: Sequence[CohortScore]) -> VersionI
     if version is None:
         return None
     theirs = Predicted.joined([files.get(observing.snapshots, each.uri) for each in own])
-    with ExitStack() as stack:
-        predicting = Predicting(observing, stack)
+    with Predicting(observing) as predicting:
         within = Within(observing.column, own[0].begins, own[-1].ends)
         asked = predicting.predicted(version, within, sum(each.labelled for each in own), "")
     if asked is None:

@@ -12,6 +12,7 @@ from retrain.gate.comparison import Swapped
 from retrain.later import Sequence, Trial, TrialEnd, TrialLook
 from retrain.live import sequence
 from retrain.live.observing import Observing
+from retrain.live.predict import Predicting
 from retrain.live.sequence import Answer, State
 from retrain.live.trial_end import answer_of, concluded, finish, overtaken
 from retrain.live.trial_rows import TrialRows, taken
@@ -26,7 +27,7 @@ class Tried:
     end: TrialEnd | None
 
 
-def look_at_trials(observing: Observing, *, may_promote: bool) -> list[Tried]:
+def look_at_trials(observing: Observing, predicting: Predicting, *, may_promote: bool) -> list[Tried]:
     """Look at the oldest trial that goes on, and conclude what can be concluded. Run again, it concludes nothing twice.
 
     may_promote: whether the model's mode lets anything change Production, and no person is asked. Raises what
@@ -40,7 +41,7 @@ def look_at_trials(observing: Observing, *, may_promote: bool) -> list[Tried]:
         if end is None and not any(each.end is None for each in tried):  # the others wait for their turn
             _put_into_staging(observing, trial)
             try:
-                looks = _looked(observing, trial, looks)
+                looks = _looked(observing, predicting, trial, looks)
             except (EstimatorError, SnapshotError, TrackerError) as error:
                 if isinstance(error, NoAnswerError) or ledger.now() < trial.deadline:
                     raise
@@ -60,12 +61,12 @@ def _put_into_staging(observing: Observing, trial: Trial) -> None:
         tracker.transition_model_stage(trial.model, trial.version, "Staging")
 
 
-def _looked(observing: Observing, trial: Trial, looks: list[TrialLook]) -> list[TrialLook]:
+def _looked(observing: Observing, predicting: Predicting, trial: Trial, looks: list[TrialLook]) -> list[TrialLook]:
     """Return the looks with one more, if rows have come or the time is up."""
     last = looks[-1] if looks else None
     if last is not None and answer_of(last) is not Answer.WAIT:
         return looks
-    rows = taken(observing, trial, last)
+    rows = taken(observing, predicting, trial, last)
     over = observing.ledger.now() >= trial.deadline
     if rows is None or (last is not None and rows.count == last.rows and not over):
         return looks

@@ -1,6 +1,5 @@
 """The rows of a trial: labelled after it began, known to none of its versions, with the labels that were seen first."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +70,7 @@ class TrialRows:
         )
 
 
-def taken(observing: Observing, trial: Trial, last: TrialLook | None) -> TrialRows | None:
+def taken(observing: Observing, predicting: Predicting, trial: Trial, last: TrialLook | None) -> TrialRows | None:
     """Return the rows of a trial by now; None without any. last: the look before."""
     spec, source = observing.spec, observing.source
     within = Within(spec.source.label_time or "", trial.began, source.now())
@@ -81,11 +80,9 @@ def taken(observing: Observing, trial: Trial, last: TrialLook | None) -> TrialRo
     versions = [each for each in (trial.challenger, trial.against, trial.anchored) if each is not None]
     share = max(count / (_SPARE * trial.max_rows), 1.0) * spec.watch.at_most
     found = list[Predicted | None]()
-    with ExitStack() as stack:
-        predicting = Predicting(observing, stack)
-        for place, version in enumerate(versions):
-            before = last.uris[place] if last else ""
-            found.append(predicting.predicted(version, within, int(share), before))
+    for place, version in enumerate(versions):
+        before = last.uris[place] if last else ""
+        found.append(predicting.predicted(version, within, int(share), before))
     now = [each for each in found if each is not None]
     if len(now) < len(versions):
         return None

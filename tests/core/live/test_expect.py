@@ -4,8 +4,10 @@ import logging
 
 import pytest
 
+from retrain.later import Expected
 from retrain.live.expect import expect
 from retrain.live.look import look
+from retrain.live.predict import Predicting
 from tests.core.conftest import Cast, World
 from tests.core.live.conftest import in_production_for_weeks, observing
 
@@ -26,6 +28,11 @@ def came(model: World, rows: int) -> None:
     model.execute(f"UPDATE rows SET label = NULL, labelled_at = NULL, predicted_at = now() WHERE id >= {first}")
 
 
+def expected(model: World) -> Expected | None:
+    with Predicting(observing(model)) as predicting:
+        return expect(observing(model), predicting)
+
+
 def test_the_score_is_estimated_for_rows_without_labels(model: World) -> None:
     came(model, 600)
     found = look(observing(model)).expected
@@ -39,7 +46,7 @@ def test_rows_with_labels_or_of_another_time_are_not_estimated(model: World) -> 
     came(model, 100)
     model.execute("UPDATE rows SET predicted_at = now() - interval '20 days' WHERE predicted_at IS NOT NULL")
     model.execute("UPDATE rows SET predicted_at = now() WHERE label IS NOT NULL")
-    assert expect(observing(model)) is None
+    assert expected(model) is None
 
 
 @pytest.mark.parametrize("lacks", ["predicted_at", "verdict", "metric"])
@@ -53,7 +60,7 @@ def test_without_what_it_takes_there_is_no_estimate(model: World, lacks: str) ->
     else:
         gate = model.spec.gate.model_copy(update={"metric": "balanced_accuracy"})
         model.spec = model.spec.model_copy(update={"gate": gate})
-    assert expect(observing(model)) is None
+    assert expected(model) is None
 
 
 def test_an_estimate_that_fails_takes_nothing_else_away(model: World, caplog: pytest.LogCaptureFixture) -> None:

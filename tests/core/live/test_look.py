@@ -145,6 +145,7 @@ def test_a_cohort_that_is_open_is_no_look(model: World) -> None:
     assert look(observing(model)).looks == ()
 
 
+@pytest.mark.nightly  # each takes ten seconds
 @pytest.mark.parametrize("step", ["save_cohort", "save_looked_at", "save_expected", "save_look", "fail", "end_faults"])
 @pytest.mark.parametrize("done", [True, False], ids=["after", "before"])
 def test_killed_at_any_step_and_run_again_it_is_as_if_nothing_had_happened(

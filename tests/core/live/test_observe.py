@@ -9,13 +9,15 @@ from retrain.errors import SnapshotError
 from retrain.later import CohortScore
 from retrain.live import predicted as files
 from retrain.live.observe import observe
+from retrain.live.predict import Predicting
 from retrain.models.sandbox import Sandbox
 from tests.core.conftest import Cast, World
 from tests.core.live.conftest import came, in_production_for_weeks, labelled, observing, week
 
 
 def observed(model: World) -> list[CohortScore]:
-    scores, unasked = observe(observing(model))
+    with Predicting(observing(model)) as predicting:
+        scores, unasked = observe(observing(model), predicting)
     assert unasked == {}
     return scores
 

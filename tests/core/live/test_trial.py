@@ -254,6 +254,7 @@ def _changed(verdict: Verdict, changed: dict[str, object]) -> Verdict:
     return verdict.model_copy(update=changed)
 
 
+@pytest.mark.nightly  # each takes ten seconds
 @pytest.mark.parametrize("step", ["save_trial_look", "open_promotion", "end_trial"])
 @pytest.mark.parametrize("done", [True, False], ids=["after", "before"])
 def test_killed_at_any_step_of_its_end_and_run_again_it_promotes_once(
