@@ -1,7 +1,6 @@
 """The verb `look`: how Production does on later rows, told to the team where it does worse than was promised."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrain.errors import EstimatorError, NoAnswerError, RetrainError
@@ -17,7 +16,6 @@ from retrain.messages import texts
 from retrain.production.mode import mode_of
 from retrain.records import Fault
 from retrain.spec.operation import Mode, OnDecay
-from retrain.tracker.entities import MetricPoint
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +47,6 @@ def look(observing: Observing) -> Looked:
 def _looked(observing: Observing, predicting: Predicting) -> Looked:
     spec, ledger = observing.spec, observing.ledger
     scores, unasked = observe(observing, predicting)
-    _log(observing, scores)
     ledger.save_expected(spec.model, expected := _expected(observing, predicting))
     seen = looks(observing)
     faults = [*decays(observing, seen)]
@@ -81,17 +78,3 @@ def _expected(observing: Observing, predicting: Predicting) -> Expected | None:
     except RetrainError as error:  # nothing depends on an estimate
         log.warning("%s: nothing is estimated: %s", observing.spec.model, error)
         return None
-
-
-def _log(observing: Observing, scores: Sequence[CohortScore]) -> None:
-    """Log the scores of closed cohorts to the runs of their versions, a step each from the first one on."""
-    ledger, model = observing.ledger, observing.spec.model
-    for score in scores:
-        file = ledger.file_of(model, score.of)
-        if file is None or file.run_id is None or score.score is None or score.open:
-            continue
-        came = min(each.begins for each in ledger.cohorts(model, score.ends - score.begins) if each.of == score.of)
-        step = (score.begins - came) // (score.ends - score.begins)
-        observing.tracker.log_points(
-            file.run_id, [(f"later_{score.metric}", MetricPoint(step, score.score, score.ends))]
-        )

@@ -1,5 +1,6 @@
 """The verb `observe`: scores Production on the rows that were labelled after it was made, cohort by cohort."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,9 +11,13 @@ from retrain.live.observing import Observing
 from retrain.live.pieces import Piece, pieces
 from retrain.live.predict import Predicting
 from retrain.live.score import NOTHING, score_of
+from retrain.snapshots.store import SnapshotStore
 from retrain.source.layout import Within
 from retrain.source.table import FIRST_MONDAY, Cohort
 from retrain.spec.spec import Spec
+from retrain.tracker.entities import MetricPoint
+
+log = logging.getLogger(__name__)
 
 LAST = 13
 """Cohorts that are looked at again: older ones are no longer restated."""
@@ -57,12 +62,31 @@ def observe(observing: Observing, predicting: Predicting) -> tuple[list[CohortSc
                 missed[piece.version.number] = str(error)
                 continue
             if score is not None:
+                came = min(each.applied_at for each in history if each.applied_at and each.came == score.of)
+                _log(observing, score, (begins - _begin(came, spec.cohort)) // spec.cohort)
                 ledger.save_cohort(score)
                 changed.append(score)
                 if part.before is not None and part.before.uri not in ("", score.uri):
                     observing.snapshots.delete(part.before.uri)
     ledger.save_looked_at(spec.model)
     return changed, missed
+
+
+def _log(observing: Observing, score: CohortScore, step: int) -> None:
+    """Log the score of a closed cohort to its version's run: before it is saved, so that none is lost.
+
+    A step may have several points, of which the last one counts.
+    """
+    file = observing.ledger.file_of(score.model, score.of)
+    if file is None or file.run_id is None or score.score is None or score.open:
+        return
+    point = MetricPoint(step, score.score, score.ends)
+    try:
+        observing.tracker.log_points(file.run_id, [(f"later_{score.metric}", point)])
+    except NoAnswerError:
+        raise
+    except TrackerError as error:  # such as a run that was deleted
+        log.warning("%s: the score is not in MLflow: %s", score.model, error)
 
 
 def _begin(time: datetime, length: timedelta) -> datetime:
@@ -85,7 +109,7 @@ class _Part:
     def score(self, observing: Observing, predicting: Predicting) -> CohortScore | None:
         """Return the score as it is now; None where nothing has changed."""
         spec, before = observing.spec, self.before
-        same = before is not None and self._same(before, spec)
+        same = before is not None and self._same(before, spec, observing.snapshots)
         if before is not None and same:
             return None if before.open == self.is_open else before.model_copy(update={"open": self.is_open})
         if before is None and not self.cohort.rows:
@@ -94,7 +118,7 @@ class _Part:
             self.piece.version,
             Within(observing.column, self.piece.since, self.piece.until),
             self.cohort.rows,
-            before.uri if before else "",
+            before.uri if before and files.is_there(observing.snapshots, before.uri) else "",
         )
         seed = f"{spec.model} {self.begins.isoformat()} {self.piece.version.identity}"
         score = score_of(spec, rows, seed) if rows else NOTHING
@@ -121,7 +145,9 @@ class _Part:
             uri=files.put(observing.snapshots, spec.model, rows, f"{self.begins:%Y%m%dT%H%M%S}") if rows else "",
         )
 
-    def _same(self, before: CohortScore, spec: Spec) -> bool:
+    def _same(self, before: CohortScore, spec: Spec, snapshots: SnapshotStore) -> bool:
         """Return whether nothing has changed that the score follows from."""
         gate = (spec.gate.metric, spec.gate.positive)
+        if before.uri and not files.is_there(snapshots, before.uri):
+            return False
         return (before.digest, before.metric, before.positive) == (self.cohort.digest, *gate)

@@ -114,10 +114,15 @@ def get(store: SnapshotStore, uri: str) -> Predicted:
         with store.files.open_input_stream(store.path(uri)) as file:
             content = file.read()
     except OSError as error:
-        raise SnapshotError(f"{uri}: cannot be read: {one_line(error)}") from error
+        raise SnapshotError(f"{uri}: cannot be read: {one_line(error)}; put the file back") from error
     if sha256(content).hexdigest() != uri.rpartition("/")[2].partition(".")[0]:
-        raise SnapshotError(f"{uri}: has changed since it was stored: its digest differs")
+        raise SnapshotError(f"{uri}: has changed since it was stored: its digest differs; put the file back")
     return _from_table(pq.read_table(pa.BufferReader(content)))
+
+
+def is_there(store: SnapshotStore, uri: str) -> bool:
+    """Return whether predictions are where they were stored."""
+    return bool(store.files.get_file_info(store.path(uri)).is_file)
 
 
 def _to_table(predicted: Predicted) -> pa.Table:

@@ -165,6 +165,15 @@ def test_what_was_kept_and_has_changed_is_not_used(model: World) -> None:
         files.get(model.snapshots, score.uri)
 
 
+def test_predictions_that_are_lost_are_made_anew(model: World) -> None:
+    labelled(model, 100, week(1))
+    (score,) = observed(model)
+    model.snapshots.delete(score.uri)
+    (again,) = observed(model)
+    assert again == score.model_copy(update={"restated": 1})
+    assert len(files.get(model.snapshots, again.uri)) == 100
+
+
 def test_predictions_of_an_open_week_are_replaced_and_no_file_is_left(model: World) -> None:
     labelled(model, 60, week(0))
     (first,) = observed(model)
