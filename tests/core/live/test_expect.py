@@ -8,13 +8,16 @@ from retrain.later import Expected
 from retrain.live.expect import expect
 from retrain.live.look import look
 from retrain.live.predict import Predicting
-from tests.core.conftest import Cast, World
+from tests.core.conftest import Cast, Make, World
 from tests.core.live.conftest import in_production_for_weeks, observing
 
 
 @pytest.fixture
 def model(cast: Cast) -> World:
-    model = cast(in_production_for_weeks)
+    return with_times(cast(in_production_for_weeks))
+
+
+def with_times(model: World) -> World:
     model.execute("ALTER TABLE rows ADD predicted_at timestamptz")
     watch = model.spec.watch.model_copy(update={"predicted_at": "predicted_at"})
     model.spec = model.spec.model_copy(update={"watch": watch})
@@ -63,7 +66,8 @@ def test_without_what_it_takes_there_is_no_estimate(model: World, lacks: str) ->
     assert expected(model) is None
 
 
-def test_an_estimate_that_fails_takes_nothing_else_away(model: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_estimate_that_fails_takes_nothing_else_away(world: Make, caplog: pytest.LogCaptureFixture) -> None:
+    model = with_times(in_production_for_weeks(world))  # of its own: it loses a file
     came(model, 100)
     (snapshot,) = model.ledger.kept_snapshots(model.model)
     model.snapshots.delete(snapshot.uri)
