@@ -69,7 +69,7 @@ def test_a_trial_promotes_and_another_is_dropped(
 
     rows(4000, BACK)
     follow(file.dag_id, api.trigger(file.dag_id, ignore_threshold=True))
-    assert (tracker.production(model), len(ledger.open_trials(model))) == ("2", 1)
+    assert (tracker.production(model), len(ledger.open_trials(model))) == ("2", 1), ledger.last_verdict(model)
     assert until_it_ends(TURNED) == "dropped"
     assert (tracker.production(model), tracker.staging(model)) == ("2", None)
     page = open_page("/plugin/retrain")

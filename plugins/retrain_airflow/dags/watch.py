@@ -60,6 +60,7 @@ def watch_dag(folder: Path | None) -> DAG:
             task_id="start",
             doc_md=task_docs.START,
             retries=0,
+            execution_timeout=task_defaults.LOOKING,
             # The look finds the same alarm again until the next cohort has closed, and names the same run.
             skip_when_already_exists=True,
         ).expand_kwargs(look.output)
