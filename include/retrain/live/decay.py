@@ -40,7 +40,7 @@ def _incident(observing: Observing, look: LiveLook) -> Incident:
         each for each in observing.ledger.cohorts(spec.model, spec.cohort, window.begins) if each.begins < look.ends
     ]
     moved = [*_moved(observing, window.begins, look.ends)]
-    worse = [*_worse_slices(_verdict(observing), scores)]
+    worse = [*_worse_slices(observing.verdict(), scores)]
     lost = described(look.metric).sign * (look.promised - (window.score or 0.0))
     whose = "promised when it was promoted" if look.scan == "version" else "promised by the gate's anchor"
     facts = {
@@ -80,12 +80,6 @@ def _remedy(observing: Observing, scores: Sequence[CohortScore]) -> str:
             else " No version from before is shown to do better on the same rows: a rollback would not help."
         )
     return f"Look whether labels or rows have changed, and retrain: trigger DAG retrain_{spec.model}." + rollback
-
-
-def _verdict(observing: Observing) -> Verdict | None:
-    """Return the verdict that let Production in."""
-    history = [each for each in observing.ledger.history(observing.spec.model) if each.applied_at is not None]
-    return observing.ledger.verdict(history[-1].verdict) if history and history[-1].verdict else None
 
 
 def _worse_slices(verdict: Verdict | None, scores: Sequence[CohortScore]) -> Iterator[str]:

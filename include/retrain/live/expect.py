@@ -57,9 +57,7 @@ def expect(observing: Observing, predicting: Predicting) -> Expected | None:
 
 def _verdict(observing: Observing) -> Verdict | None:
     """Return the verdict that let Production in; None where a person did, or where it was by another metric."""
-    ledger, gate = observing.ledger, observing.spec.gate
-    history = [each for each in ledger.history(observing.spec.model) if each.applied_at is not None]
-    verdict = ledger.verdict(history[-1].verdict) if history and history[-1].verdict else None
+    verdict, gate = observing.verdict(), observing.spec.gate
     if verdict is None or (verdict.metric, verdict.positive) != (gate.metric, gate.positive):
         return None
     return verdict

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from retrain.ledger.ledger import Ledger
+from retrain.records import Verdict
 from retrain.snapshots.store import SnapshotStore
 from retrain.source.table import Source
 from retrain.spec.spec import Spec
@@ -21,3 +22,8 @@ class Observing:
     def column(self) -> str:
         """The column with the times of which cohorts are made."""
         return self.spec.watch.predicted_at or self.spec.source.label_time or ""
+
+    def verdict(self) -> Verdict | None:
+        """Return the verdict that let Production in; None where a person did, and without a Production."""
+        history = [each for each in self.ledger.history(self.spec.model) if each.applied_at is not None]
+        return self.ledger.verdict(history[-1].verdict) if history and history[-1].verdict else None
