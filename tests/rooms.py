@@ -43,13 +43,13 @@ def guest(name: str, holds: str, may_import: str = "", libraries: str = "") -> R
 
 # From the ground up. Each may import the rooms that it names, the ground and its own modules, and nothing else.
 GROUND = Room(
-    "errors, topics, records, later, metrics, labels, text, extras",
+    "errors, topics, records, later, arms, metrics, labels, text, extras",
     "the error tree; what the team is told about; the records that steps hand to each other, and those of what "
-    "comes after promotion; what a gate can measure; "
+    "comes after promotion and of split tests; what a gate can measure; "
     "how a class is written; how text is shortened and quoted; which extras are installed",
     tuple(
         f"retrain{name}"
-        for name in ("", ".errors", ".topics", ".records", ".later", ".metrics", ".labels", ".text", ".extras")
+        for name in ("", ".errors", ".topics", ".records", ".later", ".arms", ".metrics", ".labels", ".text", ".extras")
     ),
     libraries="pydantic",
 )
@@ -121,6 +121,12 @@ ROOMS = (
         "what Production and Staging do on labels that came later",
         "spec, gate, source, snapshots, quality, ledger, tracker, models, messages, production",
         "numpy, pandas, pyarrow, sklearn",
+    ),
+    core(
+        "ab",
+        "split tests of Staging and Production on what units did; `decide` is pure",
+        "spec, source, ledger, tracker, messages, production, live.assignment",
+        "numpy, scipy, psycopg2",
     ),
     core(
         "tuning",

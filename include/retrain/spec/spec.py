@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from retrain.errors import SpecError
 from retrain.metrics import described
+from retrain.spec.ab import SplitTest
 from retrain.spec.aliases import Aliases
 from retrain.spec.candidates import BALANCED, Candidates, CandidateSpec
 from retrain.spec.checks import Checks
@@ -80,6 +81,8 @@ class Spec(Section):
     trial: TrialSpec | None = Field(None)
     """Challengers of whom the holdout does not decide are held against Production on labels that come later; without
     it, they are held."""
+    ab: SplitTest | None = None
+    """A split test of Staging against Production, where the prediction changes the outcome."""
     channels: Channels = ()
     """Where the team is told; without any, in the log of the task alone."""
 

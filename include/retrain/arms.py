@@ -1,0 +1,144 @@
+"""Records of split tests: what units did that Staging served, and what those did that Production served.
+
+    Split ─▶ Split look ─▶ Split end
+
+Values of their own beside `retrain.records`: no step of a cycle hands them to another.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from retrain.records import Record, VersionId
+
+
+class Baseline(Record):
+    """What is fixed of a metric when a test begins, by the rows of before."""
+
+    metric: str
+    units: int
+    """With an outcome in the window before the test began, or exposed then."""
+    mean: float
+    deviation: float
+    """Of the metric of one unit, once capped; of a ratio, of its linear form."""
+    cap: float | None
+    """Greater values count as this."""
+    weight: float
+    """Of the value of before in the estimate (CUPED); 0 without."""
+    weight_per: float = 0.0
+    """The same for a ratio's denominator."""
+    before: float = 0.0
+    """Mean of the value of before, which the weight multiplies the difference from."""
+    before_per: float = 0.0
+
+
+class Split(Record):
+    """A test, as it was when it began."""
+
+    id: str
+    """Which assignment follows from."""
+    model: str
+    version: str
+    identity: str | None
+    """Of Staging."""
+    production: str
+    production_identity: str | None
+    began: datetime
+    ends: datetime
+    """At the latest."""
+    by: str
+    baselines: tuple[Baseline, ...]
+    """One a metric, the primary one first."""
+
+    @property
+    def challenger(self) -> VersionId:
+        return VersionId(self.version, self.identity)
+
+    @property
+    def against(self) -> VersionId:
+        return VersionId(self.production, self.production_identity)
+
+
+class Sums(Record):
+    """Sums over the matured units of one arm, phase and metric, each unit's values capped and adjusted.
+
+    y is a unit's value, d its denominator: 1 but in a ratio.
+    """
+
+    units: int
+    y: float
+    d: float
+    yy: float
+    dd: float
+    yd: float
+
+
+class Pair(Record):
+    """Both arms in one phase."""
+
+    production: Sums
+    staging: Sums
+
+
+class Exposed(Record):
+    """Units that were first exposed on one day."""
+
+    day: datetime
+    phase: int
+    production: int
+    staging: int
+
+
+class Effect(Record):
+    """What one metric shows at a look."""
+
+    metric: str
+    phases: tuple[Pair, ...]
+    difference: float | None
+    """Staging less Production, in the metric's units; None where nothing can be computed yet."""
+    error: float | None
+    """Its standard error."""
+    low: float | None
+    high: float | None
+    """The interval that holds at all looks together."""
+
+
+class Counts(Record):
+    """Rows that do not count as they are, or are strange."""
+
+    exposed: int
+    matured: int
+    crossed: int
+    """Units that were seen in both arms: each counts in its first one."""
+    before: int
+    """Outcomes before a unit's first exposure."""
+    late: int
+    """Outcomes after its window."""
+
+
+class SplitLook(Record):
+    """One look at a test. It is never changed, so that it can be computed again."""
+
+    split: str
+    place: int
+    """From 0."""
+    at: datetime
+    phase: int
+    """Of the ramp, from 0, as it was at the look."""
+    days: tuple[Exposed, ...]
+    counts: Counts
+    mismatch: float
+    """How sure it is that the arms have other shares than they should, over all looks: sure below .001."""
+    effects: tuple[Effect, ...]
+    """The primary metric's first."""
+    answer: Literal["promote", "drop", "same", "harm", "invalid", "undecided", "wait"]
+    why: str
+
+
+class SplitEnd(Record):
+    """How a test has ended."""
+
+    outcome: Literal["promoted", "dropped", "same", "harm", "invalid", "undecided", "stopped", "void"]
+    why: str
+    at: datetime
+    by: str | None = None
+    """A person, where one stopped it."""

@@ -1,0 +1,194 @@
+"""Section `ab`: a split test of Staging against Production, where the prediction changes the outcome."""
+
+from datetime import timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from retrain.spec.fields import Column, Duration, Section, Share, some_time, unique
+
+_WEEK = timedelta(days=7)
+
+
+class Kind(StrEnum):
+    """What a unit's outcome is."""
+
+    BINARY = "binary"
+    """Whether the unit has a row, or one whose value is not 0."""
+    COUNT = "count"
+    """How many rows it has, or the sum of their values."""
+    AMOUNT = "amount"
+    """A sum with heavy tails, such as revenue: values above `cap` count as that."""
+    RATIO = "ratio"
+    """The sum of one column over that of another, such as clicks a view."""
+
+
+class Better(StrEnum):
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class Method(StrEnum):
+    """How often the test may be looked at."""
+
+    ALWAYS_VALID = "always_valid"
+    """At any time: an asymptotic confidence sequence."""
+    GROUP_SEQUENTIAL = "group_sequential"
+    """Once a day until `longest`: alpha is spent over that time."""
+
+
+class Table(Section):
+    """Rows in the source's database."""
+
+    table: str | None = Field(None, pattern=r"^[^.\s]+(\.[^.\s]+)?$")
+    """`table` or `schema.table`; either this or `query`."""
+    query: str | None = Field(None, pattern=r"^[^/\\]+\.sql$")
+    """Name of a file with one SELECT, beside the spec."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise PydanticCustomError("table", "names both or neither of table and query; name exactly one")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.table or self.query or ""
+
+
+class Exposures(Table):
+    """Which unit was shown the predictions of which arm, and when: a row each time, or the first time."""
+
+    unit: Column = "unit"
+    arm: Column = "arm"
+    at: Column = "at"
+    """Its time."""
+    production: str = Field("production", min_length=1)
+    """Value of `arm` for Production."""
+    staging: str = Field("staging", min_length=1)
+    """Value of `arm` for Staging."""
+
+
+class OutcomeTable(Table):
+    """What units did, and when."""
+
+    unit: Column = "unit"
+    value: Column | None = None
+    """Column with a number; without it, a row counts as 1."""
+    per: Column | None = None
+    """Column of which a ratio's denominator is the sum."""
+    at: Column = "at"
+    """Its time."""
+
+
+class Measured(Section):
+    """A metric of a unit's outcomes after it was first exposed."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    kind: Kind = Kind.BINARY
+    outcome: OutcomeTable
+    window: Annotated[Duration, AfterValidator(some_time)] = _WEEK
+    """Outcomes count within this time after a unit's first exposure. When it has passed, the unit has matured."""
+    better: Better = Better.HIGHER
+    cap: Share | None = None
+    """Share of the units of before the test, among those with an outcome, whose amounts are not cut: greater amounts
+    count as the amount that is reached there. Default: 0.99 of an amount, and none of the others."""
+    before: Annotated[Duration, AfterValidator(some_time)] | None = None
+    """What the unit did within this time before its first exposure makes the estimate sharper (CUPED); its weight is
+    fixed when the test begins."""
+
+    @model_validator(mode="after")
+    def _has_its_columns(self) -> Self:
+        if (self.kind is Kind.RATIO) != (self.outcome.per is not None):
+            raise PydanticCustomError("per", "a ratio needs outcome.per, and no other kind has it; add or remove it")
+        if self.kind in (Kind.RATIO, Kind.AMOUNT) and self.outcome.value is None:
+            raise PydanticCustomError("value", "needs outcome.value, the column with the number; name it")
+        if self.cap is not None and self.kind not in (Kind.AMOUNT, Kind.COUNT):
+            raise PydanticCustomError("cap", "cap is for amounts and counts; remove it")
+        return self
+
+    @property
+    def quantile(self) -> float | None:
+        """The share of `cap`, with its default."""
+        return 0.99 if self.cap is None and self.kind is Kind.AMOUNT else self.cap
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.better is Better.HIGHER else -1
+
+
+class Guardrail(Measured):
+    """A metric that must not suffer."""
+
+    margin: float = Field(gt=0)
+    """Loss that is accepted, in the metric's own units: Staging must be shown not worse than Production by more."""
+
+
+class Phase(Section):
+    """A step of the ramp."""
+
+    share: Annotated[float, Field(gt=0, le=0.5)]
+    """Share of the units that Staging serves; as many others are its control group."""
+    at_least: Annotated[Duration, AfterValidator(some_time)] = _WEEK
+    """How long the phase lasts before the next one may begin."""
+
+
+class Holdout(Section):
+    """Units that are in no test."""
+
+    name: str = Field("holdout", pattern=r"^[A-Za-z0-9_.-]{1,40}$")
+    """The same name in several specs keeps the same units out."""
+    share: Share
+
+
+class SplitTest(Section):
+    """Units are split between Staging and Production; the test ends by itself, through the ledger."""
+
+    # Not strict: see `trust`.
+    ramp: Annotated[tuple[Phase, ...], Field(strict=False, min_length=1, max_length=10)] = (
+        Phase(share=0.01),
+        Phase(share=0.1),
+        Phase(share=0.5),
+    )
+    """Staging's share, phase by phase: the next one begins after `at_least` without harm or mismatch."""
+    exposures: Exposures | None = None
+    """A table of your own; without it, what `GET …/assignment` answered with `log=true`."""
+    primary: Measured
+    """What decides."""
+    guardrails: Annotated[tuple[Guardrail, ...], Field(strict=False, max_length=20)] = ()
+    """Each must be shown not worse than its margin before anything is promoted; harm to one ends the test."""
+    effect: float = Field(gt=0)
+    """Smallest effect of interest, in the units of `primary`."""
+    shortest: Annotated[Duration, AfterValidator(some_time)] = timedelta(days=14)
+    """Before it, the test ends for harm or mismatch alone; whole weeks."""
+    longest: Annotated[Duration, AfterValidator(some_time)] = timedelta(days=56)
+    """After it, it ends undecided; whole weeks."""
+    alpha: Annotated[float, Field(gt=0, le=0.2)] = 0.05
+    """False conclusions among tests of equal models, over all looks: half of it for promotion, half for harm."""
+    method: Method = Method.ALWAYS_VALID
+    holdout: Holdout | None = None
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        faults = []
+        for name in ("shortest", "longest"):
+            if getattr(self, name) % _WEEK:
+                faults.append(f"{name} is not whole weeks, and weekdays differ; write 14d, 21d or so")
+        if self.longest < self.shortest:
+            faults.append("longest is less than shortest; set it to at least that")
+        if sum((each.at_least for each in self.ramp[:-1]), timedelta()) >= self.longest:
+            faults.append("the phases before the last one take all of longest; shorten at_least")
+        shares = [each.share for each in self.ramp]
+        if any(one >= other for one, other in pairwise(shares)):
+            faults.append("the ramp's shares do not rise; write them from the least to the greatest")
+        if faults:
+            raise PydanticCustomError("ab", "{faults}", {"faults": "; and ".join(faults)})
+        unique(tuple(each.name for each in (self.primary, *self.guardrails)))
+        return self
+
+    @property
+    def metrics(self) -> tuple[Measured, ...]:
+        return (self.primary, *self.guardrails)
