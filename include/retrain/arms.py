@@ -46,6 +46,8 @@ class Split(Record):
     ends: datetime
     """At the latest."""
     by: str
+    why: str
+    """The person who began it, and the reason."""
     baselines: tuple[Baseline, ...]
     """One a metric, the primary one first."""
 
@@ -56,6 +58,21 @@ class Split(Record):
     @property
     def against(self) -> VersionId:
         return VersionId(self.production, self.production_identity)
+
+
+class SplitStep(Record):
+    """A change of a test while it runs: its next phase, or another end."""
+
+    phase: int
+    """From 0; the one that is under way after it."""
+    began: datetime
+    """When that phase began."""
+    ends: datetime
+    by: str | None = None
+    """A person, where one asked for it."""
+    why: str = ""
+    key: str = ""
+    """Of the call that asked for it."""
 
 
 class Sums(Record):

@@ -22,6 +22,7 @@ RetrainError
 │   └── UntrustedModelError  a model file has a digest or types that are not trusted
 ├── StaleVerdictError    Production changed after the verdict: the verdict is not applied
 ├── FrozenError          Production is frozen: nothing goes forward into it
+├── SplitTestError       a split test cannot begin, or be changed, as it was asked for
 ├── AdoptionError        a version cannot be adopted as a person has asked for it
 ├── RollbackError        there is no version to go back to, or not the one asked for
 ├── JudgingError         two files of predictions cannot be judged
@@ -137,6 +138,10 @@ class FrozenError(RetrainError):
     """Production is frozen: nothing goes forward into it. The message says until when, by whom and why."""
 
 
+class SplitTestError(RetrainError):
+    """A split test cannot begin, or be changed, as it was asked for."""
+
+
 class AdoptionError(RetrainError):
     """A version cannot be adopted as a person has asked for it."""
 
@@ -214,6 +219,7 @@ RETRIES: dict[type[BaseException], bool] = {
     OtherVersionError: False,
     StaleVerdictError: False,
     FrozenError: False,
+    SplitTestError: False,
     RollbackError: False,
     AdoptionError: False,
     JudgingError: False,

@@ -76,6 +76,10 @@ class Topic(StrEnum):
     """For `watch.late` there were enough rows for a cycle, and none has ended with a verdict."""
     TRIAL = "trial", Level.INFO
     """A challenger is held against Production on labels that come later, or that has ended."""
+    SPLIT_TEST = "split-test", Level.INFO
+    """A split test of Staging and Production has begun, was changed, or has ended."""
+    SPLIT_STOPPED = "split-stopped", Level.ERROR
+    """A split test has ended for harm, or because its units were not split as they should be."""
     DECAYED = "decayed", Level.ERROR
     """Production does worse on rows that were labelled later than was promised."""
     FILES_GONE = "files-gone", Level.ERROR

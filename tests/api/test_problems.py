@@ -51,6 +51,7 @@ STATUSES = {
     "UntrustedModelError": 409,
     "StaleVerdictError": 409,
     "FrozenError": 409,
+    "SplitTestError": 409,
     "RollbackError": 409,
     "AdoptionError": 409,
     "JudgingError": 409,

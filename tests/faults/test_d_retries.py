@@ -32,6 +32,7 @@ HELPS = {
     errors.ForeignProductionError: False,
     errors.OtherVersionError: False,
     errors.FrozenError: False,
+    errors.SplitTestError: False,
     errors.JudgingError: False,
     errors.BacktestError: False,
     errors.NotFoundError: False,

@@ -13,11 +13,23 @@ from retrain.ledger.model_files import ModelFiles
 from retrain.ledger.outbox import Outbox
 from retrain.ledger.promotions import Promotions
 from retrain.ledger.snapshots import Snapshots
+from retrain.ledger.splits import Splits
 from retrain.ledger.trials import Trials
 from retrain.ledger.verdicts import Verdicts
 
 
 class Ledger(
-    Claims, Snapshots, ModelFiles, Dismissals, Verdicts, Promotions, Freezes, Faults, Outbox, LiveScores, Trials
+    Claims,
+    Snapshots,
+    ModelFiles,
+    Dismissals,
+    Verdicts,
+    Promotions,
+    Freezes,
+    Faults,
+    Outbox,
+    LiveScores,
+    Trials,
+    Splits,
 ):
     """All tables of schema `retrain`. Each part has a file of its own."""

@@ -129,12 +129,13 @@ class LockedProduction:
         verdict: str | None,
         by: str,
         why: str,
+        split: str | None = None,
     ) -> Promotion:
-        """Write a promotion from one version to another, not applied yet.
+        """Write a promotion from one version to another, not applied yet. split: the split test that has ended so.
 
         Raises FrozenError if it goes forward while Production is frozen.
         """
-        freeze = freeze_of(self._cursor, self._model) if kind is Move.FORWARD else None
+        freeze = freeze_of(self._cursor, self._model, split) if kind is Move.FORWARD else None
         if freeze is not None:
             raise FrozenError(f"{self._model}: {freeze}; end the freeze, or wait")
         self._cursor.execute(

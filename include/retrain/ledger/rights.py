@@ -31,6 +31,11 @@ _RIGHTS = {
     "live_looks": _ADD,
     "trials": f"{_ADD}, UPDATE (ended)",
     "trial_looks": f"{_ADD}, UPDATE (body)",
+    "splits": f"{_ADD}, UPDATE (ended)",
+    "split_steps": _ADD,
+    "split_looks": _ADD,
+    # Rows are deleted by `retrain forget`, which the owner runs.
+    "exposures": _ADD,
     "live_models": f"{_ADD}, UPDATE (looked_at, expected)",
     "deliveries": f"{_ADD}, UPDATE (attempts, next_at, response, outcome, ended_at)",
 }

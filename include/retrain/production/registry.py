@@ -168,11 +168,14 @@ class Registry(Adoption):
             target = proved or self._proved(self.tracker.get_model_version(model, wanted))
         if target == head:
             raise RetrainError(f"{model}: that is version {target.number}, which is in Production already")
+        tested = self.ledger.open_split(model)
+        # A split test holds back every other version.
+        split = tested.id if tested is not None and tested.challenger == target else None
         with self.ledger.lock_production(model) as production:
             now = production.last()
             if production.pending() is not None or (now.came if now else None) != head:
                 raise StaleVerdictError(f"{model}: Production was changed meanwhile: look again")
-            row = production.append(head, target, kind=kind, verdict=None, by=by, why=why)
+            row = production.append(head, target, kind=kind, verdict=None, by=by, why=why, split=split)
         apply(model, self.ledger, self.tracker)
         return next(each for each in self.ledger.history(model) if each.seq == row.seq)
 

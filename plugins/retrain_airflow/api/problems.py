@@ -96,6 +96,7 @@ _TABLE = (
     _Row(errors.LedgerError, 503, "Retrain's database does not answer", "try again"),
     _Row(errors.StaleVerdictError, 409, "Production has changed"),
     _Row(errors.FrozenError, 409, "Production is frozen"),
+    _Row(errors.SplitTestError, 409, "Split test cannot be changed"),
     _Row(errors.SourceMismatchError, 409, "The source does not match the spec"),
     _Row(errors.SourceError, 503, "The source does not answer", "try again"),
     _Row(

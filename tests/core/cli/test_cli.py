@@ -199,7 +199,7 @@ def test_migrating_again_changes_nothing_and_either_way_of_naming_the_database_d
 
     assert (first.returncode, first.stdout, first.stderr) == (
         0,
-        "Ran 0001_tables, 0002_live.\n",
+        "Ran 0001_tables, 0002_live, 0003_splits.\n",
         "",
     )
     assert (again.returncode, again.stdout, again.stderr) == (0, "Nothing to do.\n", "")

@@ -7,7 +7,7 @@ from retrain.errors import LedgerError
 from retrain.ledger.ledger import Ledger
 from tests.core.ledger.rows import MODEL, at_once, deliver, execute
 
-MIGRATED = ["0001_tables", "0002_live"]
+MIGRATED = ["0001_tables", "0002_live", "0003_splits"]
 
 
 def test_migrations_run_once(database):
@@ -35,7 +35,7 @@ def test_two_who_migrate_at_once_run_each_migration_once(database):
 
 
 def test_a_database_without_tables_says_how_to_make_them(database):
-    with pytest.raises(LedgerError, match=r"^schema retrain lacks 0001_tables, 0002_live; run `retrain migrate`$"):
+    with pytest.raises(LedgerError, match=r"^schema retrain lacks 0001_tables, 0002_live, 0003_splits; run `retrain migrate`$"):
         Ledger(database.connect).check()
 
 

@@ -73,7 +73,7 @@ def set_up(roles, database, here, tmp_path):  # noqa: F811
         execute(database, printed.stdout)
     owner = make_dsn(database.dsn, user=roles["owner"])
     migrated = here("migrate", "--dsn", owner, "--runtime-role", roles["runtime"])
-    assert (migrated.returncode, migrated.stdout) == (0, "Ran 0001_tables, 0002_live.\n")
+    assert (migrated.returncode, migrated.stdout) == (0, "Ran 0001_tables, 0002_live, 0003_splits.\n")
     return {name: As(dsn=database.dsn, role=role) for name, role in roles.items()}
 
 

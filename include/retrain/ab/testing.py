@@ -1,0 +1,29 @@
+"""A model with a split test, and the stores that this takes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from retrain.ab.units import Units
+from retrain.errors import SplitTestError
+from retrain.ledger.ledger import Ledger
+from retrain.production.registry import Registry
+from retrain.spec.ab import SplitTest
+from retrain.spec.spec import Spec
+from retrain.tracker.client import ExperimentTracker
+
+
+@dataclass(frozen=True)
+class Testing:
+    spec: Spec
+    units: Units
+    """Reads exposures and outcomes."""
+    ledger: Ledger
+    tracker: ExperimentTracker
+    registry: Registry
+
+    @property
+    def wanted(self) -> SplitTest:
+        """The spec's section. Raises SplitTestError where it has none."""
+        if self.spec.ab is None:
+            raise SplitTestError(f"{self.spec.model}: the spec has no section `ab`; write one")
+        return self.spec.ab
