@@ -6,7 +6,7 @@ from retrain.errors import SplitTestError
 from retrain.messages import texts
 from retrain.production.apply import apply
 from retrain.records import Incident
-from retrain.spec.spec import Spec
+from retrain.spec.ab import SplitTest
 from retrain.topics import Topic
 
 
@@ -33,7 +33,7 @@ def begin(testing: Testing, *, key: str, by: str, why: str, version: str | None 
         raise SplitTestError(f"{spec.model}: version {number} is in Production; name another one")
     if (open_ := ledger.open_split(spec.model)) is not None:
         raise SplitTestError(
-            f"{spec.model}: split test {open_.id} is under way since {open_.began:%Y-%m-%d}; stop it, or wait for its end"
+            f"{spec.model}: split test {open_.id} is under way since {open_.began:%Y-%m-%d}; stop it, or let it end"
         )
     found = tracker.get_model_version(spec.model, number)
     testing.registry.prove(found)
@@ -53,19 +53,17 @@ def begin(testing: Testing, *, key: str, by: str, why: str, version: str | None 
     )
     if tracker.staging(spec.model) != number:
         tracker.transition_model_stage(spec.model, number, "Staging")
-    ledger.begin_split(split, texts.of_incident(_begun(spec, split)))
+    ledger.begin_split(split, texts.of_incident(_begun(wanted, split)))
     return split
 
 
-def _begun(spec: Spec, split: Split) -> Incident:
-    assert spec.ab is not None
-    primary = spec.ab.primary
+def _begun(wanted: SplitTest, split: Split) -> Incident:
     return Incident(
         model=split.model,
         topic=Topic.SPLIT_TEST,
         what=f"version {split.version} is tested against version {split.production}, in Production, on what units do: "
-        f"{primary.name} decides, until {split.ends:%Y-%m-%d} at the latest. {split.by}: {split.why}.",
-        remedy=f"Assign units by `{split.id}`, with Staging's share of {spec.ab.ramp[0].share:.0%} in the first phase. "
+        f"{wanted.primary.name} decides, until {split.ends:%Y-%m-%d} at the latest. {split.by}: {split.why}.",
+        remedy=f"Assign units by `{split.id}`, with Staging's share of {wanted.ramp[0].share:.0%} in the first phase. "
         "It ends by itself; until then no other version goes forward into Production.",
         facts={"split": split.to_json()},
     )

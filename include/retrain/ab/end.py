@@ -64,7 +64,8 @@ def finish(testing: Testing, split: Split, end: SplitEnd) -> None:
     incident = Incident(
         model=split.model,
         topic=Topic.SPLIT_STOPPED if end.outcome in _STOPPED else Topic.SPLIT_TEST,
-        what=f"the split test of version {split.version} against {split.production} has ended, {end.outcome}: {end.why}",
+        what=f"the split test of version {split.version} against version {split.production} has ended, {end.outcome}: "
+        f"{end.why}",
         remedy="Give all units the version in Production again."
         if end.outcome != "promoted"
         else "All units get the version in Production, which is the tested one now.",
@@ -92,7 +93,7 @@ def _asks(split: Split, look: SplitLook) -> Incident:
     return Incident(
         model=split.model,
         topic=Topic.APPROVAL_WANTED,
-        what=f"split test {split.id}: {look.why} Nothing changes by itself, as the spec asks a person or only observes.",
+        what=f"split test {split.id}: {look.why} Nothing changes by itself: the spec asks a person, or only observes.",
         remedy=f"To promote it, run `retrain promote {split.model} {split.version}`; the test then ends. "
         "To end it otherwise, stop it.",
         facts={"split": split.id, "version": split.version},

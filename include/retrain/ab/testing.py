@@ -1,6 +1,5 @@
 """A model with a split test, and the stores that this takes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retrain.ab.units import Units
