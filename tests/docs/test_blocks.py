@@ -20,6 +20,10 @@ from tests.docs import shell
 from tests.docs.blocks import BLOCKS, PAGES, Block, inline, name, read
 
 ELSEWHERE = {
+    'docs/ab.md: const { createHmac } = require("node:crypto");': (
+        "tests/core/live/test_assignment.py",
+        "test_the_function_of_the_page_in_javascript_says_the_same_of_the_vectors_and_of_any_text",
+    ),
     "docs/http.md: AIRFLOW=http://127.0.0.1:8080 PASSWORD=...   # log in": (
         "tests/e2e/test_api.py",
         "test_the_commands_of_the_page_log_a_run_and_find_the_best",
