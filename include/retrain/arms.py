@@ -139,6 +139,8 @@ class SplitLook(Record):
     place: int
     """From 0."""
     at: datetime
+    ends: datetime
+    """When the test was to end, as it was at the look: how much of alpha was spent follows from it."""
     phase: int
     """Of the ramp, from 0, as it was at the look."""
     days: tuple[Exposed, ...]

@@ -70,7 +70,7 @@ def _numbers(key: str, unit: str) -> tuple[float, float]:
 
 
 def _number(part: bytes) -> float:
-    return int.from_bytes(part, "big") / 2 ** (8 * _BYTES)
+    return int.from_bytes(part, "big") / 2.0 ** (8 * _BYTES)
 
 
 def _bytes(text: str) -> bytes:
