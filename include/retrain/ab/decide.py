@@ -38,9 +38,9 @@ def decide(  # noqa: PLR0917 - what it is pure of, in the order in which it come
     first, as they are stored. seen: what there is by now, with the phases of each metric of the spec.
     """
     step = steps[-1]
-    level = Levels.of(wanted)
+    time = _time(split, now, step.ends)
     effects = tuple(
-        _effect(wanted, metric, [*_before(looks, metric, split), (pairs, _time(split, now, step.ends))], level)
+        _effect(wanted, metric, pairs, _moments(looks, metric, split), time)
         for metric, pairs in zip(wanted.metrics, seen.pairs, strict=True)
     )
     found = SplitLook(
@@ -93,39 +93,32 @@ def _time(split: Split, at: datetime, ends: datetime) -> float:
     return min(1.0, (at - split.began) / (ends - split.began))
 
 
-_Look = tuple[tuple[Pair, ...], float]
-"""Phases of a metric at a look, and the share of the test's time that had passed."""
-
-
-def _before(looks: Sequence[SplitLook], metric: Measured, split: Split) -> list[_Look]:
+def _moments(looks: Sequence[SplitLook], metric: Measured, split: Split) -> list[Moment]:
+    """Return the looks before at which a metric had an interval, on one side at least."""
     return [
-        (effect.phases, _time(split, look.at, look.ends))
+        Moment(effect.error**-2, _time(split, look.at, look.ends))
         for look in looks
         for effect in look.effects
-        if effect.metric == metric.name
+        if effect.metric == metric.name and effect.error and (effect.low is not None or effect.high is not None)
     ]
 
 
-def _effect(wanted: SplitTest, metric: Measured, looks: Sequence[_Look], level: Levels) -> Effect:
-    """Return what the last of the looks shows of a metric."""
-    phases, _ = looks[-1]
-    now = estimate(phases)
-    moments = [
-        Moment(found.error**-2, time)
-        for pairs, time in looks
-        if (found := estimate(pairs)) is not None and found.error > 0 and outcomes(pairs, metric.kind) >= OUTCOMES
-    ]
-    low = high = None
-    if now is not None and now.error > 0 and outcomes(phases, metric.kind) >= OUTCOMES:
+def _effect(
+    wanted: SplitTest, metric: Measured, pairs: tuple[Pair, ...], moments: Sequence[Moment], time: float
+) -> Effect:
+    """Return what a look shows of a metric. moments: of the looks before. time: share of the test's that has passed."""
+    now, low, high = estimate(pairs), None, None
+    if now is not None and now.error > 0 and outcomes(pairs, metric.kind) >= OUTCOMES:
+        all_, levels = [*moments, Moment(now.error**-2, time)], Levels.of(wanted)
         good, bad = (
-            now.error * reach(wanted.method, moments, side, level=part, effect=interest(wanted, metric))
-            for side, part in ((Side.GOOD, level.promotion), (Side.BAD, level.harm))
+            now.error * reach(wanted.method, all_, side, level=level, effect=interest(wanted, metric))
+            for side, level in ((Side.GOOD, levels.promotion), (Side.BAD, levels.harm))
         )
         below, above = (good, bad) if metric.sign > 0 else (bad, good)
         low, high = _finite(now.difference - below), _finite(now.difference + above)
     return Effect(
         metric=metric.name,
-        phases=phases,
+        phases=pairs,
         difference=None if now is None else now.difference,
         error=None if now is None else now.error,
         low=low,
