@@ -15,8 +15,8 @@ from scipy.special import ndtr, ndtri
 
 Floats = NDArray[np.float64]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(256)
-_FAR = 8.0
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(192)
+_FAR = 6.0
 """Beyond as many standard errors is nothing."""
 _NEWS = 0.07
 """Least standard deviation of what a look adds, such that the points stand closely enough."""
@@ -31,7 +31,7 @@ class Paths:
     information: float
     """At the last look: one over its squared standard error."""
     z: Floats
-    """Points, shape (256,)."""
+    """Points, shape (192,)."""
     mass: Floats
     """Share of the tests at each."""
 
