@@ -86,11 +86,11 @@ def test_units_in_both_arms_make_it_invalid_where_they_are_many(crossed, exposed
 
 
 def test_few_outcomes_have_no_interval_and_end_nothing():
-    found = answered(seen(arms(0.002, 0.02, units=20_000)))
+    found = answered(seen(arms(0.001, 0.02, units=20_000)))
     assert (found.effects[0].low, found.effects[0].high, found.answer) == (None, None, "wait")
     assert "too few outcomes" in found.why
-    assert answered(seen(arms(0.002, 0.02)), day=56).answer == "undecided"
-    assert answered(seen(arms(0.004, 0.02))).answer == "promote"
+    assert answered(seen(arms(0.001, 0.02)), day=56).answer == "undecided"
+    assert answered(seen(arms(0.002, 0.02))).answer == "promote"
 
 
 def test_nothing_seen_yet_is_a_look():

@@ -72,7 +72,7 @@ def test_a_guardrail_needs_as_long_as_its_margin_takes_to_be_ruled_out():
 
 
 def test_what_two_years_do_not_find_has_no_date():
-    need = plan(wanted(), [baseline()], 3).needs[0]
+    need = plan(wanted(), [baseline()], 1).needs[0]
     assert (need.days, need.units, need.smallest) == (None, None, None)
 
 
