@@ -85,7 +85,11 @@ class _Spent(NamedTuple):
 
 
 def spent(moments: tuple[Moment, ...], side: Side, level: float) -> float:
-    """Return the bound at the last look, in standard errors; infinite where there is nothing to be spent at it."""
+    """Return the bound at the last look, in standard errors; infinite where there is nothing to be spent at it.
+
+    What is spent stays spent where the test gets more time. Whoever extends it by what is seen chooses between two
+    tests, and errs in 2.8% of the cases instead of 2.5% at the worst; `always_valid` has no end that could matter.
+    """
     for count in range(1, len(moments)):
         _spent(moments[:count], side, level)  # so that nothing below goes deeper than one look
     return _spent(moments, side, level).reach
