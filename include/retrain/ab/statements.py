@@ -121,7 +121,7 @@ def history_of_outcomes(metric: Measured, outcomes: sql.Composable, first: datet
 def _history(metric: Measured, units: sql.Composable) -> sql.Composable:
     quantile = metric.quantile
     cap = (
-        sql.SQL("NULL::float8")
+        sql.SQL("max(NULL::float8)")
         if quantile is None
         else sql.SQL("percentile_disc({}) WITHIN GROUP (ORDER BY y) FILTER (WHERE y > 0)").format(sql.Literal(quantile))
     )

@@ -158,4 +158,4 @@ def _grant(table: Table) -> str:
     parts = [sql_name(part) for part in table.table.split(".")]
     schema = f"GRANT USAGE ON SCHEMA {parts[0]} and " if len(parts) > 1 else ""
     columns = ", ".join(map(sql_name, table.columns))
-    return f"run {schema}GRANT SELECT ({columns}) ON {'.'.join(parts)}, each TO the role of the connection"
+    return f"run {schema}GRANT SELECT ({columns}) ON {'.'.join(parts)} for the role of the connection"

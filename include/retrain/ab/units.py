@@ -228,8 +228,8 @@ def _refuse_infinite(rows: int, outcomes: Opened[OutcomeTable]) -> None:
     if rows:
         named = " or ".join(repr(each) for each in (outcomes.table.value, outcomes.table.per) if each is not None)
         raise SourceMismatchError(
-            f"{outcomes.name}: {rows:,} rows have a {named} that is NaN or infinite; correct them, or leave them out "
-            "in a query file"
+            f"{outcomes.name}: {named} is NaN or infinite in {rows:,} rows; correct them, or leave them out in a query "
+            "file"
         )
 
 

@@ -291,3 +291,92 @@ def test_the_baseline_of_an_amount_is_that_of_units_exposed_two_windows_ago(sche
     assert found.mean == pytest.approx(values["y"].mean())
     assert found.before == pytest.approx(values["x"].mean())
     assert found.deviation == pytest.approx((values["y"] - weight * values["x"]).std(ddof=0))
+
+
+def test_the_baseline_of_a_ratio_is_that_of_its_linear_form(schema):
+    exposures, outcomes = history(2)
+    shown(schema, exposures)
+    did(schema, outcomes)
+    spec = wanted(**KINDS["ratio"], before="3d")
+
+    (found,) = units(schema, spec).baselines(BEGAN)
+    values = of_history(exposures, outcomes, spec)
+    weights = [values["y"].cov(values["x"]) / values["x"].var(), values["d"].cov(values["z"]) / values["z"].var()]
+    y = values["y"] - weights[0] * (values["x"] - values["x"].mean())
+    d = values["d"] - weights[1] * (values["z"] - values["z"].mean())
+
+    assert [found.weight, found.weight_per] == pytest.approx(weights)
+    assert found.mean == pytest.approx(values["y"].sum() / values["d"].sum())
+    assert found.deviation == pytest.approx((y - found.mean * d).std(ddof=0) / d.mean())
+    assert found.cap is None
+
+
+def test_the_baseline_of_a_binary_metric_counts_the_exposed_units_that_have_no_outcome(schema):
+    exposures, outcomes = history(3)
+    shown(schema, exposures)
+    did(schema, outcomes)
+    spec = wanted()
+
+    (found,) = units(schema, spec).baselines(BEGAN)
+    share = (of_history(exposures, outcomes, spec)["d"] > 0).mean()
+
+    assert (found.mean, found.weight, found.cap) == (pytest.approx(share), 0.0, None)
+    assert found.deviation == pytest.approx(np.sqrt(share * (1 - share)))
+
+
+@pytest.mark.parametrize("exposures", ["of the ledger", "too few"])
+def test_without_exposures_of_before_the_units_are_those_with_an_outcome(schema, exposures):
+    few, outcomes = history(4, per_day=FEWEST // 10)
+    shown(schema, few)
+    did(schema, outcomes)
+    spec = wanted(exposures=OWN if exposures == "of the ledger" else None, before="3d", **KINDS["amount"])
+
+    (found,) = units(schema, spec).baselines(BEGAN)
+    rows = pd.DataFrame(outcomes, columns=["unit", "at", "value", "per"])
+    rows = rows[(rows["at"] >= BEGAN - WINDOW - BEFORE) & (rows["at"] < BEGAN)]
+    late = rows["at"] >= BEGAN - WINDOW
+    y, x = (
+        rows[part].groupby("unit")["value"].sum().reindex(rows["unit"].unique()).fillna(0.0) for part in (late, ~late)
+    )
+    cap = np.quantile(y[y > 0], 0.99, method="inverted_cdf")
+    y, x = y.clip(upper=cap), x.clip(upper=cap)
+
+    assert (found.exposed, found.units, found.cap) == (False, len(y), pytest.approx(cap))
+    assert found.weight == pytest.approx(y.cov(x) / x.var())
+    assert found.mean == pytest.approx(y.mean())
+
+
+def test_of_a_binary_metric_whose_table_has_nothing_else_the_mean_of_those_who_are_known_is_1(schema):
+    did(schema, [("a", day(-1), 1, 0), ("a", day(-2), 1, 0), ("b", day(-3), 1, 0), ("c", day(-9), 1, 0)])
+
+    (found,) = units(schema, wanted(exposures=OWN)).baselines(BEGAN)
+
+    assert (found.exposed, found.units, found.mean, found.deviation) == (False, 2, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_test_may_begin_before_there_is_any_outcome(schema, kind):
+    shown(schema, [(f"u{each}", "all", day(-10)) for each in range(FEWEST)])
+    did(schema, [])
+
+    for own, many in ((None, FEWEST), (OWN, 0)):
+        (found,) = units(schema, wanted(exposures=own, before="3d", **KINDS[kind])).baselines(BEGAN)
+        assert (found.units, found.mean, found.deviation, found.cap, found.weight) == (many, 0.0, 0.0, None, 0.0)
+
+
+def test_a_value_of_before_that_is_the_same_for_all_has_no_weight(schema):
+    did(schema, [(f"u{each}", at, 0.1 if at < day(-7) else each, 0) for each in range(50) for at in (day(-8), day(-1))])
+
+    (found,) = units(schema, wanted(exposures=OWN, before="3d", kind="count", outcome={"value": "value"})).baselines(
+        BEGAN
+    )
+
+    assert (found.units, found.weight, found.before) == (50, 0.0, pytest.approx(0.1))
+
+
+def test_rows_with_a_value_of_0_do_not_lower_the_cap(schema):
+    did(schema, [(f"u{each}", day(-1), max(0, each - 990), 0) for each in range(1000)])
+
+    (found,) = units(schema, wanted(exposures=OWN, **KINDS["amount"])).baselines(BEGAN)
+
+    assert found.cap == 9.0
