@@ -16,10 +16,10 @@ class Baseline(Record):
 
     metric: str
     units: int
-    """With an outcome in the window before the test began, or exposed then."""
+    """First exposed in a time as long as the metric's window; else, with an outcome: see `exposed`."""
     mean: float
     deviation: float
-    """Of the metric of one unit, once capped; of a ratio, of its linear form."""
+    """Of the metric of one unit, once capped and adjusted; of a ratio, of its linear form."""
     cap: float | None
     """Greater values count as this."""
     weight: float
@@ -27,8 +27,11 @@ class Baseline(Record):
     weight_per: float = 0.0
     """The same for a ratio's denominator."""
     before: float = 0.0
-    """Mean of the value of before, which the weight multiplies the difference from."""
+    """Mean of the value of before. The estimate takes that of the test's own units, both arms of a phase together."""
     before_per: float = 0.0
+    exposed: bool = False
+    """Whether the units were exposed. Else there were no exposures, and these are the units with an outcome alone: the
+    mean is not that of units who are shown something, most of whom may have none."""
 
 
 class Split(Record):
@@ -129,7 +132,9 @@ class Counts(Record):
     before: int
     """Outcomes before a unit's first exposure."""
     late: int
-    """Outcomes after its window."""
+    """Outcomes after its window. `matured`, `before` and `late` are of the primary metric."""
+    incomplete: int = 0
+    """Exposures without a unit, an arm or a time: they are not used."""
 
 
 class SplitLook(Record):

@@ -61,7 +61,7 @@ class Layout:
     ) -> "Layout":
         """Look the columns up. Raises SourceMismatchError where a column cannot be read as the spec says."""
         named = list(dict.fromkeys([*_named(spec), *also, *([] if within is None else [within.column])]))
-        there = _matched(named, names_there(cursor, spec, relation), table)
+        there = matched(named, names_there(cursor, spec.table, relation), table)
         # By name: a role may have the right to read these columns and no other.
         columns = sql.SQL(", ").join(sql.Identifier(there[name]) for name in named)
         cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, relation))
@@ -102,18 +102,14 @@ class Layout:
         """Return the time in a column as `timestamptz`, as `time` does."""
         if self.types[name] not in TIMES:
             raise SourceMismatchError(f"{self.table}: {name!r} is not a time; cast it in a query file")
-        if self.types[name] == ZONED:
-            return self.identifier(name)
-        return sql.SQL("({}::timestamp AT TIME ZONE {})").format(self.identifier(name), self._zone)
+        return zoned(self.identifier(name), self.types[name], self._zone)
 
     def bound(self, time: sql.Composable, name: str | None = None) -> sql.Composable:
         """Return a time, a `timestamptz`, in the type of a column, the label time by default: so PostgreSQL finds it in
         the index.
         """
         name = name or self.spec.label_time
-        if name is None or self.types[name] == ZONED:
-            return time
-        return sql.SQL("({}::timestamptz AT TIME ZONE {})").format(time, self._zone)
+        return time if name is None else unzoned(time, self.types[name], self._zone)
 
     def within(self, times: Within) -> sql.Composable:
         """The condition that a row is of these times."""
@@ -132,8 +128,8 @@ class Layout:
         return None if name is None or self.spec.time_zone is not None else _TYPE_NAMES.get(self.types[name])
 
     @property
-    def _zone(self) -> sql.Composable:
-        return sql.Literal(self.spec.time_zone or "UTC")
+    def _zone(self) -> str:
+        return self.spec.time_zone or "UTC"
 
     @cached_property
     def columns(self) -> dict[str, tuple[sql.Composable, pa.DataType]]:
@@ -195,6 +191,20 @@ class Layout:
         return sql.SQL("{}::text").format(self.identifier(name)), pa.string()
 
 
+def zoned(column: sql.Composable, type_: int, zone: str) -> sql.Composable:
+    """Return a column's time as `timestamptz`. type_: its OID, one of `TIMES`. zone: of a time without one."""
+    if type_ == ZONED:
+        return column
+    return sql.SQL("({}::timestamp AT TIME ZONE {})").format(column, sql.Literal(zone))
+
+
+def unzoned(time: sql.Composable, type_: int, zone: str) -> sql.Composable:
+    """Return a `timestamptz` in the type of a column, as PostgreSQL finds it in an index. The reverse of `zoned`."""
+    if type_ == ZONED:
+        return time
+    return sql.SQL("({}::timestamptz AT TIME ZONE {})").format(time, sql.Literal(zone))
+
+
 def filled(column: sql.Composable, type_: int, *, utf8: bool) -> sql.Composable:
     """The condition that a column holds something: it is not NULL, not NaN, and not a text of nothing but white space.
 
@@ -209,9 +219,17 @@ def filled(column: sql.Composable, type_: int, *, utf8: bool) -> sql.Composable:
     return sql.SQL("{} AND btrim({}::text, {}) <> ''").format(condition, column, sql.Literal(blank))
 
 
-def names_there(cursor: Any, spec: SourceSpec, relation: sql.Composable) -> list[str]:
-    """Return the names of all columns."""
-    if spec.table is None:
+def relation_of(table: str | None, query: str | None) -> sql.Composable:
+    """Return what stands behind FROM. query: text of the query file, where the spec names one."""
+    if query is not None:
+        # On lines of its own, so that a comment at the end of the query does not hide the closing bracket.
+        return sql.SQL("(\n{}\n) AS source").format(sql.SQL(query))
+    return sql.Identifier(*(table or "").split("."))
+
+
+def names_there(cursor: Any, table: str | None, relation: sql.Composable) -> list[str]:
+    """Return the names of all columns. table: as a spec names it; None for a query file."""
+    if table is None:
         cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(relation))
         return [column.name for column in cursor.description]
     # From the catalogue: it shows columns that the role may not read.
@@ -228,7 +246,7 @@ def _named(spec: SourceSpec) -> list[str]:
     return [spec.key, spec.label, *others, *spec.features]
 
 
-def _matched(named: Sequence[str], known: Sequence[str], table: str) -> dict[str, str]:
+def matched(named: Sequence[str], known: Sequence[str], table: str) -> dict[str, str]:
     """Return the name in the database of each column. Raises SourceMismatchError for one that is not there."""
     there, faults = {}, []
     for name in named:

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 
 from retrain.source.columns import ALSO, KEY_ORDER, NUMBERS, SINCE, TAKEN_AT, TEXT, names_to_bytes
 from retrain.source.count_plan import CountPlan, described, explained, is_bounded_by, leaves, reads_all
-from retrain.source.layout import Layout, Within, names_there
+from retrain.source.layout import Layout, Within, names_there, relation_of
 from retrain.source.session import PATIENCE, reading, source_error
 from retrain.source.stream import selected
 from retrain.spec.source import SnapshotSpec, SourceSpec
@@ -66,7 +66,7 @@ class Source:
         self._connect = connect
         self._spec = source
         self._limits = snapshot or SnapshotSpec()
-        self._relation = _relation(source, query)
+        self._relation = relation_of(source.table, query)
         self._name = source.table or source.query or ""
         self._patience = patience or PATIENCE
 
@@ -238,7 +238,7 @@ class Source:
     def readable(self, columns: Sequence[str]) -> set[str]:
         """Return which of these columns are there, and may be read by this role."""
         with self._transaction() as cursor:
-            found = set(columns) & set(names_there(cursor, self._spec, self._relation))
+            found = set(columns) & set(names_there(cursor, self._spec.table, self._relation))
             if self._spec.table is None:
                 return found  # the query selects them
             cursor.execute(
@@ -322,13 +322,6 @@ class Source:
     def _transaction(self) -> Iterator[Any]:
         with closing(self._session()) as session, reading(session, self._name, self._patience) as cursor:
             yield cursor
-
-
-def _relation(source: SourceSpec, query: str | None) -> sql.Composable:
-    if query is not None:
-        # On lines of its own, so that a comment at the end of the query does not hide the closing bracket.
-        return sql.SQL("(\n{}\n) AS source").format(sql.SQL(query))
-    return sql.Identifier(*(source.table or "").split("."))
 
 
 def _both(one: sql.Composable, other: sql.Composable) -> sql.Composable:

@@ -47,6 +47,9 @@ class Table(Section):
     """`table` or `schema.table`; either this or `query`."""
     query: str | None = Field(None, pattern=r"^[^/\\]+\.sql$")
     """Name of a file with one SELECT, beside the spec."""
+    unit: Column = "unit"
+    at: Column = "at"
+    """Its time."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -58,30 +61,44 @@ class Table(Section):
     def name(self) -> str:
         return self.table or self.query or ""
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that are read, each once."""
+        return tuple(dict.fromkeys((self.unit, self.at)))
+
 
 class Exposures(Table):
     """Which unit was shown the predictions of which arm, and when: a row each time, or the first time."""
 
-    unit: Column = "unit"
     arm: Column = "arm"
-    at: Column = "at"
-    """Its time."""
     production: str = Field("production", min_length=1)
     """Value of `arm` for Production."""
     staging: str = Field("staging", min_length=1)
     """Value of `arm` for Staging."""
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.unit, self.at, self.arm)))
+
+    @model_validator(mode="after")
+    def _has_two_arms(self) -> Self:
+        if self.production == self.staging:
+            raise PydanticCustomError("arms", "production and staging are one value; write the two that `arm` holds")
+        return self
+
 
 class OutcomeTable(Table):
     """What units did, and when."""
 
-    unit: Column = "unit"
     value: Column | None = None
     """Column with a number; without it, a row counts as 1."""
     per: Column | None = None
     """Column of which a ratio's denominator is the sum."""
-    at: Column = "at"
-    """Its time."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        named = (self.unit, self.at, self.value, self.per)
+        return tuple(dict.fromkeys(each for each in named if each is not None))
 
 
 class Measured(Section):
@@ -192,3 +209,10 @@ class SplitTest(Section):
     @property
     def metrics(self) -> tuple[Measured, ...]:
         return (self.primary, *self.guardrails)
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Each table that is read, by the field that names it."""
+        own = {} if self.exposures is None else {"ab.exposures": self.exposures}
+        guardrails = {f"ab.guardrails.{place}.outcome": each.outcome for place, each in enumerate(self.guardrails)}
+        return {**own, "ab.primary.outcome": self.primary.outcome, **guardrails}

@@ -3,7 +3,8 @@
 import os
 import re
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from retrain.errors import SpecError
@@ -31,6 +32,8 @@ class SpecFile:
     spec: Spec
     sql: str | None
     """Text of the file that `source.query` names; None for a table."""
+    queries: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Text of each query file that `ab` names, by its name."""
 
     @property
     def dag_id(self) -> str:
@@ -90,7 +93,7 @@ def _load(path: Path, name: str) -> SpecFile:
     except ValueError as error:
         raise SpecError(f"{name}: {error}") from error
     spec = parse(data, name)
-    return SpecFile(path, spec, _query(path, spec.source.query))
+    return SpecFile(path, spec, _query(path, "source", spec.source.query), _queries_of_split(path, spec))
 
 
 def load_folder(path: Path | None, *, only: str | None = None) -> SpecFolder:
@@ -144,17 +147,34 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _query(spec: Path, name: str | None) -> str | None:
+def _queries_of_split(path: Path, spec: Spec) -> dict[str, str]:
+    """Return the text of each query file that `ab` names. Raises SpecError for all those that cannot be read."""
+    texts: dict[str, str] = {}
+    faults = []
+    for where, table in () if spec.ab is None else spec.ab.tables.items():
+        try:
+            text = _query(path, where, table.query)
+        except SpecError as error:
+            faults.append(str(error))
+            continue
+        if table.query is not None and text is not None:
+            texts[table.query] = text
+    if faults:
+        raise SpecError("\n".join(faults))
+    return texts
+
+
+def _query(spec: Path, where: str, name: str | None) -> str | None:
+    """Return the text of a query file beside the spec. where: the field that names it, without `query`."""
     if name is None:
         return None
+    named = f"{spec.name}: {where}.query = {name!r}"
     try:
         sql = _read(spec.parent / name).strip().rstrip(";")
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise SpecError(
-            f"{spec.name}: source.query = {name!r}: cannot be read ({_reason(error)}); put it beside the spec"
-        ) from error
+        raise SpecError(f"{named}: cannot be read ({_reason(error)}); put it beside the spec") from error
     if "\0" in sql:
-        raise SpecError(f"{spec.name}: source.query = {name!r}: holds \\u0000, which SQL cannot hold; remove it")
+        raise SpecError(f"{named}: holds \\u0000, which SQL cannot hold; remove it")
     if not sql:
-        raise SpecError(f"{spec.name}: source.query = {name!r}: is empty; write one SELECT into it")
+        raise SpecError(f"{named}: is empty; write one SELECT into it")
     return sql

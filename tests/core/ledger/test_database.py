@@ -35,7 +35,9 @@ def test_two_who_migrate_at_once_run_each_migration_once(database):
 
 
 def test_a_database_without_tables_says_how_to_make_them(database):
-    with pytest.raises(LedgerError, match=r"^schema retrain lacks 0001_tables, 0002_live, 0003_splits; run `retrain migrate`$"):
+    with pytest.raises(
+        LedgerError, match=r"^schema retrain lacks 0001_tables, 0002_live, 0003_splits; run `retrain migrate`$"
+    ):
         Ledger(database.connect).check()
 
 

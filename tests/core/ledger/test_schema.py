@@ -15,7 +15,9 @@ def test_all_that_a_cycle_does_works_through_a_pooling_proxy_in_a_schema_of_any_
 ):
     monkeypatch.setenv("RETRAIN_SCHEMA", name)
     ledger = Ledger(lambda: psycopg2.connect(pooled))
-    with pytest.raises(LedgerError, match=f"^schema {name} lacks 0001_tables, 0002_live, 0003_splits; run `retrain migrate`$"):
+    with pytest.raises(
+        LedgerError, match=f"^schema {name} lacks 0001_tables, 0002_live, 0003_splits; run `retrain migrate`$"
+    ):
         ledger.check()
     ledger.migrate()
     ledger.check()

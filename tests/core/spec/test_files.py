@@ -130,6 +130,39 @@ def test_a_query_that_cannot_be_read_is_refused(write, tmp_path):
         assert message.endswith("); put it beside the spec")
 
 
+SPLIT = """\
+ab:
+  effect: 0.1
+  exposures: {query: shown.sql}
+  primary: {name: hired, outcome: {query: hired.sql}}
+  guardrails: [{name: left, margin: 0.1, outcome: {query: hired.sql}}, {name: paid, margin: 1, outcome: {table: pay}}]
+"""
+
+
+def test_the_queries_of_a_split_test_are_read_by_their_names(write):
+    write("shown.sql", "SELECT 1;")
+    write("hired.sql", "SELECT 2")
+    spec = write("letters.yaml")
+    write("letters.yaml", spec.read_text() + SPLIT)
+
+    assert load(spec).queries == {"shown.sql": "SELECT 1", "hired.sql": "SELECT 2"}
+
+
+def test_every_query_of_a_split_test_that_cannot_be_read_is_named_with_its_field(write):
+    write("hired.sql", " ")
+    spec = write("letters.yaml")
+    write("letters.yaml", spec.read_text() + SPLIT)
+
+    faults = refusal(spec).splitlines()
+
+    assert [fault.split(" = ")[0] for fault in faults] == [
+        "letters.yaml: ab.exposures.query",
+        "letters.yaml: ab.primary.outcome.query",
+        "letters.yaml: ab.guardrails.0.outcome.query",
+    ]
+    assert faults[1].endswith(": is empty; write one SELECT into it")
+
+
 # ── a folder
 
 
