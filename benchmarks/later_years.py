@@ -18,7 +18,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ from retrain.cycle.promote import promote, promotes_now
 from retrain.cycle.sense import sense
 from retrain.cycle.snapshot import take_snapshot
 from retrain.cycle.train import train
+from retrain.errors import RetrainError, can_help
 from retrain.later import CohortScore, Trial, TrialEnd
 from retrain.ledger.ledger import Ledger
 from retrain.live.look import look
@@ -173,10 +174,10 @@ class Replay:
             cursor.execute("UPDATE clock.at SET simulated = %s, really = pg_catalog.clock_timestamp()", (ends,))
         of = self._of
         if sense(of.spec, source=of.source, ledger=of.ledger).enough:
-            self._cycle(ends)
+            self._retried(lambda: self._cycle(ends))
         if of.ledger.production(of.spec.model) is None:
             return
-        looked = look(of)
+        looked = self._retried(lambda: look(of))
         self._looks += 1
         self._alarms += [
             Alarm(ends, each.scan, of.ledger.production(of.spec.model).number) for each in looked.looks if each.alarm
@@ -187,16 +188,28 @@ class Replay:
         if looked.cycle is not None and looked.cycle != self._asked:
             self._asked = looked.cycle
             print(f"{ends:%Y-%m-%d} {looked.cycle}", flush=True)
-            self._cycle(ends)
+            self._retried(lambda: self._cycle(ends))
+
+    def _retried(self, act: Callable[[], Any]) -> Any:
+        """Try again where that can help, as Airflow does."""
+        for _ in range(4):
+            try:
+                return act()
+            except RetrainError as error:
+                if not can_help(error):
+                    raise
+                print(f"again: {error}", flush=True)
+                time.sleep(10)
+        return act()
 
     def _cycle(self, at: datetime) -> None:
         of = self._of
-        self.cycles += 1
         cycle = Cycle(of.spec, "years", f"run {self.cycles}", of.snapshots, of.ledger, of.tracker)
         snapshot = take_snapshot(of.spec, source=of.source, snapshots=of.snapshots, ledger=of.ledger)
         verdict = evaluate(cycle, snapshot, [train(cycle, snapshot, "hashed_svm")], dry_run=False)
         if promotes_now(cycle, verdict):
             promote(cycle, verdict)
+        self.cycles += 1
         if verdict.matchup.version and verdict.score is not None:
             self._promised[verdict.matchup.version] = verdict.score
         cause = f" {verdict.cause.value}" if verdict.cause else ""

@@ -78,6 +78,8 @@ class Topic(StrEnum):
     """A challenger is held against Production on labels that come later, or that has ended."""
     DECAYED = "decayed", Level.ERROR
     """Production does worse on rows that were labelled later than was promised."""
+    SKEWED = "skewed", Level.ERROR
+    """Something else was served than the version in Production says of the same rows."""
     FILES_GONE = "files-gone", Level.ERROR
     """The files of the version in Production are gone from MLflow's artifacts."""
     GIVEN_UP = "given-up", Level.ERROR

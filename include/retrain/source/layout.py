@@ -61,7 +61,7 @@ class Layout:
     ) -> "Layout":
         """Look the columns up. Raises SourceMismatchError where a column cannot be read as the spec says."""
         named = list(dict.fromkeys([*_named(spec), *also, *([] if within is None else [within.column])]))
-        there = _matched(named, names_there(cursor, spec, relation), table)
+        there = matched(named, names_there(cursor, spec.table, relation), table)
         # By name: a role may have the right to read these columns and no other.
         columns = sql.SQL(", ").join(sql.Identifier(there[name]) for name in named)
         cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, relation))
@@ -104,7 +104,7 @@ class Layout:
             raise SourceMismatchError(f"{self.table}: {name!r} is not a time; cast it in a query file")
         if self.types[name] == ZONED:
             return self.identifier(name)
-        return sql.SQL("({}::timestamp AT TIME ZONE {})").format(self.identifier(name), self._zone)
+        return sql.SQL("({}::timestamp AT TIME ZONE {})").format(self.identifier(name), self.zone)
 
     def bound(self, time: sql.Composable, name: str | None = None) -> sql.Composable:
         """Return a time, a `timestamptz`, in the type of a column, the label time by default: so PostgreSQL finds it in
@@ -113,7 +113,7 @@ class Layout:
         name = name or self.spec.label_time
         if name is None or self.types[name] == ZONED:
             return time
-        return sql.SQL("({}::timestamptz AT TIME ZONE {})").format(time, self._zone)
+        return sql.SQL("({}::timestamptz AT TIME ZONE {})").format(time, self.zone)
 
     def within(self, times: Within) -> sql.Composable:
         """The condition that a row is of these times."""
@@ -132,7 +132,7 @@ class Layout:
         return None if name is None or self.spec.time_zone is not None else _TYPE_NAMES.get(self.types[name])
 
     @property
-    def _zone(self) -> sql.Composable:
+    def zone(self) -> sql.Composable:
         return sql.Literal(self.spec.time_zone or "UTC")
 
     @cached_property
@@ -182,17 +182,21 @@ class Layout:
         return [(name, others[self.types[name]]) for name in self.spec.features if self.types[name] in others]
 
     def _typed(self, name: str) -> tuple[sql.Composable, pa.DataType]:
-        column, type_ = self.identifier(name), self.types[name]
-        if type_ in INTEGERS:
-            return column, pa.int64()
-        if type_ in FLOATS:
-            return sql.SQL("{}::float8").format(column), pa.float64()
-        if type_ == BOOL:
-            return column, pa.bool_()
-        return self._text(name)
+        return typed(self.identifier(name), self.types[name])
 
     def _text(self, name: str) -> tuple[sql.Composable, pa.DataType]:
         return sql.SQL("{}::text").format(self.identifier(name)), pa.string()
+
+
+def typed(column: sql.Composable, type_: int) -> tuple[sql.Composable, pa.DataType]:
+    """Return the SQL expression by which a column is read, and its Arrow type. type_: its OID."""
+    if type_ in INTEGERS:
+        return sql.SQL("{}::bigint").format(column), pa.int64()
+    if type_ in FLOATS:
+        return sql.SQL("{}::float8").format(column), pa.float64()
+    if type_ == BOOL:
+        return column, pa.bool_()
+    return sql.SQL("{}::text").format(column), pa.string()
 
 
 def filled(column: sql.Composable, type_: int, *, utf8: bool) -> sql.Composable:
@@ -209,9 +213,9 @@ def filled(column: sql.Composable, type_: int, *, utf8: bool) -> sql.Composable:
     return sql.SQL("{} AND btrim({}::text, {}) <> ''").format(condition, column, sql.Literal(blank))
 
 
-def names_there(cursor: Any, spec: SourceSpec, relation: sql.Composable) -> list[str]:
-    """Return the names of all columns."""
-    if spec.table is None:
+def names_there(cursor: Any, table: str | None, relation: sql.Composable) -> list[str]:
+    """Return the names of all columns. table: None for a query."""
+    if table is None:
         cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(relation))
         return [column.name for column in cursor.description]
     # From the catalogue: it shows columns that the role may not read.
@@ -228,7 +232,7 @@ def _named(spec: SourceSpec) -> list[str]:
     return [spec.key, spec.label, *others, *spec.features]
 
 
-def _matched(named: Sequence[str], known: Sequence[str], table: str) -> dict[str, str]:
+def matched(named: Sequence[str], known: Sequence[str], table: str) -> dict[str, str]:
     """Return the name in the database of each column. Raises SourceMismatchError for one that is not there."""
     there, faults = {}, []
     for name in named:

@@ -31,6 +31,8 @@ class SpecFile:
     spec: Spec
     sql: str | None
     """Text of the file that `source.query` names; None for a table."""
+    served_sql: str | None = None
+    """Text of the file that `predictions.query` names; None for a table, and without predictions."""
 
     @property
     def dag_id(self) -> str:
@@ -90,7 +92,8 @@ def _load(path: Path, name: str) -> SpecFile:
     except ValueError as error:
         raise SpecError(f"{name}: {error}") from error
     spec = parse(data, name)
-    return SpecFile(path, spec, _query(path, spec.source.query))
+    served = _query(path, spec.predictions.query, "predictions.query") if spec.predictions else None
+    return SpecFile(path, spec, _query(path, spec.source.query, "source.query"), served)
 
 
 def load_folder(path: Path | None, *, only: str | None = None) -> SpecFolder:
@@ -144,17 +147,17 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _query(spec: Path, name: str | None) -> str | None:
+def _query(spec: Path, name: str | None, field: str) -> str | None:
     if name is None:
         return None
     try:
         sql = _read(spec.parent / name).strip().rstrip(";")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise SpecError(
-            f"{spec.name}: source.query = {name!r}: cannot be read ({_reason(error)}); put it beside the spec"
+            f"{spec.name}: {field} = {name!r}: cannot be read ({_reason(error)}); put it beside the spec"
         ) from error
     if "\0" in sql:
-        raise SpecError(f"{spec.name}: source.query = {name!r}: holds \\u0000, which SQL cannot hold; remove it")
+        raise SpecError(f"{spec.name}: {field} = {name!r}: holds \\u0000, which SQL cannot hold; remove it")
     if not sql:
-        raise SpecError(f"{spec.name}: source.query = {name!r}: is empty; write one SELECT into it")
+        raise SpecError(f"{spec.name}: {field} = {name!r}: is empty; write one SELECT into it")
     return sql

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from retrain.cycle.context import Cycle
     from retrain.ledger.ledger import Ledger
     from retrain.snapshots.store import SnapshotStore
+    from retrain.source.served import Served
     from retrain.source.table import Source
     from retrain.spec.spec import Spec
     from retrain.tracker.client import ExperimentTracker
@@ -118,6 +119,14 @@ class RetrainHook(BaseHook):
 
         connect = self._connect(self.spec.source.connection)
         return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot, patience=self._patience)
+
+    @property
+    def served(self) -> "Served | None":
+        """The log of what was served; None where the spec names none."""
+        from retrain.source.served import Served
+
+        of = self.spec.predictions
+        return None if of is None else Served(self.source, of, self._file.served_sql)
 
     @cached_property
     def ledger(self) -> "Ledger":

@@ -23,7 +23,7 @@ class LookOperator(SpecOperator):
 
         hook, ti = self.hook, context["ti"]
         try:
-            looked = look(Observing(hook.spec, hook.source, hook.snapshots, hook.ledger, hook.tracker))
+            looked = look(Observing(hook.spec, hook.source, hook.snapshots, hook.ledger, hook.tracker, hook.served))
         except RetrainError as error:
             self._tell(hook, error, ti)
             raise
