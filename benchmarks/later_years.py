@@ -42,8 +42,8 @@ from retrain.later import CohortScore, Trial, TrialEnd
 from retrain.ledger.ledger import Ledger
 from retrain.live.look import look
 from retrain.live.observing import Observing
-from retrain.records import Promotion
-from retrain.reports import chart_style
+from retrain.records import Promotion, VersionId
+from retrain.reports import chart_style, later_chart
 from retrain.snapshots.store import SnapshotStore
 from retrain.source.table import FIRST_MONDAY, Source
 from retrain.spec.parse import parse
@@ -151,8 +151,7 @@ class Found:
     trials: Sequence[tuple[Trial, TrialEnd | None]]
     alarms: Sequence[Alarm]
     verdicts: Sequence[tuple[datetime, str]]
-    promised: dict[str, float]
-    """By version."""
+    promised: dict[VersionId, float]
     looks: int
 
 
@@ -162,7 +161,11 @@ class Replay:
     def __init__(self, dsn: str, observing: Observing) -> None:
         self._dsn, self._of = dsn, observing
         self.cycles = 0
-        self._alarms, self._verdicts, self._promised = list[Alarm](), list[tuple[datetime, str]](), dict[str, float]()
+        self._alarms, self._verdicts, self._promised = (
+            list[Alarm](),
+            list[tuple[datetime, str]](),
+            dict[VersionId, float](),
+        )
         self._looks = 0
         self._asked = ""
 
@@ -211,7 +214,7 @@ class Replay:
             promote(cycle, verdict)
         self.cycles += 1
         if verdict.matchup.version and verdict.score is not None:
-            self._promised[verdict.matchup.version] = verdict.score
+            self._promised[VersionId(verdict.matchup.version, verdict.matchup.identity)] = verdict.score
         cause = f" {verdict.cause.value}" if verdict.cause else ""
         self._verdicts.append((at, f"{verdict.outcome.value.lower()}{cause}"))
         print(f"{at:%Y-%m-%d} {snapshot.rows:,} rows: {self._verdicts[-1][1]}: {verdict.reason[:150]}", flush=True)
@@ -234,7 +237,7 @@ def _figures(found: Found, proof: str) -> dict[str, Any]:
     below = [
         each
         for each in found.cohorts
-        if each.interval and each.version in found.promised and each.interval[1] < found.promised[each.version]
+        if each.interval and each.of in found.promised and each.interval[1] < found.promised[each.of]
     ]
     ended = Counter(end.outcome if end else "open" for _, end in found.trials)
     applied = [each for each in found.history if each.applied_at is not None]
@@ -263,41 +266,24 @@ def _figures(found: Found, proof: str) -> dict[str, Any]:
 
 
 def _draw(found: Found, file: Path) -> None:
+    """Draw as the report does, with what it has not: trials and alarms."""
+    scored = [each for each in found.cohorts if each.score is not None and each.rows >= 100]
     with chart_style.style():
-        figure = chart_style.new_figure(11, 5)
+        figure = chart_style.new_figure(13, 5)
         axes = figure.add_subplot()
-        versions = list(dict.fromkeys(each.version for each in found.cohorts))
-        for place, version in enumerate(versions):
-            of_version = [each for each in found.cohorts if each.version == version and each.interval]
-            colour = (chart_style.BLUE, chart_style.PURPLE)[place % 2]
-            times = [each.begins + (each.ends - each.begins) / 2 for each in of_version]
-            axes.fill_between(
-                times,
-                [each.interval[0] for each in of_version],
-                [each.interval[1] for each in of_version],
-                color=colour,
-                alpha=0.2,
-                linewidth=0,
-            )
-            axes.plot(times, [each.score for each in of_version], color=colour, linewidth=0.8)
-            if version in found.promised and times:
-                axes.hlines(found.promised[version], times[0], times[-1], color=chart_style.GREY, linewidth=1.2)
+        later_chart.draw_versions(axes, scored, found.promised)
+        later_chart.draw_promotions(axes, scored, found.history)
         low = axes.get_ylim()[0]
-        applied = [each.applied_at for each in found.history if each.applied_at]
-        axes.plot(applied, [low] * len(applied), "|", color="black", markersize=10, label="promotion")
+        marks = {"promoted": "^", "void": "x"}
         for trial, end in found.trials:
             until = end.at if end else found.cohorts[-1].ends
             axes.hlines(low - 0.01, trial.began, until, color=chart_style.GREY, linewidth=4)
-            axes.plot(
-                [until],
-                [low - 0.01],
-                {"promoted": "^", "void": "x"}.get(end.outcome if end else "", "v"),
-                color="black",
-            )
+            axes.plot([until], [low - 0.01], marks.get(end.outcome if end else "", "v"), color="black", markersize=5)
         alarms = [each.at for each in found.alarms]
         axes.plot(alarms, [low + 0.01] * len(alarms), "o", color=chart_style.VERMILION, markersize=4, label="alarm")
+        axes.plot([], [], "^-", color=chart_style.GREY, label="trial: promoted (▲), dropped or held (▼), void (×)")
         axes.set_ylabel("macro F1 of the version in Production, by week")
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left", ncols=3)
         file.write_bytes(chart_style.png(figure))
 
 

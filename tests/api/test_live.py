@@ -143,8 +143,8 @@ def test_production_is_told_now_against_its_promise_and_cohort_by_cohort(
     assert [each["score"] for each in live["cohorts"]] == [0.92] * 4 + [0.9] * 5 + [0.7]
     assert [each["open"] for each in live["cohorts"]] == [False] * 9 + [True]
     assert [each["restated"] for each in live["cohorts"]] == [0] * 6 + [1, 0, 0, 0]
-    assert [(each["unserved"], each["asked"]) for each in live["cohorts"]] == [(3, 90)] * 10
-    assert [each["skewed"] for each in live["cohorts"]][-2:] == [2, 1]
+    assert [(each["unserved"], each["asked"]) for each in live["cohorts"]] == [(3, 90)] * 9 + [(0, 0)]
+    assert [each["skewed"] for each in live["cohorts"]][-3:] == [2, 1, 0]
     assert live["cohorts"][0]["slices"] == [{"name": "짧은 글", "rows": 40, "score": 0.92}]
     assert "secret" not in str(live), "where predictions are kept is not for callers"
     assert (live["now"]["rows"], live["now"]["score"]) == (1200, 0.9)
