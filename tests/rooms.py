@@ -120,7 +120,7 @@ ROOMS = (
         "live",
         "what Production and Staging do on labels that came later",
         "spec, gate, source, snapshots, quality, ledger, tracker, models, messages, production",
-        "numpy, pandas, pyarrow, sklearn",
+        "numpy, pandas, pyarrow, scipy, sklearn",
     ),
     core(
         "ab",

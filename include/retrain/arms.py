@@ -166,3 +166,5 @@ class SplitEnd(Record):
     at: datetime
     by: str | None = None
     """A person, where one stopped it."""
+    key: str = ""
+    """Of the call that stopped it."""

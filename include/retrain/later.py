@@ -53,6 +53,12 @@ class CohortScore(Record):
     """How often rows or labels changed after it was closed."""
     uri: str
     """The predictions, row by row; empty without a row."""
+    unserved: int = 0
+    """Labelled rows of that time for which nothing was served; they do not count."""
+    asked: int = 0
+    """Rows for which the version was asked what it says now, beside what was served."""
+    skewed: int = 0
+    """Those of them for which it says something else."""
 
     @property
     def of(self) -> VersionId:

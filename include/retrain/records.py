@@ -218,6 +218,10 @@ class SliceScore(Record):
     """95% interval of the difference."""
 
 
+_STANDARD_ERRORS = 3.92
+"""In a 95% interval."""
+
+
 class Verdict(Record):
     """PROMOTE, HOLD or INCONCLUSIVE, with the numbers behind it. Scores are raw, never sign-flipped."""
 
@@ -267,6 +271,12 @@ class Verdict(Record):
     """Holdout rows left out because one of the two was trained on them."""
     guards: tuple[Guard, ...] = ()
     slices: tuple[SliceScore, ...] = ()
+
+    @property
+    def score_error(self) -> float | None:
+        """Standard error of the score, by its interval; None without one."""
+        ends = self.score_interval
+        return None if ends is None else (ends[1] - ends[0]) / _STANDARD_ERRORS
 
     @property
     def result(self) -> str:

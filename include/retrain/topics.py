@@ -82,6 +82,8 @@ class Topic(StrEnum):
     """A split test has ended for harm, or because its units were not split as they should be."""
     DECAYED = "decayed", Level.ERROR
     """Production does worse on rows that were labelled later than was promised."""
+    SKEWED = "skewed", Level.ERROR
+    """Something else was served than the version in Production says of the same rows."""
     FILES_GONE = "files-gone", Level.ERROR
     """The files of the version in Production are gone from MLflow's artifacts."""
     GIVEN_UP = "given-up", Level.ERROR

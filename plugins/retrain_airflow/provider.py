@@ -5,7 +5,7 @@ from typing import Any
 _NAME = "Retrain"
 _OPERATORS = (
     *("adopt", "answer", "ask", "check", "choose", "due", "evaluate", "freeze", "look", "notify", "prepare", "promote"),
-    *("rollback", "search", "send_outbox", "snapshot", "train", "trial", "watch"),
+    *("rollback", "search", "send_outbox", "snapshot", "split", "train", "trial", "watch"),
 )
 
 

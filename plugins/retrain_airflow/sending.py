@@ -7,6 +7,7 @@ from retrain_airflow import metrics
 
 if TYPE_CHECKING:
     from retrain.ledger.ledger import Ledger
+    from retrain_airflow.hooks.retrain import RetrainHook
 
 
 def send(path: str, spec: Spec, ledger: "Ledger") -> int:
@@ -20,3 +21,9 @@ def send(path: str, spec: Spec, ledger: "Ledger") -> int:
     sent = outbox.send(spec.model, channels(spec), ledger=ledger)
     metrics.message_age(path, ledger.outbox_age(spec.model))
     return sent
+
+
+def send_waiting(hook: "RetrainHook") -> None:
+    """Send what is due, where something waits."""
+    if hook.spec.model in hook.ledger.models_waiting():
+        send(hook.path, hook.spec, hook.ledger)

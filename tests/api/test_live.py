@@ -134,7 +134,7 @@ def test_production_is_told_now_against_its_promise_and_cohort_by_cohort(
     model: World, found: Callable[[], dict[str, Any]]
 ) -> None:
     for ago in range(9, 0, -1):
-        _cohort(model, ago, 0.92 if ago > 5 else 0.9, restated=int(ago == 3))
+        _cohort(model, ago, 0.92 if ago > 5 else 0.9, restated=int(ago == 3), unserved=3, asked=90, skewed=ago)
     _cohort(model, 0, 0.7, open=True)
     _look(model, 0, (1, 0.92))
     look = _look(model, 8, (4, 0.9), (9, 0.91))
@@ -143,6 +143,8 @@ def test_production_is_told_now_against_its_promise_and_cohort_by_cohort(
     assert [each["score"] for each in live["cohorts"]] == [0.92] * 4 + [0.9] * 5 + [0.7]
     assert [each["open"] for each in live["cohorts"]] == [False] * 9 + [True]
     assert [each["restated"] for each in live["cohorts"]] == [0] * 6 + [1, 0, 0, 0]
+    assert [(each["unserved"], each["asked"]) for each in live["cohorts"]] == [(3, 90)] * 9 + [(0, 0)]
+    assert [each["skewed"] for each in live["cohorts"]][-3:] == [2, 1, 0]
     assert live["cohorts"][0]["slices"] == [{"name": "짧은 글", "rows": 40, "score": 0.92}]
     assert "secret" not in str(live), "where predictions are kept is not for callers"
     assert (live["now"]["rows"], live["now"]["score"]) == (1200, 0.9)

@@ -74,12 +74,19 @@ def finish(testing: Testing, split: Split, end: SplitEnd) -> None:
     testing.ledger.end_split(split, end, texts.of_incident(incident))
 
 
-def stop(testing: Testing, *, by: str, why: str) -> tuple[Split, SplitEnd]:
-    """End the test that is under way, as a person wants it. Raises SplitTestError where there is none."""
+def stop(testing: Testing, *, key: str, by: str, why: str) -> SplitEnd:
+    """End the test that is under way, as a person wants it. A call that repeats a key changes nothing.
+
+    Raises SplitTestError where there is none.
+    """
+    done = (end for _, end in testing.ledger.splits(testing.spec.model) if end is not None and end.key == key)
+    if (same := next(done, None)) is not None:
+        return same
     split = _open(testing)
-    end = overtaken(testing, split) or SplitEnd(outcome="stopped", why=why, at=testing.ledger.now(), by=by)
+    stopped = SplitEnd(outcome="stopped", why=why, at=testing.ledger.now(), by=by, key=key)
+    end = overtaken(testing, split) or stopped
     finish(testing, split, end)
-    return split, end
+    return end
 
 
 def _open(testing: Testing) -> Split:

@@ -23,11 +23,11 @@ from retrain.source.layout import (
     zoned,
 )
 from retrain.source.session import source_error
-from retrain.spec.ab import Exposures, OutcomeTable, Table
+from retrain.spec.ab import Exposures, OutcomeTable, UnitTable
 from retrain.text import one_line, sql_name
 
 _NUMBERS = INTEGERS | FLOATS | {BOOL}
-TableT = TypeVar("TableT", bound=Table)
+TableT = TypeVar("TableT", bound=UnitTable)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Opened(Generic[TableT]):
 
 
 @contextmanager
-def translated(name: str, table: Table) -> Iterator[None]:
+def translated(name: str, table: UnitTable) -> Iterator[None]:
     """Raise SourceError for an error of psycopg2, or SourceMismatchError where a retry cannot help.
 
     name: of the table or the metric, for the message. The session's transaction is over then.
@@ -152,7 +152,7 @@ def outcomes_rows(outcomes: Opened[OutcomeTable], since: datetime, until: dateti
     )
 
 
-def _grant(table: Table) -> str:
+def _grant(table: UnitTable) -> str:
     if table.table is None:
         return "let the role of the connection read what the query names: GRANT SELECT (…) ON … TO that role"
     parts = [sql_name(part) for part in table.table.split(".")]

@@ -75,6 +75,7 @@ def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Ite
     from retrain.preflight.outlook import outlook
     from retrain.preflight.source import hold_to_source
     from retrain.preflight.spec import look
+    from retrain.source.served import Served
     from retrain.source.table import Source
 
     source = None
@@ -82,5 +83,8 @@ def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Ite
         yield from look(file.spec)
     else:
         source = Source(connect, file.spec.source, file.sql, file.spec.snapshot)
-        yield from hold_to_source(file.spec, source)
+        of = file.spec.predictions
+        yield from hold_to_source(
+            file.spec, source, Served(source, of, file.queries.get(of.query or "")) if of else None
+        )
     yield from outlook(file.spec, source)

@@ -11,6 +11,8 @@ from retrain.ledger.schema import schema_name
 from retrain.source import rights as source_rights
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
+from retrain.spec.served import ServedSpec
+from retrain.spec.source import SourceSpec
 from retrain.text import sql_name
 
 
@@ -64,16 +66,22 @@ def _of_sources(role: str, folder: Path | None) -> Iterator[str]:
 
 
 def _of_source(file: SpecFile, role: str) -> Iterator[str]:
-    source = file.spec.source
-    if source.table is None:
-        yield f"-- {file.path.name} reads the result of {source.query}: grant SELECT on the columns that it names; or"
-        yield "-- make a view of it, grant SELECT on that, and name it as source.table."
+    source, served = file.spec.source, file.spec.predictions
+    yield from _of(file, "source", source, source_rights.of_source(source, role))
+    if served is not None:
+        yield from _of(file, "predictions", served, source_rights.of_served(served, source.key, role))
+
+
+def _of(file: SpecFile, field: str, section: SourceSpec | ServedSpec, statements: Iterator[str]) -> Iterator[str]:
+    if section.table is None:
+        yield f"-- {file.path.name} reads the result of {section.query}: grant SELECT on the columns that it names; or"
+        yield f"-- make a view of it, grant SELECT on that, and name it as {field}.table."
         return
-    yield f"-- {file.path.name}" + ("" if "." in source.table else ", whose table is the first in the search path:")
+    yield f"-- {file.path.name}" + ("" if "." in section.table else ", whose table is the first in the search path:")
     try:
-        yield from _ended(source_rights.of_source(source, role))
+        yield from _ended(statements)
     except ValueError as error:
-        raise SpecError(f"{file.path.name}: source: {error}; correct it") from None
+        raise SpecError(f"{file.path.name}: {field}: {error}; correct it") from None
 
 
 def _connection(file: SpecFile) -> str:

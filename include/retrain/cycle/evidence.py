@@ -4,18 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from retrain.gate.labels import Integers, encode
-from retrain.gate.predictions import Evidence, Predictions, RawPredictions, classes_of
-from retrain.gate.scorers import scorers_for
+from retrain.gate.encoded import encoded
+from retrain.gate.labels import Integers
+from retrain.gate.predictions import Evidence, Predictions, RawPredictions
 from retrain.gate.slices import in_slice
-from retrain.metrics import described
 from retrain.models import training
 from retrain.records import Matchup
 from retrain.spec.spec import Spec
-from retrain.spec.task import Task
 
 Role = Literal["challenger", "production", "anchor"]
 
@@ -50,16 +47,15 @@ def evidence_of(
     """
     gate, task = spec.gate, spec.task
     truth = training.targets(task, labels)
-    joined = any(described(each.metric).needs == "probabilities" for each in (gate, *gate.limits)) or bool(gate.max_ece)
-    raw = [each.predictions for each in asked.values()]
-    classes = classes_of(truth, raw, joined=joined) if task is Task.CLASSIFICATION else ()
+    both = encoded(gate, task, truth, [each.predictions for each in asked.values()])
+    by_role = dict(zip(asked, both.predictions, strict=True))
 
     def predictions(role: Role) -> Predictions | None:
         each = asked.get(role)
         if each is None:
             return None
         return replace(
-            each.predictions.among(classes, gate.positive),
+            by_role[role],
             latency_ms=each.latency_ms,
             size=each.size,
             inputs=each.inputs,
@@ -68,13 +64,13 @@ def evidence_of(
 
     return Evidence(
         matchup=matchup,
-        classes=classes,
-        labels=encode(truth, classes) if classes else truth.to_numpy(np.float64),
+        classes=both.classes,
+        labels=both.labels,
         challenger=predictions("challenger"),
         production=predictions("production"),
         anchor=predictions("anchor"),
         clusters=clusters,
         slices={} if features is None else {str(each): in_slice(each, features) for each in gate.slices},
-        scorers=scorers_for((gate, *gate.limits), task, classes),
+        scorers=both.scorers,
         **found,
     )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from retrain import extras
 from retrain.cycle import runs
 from retrain.cycle.context import Cycle
 from retrain.errors import NotFoundError, RetrainError
@@ -27,12 +28,17 @@ from retrain.spec.operation import Mode
 from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import Run
 
+if extras.has("report"):
+    from retrain.reports import later_chart
+
 log = logging.getLogger(__name__)
 
 FOLDER, STUDY = "report", "study"
 """Folders of a run: of the cycle's, and of a candidate that has searched for its parameters."""
 _FIRST = 2
 """Trials whose parameters may be given beforehand: Production's, and the last cycle's."""
+_COHORTS = 120
+"""Of later rows, that a report shows."""
 _MOST_OBSERVED = 200
 """Verdicts that a report sums up."""
 
@@ -114,6 +120,7 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
     drawn = {
         "drift": _read(cycle, run_id, "drift/drift.png"),
         "verdict": _read(cycle, matchup.run_id, "verdict/verdict.png"),
+        "later": _later(cycle, verdict.metric),
     }
     return Facts(
         spec=spec,
@@ -131,6 +138,22 @@ def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:
         links=[*_links(cycle, run, matchup.run_id)],
         rollback=cycle.rollback,
     )
+
+
+def _later(cycle: Cycle, metric: str) -> bytes | None:
+    """Draw how Production did on later rows, by this metric; None where no cohort has a score."""
+    if not extras.has("report"):
+        return None
+    ledger, model = cycle.ledger, cycle.spec.model
+    cohorts = [each for each in ledger.cohorts(model, cycle.spec.cohort) if each.metric == metric][-_COHORTS:]
+    history = ledger.history(model)
+    promised = {
+        each.came: judged.score
+        for each in history
+        if each.came is not None and each.verdict is not None
+        if (judged := ledger.verdict(each.verdict)) is not None and judged.score is not None and judged.metric == metric
+    }
+    return later_chart.draw(cohorts, history, promised) if cohorts else None
 
 
 def _observed(cycle: Cycle, verdict: Verdict) -> Sequence[tuple[datetime, Verdict]]:

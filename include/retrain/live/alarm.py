@@ -29,8 +29,6 @@ _MOST_ROWS = 500_000
 """Rows of a window; of more, those of some clusters."""
 _FIRST = 4
 """Cohorts that promise where no verdict does."""
-_BOTH_ENDS = 2 * 1.96
-"""Standard errors in a 95% interval."""
 
 Kind = Literal["version", "anchor"]
 
@@ -186,9 +184,8 @@ def _promise(observing: Observing, version: VersionId, history: Sequence[Promoti
         verdict = observing.ledger.verdict(change.verdict) if change.came == version and change.verdict else None
         if verdict is None or (verdict.metric, verdict.positive) != (gate.metric, gate.positive):
             continue
-        if verdict.score is not None and verdict.score_interval is not None:
-            low, high = verdict.score_interval
-            return Promise(verdict.score, (high - low) / _BOTH_ENDS)
+        if verdict.score is not None and verdict.score_error is not None:
+            return Promise(verdict.score, verdict.score_error)
     return None
 
 

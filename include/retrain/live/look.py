@@ -11,6 +11,7 @@ from retrain.live.expect import expect
 from retrain.live.observe import observe
 from retrain.live.observing import Observing
 from retrain.live.predict import Predicting
+from retrain.live.skew import skews
 from retrain.live.trial import Tried, look_at_trials
 from retrain.messages import texts
 from retrain.production.mode import mode_of
@@ -49,7 +50,7 @@ def _looked(observing: Observing, predicting: Predicting) -> Looked:
     scores, unasked = observe(observing, predicting)
     ledger.save_expected(spec.model, expected := _expected(observing, predicting))
     seen = looks(observing)
-    faults = [*decays(observing, seen)]
+    faults = [*decays(observing, seen), *skews(observing)]
     for fault in faults:
         ledger.fail(fault, key=PREFIX, announcement=texts.of_fault)
     ledger.end_faults(spec.model, PREFIX, but=[each.name for each in faults], announcement=texts.of_recovery)

@@ -3,16 +3,19 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from retrain.errors import EstimatorError, NoAnswerError, SnapshotError, TrackerError
 from retrain.later import CohortScore, SliceOfCohort
 from retrain.live import predicted as files
 from retrain.live.observing import Observing
-from retrain.live.pieces import Piece, pieces
+from retrain.live.pieces import Piece, pieces, served
 from retrain.live.predict import Predicting
 from retrain.live.score import NOTHING, score_of
+from retrain.live.served import ServedRows, served_rows
 from retrain.snapshots.store import SnapshotStore
 from retrain.source.layout import Within
+from retrain.source.served import Log
 from retrain.source.table import FIRST_MONDAY, Cohort
 from retrain.spec.spec import Spec
 from retrain.tracker.entities import MetricPoint
@@ -28,10 +31,11 @@ def observe(observing: Observing, predicting: Predicting) -> tuple[list[CohortSc
 
     Returns those that have changed, the oldest first, and why the versions that cannot be asked cannot, by number.
 
-    A row belongs to the version that was in Production at its time. One that is in the snapshot of that version does
-    not count: the version was trained or judged on it. Run again, or killed and run again, it gives the same scores,
-    and predicts no row twice. Raises SourceError where the table cannot be read, and NoAnswerError where MLflow does
-    not answer.
+    A row belongs to the version that was in Production at its time, or, where predictions are logged as they were
+    served, to the version that served it: then what was served is scored. One that is in the snapshot of that version
+    does not count: the version was trained or judged on it. Run again, or killed and run again, it gives the same
+    scores, and predicts no row twice. Raises SourceError where a table cannot be read, and NoAnswerError where MLflow
+    does not answer.
     """
     spec, source, ledger = observing.spec, observing.source, observing.ledger
     history = ledger.history(spec.model)
@@ -42,18 +46,15 @@ def observe(observing: Observing, predicting: Predicting) -> tuple[list[CohortSc
     since = _begin(max(min(applied), now - LAST * spec.cohort), spec.cohort)
     known = {(each.begins, each.of): each for each in ledger.cohorts(spec.model, spec.cohort, since)}
     found = source.cohorts(Within(observing.column, since, now), spec.cohort)
+    logs = observing.served.logs(Within(observing.column, since, now), spec.cohort) if observing.served else {}
     changed, missed = list[CohortScore](), dict[str, str]()
     for begins in sorted({*found, *(begins for begins, _ in known)}):
-        ends = begins + spec.cohort
-        for piece in pieces(history, begins, ends):
-            part = _Part(
-                piece,
-                begins,
-                ends,
-                found.get(begins, Cohort(0, "")),
-                known.get((begins, piece.version)),
-                is_open=now < ends + spec.watch.maturity,
-            )
+        ends, cohort = begins + spec.cohort, found.get(begins, Cohort(0, ""))
+        log_of = logs.get(begins, Log({}, "")) if observing.served else None
+        in_it = pieces(history, begins, ends) if log_of is None else served(history, log_of.versions, begins, ends)
+        for piece in in_it:
+            before = known.get((begins, piece.version))
+            part = _Part(piece, begins, ends, cohort, log_of, before, is_open=now < ends + spec.watch.maturity)
             try:
                 score = part.score(observing, predicting)
             except NoAnswerError:
@@ -103,6 +104,8 @@ class _Part:
     ends: datetime
     cohort: Cohort
     """As it is in the table now."""
+    log: Log | None
+    """What was served of its rows; None where the spec names no log."""
     before: CohortScore | None
     is_open: bool
 
@@ -114,12 +117,8 @@ class _Part:
             return None if before.open == self.is_open else before.model_copy(update={"open": self.is_open})
         if before is None and not self.cohort.rows:
             return None
-        rows = predicting.predicted(
-            self.piece.version,
-            Within(observing.column, self.piece.since, self.piece.until),
-            self.cohort.rows,
-            before.uri if before and files.is_there(observing.snapshots, before.uri) else "",
-        )
+        found = self._rows(observing, predicting)
+        rows = found.predicted
         seed = f"{spec.model} {self.begins.isoformat()} {self.piece.version.identity}"
         score = score_of(spec, rows, seed) if rows else NOTHING
         return CohortScore(
@@ -140,14 +139,32 @@ class _Part:
                 SliceOfCohort(name=name, rows=count, score=value) for name, (count, value) in score.slices.items()
             ),
             open=self.is_open,
-            digest=self.cohort.digest,
+            digest=self._digest,
             restated=0 if before is None else before.restated + (not before.open),
             uri=files.put(observing.snapshots, spec.model, rows, f"{self.begins:%Y%m%dT%H%M%S}") if rows else "",
+            unserved=0 if self.log is None else self.cohort.rows - sum(self.log.versions.values()),
+            asked=found.asked,
+            skewed=found.skewed,
         )
+
+    def _rows(self, observing: Observing, predicting: Predicting) -> ServedRows:
+        """Return the rows with what was served where that is logged, else with what the version says of them."""
+        version, within = self.piece.version, Within(observing.column, self.piece.since, self.piece.until)
+        if observing.served is not None:
+            return served_rows(observing.served, predicting, version, within, self.cohort.rows)
+        before = self.before.uri if self.before else ""
+        known = before if before and files.is_there(observing.snapshots, before) else ""
+        return ServedRows(predicting.predicted(version, within, self.cohort.rows, known), 0, 0)
+
+    @property
+    def _digest(self) -> str:
+        if self.log is None:
+            return self.cohort.digest
+        return sha256(f"{self.cohort.digest} {self.log.digest}".encode()).hexdigest()
 
     def _same(self, before: CohortScore, spec: Spec, snapshots: SnapshotStore) -> bool:
         """Return whether nothing has changed that the score follows from."""
         gate = (spec.gate.metric, spec.gate.positive)
         if before.uri and not files.is_there(snapshots, before.uri):
             return False
-        return (before.digest, before.metric, before.positive) == (self.cohort.digest, *gate)
+        return (before.digest, before.metric, before.positive) == (self._digest, *gate)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from retrain.ledger.ledger import Ledger
 from retrain.records import Verdict
 from retrain.snapshots.store import SnapshotStore
+from retrain.source.served import Served
 from retrain.source.table import Source
 from retrain.spec.spec import Spec
 from retrain.tracker.client import ExperimentTracker
@@ -17,6 +18,8 @@ class Observing:
     snapshots: SnapshotStore
     ledger: Ledger
     tracker: ExperimentTracker
+    served: Served | None = None
+    """What was served, where the spec says where it is logged."""
 
     @property
     def column(self) -> str:

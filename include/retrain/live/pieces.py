@@ -1,16 +1,19 @@
-"""Which version was in Production when: the rows of some time belong to it."""
+"""Which version was in Production when, or served which rows: these belong to it."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 from retrain.records import Promotion, VersionId
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a cohort, in which one version was in Production."""
+    """A part of a cohort, in which one version was in Production, or which it served."""
 
     version: VersionId
     since: datetime
@@ -34,3 +37,20 @@ def pieces(history: Sequence[Promotion], begins: datetime, ends: datetime) -> It
             before = found.get(change.came)
             found[change.came] = Piece(change.came, before.since if before else since, until)
     yield from found.values()
+
+
+def served(history: Sequence[Promotion], versions: Iterable[str], begins: datetime, ends: datetime) -> Iterator[Piece]:
+    """Yield a part for each version that served rows of a cohort. versions: as their log calls them.
+
+    What was in Production under none of these names is left out, with a warning.
+    """
+    were = {each.came.number: each.came for each in history if each.came is not None and each.applied_at is not None}
+    for name in sorted(versions):
+        if name in were:
+            yield Piece(were[name], begins, ends)
+        else:
+            log.warning(
+                "Cohort of %s: %r served rows, and no version of this number was in Production: they do not count.",
+                begins.date(),
+                name,
+            )

@@ -1,6 +1,7 @@
 """Asks versions for their predictions on later rows: in the sandbox, and only for rows that were not asked before."""
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Predicting:
     """Versions of one model, each fetched when it is first asked. It lives until its `with` block ends."""
 
     def __init__(self, observing: Observing) -> None:
-        self._of_model, self._spec, self._stack = observing, observing.spec, ExitStack()
+        self._of_model, self.spec, self._stack = observing, observing.spec, ExitStack()
         self._sandbox: Sandbox | None = None
         self._versions: dict[VersionId, _Version] = {}
 
@@ -61,8 +62,18 @@ class Predicting:
         """
         asked = self._version(version)
         known = files.get(self._of_model.snapshots, before) if before else None
-        share = self._spec.watch.at_most / max(labelled, 1)
         parts = list[Predicted]()
+        for rows, clusters in self.rows(version, within, labelled):
+            parts += self._of(asked, rows, clusters, known)
+        return Predicted.joined(parts) if parts else None
+
+    def rows(self, version: VersionId, within: Within, labelled: int) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
+        """Yield the labelled rows of some time that the version does not know, in batches, each with its clusters.
+
+        labelled: as in `predicted`.
+        """
+        asked = self._version(version)
+        share = self.spec.watch.at_most / max(labelled, 1)
         with self._of_model.source.labelled(self.also(version), within=within) as batches:
             for batch in batches:
                 clusters = asked.held.clusters_of(batch)
@@ -70,14 +81,12 @@ class Predicting:
                 if asked.file.made_at is not None:
                     counts &= _later(batch, asked.file)
                 if counts.any():
-                    rows = pa.Table.from_batches([batch.filter(pa.array(counts))])
-                    parts += self._of(asked, rows, clusters[counts], known)
-        return Predicted.joined(parts) if parts else None
+                    yield pa.Table.from_batches([batch.filter(pa.array(counts))]), clusters[counts]
 
     def also(self, version: VersionId) -> list[str]:
         """Return the columns that are read beside the features, as the cluster of a row follows from them."""
         held = self._version(version).held
-        also = [name for name in held.needs if name not in self._spec.source.features]
+        also = [name for name in held.needs if name not in self.spec.source.features]
         return sorted(self._of_model.source.readable(also)) if also else []
 
     def clusters(self, version: VersionId, rows: pa.RecordBatch) -> NDArray[np.int64]:
@@ -90,22 +99,27 @@ class Predicting:
 
     def labels(self, labels: pd.Series) -> Values:
         """Return labels as predictions are compared with them: spelled, or numbers."""
-        truth = targets(self._spec.task, labels).to_numpy()
-        return spell(truth) if self._spec.task is Task.CLASSIFICATION else truth
+        truth = targets(self.spec.task, labels).to_numpy()
+        return spell(truth) if self.spec.task is Task.CLASSIFICATION else truth
+
+    def unasked(self, rows: pa.Table, clusters: NDArray[np.int64]) -> Predicted:
+        """Return some rows without predictions."""
+        features, also = Rows.inputs(rows)
+        return Predicted(
+            keys=rows["key"].combine_chunks(),
+            rows=content_keys(rows.select([*features.columns, *also.columns]), b""),
+            clusters=clusters,
+            labels=self.labels(rows["label"].to_pandas()),
+            predictions=RawPredictions(np.empty(len(clusters))),
+            slices={str(each): in_slice(each, features) for each in self.spec.gate.slices},
+        )
 
     def _of(
         self, asked: _Version, rows: pa.Table, clusters: NDArray[np.int64], known: Predicted | None
     ) -> list[Predicted]:
         """Return the predictions for some rows, in up to two parts: those of before, and new ones."""
         features, also = Rows.inputs(rows)
-        found = Predicted(
-            keys=rows["key"].combine_chunks(),
-            rows=content_keys(rows.select([*features.columns, *also.columns]), b""),
-            clusters=clusters,
-            labels=self.labels(rows["label"].to_pandas()),
-            predictions=RawPredictions(np.empty(len(clusters))),
-            slices={str(each): in_slice(each, features) for each in self._spec.gate.slices},
-        )
+        found = self.unasked(rows, clusters)
         old = np.isin(found.rows, known.rows) if known else np.zeros(len(found), np.bool_)
         parts = []
         if known is not None and old.any():
@@ -120,7 +134,7 @@ class Predicting:
     def _ask(self, asked: _Version, features: pd.DataFrame, also: pd.DataFrame) -> RawPredictions:
         if self._sandbox is None:
             self._sandbox = self._stack.enter_context(Sandbox())
-        file, spec = asked.file, self._spec
+        file, spec = asked.file, self.spec
         return self._sandbox.ask(
             file.uri,
             asked.folder,
@@ -138,7 +152,7 @@ class Predicting:
         return self._versions[version]
 
     def _fetched(self, version: VersionId) -> _Version:
-        model, ledger = self._spec.model, self._of_model.ledger
+        model, ledger = self.spec.model, self._of_model.ledger
         file = ledger.file_of(model, version)
         if file is None:
             raise EstimatorError("was not logged by Retrain, so nothing proves what it is; adopt it")

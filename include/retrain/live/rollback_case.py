@@ -5,19 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrain.gate.comparison import compare
-from retrain.gate.labels import encode
-from retrain.gate.predictions import Evidence, classes_of
-from retrain.gate.scorers import scorers_for
+from retrain.gate.encoded import encoded
+from retrain.gate.predictions import Evidence
 from retrain.later import CohortScore
 from retrain.ledger.promotions import before
 from retrain.live import predicted as files
 from retrain.live.observing import Observing
 from retrain.live.predict import Predicting
 from retrain.live.predicted import Predicted
-from retrain.metrics import described
 from retrain.records import Matchup, VersionId
 from retrain.source.layout import Within
-from retrain.spec.task import Task
 
 
 def does_better(observing: Observing, scores: Sequence[CohortScore]) -> VersionId | None:
@@ -47,9 +44,7 @@ def does_better(observing: Observing, scores: Sequence[CohortScore]) -> VersionI
 def _is_better(observing: Observing, asked: Predicted, production: Predicted) -> bool:
     """asked, production: the same rows, in the same order."""
     spec, gate = observing.spec, observing.spec.gate
-    joined = described(gate.metric).needs == "probabilities"
-    raw = [asked.predictions, production.predictions]
-    classes = classes_of(asked.labels, raw, joined=joined) if spec.task is Task.CLASSIFICATION else ()
+    both = encoded(gate, spec.task, asked.labels, [asked.predictions, production.predictions])
     evidence = Evidence(
         matchup=Matchup(
             id=f"{spec.model} rollback",
@@ -62,12 +57,12 @@ def _is_better(observing: Observing, asked: Predicted, production: Predicted) ->
             holdout_round=0,
             test=1,
         ),
-        classes=classes,
-        labels=encode(asked.labels, classes) if classes else np.asarray(asked.labels, np.float64),
-        challenger=asked.predictions.among(classes, gate.positive),
-        production=production.predictions.among(classes, gate.positive),
+        classes=both.classes,
+        labels=both.labels,
+        challenger=both.predictions[0],
+        production=both.predictions[1],
         clusters=production.clusters,
-        scorers=scorers_for((gate,), spec.task, classes),
+        scorers=both.scorers,
     )
     compared = compare(evidence, gate, evidence.production, threshold=0.0, alpha=gate.alpha)
     return compared is not None and compared.shown

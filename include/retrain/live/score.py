@@ -7,12 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrain.gate.comparison import Alone, alone
+from retrain.gate.encoded import encoded
 from retrain.gate.guards import ece
-from retrain.gate.labels import encode
-from retrain.gate.predictions import classes_of
-from retrain.gate.scorers import scorers_for
 from retrain.live.predicted import Predicted
-from retrain.metrics import described
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
 
@@ -40,11 +37,7 @@ NOTHING = Score(0, None, None, None, None, {})
 def score_of(spec: Spec, predicted: Predicted, seed: str) -> Score:
     """Return the gate's metric on these rows. seed: the same text gives the same interval."""
     gate, classified = spec.gate, spec.task is Task.CLASSIFICATION
-    joined = described(gate.metric).needs == "probabilities"
-    classes = classes_of(predicted.labels, [predicted.predictions], joined=joined) if classified else ()
-    labels = encode(predicted.labels, classes) if classified else np.asarray(predicted.labels, np.float64)
-    predictions = predicted.predictions.among(classes, gate.positive)
-    scorers = scorers_for((gate,), spec.task, classes)
+    classes, labels, (predictions,), scorers = encoded(gate, spec.task, predicted.labels, [predicted.predictions])
 
     def on(which: NDArray[np.bool_], draws: int) -> Alone | None:
         return alone(

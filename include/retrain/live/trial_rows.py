@@ -6,19 +6,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from retrain.gate.comparison import Swapped, swapped
-from retrain.gate.labels import encode, spell
-from retrain.gate.predictions import classes_of
-from retrain.gate.scorers import scorers_for
+from retrain.gate.encoded import encoded
+from retrain.gate.labels import spell
 from retrain.labels import spelled
 from retrain.later import Trial, TrialLook
 from retrain.live import predicted as files
 from retrain.live.observing import Observing
 from retrain.live.predict import Predicting
 from retrain.live.predicted import Predicted
-from retrain.metrics import described
 from retrain.source.layout import Within
 from retrain.spec.spec import Spec
-from retrain.spec.task import Task
 
 _SPARE = 2
 """Of more rows than so many times a trial's, those of some clusters are asked: it ends with them anyway."""
@@ -52,20 +49,16 @@ class TrialRows:
 
     def swapped(self, trial: Trial, other: int) -> Swapped | None:
         """Compare the challenger with another version, and in each draw with clusters swapped; None if undefined."""
-        gate, classified = self.spec.gate, self.spec.task is Task.CLASSIFICATION
-        own, theirs = self.parts[0], self.parts[other]
-        raw = [own.predictions, theirs.predictions]
-        joined = described(trial.metric).needs == "probabilities"
-        classes = classes_of(own.labels, raw, joined=joined) if classified else ()
+        gate, own, theirs = self.spec.gate, self.parts[0], self.parts[other]
+        both = encoded(gate, self.spec.task, own.labels, [own.predictions, theirs.predictions])
         return swapped(
             trial.id,
             gate,
-            own.predictions.among(classes, gate.positive),
-            theirs.predictions.among(classes, gate.positive),
-            labels=encode(own.labels, classes) if classified else np.asarray(own.labels, np.float64),
-            classes=classes,
+            *both.predictions,
+            labels=both.labels,
+            classes=both.classes,
             clusters=own.clusters,
-            scorers=scorers_for((gate,), self.spec.task, classes),
+            scorers=both.scorers,
             draws=trial.draws,
         )
 

@@ -106,7 +106,7 @@ def _mlflow(name: str, stores: Stores, models: Sequence[str]) -> Iterator[Found]
 
 
 def _source(spec: Spec, stores: Stores) -> Iterator[Found]:
-    yield from probes_source.look(spec, stores.source)
+    yield from probes_source.look(spec, stores.source, stores.served)
 
 
 def _production(spec: Spec, stores: Stores) -> Iterator[Found]:

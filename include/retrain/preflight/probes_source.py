@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 from retrain.preflight.probe import Found, fail, good, warn
 from retrain.preflight.probes_ledger import clock
+from retrain.source.served import Served
 from retrain.source.table import Source
 from retrain.spec.spec import Spec
 
 
-def look(spec: Spec, source: Source) -> Iterator[Found]:
-    """Yield whether a cycle can read this source. No more rows are read than tell whether there is one."""
+def look(spec: Spec, source: Source, served: Served | None) -> Iterator[Found]:
+    """Yield whether a cycle can read this source, and a look the log of what was served, where there is one. No more
+    rows are read than tell whether there is one.
+    """
     about = f"source of {spec.model}"
     plan = source.count_plan()
     says = f"new rows are counted by {plan.scans}"
@@ -33,3 +36,6 @@ def look(spec: Spec, source: Source) -> Iterator[Found]:
         says, _, remedy = note.partition("; ")
         yield warn(about, says, remedy)
     yield from clock(about, source.now())
+    if served is not None:
+        served.check()
+        yield good(about, f"what was served can be read in {served.spec.name}")

@@ -19,6 +19,7 @@ from retrain.quality import checks
 from retrain.records import Snapshot, Subset
 from retrain.snapshots import sample
 from retrain.snapshots.store import SnapshotStore
+from retrain.source.served import Served
 from retrain.source.table import Source
 from retrain.spec.spec import Spec
 from retrain.spec.task import Task
@@ -27,8 +28,16 @@ SAMPLE = 10_000
 """Rows that are read."""
 
 
-def hold_to_source(spec: Spec, source: Source) -> Iterator[Finding]:
-    """Yield what is wrong between a spec and its table. Reads at most `SAMPLE` rows, and writes nothing there."""
+def hold_to_source(spec: Spec, source: Source, served: Served | None = None) -> Iterator[Finding]:
+    """Yield what is wrong between a spec and its tables. Reads at most `SAMPLE` rows, and writes nothing there.
+
+    served: the log of what was served, where the spec names one.
+    """
+    if served is not None:
+        try:
+            served.check()
+        except RetrainError as error:
+            yield from (Finding(line) for line in str(error).splitlines())
     try:
         plan, about, hidden = source.count_plan(), source.about(), source.hides_rows()
     except RetrainError as error:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from retrain.ledger.ledger import Ledger
     from retrain.production.registry import Registry
     from retrain.snapshots.store import SnapshotStore
+    from retrain.source.served import Served
     from retrain.source.table import Source
     from retrain.tracker.client import ExperimentTracker
 
@@ -35,6 +36,8 @@ class Stores(Protocol):
     def snapshots(self) -> "SnapshotStore": ...
     @property
     def source(self) -> "Source": ...
+    @property
+    def served(self) -> "Served | None": ...
 
 
 def stores_of(model: str, folder: Path | None) -> Stores:

@@ -70,7 +70,7 @@ class Facts:
     promotion: Promotion | None = None
     """What the verdict led to, once it is applied or superseded."""
     pictures: Mapping[str, bytes] = field(default_factory=dict)
-    """`drift` and `verdict` as PNG, where they were drawn."""
+    """`drift`, `later` and `verdict` as PNG, where they were drawn."""
     links: Sequence[tuple[str, str]] = ()
     """Where to see more: the name and the address of each page."""
     rollback: tuple[str, str | None] | None = None
@@ -91,6 +91,7 @@ def of_cycle(facts: Facts) -> Page:
         Section("Verdict", [*_verdict(facts)]),
         Section("Guards", [_guards(verdict.guards)]),
         Section("Slices", [*_slices(verdict.slices)]),
+        Section("Production on later rows", [*_later(facts)]),
         Section("Rolling back", [*_rollback(facts)]),
     )
     return Page(
@@ -336,6 +337,16 @@ def _guards(guards: Sequence[Guard]) -> Table:
 
 def _result(guard: Guard) -> str:
     return "passed" if guard.passed else "FAILED" if guard.computed else "NOT COMPUTED"
+
+
+def _later(facts: Facts) -> Iterator[Part]:
+    """How Production has done on rows that were labelled later, up to this verdict."""
+    if "later" in facts.pictures:
+        alt = (
+            f"{described(facts.verdict.metric).words} of each version in Production on later rows, by cohort, with its "
+            "95% interval, what was promised, and the promotions"
+        )
+        yield Picture("later", alt, facts.pictures["later"])
 
 
 def _slices(slices: Sequence[SliceScore]) -> Iterator[Part]:

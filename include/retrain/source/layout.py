@@ -102,14 +102,14 @@ class Layout:
         """Return the time in a column as `timestamptz`, as `time` does."""
         if self.types[name] not in TIMES:
             raise SourceMismatchError(f"{self.table}: {name!r} is not a time; cast it in a query file")
-        return zoned(self.identifier(name), self.types[name], self._zone)
+        return zoned(self.identifier(name), self.types[name], self.zone)
 
     def bound(self, time: sql.Composable, name: str | None = None) -> sql.Composable:
         """Return a time, a `timestamptz`, in the type of a column, the label time by default: so PostgreSQL finds it in
         the index.
         """
         name = name or self.spec.label_time
-        return time if name is None else unzoned(time, self.types[name], self._zone)
+        return time if name is None else unzoned(time, self.types[name], self.zone)
 
     def within(self, times: Within) -> sql.Composable:
         """The condition that a row is of these times."""
@@ -128,7 +128,7 @@ class Layout:
         return None if name is None or self.spec.time_zone is not None else _TYPE_NAMES.get(self.types[name])
 
     @property
-    def _zone(self) -> str:
+    def zone(self) -> str:
         return self.spec.time_zone or "UTC"
 
     @cached_property
@@ -178,14 +178,7 @@ class Layout:
         return [(name, others[self.types[name]]) for name in self.spec.features if self.types[name] in others]
 
     def _typed(self, name: str) -> tuple[sql.Composable, pa.DataType]:
-        column, type_ = self.identifier(name), self.types[name]
-        if type_ in INTEGERS:
-            return column, pa.int64()
-        if type_ in FLOATS:
-            return sql.SQL("{}::float8").format(column), pa.float64()
-        if type_ == BOOL:
-            return column, pa.bool_()
-        return self._text(name)
+        return typed(self.identifier(name), self.types[name])
 
     def _text(self, name: str) -> tuple[sql.Composable, pa.DataType]:
         return sql.SQL("{}::text").format(self.identifier(name)), pa.string()
@@ -203,6 +196,17 @@ def unzoned(time: sql.Composable, type_: int, zone: str) -> sql.Composable:
     if type_ == ZONED:
         return time
     return sql.SQL("({}::timestamptz AT TIME ZONE {})").format(time, sql.Literal(zone))
+
+
+def typed(column: sql.Composable, type_: int) -> tuple[sql.Composable, pa.DataType]:
+    """Return the SQL expression by which a column is read, and its Arrow type. type_: its OID."""
+    if type_ in INTEGERS:
+        return sql.SQL("{}::bigint").format(column), pa.int64()
+    if type_ in FLOATS:
+        return sql.SQL("{}::float8").format(column), pa.float64()
+    if type_ == BOOL:
+        return column, pa.bool_()
+    return sql.SQL("{}::text").format(column), pa.string()
 
 
 def filled(column: sql.Composable, type_: int, *, utf8: bool) -> sql.Composable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from retrain.spec.served import ServedSpec
 from retrain.spec.source import SourceSpec
 from retrain.text import sql_name
 
@@ -16,11 +17,20 @@ def columns_read(source: SourceSpec) -> list[str]:
 
 def of_source(source: SourceSpec, role: str) -> Iterator[str]:
     """Yield the statements that let the role read the spec's table; none for a query, whose columns SQL alone knows."""
-    if source.table is None:
-        return
-    schema, _, table = source.table.rpartition(".")
+    if source.table is not None:
+        yield from _of_table(source.table, columns_read(source), role)
+
+
+def of_served(served: ServedSpec, key: str, role: str) -> Iterator[str]:
+    """Yield the same for the log of what was served. key: the name of the source's key."""
+    named = (served.key or key, served.version, served.at, served.prediction, served.score)
+    if served.table is not None:
+        yield from _of_table(served.table, [name for name in named if name is not None], role)
+
+
+def _of_table(name: str, columns: list[str], role: str) -> Iterator[str]:
+    schema, _, table = name.rpartition(".")
     if schema:
         yield f"GRANT USAGE ON SCHEMA {sql_name(schema)} TO {sql_name(role)}"
     place = f"{sql_name(schema)}.{sql_name(table)}" if schema else sql_name(table)
-    columns = ", ".join(map(sql_name, columns_read(source)))
-    yield f"GRANT SELECT ({columns}) ON {place} TO {sql_name(role)}"
+    yield f"GRANT SELECT ({', '.join(map(sql_name, columns))}) ON {place} TO {sql_name(role)}"

@@ -66,14 +66,15 @@ class Source:
         self._connect = connect
         self._spec = source
         self._limits = snapshot or SnapshotSpec()
-        self._relation = relation_of(source.table, query)
-        self._name = source.table or source.query or ""
+        self.key = source.key
+        self.relation = relation_of(source.table, query)
+        self.name = source.table or source.query or ""
         self._patience = patience or PATIENCE
 
     def count_labelled(self, after: datetime | None, at_most: int) -> int:
         """Count labelled rows, up to `at_most`; where `after` is given, only those with a later label time."""
-        with self._transaction() as cursor:
-            cursor.execute(self._count(self._layout(cursor), after, at_most))
+        with self.transaction() as cursor:
+            cursor.execute(self._count(self.layout(cursor), after, at_most))
             row = cursor.fetchone()
         return int(row[0]) if row else 0
 
@@ -91,17 +92,17 @@ class Source:
         # As a number, because the format of an interval depends on the settings of the role.
         age = f"(extract(epoch FROM now() - {which}) * 1000000)::bigint"
         statement = sql.SQL(f"SELECT {age} FROM {{}} WHERE {{}} AND {condition}")  # noqa: S608 - our own text
-        with self._transaction() as cursor:
-            layout = self._layout(cursor)
-            cursor.execute(statement.format(self._relation, layout.labelled, time=layout.time))
+        with self.transaction() as cursor:
+            layout = self.layout(cursor)
+            cursor.execute(statement.format(self.relation, layout.labelled, time=layout.time))
             (microseconds,) = cursor.fetchone()
         return None if microseconds is None else timedelta(microseconds=microseconds)
 
     def count_plan(self) -> CountPlan:
         """Return the plan by which new rows are counted; the count itself is not run."""
-        with self._transaction() as cursor:
-            layout = self._layout(cursor)
-            rows = explained(cursor, sql.SQL("SELECT 1 FROM {}").format(self._relation))["Plan Rows"]
+        with self.transaction() as cursor:
+            layout = self.layout(cursor)
+            rows = explained(cursor, sql.SQL("SELECT 1 FROM {}").format(self.relation))["Plan Rows"]
             indexable = self._kind(cursor) in _INDEXABLE
             if indexable:
                 # PostgreSQL scans a small table even where it has the index; this makes the plan show the index.
@@ -133,9 +134,9 @@ class Source:
         within: read the rows of these times, whatever the spec's limits are. unlabelled: those without a label instead.
         """
         also = [name for name in dict.fromkeys([*self._spec.also_read, *also]) if name not in self._spec.features]
-        with closing(self._session()) as session:
-            with reading(session, self._name) as cursor:
-                layout = self._layout(cursor, also, within)
+        with closing(self.session()) as session:
+            with reading(session, self.name) as cursor:
+                layout = self.layout(cursor, also, within)
                 since = None if within else self._since(cursor, layout)
                 now = _time(cursor, sql.SQL("now()"))
             condition = sql.SQL("NOT ({})").format(layout.labelled) if unlabelled else layout.labelled
@@ -146,7 +147,7 @@ class Source:
                     sql.SQL("{} AS {}").format(expression, sql.Identifier(f"c{position}"))
                     for position, (expression, _) in enumerate(layout.columns.values())
                 ),
-                self._relation if at_most is None else self._some(layout, at_most),
+                self.relation if at_most is None else self._some(layout, at_most),
                 condition if within is None else _both(condition, layout.within(within)),
                 layout.key_order,
             )
@@ -157,7 +158,7 @@ class Source:
             if also:
                 metadata[ALSO] = names_to_bytes(also)
             schema = pa.schema([(name, type_) for name, (_, type_) in layout.columns.items()], metadata)
-            with selected(session, statement, schema, self._name) as reader:
+            with selected(session, statement, schema, self.name) as reader:
                 yield reader
 
     def cohorts(self, within: Within, length: timedelta) -> dict[datetime, Cohort]:
@@ -165,8 +166,8 @@ class Source:
 
         Cohorts of a length begin at whole multiples of it after the first Monday of 1970 (UTC).
         """
-        with self._transaction() as cursor:
-            layout = self._layout(cursor, within=within)
+        with self.transaction() as cursor:
+            layout = self.layout(cursor, within=within)
             spec = self._spec
             statement = sql.SQL(
                 "SELECT floor((extract(epoch FROM {time}) - {first}) / {length})::bigint AS place, count(*), "
@@ -178,7 +179,7 @@ class Source:
                 length=sql.Literal(length.total_seconds()),
                 key=layout.identifier(spec.key),
                 label=layout.identifier(spec.label),
-                relation=self._relation,
+                relation=self.relation,
                 labelled=layout.labelled,
                 within=layout.within(within),
             )
@@ -187,8 +188,8 @@ class Source:
 
     def about(self) -> list[str]:
         """Return what is good to know about how the table is read, a sentence each."""
-        with self._transaction() as cursor:
-            layout = self._layout(cursor, self._spec.also_read)
+        with self.transaction() as cursor:
+            layout = self.layout(cursor, self._spec.also_read)
             notes = []
             if (assumed := layout.zone_is_assumed) is not None:
                 name = self._spec.label_time
@@ -199,8 +200,8 @@ class Source:
 
     def are_text(self) -> dict[str, bool]:
         """Return whether each feature, and each column of `also_read`, is read as text; else it is read as numbers."""
-        with self._transaction() as cursor:
-            columns = self._layout(cursor, self._spec.also_read).columns
+        with self.transaction() as cursor:
+            columns = self.layout(cursor, self._spec.also_read).columns
         return {name: pa.types.is_string(columns[name][1]) for name in (*self._spec.features, *self._spec.also_read)}
 
     def hides_rows(self) -> bool:
@@ -210,45 +211,45 @@ class Source:
         """
         if self._spec.table is None:
             return False
-        with self._transaction() as cursor:
-            cursor.execute(_HIDES, {"table": self._relation.as_string(cursor)})
+        with self.transaction() as cursor:
+            cursor.execute(_HIDES, {"table": self.relation.as_string(cursor)})
             return bool(cursor.fetchone()[0])
 
     def holds(self, column: str, value: str) -> bool:
         """Return whether a labelled row has this value. value: spelled (`retrain.labels`)."""
-        with self._transaction() as cursor:
-            layout = self._layout(cursor)
+        with self.transaction() as cursor:
+            layout = self.layout(cursor)
             condition = _both(layout.labelled, layout.is_value(column, value))
-            cursor.execute(sql.SQL("SELECT 1 FROM {} WHERE {} LIMIT 1").format(self._relation, condition))
+            cursor.execute(sql.SQL("SELECT 1 FROM {} WHERE {} LIMIT 1").format(self.relation, condition))
             return cursor.fetchone() is not None
 
     def _some(self, layout: Layout, at_most: int) -> sql.Composable:
         columns = sql.SQL(", ").join(sql.Identifier(name) for name in dict.fromkeys(layout.there.values()))
         return sql.SQL("(SELECT {} FROM {} WHERE {} LIMIT {}) AS sampled").format(
-            columns, self._relation, layout.labelled, sql.Literal(at_most)
+            columns, self.relation, layout.labelled, sql.Literal(at_most)
         )
 
     def now(self) -> datetime:
         """Return the time by the database's clock."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             cursor.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
             (microseconds,) = cursor.fetchone()
         return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
     def readable(self, columns: Sequence[str]) -> set[str]:
         """Return which of these columns are there, and may be read by this role."""
-        with self._transaction() as cursor:
-            found = set(columns) & set(names_there(cursor, self._spec.table, self._relation))
+        with self.transaction() as cursor:
+            found = set(columns) & set(names_there(cursor, self._spec.table, self.relation))
             if self._spec.table is None:
                 return found  # the query selects them
             cursor.execute(
                 "SELECT name FROM unnest(%s) AS name WHERE has_column_privilege(%s, name, 'SELECT')",
-                (list(found), self._relation.as_string(cursor)),
+                (list(found), self.relation.as_string(cursor)),
             )
             return {name for (name,) in cursor.fetchall()}
 
-    def _layout(self, cursor: Any, also: Sequence[str] = (), within: Within | None = None) -> Layout:
-        return Layout.of(cursor, self._spec, self._name, self._relation, also, within=within)
+    def layout(self, cursor: Any, also: Sequence[str] = (), within: Within | None = None) -> Layout:
+        return Layout.of(cursor, self._spec, self.name, self.relation, also, within=within)
 
     def _since(self, cursor: Any, layout: Layout) -> datetime | None:
         """Return the label time after which rows are read, by the database's clock; None where all rows are read."""
@@ -260,7 +261,7 @@ class Source:
         first_too_many = sql.SQL(
             "(SELECT {time} FROM {} WHERE {} AND {column} IS NOT NULL ORDER BY {column} DESC OFFSET {} LIMIT 1)"
         ).format(
-            self._relation,
+            self.relation,
             layout.labelled,
             sql.Literal(self._limits.max_rows),
             time=layout.time,
@@ -269,7 +270,7 @@ class Source:
         return max((time for time in (begin, _time(cursor, first_too_many)) if time is not None), default=None)
 
     def _count(self, layout: Layout, after: datetime | None, at_most: int) -> sql.Composable:
-        rows = sql.SQL("SELECT 1 FROM {} WHERE {}").format(self._relation, layout.labelled)
+        rows = sql.SQL("SELECT 1 FROM {} WHERE {}").format(self.relation, layout.labelled)
         if self._spec.label_time is not None:
             column = layout.identifier(self._spec.label_time)
             if self._limits.window is not None:
@@ -292,7 +293,7 @@ class Source:
         """Return the kind of the relation in `pg_class`, a letter (table, view, …); None for a query file."""
         if self._spec.table is None:
             return None
-        cursor.execute("SELECT relkind FROM pg_class WHERE oid = %s::regclass", (self._relation.as_string(cursor),))
+        cursor.execute("SELECT relkind FROM pg_class WHERE oid = %s::regclass", (self.relation.as_string(cursor),))
         (kind,) = cursor.fetchone()
         return str(kind)
 
@@ -306,21 +307,21 @@ class Source:
         index = sql.SQL("CREATE INDEX{} ON {} ({}) WHERE {}").format(
             # PostgreSQL cannot build the index of a partitioned table concurrently.
             sql.SQL("" if kind == _PARTITIONED else " CONCURRENTLY"),
-            self._relation,
+            self.relation,
             layout.identifier(self._spec.label_time),
             layout.labelled,
         )
         return f"run {index.as_string(cursor)}"
 
-    def _session(self) -> connection:
+    def session(self) -> connection:
         try:
             return self._connect()
         except psycopg2.Error as error:
-            raise source_error(error, self._name) from error
+            raise source_error(error, self.name) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        with closing(self._session()) as session, reading(session, self._name, self._patience) as cursor:
+    def transaction(self) -> Iterator[Any]:
+        with closing(self.session()) as session, reading(session, self.name, self._patience) as cursor:
             yield cursor
 
 

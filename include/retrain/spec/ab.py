@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from retrain.spec.fields import Column, Duration, Section, Share, some_time, unique
+from retrain.spec.table import Table
 
 _WEEK = timedelta(days=7)
 
@@ -40,26 +41,12 @@ class Method(StrEnum):
     """Once a day until `longest`: alpha is spent over that time."""
 
 
-class Table(Section):
-    """Rows in the source's database."""
+class UnitTable(Table):
+    """Rows about units."""
 
-    table: str | None = Field(None, pattern=r"^[^.\s]+(\.[^.\s]+)?$")
-    """`table` or `schema.table`; either this or `query`."""
-    query: str | None = Field(None, pattern=r"^[^/\\]+\.sql$")
-    """Name of a file with one SELECT, beside the spec."""
     unit: Column = "unit"
     at: Column = "at"
     """Its time."""
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Self:
-        if (self.table is None) == (self.query is None):
-            raise PydanticCustomError("table", "names both or neither of table and query; name exactly one")
-        return self
-
-    @property
-    def name(self) -> str:
-        return self.table or self.query or ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -67,7 +54,7 @@ class Table(Section):
         return tuple(dict.fromkeys((self.unit, self.at)))
 
 
-class Exposures(Table):
+class Exposures(UnitTable):
     """Which unit was shown the predictions of which arm, and when: a row each time, or the first time."""
 
     arm: Column = "arm"
@@ -87,7 +74,7 @@ class Exposures(Table):
         return self
 
 
-class OutcomeTable(Table):
+class OutcomeTable(UnitTable):
     """What units did, and when."""
 
     value: Column | None = None

@@ -33,11 +33,16 @@ class SpecFile:
     sql: str | None
     """Text of the file that `source.query` names; None for a table."""
     queries: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Text of each query file that `ab` names, by its name."""
+    """Text of each query file that `predictions` and `ab` name, by its name."""
 
     @property
     def dag_id(self) -> str:
         return f"retrain_{self.path.stem}"
+
+    @property
+    def ab_dag_id(self) -> str:
+        """Id of the DAG of its split tests."""
+        return f"ab_{self.path.stem}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def _load(path: Path, name: str) -> SpecFile:
     except ValueError as error:
         raise SpecError(f"{name}: {error}") from error
     spec = parse(data, name)
-    return SpecFile(path, spec, _query(path, "source", spec.source.query), _queries_of_split(path, spec))
+    return SpecFile(path, spec, _query(path, "source", spec.source.query), _queries(path, spec))
 
 
 def load_folder(path: Path | None, *, only: str | None = None) -> SpecFolder:
@@ -104,8 +109,9 @@ def load_folder(path: Path | None, *, only: str | None = None) -> SpecFolder:
     if path is None:
         return SpecFolder((), ("RETRAIN_SPECS is not set; set it to the folder that holds your specs",))
     try:
-        found = {f"retrain_{file.stem}": file.name for file in path.iterdir() if file.suffix == ".yaml"}
-        names = [found[only]] if only in found else sorted(found.values())
+        found = [file for file in path.iterdir() if file.suffix == ".yaml"]
+        own = {f"{kind}_{file.stem}": file.name for file in found for kind in ("retrain", "ab")}
+        names = [own[only]] if only in own else sorted(file.name for file in found)
     except (OSError, ValueError):
         shown = printable(str(path))
         return SpecFolder((), (f"{shown}: is not a folder; set RETRAIN_SPECS to the one that holds your specs",))
@@ -147,11 +153,16 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _queries_of_split(path: Path, spec: Spec) -> dict[str, str]:
-    """Return the text of each query file that `ab` names. Raises SpecError for all those that cannot be read."""
+def _queries(path: Path, spec: Spec) -> dict[str, str]:
+    """Return the text of each query file that `predictions` and `ab` name. Raises SpecError for all those that cannot
+    be read.
+    """
     texts: dict[str, str] = {}
     faults = []
-    for where, table in () if spec.ab is None else spec.ab.tables.items():
+    named = ({} if spec.predictions is None else {"predictions": spec.predictions}) | (
+        {} if spec.ab is None else spec.ab.tables
+    )
+    for where, table in named.items():
         try:
             text = _query(path, where, table.query)
         except SpecError as error:

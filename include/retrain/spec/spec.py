@@ -16,6 +16,7 @@ from retrain.spec.connections import DEFAULT, Connections
 from retrain.spec.fields import Section, one_or_more
 from retrain.spec.gate import Gate
 from retrain.spec.operation import Channels, MaybeApproval, Mode, Schedule, TimeZone, Wake, Watch, Workers
+from retrain.spec.served import ServedSpec
 from retrain.spec.source import SnapshotSpec, SourceSpec, Split, Threshold
 from retrain.spec.task import Task
 from retrain.spec.training import Limits, RunOn
@@ -83,6 +84,9 @@ class Spec(Section):
     it, they are held."""
     ab: SplitTest | None = None
     """A split test of Staging against Production, where the prediction changes the outcome."""
+    predictions: ServedSpec | None = None
+    """Where the predictions are logged as they were served: they are scored on labels that come later, instead of what
+    the version says of the rows."""
     channels: Channels = ()
     """Where the team is told; without any, in the log of the task alone."""
 
@@ -115,6 +119,28 @@ class Spec(Section):
         if trial is not None and source is not None and source.label_time is None:
             raise PydanticCustomError("label_time", "needs source.label_time; name the column, or remove it")
         return trial
+
+    @field_validator("predictions")
+    @classmethod
+    def _can_be_scored(cls, served: ServedSpec | None, info: ValidationInfo) -> ServedSpec | None:
+        gate: Gate | None = info.data.get("gate")
+        source: SourceSpec | None = info.data.get("source")
+        watch: Watch | None = info.data.get("watch")
+        if served is None or gate is None or source is None or watch is None:
+            return served  # the fault of those is reported already
+        if source.label_time is None or watch.cohort is None:
+            raise PydanticCustomError(
+                "cohort", "needs source.label_time and watch.cohort, as later rows are scored by cohort; set both"
+            )
+        if served.score is not None and gate.positive is None:
+            raise PydanticCustomError(
+                "score", "score is the probability of gate.positive, which is not set; set it, or remove score"
+            )
+        if served.score is None and described(gate.metric).needs in ("scores", "probabilities", "anything"):
+            raise PydanticCustomError(
+                "score", "gate.metric {metric} needs probabilities; name their column in score", {"metric": gate.metric}
+            )
+        return served
 
     @field_validator("split")
     @classmethod

@@ -192,9 +192,8 @@ def _promises(
 
 
 def _promise(spec: Spec, verdict: Verdict | None, looks: Sequence[LiveLook]) -> dict[str, Any]:
-    if verdict and _by_metric(spec, verdict) and verdict.score is not None and verdict.score_interval is not None:
-        low, high = verdict.score_interval
-        return {"score": verdict.score, "error": (high - low) / (2 * _IN_INTERVAL), "by": "verdict"}
+    if verdict and _by_metric(spec, verdict) and verdict.score is not None and verdict.score_error is not None:
+        return {"score": verdict.score, "error": verdict.score_error, "by": "verdict"}
     for look in looks:
         if look.scan == "version":
             return {"score": look.promised, "error": look.promised_error, "by": "first cohorts"}

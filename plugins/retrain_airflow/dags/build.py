@@ -14,6 +14,7 @@ from retrain_airflow.dags.freeze import freeze_dag
 from retrain_airflow.dags.outbox import outbox_dag
 from retrain_airflow.dags.refused import REFUSED, refused_dag
 from retrain_airflow.dags.rollback import rollback_dag
+from retrain_airflow.dags.split import split_dag
 from retrain_airflow.dags.watch import watch_dag
 
 
@@ -43,13 +44,15 @@ def _of_specs(files: Sequence[SpecFile], only: str | None) -> tuple[list[DAG], l
     dags: list[DAG] = []
     faults: list[str] = []
     for file in files:
-        if only not in (None, REFUSED, file.dag_id):
-            continue
-        # Each by itself: what one of them cannot be leaves the others as they are.
-        try:
-            dag = cycle_dag(file)
-            dag.validate()  # type: ignore[no-untyped-call]
-            dags.append(dag)
-        except Exception as error:
-            faults.append(f"{file.path.name}: {error}")
+        made = {file.dag_id: cycle_dag} | ({file.ab_dag_id: split_dag} if file.spec.ab else {})
+        for dag_id, make in made.items():
+            if only not in (None, REFUSED, dag_id):
+                continue
+            # Each by itself: what one of them cannot be leaves the others as they are.
+            try:
+                dag = make(file)
+                dag.validate()  # type: ignore[no-untyped-call]
+                dags.append(dag)
+            except Exception as error:
+                faults.append(f"{file.path.name}: {error}")
     return dags, faults

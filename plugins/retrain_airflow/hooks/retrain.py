@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from psycopg2.extensions import connection
 
+    from retrain.ab.testing import Testing
     from retrain.cycle.context import Cycle
     from retrain.ledger.ledger import Ledger
     from retrain.snapshots.store import SnapshotStore
+    from retrain.source.served import Served
     from retrain.source.table import Source
     from retrain.spec.spec import Spec
     from retrain.tracker.client import ExperimentTracker
@@ -118,6 +120,30 @@ class RetrainHook(BaseHook):
 
         connect = self._connect(self.spec.source.connection)
         return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot, patience=self._patience)
+
+    @property
+    def served(self) -> "Served | None":
+        """The log of what was served; None where the spec names none."""
+        from retrain.source.served import Served
+
+        of = self.spec.predictions
+        return None if of is None else Served(self.source, of, self._file.queries.get(of.query or ""))
+
+    @property
+    def testing(self) -> "Testing":
+        """The model's split tests."""
+        from retrain.ab.testing import Testing
+        from retrain.ab.units import Units
+        from retrain.production.registry import Registry
+
+        connect = self._connect(self.spec.source.connection)
+        return Testing(
+            self.spec,
+            Units(connect, self.spec, self._file.queries, self.ledger.exposures),
+            self.ledger,
+            self.tracker,
+            Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust),
+        )
 
     @cached_property
     def ledger(self) -> "Ledger":

@@ -50,13 +50,12 @@ def _of_task(model: str, context: Context) -> Incident:
     why = str(error or "its process was killed")
     if isinstance(error, AirflowTaskTimeout):
         why = f"it took longer than {ti.task.execution_timeout}, which is the most that it may"
-    facts: dict[str, Any] = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "log_url": ti.log_url}
     return Incident(
         model=model,
         topic=Topic.TASK_FAILED,
         what=f"task {ti.task_id} of run {ti.run_id} failed: {why}.",
         remedy="Nothing was changed that a new run would not take up. Look at the task's log, then clear the task.",
-        facts=facts,
+        facts=task_faults.facts(ti),
     )
 
 

@@ -2,10 +2,10 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from retrain.errors import RetrainError, ToldError
-from retrain.records import Fault, Incident
+from retrain.errors import RetrainError
+from retrain.records import Incident
 from retrain.topics import Topic
-from retrain_airflow import sending, task_faults
+from retrain_airflow import task_faults
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.operators.spec import SpecOperator
 
@@ -19,13 +19,12 @@ class LookOperator(SpecOperator):
     def execute(self, context: Context) -> dict[str, Any] | None:
         from retrain.live.look import look
         from retrain.live.observing import Observing
-        from retrain.messages import texts
 
         hook, ti = self.hook, context["ti"]
         try:
-            looked = look(Observing(hook.spec, hook.source, hook.snapshots, hook.ledger, hook.tracker))
+            looked = look(Observing(hook.spec, hook.source, hook.snapshots, hook.ledger, hook.tracker, hook.served))
         except RetrainError as error:
-            self._tell(hook, error, ti)
+            task_faults.tell(hook, ti, error, _incident(hook, error, ti))
             raise
         for score in looked.scores:
             self.log.info("Version %s since %s: %s on %s rows.", score.version, score.begins, score.score, score.rows)
@@ -33,29 +32,18 @@ class LookOperator(SpecOperator):
             self.log.info("Against the %s's promise: z = %s, bound %s.", each.scan, each.z, each.bound)
         for tried in looked.trials:
             self.log.info("Trial of version %s: %s looks, %s.", tried.trial.version, len(tried.looks), tried.end)
-        hook.ledger.end_faults(hook.spec.model, task_faults.prefix(ti), announcement=texts.of_recovery)
-        self._send(hook)
+        task_faults.end(hook, ti)
         if looked.cycle is None:
             return None
         conf = {"ignore_threshold": True, "note": "Production does worse on later rows than was promised."}
         return {"trigger_dag_id": hook.dag_id, "trigger_run_id": looked.cycle, "conf": conf}
 
-    def _tell(self, hook: RetrainHook, error: RetrainError, ti: Any) -> None:
-        from retrain.messages import texts
 
-        if not isinstance(error, ToldError):
-            incident = Incident(
-                model=hook.spec.model,
-                topic=Topic.NOT_WATCHED,
-                what=f"how Production does on later rows cannot be seen: {error}.",
-                remedy="It looks again in ten minutes. Cycles go on meanwhile.",
-                facts={"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "log_url": ti.log_url},
-            )
-            fault = Fault(name=task_faults.name(ti, error), incident=incident)
-            hook.ledger.fail(fault, key=task_faults.key(ti), announcement=texts.of_fault)
-        self._send(hook)
-
-    @staticmethod
-    def _send(hook: RetrainHook) -> None:
-        if hook.spec.model in hook.ledger.models_waiting():
-            sending.send(hook.path, hook.spec, hook.ledger)
+def _incident(hook: RetrainHook, error: RetrainError, ti: Any) -> Incident:
+    return Incident(
+        model=hook.spec.model,
+        topic=Topic.NOT_WATCHED,
+        what=f"how Production does on later rows cannot be seen: {error}.",
+        remedy="It looks again in ten minutes. Cycles go on meanwhile.",
+        facts=task_faults.facts(ti),
+    )

@@ -14,7 +14,9 @@ class AskSplitOperator(SpecOperator):
 
     template_fields = ("spec", "action", "version", "weeks", "why", "by")
 
-    def __init__(self, *, action: Any, why: Any, version: Any = None, weeks: Any = 1, by: str = "", **kwargs: Any):
+    def __init__(
+        self, *, action: Any, why: Any, version: Any = None, weeks: Any = 1, by: str = "", **kwargs: Any
+    ) -> None:
         """action: one of ACTIONS. why: for the ledger and the team. version: to be tested; None for Staging's. weeks:
         that a test is extended by. by: the user who started the run.
         """
@@ -25,12 +27,9 @@ class AskSplitOperator(SpecOperator):
         self.weeks = weeks
         self.by = by
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> None:
         if self.action == LOOK:
             raise AirflowSkipException("Nothing was asked for but a look")
-        return self._asked(context).to_json()
-
-    def _asked(self, context: Context) -> Any:
         from retrain.ab.begin import begin
         from retrain.ab.end import stop
         from retrain.ab.extend import extend
@@ -39,10 +38,11 @@ class AskSplitOperator(SpecOperator):
         cycle, why = hook.cycle(context), self.why or "no reason was given"
         key, by = cycle.key("split", self.action), cycle.by(self.by)
         if self.action == START:
-            return begin(hook.testing, key=key, by=by, why=why, version=self.version or None)
-        if self.action == STOP:
-            return stop(hook.testing, key=key, by=by, why=why)
-        return extend(hook.testing, int(self.weeks), key=key, by=by, why=why)
+            begin(hook.testing, key=key, by=by, why=why, version=self.version or None)
+        elif self.action == STOP:
+            stop(hook.testing, key=key, by=by, why=why)
+        else:
+            extend(hook.testing, int(self.weeks), key=key, by=by, why=why)
 
 
 class LookAtSplitOperator(SpecOperator):

@@ -5,12 +5,12 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from retrain.errors import RetrainError, ToldError
-from retrain.records import Fault, Incident
+from retrain.errors import RetrainError
+from retrain.records import Incident
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
 from retrain.topics import Topic
-from retrain_airflow import sending, task_faults
+from retrain_airflow import task_faults
 from retrain_airflow.compat import AirflowSkipException
 from retrain_airflow.hooks.retrain import RetrainHook
 from retrain_airflow.operators.paused import is_paused
@@ -75,7 +75,6 @@ class WatchOperator(BaseOperator):
 
     def _look(self, file: SpecFile, ti: Any) -> list[dict[str, Any]]:
         from retrain.cycle.watch import watch
-        from retrain.messages import texts
         from retrain_airflow.hooks.postgres import ends_within
 
         with ends_within(self.longest):
@@ -83,36 +82,23 @@ class WatchOperator(BaseOperator):
             faults = watch(hook.spec, source=hook.source, ledger=hook.ledger, tracker=hook.tracker)
             for fault in faults:
                 self.log.warning("%s: %s", fault.name, fault.incident.what)
-            hook.ledger.end_faults(hook.spec.model, task_faults.prefix(ti), announcement=texts.of_recovery)
-            self._send(hook)
+            task_faults.end(hook, ti)
         return [fault.to_json() for fault in faults]
 
     def _tell(self, file: SpecFile, error: Exception, ti: Any) -> None:
         """Tell the spec's own team. Where that is not possible either, the task's own failure says it."""
-        from retrain.messages import texts
-
         incident = Incident(
             model=file.spec.model,
             topic=Topic.NOT_WATCHED,
             what=f"DAG {ti.dag_id} cannot look at this model: {error}.",
             remedy="It looks again in ten minutes. Until then nobody notices a silent source, a late cycle or a "
             "change of Production by hand.",
-            facts={"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "log_url": ti.log_url},
+            facts=task_faults.facts(ti),
         )
         try:
-            hook = self._hook(file)
-            # The core has announced it already: it only has to be delivered.
-            if not isinstance(error, ToldError):
-                fault = Fault(name=task_faults.name(ti, error), incident=incident)
-                hook.ledger.fail(fault, key=task_faults.key(ti), announcement=texts.of_fault)
-            self._send(hook)
+            task_faults.tell(self._hook(file), ti, error, incident)
         except Exception as untold:  # of any kind: the other specs are looked at all the same
             self.log.warning("%s: its team cannot be told: %s", file.spec.model, untold)
 
     def _hook(self, file: SpecFile) -> RetrainHook:
         return RetrainHook(str(file.path), at_most=self.longest / 2)
-
-    @staticmethod
-    def _send(hook: RetrainHook) -> None:
-        if hook.spec.model in hook.ledger.models_waiting():
-            sending.send(hook.path, hook.spec, hook.ledger)

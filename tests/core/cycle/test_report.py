@@ -14,12 +14,15 @@ from retrain.cycle.evaluate import evaluate
 from retrain.cycle.promote import promote
 from retrain.cycle.runs import made_of_cycle
 from retrain.errors import NoAnswerError
+from retrain.live.observe import observe
+from retrain.live.predict import Predicting
 from retrain.messages import texts
 from retrain.records import Outcome, Verdict
 from retrain.spec.operation import Approval, Mode
 from retrain.tracker.client import ExperimentTracker
 from tests.core.conftest import Cast, Make, World
 from tests.core.cycle.looking import quick
+from tests.core.live.conftest import in_production_for_weeks, labelled, observing, week
 from tests.faults.test_b_cycle import changed
 from tests.mailbox import waiting
 
@@ -242,3 +245,13 @@ def test_while_a_model_is_observed_its_reports_sum_up_what_would_have_been(cast:
     assert model.tracker.production(model.model) == "1"
     page = text_of(model, cycle, verdict, tmp_path, "report.html")
     assert "Observed so far" in page
+
+
+def test_how_production_did_on_later_rows_is_in_the_next_report(cast: Cast) -> None:
+    model = cast(in_production_for_weeks)
+    for ago in (2, 1):
+        labelled(model, 300, week(ago))
+    with Predicting(observing(model)) as predicting:
+        observe(observing(model), predicting)
+    cycle, verdict = judge(model)
+    assert "report/later.png" in files(model, cycle, verdict)

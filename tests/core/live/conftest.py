@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from retrain.live.observing import Observing
+from retrain.source.served import Served
 from retrain.source.table import FIRST_MONDAY
 from tests.core.conftest import Make, World
 from tests.core.cycle.looking import promoted
@@ -31,7 +32,9 @@ def came(model: World, version: str, at: datetime) -> None:
 
 
 def observing(model: World) -> Observing:
-    return Observing(model.spec, model.source, model.snapshots, model.ledger, model.tracker)
+    of = model.spec.predictions
+    served = None if of is None else Served(model.source, of)
+    return Observing(model.spec, model.source, model.snapshots, model.ledger, model.tracker, served)
 
 
 def labelled(model: World, rows: int, begins: datetime, **how: float) -> None:

@@ -136,7 +136,7 @@ def test_the_count_itself_takes_the_index_however_many_rows_are_new(letters, new
     dated = source(letters, label_time="labelled_at")
     watermark = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=2 * (5000 - new))
     with closing(letters.connect()) as session, session.cursor() as cursor:
-        cursor.execute(sql.SQL("EXPLAIN ") + dated._count(dated._layout(cursor), watermark, at_most=100))
+        cursor.execute(sql.SQL("EXPLAIN ") + dated._count(dated.layout(cursor), watermark, at_most=100))
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "Scan using letters_labelled_at_idx" in plan or "Bitmap Index Scan on letters_labelled_at_idx" in plan

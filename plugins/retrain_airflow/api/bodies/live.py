@@ -34,6 +34,12 @@ class LaterCohort(BaseModel):
     """Labels of its rows may still come."""
     restated: int
     """How often rows or labels changed after it was closed."""
+    unserved: int
+    """Labelled rows for which nothing was served; 0 where nothing says what was."""
+    asked: int
+    """Rows for which the version was asked what it says now, beside what was served."""
+    skewed: int
+    """Those of them for which it says something else."""
 
 
 class Promised(BaseModel):

@@ -133,6 +133,8 @@ function about(each, metric) {
   const more = [
     each.open && "labels may still come",
     each.restated > 0 && `restated ${number(each.restated)} ×, as rows or labels changed after it closed`,
+    each.unserved > 0 && `nothing was served for ${number(each.unserved)} more`,
+    each.skewed > 0 && `${number(each.skewed)} of ${number(each.asked)} were served otherwise than the version predicts`,
     each.calibration !== null && `calibration error ${score(each.calibration)}`,
   ].filter(Boolean);
   return `${date(each.begins)} to ${date(each.ends)}, version ${each.version}: ${metric} ${score(each.score)}${interval}, ${number(each.rows)} rows; ${more.join("; ")}`;
