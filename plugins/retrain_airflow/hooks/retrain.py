@@ -1,7 +1,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from psycopg2.extensions import connection
 
+    from retrain.ab.units import Units
     from retrain.cycle.context import Cycle
     from retrain.ledger.ledger import Ledger
+    from retrain.ledger.splits import Exposure
     from retrain.snapshots.store import SnapshotStore
     from retrain.source.table import Source
     from retrain.spec.spec import Spec
@@ -118,6 +120,18 @@ class RetrainHook(BaseHook):
 
         connect = self._connect(self.spec.source.connection)
         return Source(connect, self.spec.source, self._file.sql, self.spec.snapshot, patience=self._patience)
+
+    @cached_property
+    def units(self) -> "Units":
+        """Exposures and outcomes of the model's split tests."""
+        from retrain.ab.units import Units
+
+        connect = self._connect(self.spec.source.connection)
+        return Units(connect, self.spec, self._file.queries, self._exposures)
+
+    def _exposures(self, split: str) -> "Iterator[list[Exposure]]":
+        # The ledger is opened only where exposures are its own.
+        return self.ledger.exposures(split)
 
     @cached_property
     def ledger(self) -> "Ledger":
