@@ -164,7 +164,7 @@ ROOMS = (
     guest(
         "hooks",
         "Airflow's connections as what the core works with",
-        "spec, source, snapshots, ledger, tracker, cycle, retrain_airflow.compat",
+        "spec, source, snapshots, ledger, tracker, ab, cycle, retrain_airflow.compat",
         "airflow, psycopg2",
     ),
     guest(

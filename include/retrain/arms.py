@@ -6,7 +6,9 @@ Values of their own beside `retrain.records`: no step of a cycle hands them to a
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field
 
 from retrain.records import Record, VersionId
 
@@ -53,6 +55,8 @@ class Split(Record):
     """The person who began it, and the reason."""
     baselines: tuple[Baseline, ...]
     """One a metric, the primary one first."""
+    section: dict[str, Any] = Field(default_factory=dict)
+    """The spec's `ab` when it began."""
 
     @property
     def challenger(self) -> VersionId:

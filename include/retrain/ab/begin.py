@@ -50,6 +50,7 @@ def begin(testing: Testing, *, key: str, by: str, why: str, version: str | None 
         by=by,
         why=why,
         baselines=testing.units.baselines(now),
+        section=wanted.model_dump(mode="json"),
     )
     if tracker.staging(spec.model) != number:
         tracker.transition_model_stage(spec.model, number, "Staging")

@@ -6,6 +6,7 @@ from retrain.ab.decide import decide, next_phase
 from retrain.ab.end import concluded, finish, overtaken
 from retrain.ab.testing import Testing
 from retrain.arms import Split, SplitEnd, SplitLook, SplitStep
+from retrain.errors import SplitTestError
 from retrain.messages import texts
 from retrain.production.mode import mode_of
 from retrain.records import Incident
@@ -29,12 +30,18 @@ def look(testing: Testing) -> Looked | None:
     """Look at the test that is under way, once a day (UTC), and do what follows; None where there is none.
 
     Run again, or killed and run again, it looks no second time that day, and concludes nothing twice. Raises
-    SourceError where exposures or outcomes cannot be read, and NoAnswerError where MLflow does not answer.
+    SourceError where exposures or outcomes cannot be read, NoAnswerError where MLflow does not answer, and
+    SplitTestError where the spec's section was changed meanwhile.
     """
     ledger = testing.ledger
     split = ledger.open_split(testing.spec.model)
     if split is None:
         return None
+    if testing.wanted.model_dump(mode="json") != split.section:
+        raise SplitTestError(
+            f"{split.model}: the spec's `ab` is another one than when split test {split.id} began; put it back, "
+            "or stop the test"
+        )
     steps, looks = ledger.split_steps(split.id), ledger.split_looks(split.id)
     end = overtaken(testing, split)
     if end is None:

@@ -12,15 +12,17 @@ from psycopg2.extensions import connection
 
 from retrain.ab import statements
 from retrain.ab.moments import Moments, baseline
+from retrain.ab.sample import Sampled, sample
 from retrain.ab.seen import Seen
 from retrain.ab.sent import larger, sent
 from retrain.ab.tables import Opened, TableT, exposures_rows, outcomes_rows, translated
 from retrain.ab.tally import Cell, Tally
 from retrain.arms import Baseline, Split
-from retrain.errors import SourceMismatchError, SplitTestError
+from retrain.errors import SourceError, SourceMismatchError, SplitTestError
 from retrain.ledger.splits import Exposure
+from retrain.source.catalogue import SECONDS, bounded
 from retrain.source.session import reading, source_error
-from retrain.spec.ab import Exposures, Measured, OutcomeTable, SplitTest
+from retrain.spec.ab import EXPOSURES, Exposures, Measured, OutcomeTable, SplitTest
 from retrain.spec.spec import Spec
 from retrain.text import printable, shorten
 
@@ -118,6 +120,21 @@ class Units:
             raise SplitTestError(f"{self._spec.model}: the spec has no section `ab`; write one")
         return self._spec.ab
 
+    def sample(self, seconds: int = SECONDS) -> Iterator[Sampled | SourceError]:
+        """Yield what some rows of each table tell, or why it cannot be read: that of one does not hide the others'.
+
+        seconds: that one statement may take.
+        """
+        wanted = self._wanted
+        for use, table in wanted.uses.items():
+            try:
+                with bounded(self._connect, f"{use}: {table.name}", seconds) as cursor:
+                    found = sample(cursor, self._open(cursor, table, use))
+            except SourceError as error:
+                yield error
+            else:
+                yield found
+
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, "_Tables"]]:
         """Open one transaction that only reads, and look all columns up in it."""
@@ -129,8 +146,8 @@ class Units:
         with closing(session), reading(session, name) as cursor:
             exposures = None
             if wanted.exposures is not None:
-                exposures = self._open(cursor, wanted.exposures, "ab.exposures")
-            outcomes = {each.name: self._open(cursor, each.outcome, f"metric {each.name}") for each in wanted.metrics}
+                exposures = self._open(cursor, wanted.exposures, EXPOSURES)
+            outcomes = {each.name: self._open(cursor, each.outcome, each.use) for each in wanted.metrics}
             yield cursor, _Tables(exposures, outcomes)
 
     def _open(self, cursor: Any, table: TableT, use: str) -> Opened[TableT]:

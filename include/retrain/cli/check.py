@@ -72,9 +72,11 @@ def check(
 
 def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Iterator[Finding]":
     # MLflow and scikit-learn: seconds that `migrate` does not need.
+    from retrain.ab.units import Units
     from retrain.preflight.outlook import outlook
     from retrain.preflight.source import hold_to_source
     from retrain.preflight.spec import look
+    from retrain.preflight.split import hold_to_tables
     from retrain.source.served import Served
     from retrain.source.table import Source
 
@@ -84,7 +86,7 @@ def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Ite
     else:
         source = Source(connect, file.spec.source, file.sql, file.spec.snapshot)
         of = file.spec.predictions
-        yield from hold_to_source(
-            file.spec, source, Served(source, of, file.queries.get(of.query or "")) if of else None
-        )
+        served = Served(source, of, file.queries.get(of.query or "")) if of else None
+        yield from hold_to_source(file.spec, source, served)
+        yield from hold_to_tables(file.spec, Units(connect, file.spec, file.queries, lambda _: iter(())))
     yield from outlook(file.spec, source)

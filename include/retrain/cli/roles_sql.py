@@ -1,6 +1,6 @@
 """The SQL that `retrain migrate --sql` prints, for an administrator to read and to run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,8 +11,8 @@ from retrain.ledger.schema import schema_name
 from retrain.source import rights as source_rights
 from retrain.spec import files as spec_files
 from retrain.spec.files import SpecFile
-from retrain.spec.served import ServedSpec
 from retrain.spec.source import SourceSpec
+from retrain.spec.table import Table
 from retrain.text import sql_name
 
 
@@ -67,19 +67,25 @@ def _of_sources(role: str, folder: Path | None) -> Iterator[str]:
 
 def _of_source(file: SpecFile, role: str) -> Iterator[str]:
     source, served = file.spec.source, file.spec.predictions
-    yield from _of(file, "source", source, source_rights.of_source(source, role))
+    yield from _of_table(file, "source", source, source_rights.columns_read(source), role)
     if served is not None:
-        yield from _of(file, "predictions", served, source_rights.of_served(served, source.key, role))
+        yield from _of_table(file, "predictions", served, served.columns(source.key), role)
+    if file.spec.ab is not None:
+        for field, table in file.spec.ab.tables.items():
+            yield from _of_table(file, field, table, table.columns, role)
 
 
-def _of(file: SpecFile, field: str, section: SourceSpec | ServedSpec, statements: Iterator[str]) -> Iterator[str]:
-    if section.table is None:
-        yield f"-- {file.path.name} reads the result of {section.query}: grant SELECT on the columns that it names; or"
+def _of_table(
+    file: SpecFile, field: str, table: SourceSpec | Table, columns: Sequence[str], role: str
+) -> Iterator[str]:
+    named = file.path.name if field == "source" else f"{file.path.name}, {field},"
+    if table.table is None:
+        yield f"-- {named} reads the result of {table.query}: grant SELECT on the columns that it names; or"
         yield f"-- make a view of it, grant SELECT on that, and name it as {field}.table."
         return
-    yield f"-- {file.path.name}" + ("" if "." in section.table else ", whose table is the first in the search path:")
+    yield f"-- {named.rstrip(',')}" + ("" if "." in table.table else ", whose table is the first in the search path:")
     try:
-        yield from _ended(statements)
+        yield from _ended(source_rights.of_table(table.table, columns, role))
     except ValueError as error:
         raise SpecError(f"{file.path.name}: {field}: {error}; correct it") from None
 

@@ -17,6 +17,7 @@ from retrain.preflight import (
     probes_pythons,
     probes_source,
     probes_specs,
+    probes_split,
 )
 from retrain.preflight.probe import Found, Look, told
 from retrain.preflight.stores import Stores, stores_at
@@ -83,6 +84,14 @@ def _looks(specs: spec_files.SpecFolder, folder: Path | None) -> Iterator[Look]:
             f"correct connection {spec.source.connection} (host, port, database, login, password), or let its login "
             f"read {place} (`retrain migrate --sql` prints how)",
         )
+        if spec.ab is not None:
+            yield Look(
+                f"split test of {spec.model}",
+                _split,
+                (spec, stores),
+                f"let the login of connection {spec.source.connection} read these tables (`retrain migrate --sql` "
+                "prints how)",
+            )
         yield Look(f"Production of {spec.model}", _production, (spec, stores), "look at MLflow's log")
 
 
@@ -107,6 +116,10 @@ def _mlflow(name: str, stores: Stores, models: Sequence[str]) -> Iterator[Found]
 
 def _source(spec: Spec, stores: Stores) -> Iterator[Found]:
     yield from probes_source.look(spec, stores.source, stores.served)
+
+
+def _split(spec: Spec, stores: Stores) -> Iterator[Found]:
+    yield from probes_split.look(spec, stores.units)
 
 
 def _production(spec: Spec, stores: Stores) -> Iterator[Found]:

@@ -12,6 +12,7 @@ from retrain.spec.files import SpecFile
 from retrain.spec.spec import Spec
 
 if TYPE_CHECKING:
+    from retrain.ab.units import Units
     from retrain.ledger.ledger import Ledger
     from retrain.production.registry import Registry
     from retrain.snapshots.store import SnapshotStore
@@ -38,6 +39,8 @@ class Stores(Protocol):
     def source(self) -> "Source": ...
     @property
     def served(self) -> "Served | None": ...
+    @property
+    def units(self) -> "Units": ...
 
 
 def stores_of(model: str, folder: Path | None) -> Stores:

@@ -1,8 +1,7 @@
 """What the role that reads the users' tables may do: SELECT on the columns that a spec names, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from retrain.spec.served import ServedSpec
 from retrain.spec.source import SourceSpec
 from retrain.text import sql_name
 
@@ -18,17 +17,11 @@ def columns_read(source: SourceSpec) -> list[str]:
 def of_source(source: SourceSpec, role: str) -> Iterator[str]:
     """Yield the statements that let the role read the spec's table; none for a query, whose columns SQL alone knows."""
     if source.table is not None:
-        yield from _of_table(source.table, columns_read(source), role)
+        yield from of_table(source.table, columns_read(source), role)
 
 
-def of_served(served: ServedSpec, key: str, role: str) -> Iterator[str]:
-    """Yield the same for the log of what was served. key: the name of the source's key."""
-    named = (served.key or key, served.version, served.at, served.prediction, served.score)
-    if served.table is not None:
-        yield from _of_table(served.table, [name for name in named if name is not None], role)
-
-
-def _of_table(name: str, columns: list[str], role: str) -> Iterator[str]:
+def of_table(name: str, columns: Sequence[str], role: str) -> Iterator[str]:
+    """Yield the statements that let the role read these columns of a table."""
     schema, _, table = name.rpartition(".")
     if schema:
         yield f"GRANT USAGE ON SCHEMA {sql_name(schema)} TO {sql_name(role)}"

@@ -12,6 +12,7 @@ from psycopg2.extensions import connection
 
 from retrain.source.columns import ALSO, KEY_ORDER, NUMBERS, SINCE, TAKEN_AT, TEXT, names_to_bytes
 from retrain.source.count_plan import CountPlan, described, explained, is_bounded_by, leaves, reads_all
+from retrain.source.hidden import hides_rows
 from retrain.source.layout import Layout, Within, names_there, relation_of
 from retrain.source.session import PATIENCE, reading, source_error
 from retrain.source.stream import selected
@@ -20,18 +21,6 @@ from retrain.spec.source import SnapshotSpec, SourceSpec
 # Relations that can have an index, by their kind in pg_class: tables, materialised views, partitioned tables.
 _PARTITIONED = "p"
 _INDEXABLE = {"r", "m", _PARTITIONED}
-
-_HIDES = """
-WITH mine AS (
-    SELECT polpermissive, pg_get_expr(polqual, polrelid) = 'true' AS shows_all FROM pg_policy
-    WHERE polrelid = %(table)s::regclass AND polcmd IN ('*', 'r')
-    AND (0 = ANY(polroles) OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'USAGE')))
-)
-SELECT row_security_active(%(table)s) AND (
-    EXISTS (SELECT FROM mine WHERE NOT polpermissive) OR NOT EXISTS (SELECT FROM mine WHERE shows_all)
-)
-"""
-
 
 FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
@@ -212,8 +201,7 @@ class Source:
         if self._spec.table is None:
             return False
         with self.transaction() as cursor:
-            cursor.execute(_HIDES, {"table": self.relation.as_string(cursor)})
-            return bool(cursor.fetchone()[0])
+            return hides_rows(cursor, self.relation)
 
     def holds(self, column: str, value: str) -> bool:
         """Return whether a labelled row has this value. value: spelled (`retrain.labels`)."""

@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 from retrain.spec.fields import Column, Duration, Section, Share, some_time, unique
 from retrain.spec.table import Table
 
+EXPOSURES = "ab.exposures"
+"""What the table of exposures is called in messages."""
 _WEEK = timedelta(days=7)
 
 
@@ -120,6 +122,11 @@ class Measured(Section):
         return 0.99 if self.cap is None and self.kind is Kind.AMOUNT else self.cap
 
     @property
+    def use(self) -> str:
+        """What its table is read for, in messages."""
+        return f"metric {self.name}"
+
+    @property
     def sign(self) -> int:
         return 1 if self.better is Better.HIGHER else -1
 
@@ -198,8 +205,14 @@ class SplitTest(Section):
         return (self.primary, *self.guardrails)
 
     @property
-    def tables(self) -> dict[str, Table]:
+    def tables(self) -> dict[str, UnitTable]:
         """Each table that is read, by the field that names it."""
-        own = {} if self.exposures is None else {"ab.exposures": self.exposures}
+        own = {} if self.exposures is None else {EXPOSURES: self.exposures}
         guardrails = {f"ab.guardrails.{place}.outcome": each.outcome for place, each in enumerate(self.guardrails)}
         return {**own, "ab.primary.outcome": self.primary.outcome, **guardrails}
+
+    @property
+    def uses(self) -> dict[str, UnitTable]:
+        """Each table that is read, by what it is read for."""
+        own = {} if self.exposures is None else {EXPOSURES: self.exposures}
+        return {**own, **{each.use: each.outcome for each in self.metrics}}

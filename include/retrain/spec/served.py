@@ -26,3 +26,8 @@ class ServedSpec(Table):
     """Column with the probability of the class that the gate's metric is about (`gate.positive`)."""
     skew: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Share of rows for which something else was served than the version says of the same row: more is an incident."""
+
+    def columns(self, key: str) -> list[str]:
+        """Return the columns that are read. key: the name of the source's key."""
+        named = (self.key or key, self.version, self.at, self.prediction, self.score)
+        return [name for name in dict.fromkeys(named) if name is not None]

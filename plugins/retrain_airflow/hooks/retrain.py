@@ -1,7 +1,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
     from retrain.ab.testing import Testing
+    from retrain.ab.units import Units
     from retrain.cycle.context import Cycle
     from retrain.ledger.ledger import Ledger
+    from retrain.ledger.splits import Exposure
     from retrain.snapshots.store import SnapshotStore
     from retrain.source.served import Served
     from retrain.source.table import Source
@@ -133,17 +135,22 @@ class RetrainHook(BaseHook):
     def testing(self) -> "Testing":
         """The model's split tests."""
         from retrain.ab.testing import Testing
-        from retrain.ab.units import Units
         from retrain.production.registry import Registry
 
+        registry = Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust)
+        return Testing(self.spec, self.units, self.ledger, self.tracker, registry)
+
+    @cached_property
+    def units(self) -> "Units":
+        """Exposures and outcomes of the model's split tests."""
+        from retrain.ab.units import Units
+
         connect = self._connect(self.spec.source.connection)
-        return Testing(
-            self.spec,
-            Units(connect, self.spec, self._file.queries, self.ledger.exposures),
-            self.ledger,
-            self.tracker,
-            Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust),
-        )
+        return Units(connect, self.spec, self._file.queries, self._exposures)
+
+    def _exposures(self, split: str) -> "Iterator[list[Exposure]]":
+        # The ledger is opened only where exposures are its own.
+        return self.ledger.exposures(split)
 
     @cached_property
     def ledger(self) -> "Ledger":

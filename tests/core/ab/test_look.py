@@ -124,7 +124,7 @@ def test_a_change_of_production_makes_it_void(model: World) -> None:
     begun(model)
     model.feed(600)
     model.judge()
-    model.tracker.transition_model_stage(model.model, "3", "Production")
+    model.tracker.set_production(model.model, "3")
     found = looked(model)
     assert found.end is not None
     assert (found.end.outcome, found.look) == ("void", None)

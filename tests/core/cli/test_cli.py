@@ -149,6 +149,20 @@ def test_the_plan_of_a_query_file_is_printed_and_that_its_index_cannot_be_known(
     assert "; Retrain cannot see which index it needs" in checked.stdout
 
 
+def test_the_tables_of_a_split_test_are_checked_with_the_source(letters, write, tmp_path, here):
+    write("letters.yaml")
+    with (tmp_path / "letters.yaml").open("a") as spec:
+        spec.write("ab: {effect: 0.1, primary: {name: hired, outcome: {table: letters, unit: id, value: letter}}}\n")
+
+    checked = here("check", tmp_path, "--source", letters.dsn)
+
+    assert checked.returncode == 1
+    assert (
+        "letters.yaml: metric hired: letters: 'letter' is not a number; cast it in a query file"
+        in checked.stderr.splitlines()
+    )
+
+
 def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_printed(letters, write, tmp_path, here):
     write("a.yaml", source="{table: letters, key: idd, label: resul, features: [letter]}")
     write("b.yaml")

@@ -43,6 +43,26 @@ def test_only_the_columns_that_the_specs_name_are_granted(here, tmp_path, monkey
     assert '--   GRANT SELECT, INSERT ON "team_a"."verdicts" TO "retrain_task";' in printed.stdout
 
 
+def test_the_columns_that_a_split_test_reads_are_granted_as_well(here, tmp_path):
+    split = {
+        "effect": 0.1,
+        "exposures": {"query": "shown.sql"},
+        "primary": {
+            "name": "paid",
+            "kind": "amount",
+            "outcome": {"table": "shop.Pay", "value": "won", "at": "paid_at"},
+        },
+    }
+    (tmp_path / "letters.yaml").write_text(yaml.safe_dump(SPEC | {"ab": split}))
+    (tmp_path / "shown.sql").write_text("SELECT 1")
+
+    printed = here("migrate", "--sql", "--source-role", "reader", "--specs", tmp_path).stdout
+
+    assert '-- letters.yaml, ab.primary.outcome\nGRANT USAGE ON SCHEMA "shop" TO "reader";\n' in printed
+    assert 'GRANT SELECT ("unit", "paid_at", "won") ON "shop"."Pay" TO "reader";' in printed
+    assert "-- letters.yaml, ab.exposures, reads the result of shown.sql: grant SELECT on the columns" in printed
+
+
 def test_without_a_folder_of_specs_nothing_is_said_about_tables(here, monkeypatch):
     monkeypatch.delenv("RETRAIN_SPECS", raising=False)
     printed = here("migrate", "--sql")

@@ -37,7 +37,7 @@ from tests.core.spec.specs import LINEAR, SMALLEST, SOURCE, refusal
             {"owner": "hr"},
             'owner = "hr": is not a field; remove it, or use one of model, aliases, description, connections, source, '
             "threshold, split, snapshot, task, candidates, share_steps, checks, gate, trust, mode, approval, schedule, "
-            "schedule_time_zone, wake, limits, run_on, workers, watch, trial, predictions, "
+            "schedule_time_zone, wake, limits, run_on, workers, watch, trial, ab, predictions, "
             "channels",
         ),
     ],

@@ -126,6 +126,7 @@ def test_a_model_a_source_and_one_candidate_are_enough():
             "on_decay": "tell",
         },
         "trial": None,
+        "ab": None,
         "predictions": None,
         "channels": [],
     }
