@@ -38,6 +38,8 @@ LEAST: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/models/register", {"json": {"run_id": NOWHERE, "model_name": "none"}}, "user"),
     ("GET", f"/specs/{MODEL}/verdicts", {}, "viewer"),
     ("GET", f"/specs/{MODEL}/live", {}, "viewer"),
+    ("GET", f"/specs/{MODEL}/ab", {}, "viewer"),
+    ("GET", f"/models/{MODEL}/assignment?unit=u", {}, "viewer"),
     ("GET", f"/specs/{MODEL}/cycles/none", {}, "viewer"),
     ("POST", "/specs/none/cycles", {"json": {}}, "user"),
     ("POST", f"/specs/{MODEL}/cycles/none/approval", {"json": {"approve": True}}, "op"),

@@ -125,7 +125,7 @@ ROOMS = (
     core(
         "ab",
         "split tests of Staging and Production on what units did; `decide` is pure",
-        "spec, source, ledger, tracker, messages, production, live.assignment",
+        "spec, source, snapshots, ledger, tracker, messages, production",
         "numpy, scipy, psycopg2",
     ),
     core(
@@ -203,7 +203,8 @@ ROOMS = (
     guest(
         "operators",
         "one verb each: hook in, noun out",
-        f"spec, messages, live, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics, {FILES}",
+        "spec, messages, live, ab, cycle, retrain_airflow.compat, retrain_airflow.hooks, retrain_airflow.metrics, "
+        f"{FILES}",
         "airflow",
     ),
     guest(
@@ -215,7 +216,7 @@ ROOMS = (
     guest(
         "api",
         "the tracker, the registry and the cycles over HTTP",
-        f"spec, source, snapshots, ledger, tracker, production, cycle, retrain_airflow.compat, "
+        f"spec, source, snapshots, ledger, tracker, production, live.assignment, cycle, retrain_airflow.compat, "
         f"retrain_airflow.hooks, {FILES}",
         "airflow, fastapi, httpx, pydantic, starlette",
     ),

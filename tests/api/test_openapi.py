@@ -52,6 +52,8 @@ NEEDS = {
     "GET /specs/{model_name}": Permission.READ,
     "GET /specs/{model_name}/verdicts": Permission.READ,
     "GET /specs/{model_name}/live": Permission.READ,
+    "GET /specs/{model_name}/ab": Permission.READ,
+    "GET /models/{model_name}/assignment": Permission.READ,
     "POST /specs/{model_name}/cycles": Permission.LOG,
     "GET /specs/{model_name}/cycles/{dag_run_id}": Permission.READ,
     "POST /specs/{model_name}/cycles/{dag_run_id}/approval": Permission.PROMOTE,

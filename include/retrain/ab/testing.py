@@ -6,6 +6,7 @@ from retrain.ab.units import Units
 from retrain.errors import SplitTestError
 from retrain.ledger.ledger import Ledger
 from retrain.production.registry import Registry
+from retrain.snapshots.store import SnapshotStore
 from retrain.spec.ab import SplitTest
 from retrain.spec.spec import Spec
 from retrain.tracker.client import ExperimentTracker
@@ -18,7 +19,12 @@ class Testing:
     """Reads exposures and outcomes."""
     ledger: Ledger
     tracker: ExperimentTracker
-    registry: Registry
+    snapshots: SnapshotStore
+
+    @property
+    def registry(self) -> Registry:
+        """Changes Production, once the version is proved to load and to score rows."""
+        return Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust)
 
     @property
     def wanted(self) -> SplitTest:

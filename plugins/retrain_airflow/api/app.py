@@ -8,7 +8,19 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from retrain_airflow.api import artifacts, cycles, experiments, live, models, problems, production, runs, specs, stream
+from retrain_airflow.api import (
+    artifacts,
+    cycles,
+    experiments,
+    live,
+    models,
+    problems,
+    production,
+    runs,
+    specs,
+    splits,
+    stream,
+)
 from retrain_airflow.api.access import Identify
 from retrain_airflow.api.backend import Backend, Using
 from retrain_airflow.api.calls import Calls
@@ -58,7 +70,7 @@ def create_app(backend: Backend, identify: Identify, also_import: tuple[str, ...
         source=Calls("source", at_once=4, wait=1.5, seconds=8, in_all=_IN_ALL),
     )
     # The order matters: `health` or `runs` in a path is not the id of an experiment.
-    for each in (specs, cycles, live, models, production, stream, artifacts, runs, experiments):
+    for each in (specs, cycles, live, models, production, splits, stream, artifacts, runs, experiments):
         app.include_router(each.router)
     app.add_middleware(NotStored)
     problems.handle(app)

@@ -135,10 +135,8 @@ class RetrainHook(BaseHook):
     def testing(self) -> "Testing":
         """The model's split tests."""
         from retrain.ab.testing import Testing
-        from retrain.production.registry import Registry
 
-        registry = Registry(self.ledger, self.tracker, self.snapshots, self.spec.trust)
-        return Testing(self.spec, self.units, self.ledger, self.tracker, registry)
+        return Testing(self.spec, self.units, self.ledger, self.tracker, self.snapshots)
 
     @cached_property
     def units(self) -> "Units":

@@ -40,7 +40,7 @@ def wanting(model: World, **changes: Any) -> World:
 
 def stores(model: World) -> Testing:
     units = Units(model.database.connect, model.spec, {}, model.ledger.exposures)
-    return Testing(model.spec, units, model.ledger, model.tracker, model.registry)
+    return Testing(model.spec, units, model.ledger, model.tracker, model.snapshots)
 
 
 def begun(model: World, days_ago: int = 20, **how: Any) -> Split:

@@ -1,0 +1,109 @@
+"""Routes about split tests: which arm a unit gets, and how the tests stand. The ledger alone answers."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query
+
+from retrain.arms import Split, SplitEnd
+from retrain.spec.spec import Spec
+from retrain_airflow.api.access import Permission, Who, allow, needs
+from retrain_airflow.api.backend import Use
+from retrain_airflow.api.bodies.splits import AssignmentOf, SplitEffect, SplitState, SplitStates
+from retrain_airflow.api.bodies.values import ModelInPath
+from retrain_airflow.api.limits import BoundedRoute
+from retrain_airflow.api.problems import responses
+
+if TYPE_CHECKING:
+    from retrain.ledger.ledger import Ledger
+
+router = APIRouter(tags=["models"], route_class=BoundedRoute)
+
+_SPLITS = 5
+Unit = Annotated[str, Query(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+
+
+@router.get("/models/{model_name}/assignment", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def assignment(model_name: ModelInPath, unit: Unit, caller: Who, use: Use, log: bool = False) -> AssignmentOf:
+    """Which arm serves a unit now: that of the split test under way, else Production. `log=true` records that the unit
+    was exposed, once; who may log runs may ask for that.
+    """
+
+    def found() -> AssignmentOf:
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.LOG if log else Permission.READ, file.dag_id)
+        return _assigned(file.spec, use.backend.ledger(file.spec.connections), unit, log=log)
+
+    return await use.own(found)
+
+
+@router.get("/specs/{model_name}/ab", dependencies=[needs(Permission.READ)], responses=responses(404))
+async def get_splits(model_name: ModelInPath, caller: Who, use: Use) -> SplitStates:
+    """The newest split tests, the newest first, each with what it shows by its last look."""
+
+    def found() -> SplitStates:
+        file = use.backend.spec(model_name)
+        allow(caller, Permission.READ, file.dag_id)
+        ledger = use.backend.ledger(file.spec.connections)
+        return SplitStates(splits=tuple(_state(ledger, *each) for each in reversed(ledger.splits(model_name, _SPLITS))))
+
+    return await use.own(found)
+
+
+def _assigned(spec: Spec, ledger: "Ledger", unit: str, *, log: bool) -> AssignmentOf:
+    from retrain.live.assignment import Arm, Experiment, assign
+
+    split = ledger.open_split(spec.model)
+    if split is None or spec.ab is None:
+        production = ledger.production(spec.model)
+        number = production.number if production else None
+        return AssignmentOf(
+            model=spec.model, unit=unit, arm="production", version=number, exposed=False, split=None, share=0.0
+        )
+    share, holdout = _share(ledger, split), spec.ab.holdout
+    to = assign(
+        unit,
+        Experiment(split.id, share, holdout.name if holdout else None, holdout.share if holdout else 0.0),
+    )
+    if log and to.exposed:
+        ledger.save_exposure(split.id, unit, to.arm.value)
+    return AssignmentOf(
+        model=spec.model,
+        unit=unit,
+        arm=to.arm.value,
+        version=split.version if to.arm is Arm.STAGING else split.production,
+        exposed=to.exposed,
+        split=split.id,
+        share=share,
+    )
+
+
+def _share(ledger: "Ledger", split: Split) -> float:
+    """Return Staging's share in the phase that is under way, by the section that the test began with."""
+    return float(split.section["ramp"][ledger.split_steps(split.id)[-1].phase]["share"])
+
+
+def _state(ledger: "Ledger", split: Split, end: SplitEnd | None) -> SplitState:
+    looks = ledger.split_looks(split.id)
+    last = looks[-1] if looks else None
+    return SplitState(
+        split=split.id,
+        version=split.version,
+        production=split.production,
+        began=split.began,
+        ends=ledger.split_steps(split.id)[-1].ends,
+        by=split.by,
+        why=split.why,
+        share=0.0 if end else _share(ledger, split),
+        looks=len(looks),
+        looked_at=last.at if last else None,
+        exposed=last.counts.exposed if last else 0,
+        matured=last.counts.matured if last else 0,
+        crossed=last.counts.crossed if last else 0,
+        mismatch=last.mismatch if last else None,
+        effects=tuple(SplitEffect.model_validate(each) for each in last.effects) if last else (),
+        answer=last.answer if last else None,
+        says=last.why if last else "",
+        outcome=end.outcome if end else None,
+        ended=end.at if end else None,
+        ended_why=end.why if end else None,
+    )
