@@ -114,6 +114,8 @@ def _written(value: Any) -> Any:
         return duration_text(value)
     if isinstance(value, tuple):
         return [_written(each) for each in value]
+    if isinstance(value, Section):
+        return value.model_dump(mode="json", exclude_unset=True)
     return value.value if isinstance(value, Enum) else value
 
 
