@@ -116,7 +116,7 @@ def _looks(
     moments, early = [], 0
     for day in range(1 if days <= _DAILY else 7, days + 1, 1 if days <= _DAILY else 7):
         matured = _exposed(wanted, units, day - ceil(metric.window / timedelta(days=1)))
-        if matured / 2 * _outcomes(baseline) >= OUTCOMES:
+        if matured * _outcomes(baseline) >= OUTCOMES:
             moments.append(Moment(matured / (4 * baseline.deviation**2), day / days))
             early += day < wanted.shortest.days
     return moments, bounds(wanted, metric, moments, early)

@@ -86,11 +86,18 @@ def test_units_in_both_arms_make_it_invalid_where_they_are_many(crossed, exposed
 
 
 def test_few_outcomes_have_no_interval_and_end_nothing():
-    found = answered(seen(arms(0.001, 0.02, units=20_000)))
+    few = seen(arms(0.0004, 0.002))
+    found = answered(few)
     assert (found.effects[0].low, found.effects[0].high, found.answer) == (None, None, "wait")
     assert "too few outcomes" in found.why
-    assert answered(seen(arms(0.001, 0.02)), day=56).answer == "undecided"
+    assert answered(few, day=56).answer == "undecided"
     assert answered(seen(arms(0.002, 0.02))).answer == "promote"
+
+
+def test_a_staging_that_loses_every_outcome_is_harm_from_the_first_days_on():
+    found = answered(seen(arms(0.10, 0, units=2_000)), day=3)
+    assert found.answer == "harm"
+    assert found.effects[0].high < -0.05
 
 
 def test_nothing_seen_yet_is_a_look():
