@@ -38,9 +38,8 @@ def decide(  # noqa: PLR0917 - what it is pure of, in the order in which it come
     first, as they are stored. seen: what there is by now, with the phases of each metric of the spec.
     """
     step = steps[-1]
-    time = _time(split, now, step.ends)
     effects = tuple(
-        _effect(wanted, metric, pairs, _moments(looks, metric, split), time)
+        _effect(wanted, metric, pairs, split, known(looks, metric.name), at=now, ends=step.ends)
         for metric, pairs in zip(wanted.metrics, seen.pairs, strict=True)
     )
     found = SplitLook(
@@ -89,27 +88,52 @@ def interest(wanted: SplitTest, metric: Measured) -> float:
     return metric.margin if isinstance(metric, Guardrail) else wanted.effect
 
 
+class Known(NamedTuple):
+    """A look at which a metric had an interval, on one side at least."""
+
+    information: float
+    at: datetime
+    ends: datetime
+    """When the test was to end, as it was at the look."""
+
+
+def known(looks: Sequence[SplitLook], metric: str) -> list[Known]:
+    """Return those that are stored."""
+    return [
+        Known(effect.error**-2, look.at, look.ends)
+        for look in looks
+        for effect in look.effects
+        if effect.metric == metric and effect.error and (effect.low is not None or effect.high is not None)
+    ]
+
+
+def moments(split: Split, looks: Sequence[Known]) -> list[Moment]:
+    """Return the looks as far as their bounds depend on them."""
+    found, before = [], split.began
+    for information, at, ends in looks:
+        found.append(Moment(information, _time(split, at, ends), _time(split, before, ends)))
+        before = at
+    return found
+
+
 def _time(split: Split, at: datetime, ends: datetime) -> float:
     return min(1.0, (at - split.began) / (ends - split.began))
 
 
-def _moments(looks: Sequence[SplitLook], metric: Measured, split: Split) -> list[Moment]:
-    """Return the looks before at which a metric had an interval, on one side at least."""
-    return [
-        Moment(effect.error**-2, _time(split, look.at, look.ends))
-        for look in looks
-        for effect in look.effects
-        if effect.metric == metric.name and effect.error and (effect.low is not None or effect.high is not None)
-    ]
-
-
 def _effect(
-    wanted: SplitTest, metric: Measured, pairs: tuple[Pair, ...], moments: Sequence[Moment], time: float
+    wanted: SplitTest,
+    metric: Measured,
+    pairs: tuple[Pair, ...],
+    split: Split,
+    before: Sequence[Known],
+    *,
+    at: datetime,
+    ends: datetime,
 ) -> Effect:
-    """Return what a look shows of a metric. moments: of the looks before. time: share of the test's that has passed."""
+    """Return what a look shows of a metric. before: of the looks before."""
     now, low, high = estimate(pairs), None, None
     if now is not None and now.error > 0 and outcomes(pairs, metric.kind) >= OUTCOMES:
-        all_, levels = [*moments, Moment(now.error**-2, time)], Levels.of(wanted)
+        all_, levels = moments(split, [*before, Known(now.error**-2, at, ends)]), Levels.of(wanted)
         good, bad = (
             now.error * reach(wanted.method, all_, side, level=level, effect=interest(wanted, metric))
             for side, level in ((Side.GOOD, levels.promotion), (Side.BAD, levels.harm))

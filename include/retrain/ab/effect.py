@@ -11,9 +11,9 @@ from typing import NamedTuple
 from retrain.arms import Pair, Sums
 from retrain.spec.ab import Kind
 
-OUTCOMES = 25
-"""So many each arm must have before an interval is believed: see `outcomes`. Equal arms are skewed alike, so that even
-5 err no more often than they may, also with heavy tails; this leaves room."""
+OUTCOMES = 50
+"""So many both arms must have together before an interval is believed: see `outcomes`. Equal arms are skewed alike, so
+that even 10 err no more often than they may, also with heavy tails; this leaves room."""
 
 
 class Estimate(NamedTuple):
@@ -38,21 +38,18 @@ def estimate(phases: Sequence[Pair]) -> Estimate | None:
 
 
 def outcomes(phases: Sequence[Pair], kind: Kind) -> float:
-    """Return how many outcomes the arm with fewer has: of heavy tails, as many equal ones as weigh the same.
+    """Return how many outcomes there are: of heavy tails, as many equal ones as weigh the same.
 
     The square of a sum over the sum of squares: a yes counts as 1 and a no as 0, and where one buyer spends as much as
-    all others, as little more than 1. Of a yes-or-no, the rarer answer counts.
+    all others, as little more than 1. Of a yes-or-no, the rarer answer counts. Both arms count together: a Staging that
+    loses every outcome has none of its own, and must be found out.
     """
-    arms = [[each.production for each in phases], [each.staging for each in phases]]
-    return min(_outcomes(arm, kind) for arm in arms)
-
-
-def _outcomes(arm: Sequence[Sums], kind: Kind) -> float:
-    found = _equal_ones(sum(each.y for each in arm), sum(each.yy for each in arm))
+    arms = [arm for each in phases for arm in (each.production, each.staging)]
+    found = _equal_ones(sum(arm.y for arm in arms), sum(arm.yy for arm in arms))
     if kind is Kind.BINARY:
-        return min(found, sum(each.units for each in arm) - found)
+        return min(found, sum(arm.units for arm in arms) - found)
     if kind is Kind.RATIO:
-        return min(found, _equal_ones(sum(each.d for each in arm), sum(each.dd for each in arm)))
+        return min(found, _equal_ones(sum(arm.d for arm in arms), sum(arm.dd for arm in arms)))
     return found
 
 

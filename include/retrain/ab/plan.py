@@ -62,11 +62,13 @@ def plan(wanted: SplitTest, baselines: Sequence[Baseline], units_a_day: float) -
     """Return what a test needs, and finds.
 
     baselines: one a metric, in the spec's order. units_a_day: that come for the first time, of all that the model
-    serves. Who has come before is no new unit: a plan by daily visitors of whom most come back promises too much.
+    serves; those of a holdout are taken off here. Who has come before is no new unit: a plan by daily visitors of whom
+    most come back promises too much.
     Raises ValueError where a day has no units.
     """
     if not units_a_day > 0:
         raise ValueError(f"units_a_day = {units_a_day}: nothing would ever be seen; write how many new units a day has")
+    units_a_day *= 1 - (wanted.holdout.share if wanted.holdout else 0)
     begins = [0, *accumulate(ceil(each.at_least / timedelta(days=1)) for each in wanted.ramp[:-1])]
     steps = tuple(
         Step(each.share, day, round(2 * each.share * units_a_day))
@@ -116,7 +118,7 @@ def _looks(
     moments, early = [], 0
     for day in range(1 if days <= _DAILY else 7, days + 1, 1 if days <= _DAILY else 7):
         matured = _exposed(wanted, units, day - ceil(metric.window / timedelta(days=1)))
-        if matured / 2 * _outcomes(baseline) >= OUTCOMES:
+        if matured * _outcomes(baseline) >= OUTCOMES:
             moments.append(Moment(matured / (4 * baseline.deviation**2), day / days))
             early += day < wanted.shortest.days
     return moments, bounds(wanted, metric, moments, early)

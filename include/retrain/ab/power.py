@@ -6,8 +6,8 @@ from math import ceil, inf, sqrt
 
 from scipy.optimize import brentq
 
-from retrain.ab.decide import Levels, interest
-from retrain.ab.sequence import Moment, Side, reach
+from retrain.ab.decide import Known, Levels, interest, known, moments
+from retrain.ab.sequence import Moment, Side, reaches
 from retrain.ab.walk import Paths, after, crossing
 from retrain.arms import Split, SplitLook
 from retrain.spec.ab import Measured, SplitTest
@@ -18,21 +18,18 @@ _RATE = 7
 """Days by which is judged how many units are still to come: a week, as weekdays differ."""
 
 
-def bounds(wanted: SplitTest, metric: Measured, moments: Sequence[Moment], early: int) -> list[float]:
+def bounds(wanted: SplitTest, metric: Measured, looks: Sequence[Moment], early: int) -> list[float]:
     """Return what each look must exceed for a promotion, in standard errors. early: looks before `shortest`."""
     level, effect = Levels.of(wanted).promotion, interest(wanted, metric)
-    found = [
-        reach(wanted.method, moments[:count], Side.GOOD, level=level, effect=effect)
-        for count in range(1, len(moments) + 1)
-    ]
+    found = reaches(wanted.method, looks, Side.GOOD, level=level, effect=effect)
     return [inf if place < early else each for place, each in enumerate(found)]
 
 
-def chances(moments: Sequence[Moment], bounds_: Sequence[float], effect: float) -> list[float]:
+def chances(looks: Sequence[Moment], bounds_: Sequence[float], effect: float) -> list[float]:
     """Return how likely a gain of this size, in the metric's units, is shown by each look."""
     paths: Paths | None = None
     total, found = 0.0, []
-    for moment, bound in zip(moments, bounds_, strict=True):
+    for moment, bound in zip(looks, bounds_, strict=True):
         z = bound - effect * sqrt(moment.information)
         total += crossing(paths, moment.information, z) if z < inf else 0.0
         paths = after(paths, moment.information, z)
@@ -40,15 +37,15 @@ def chances(moments: Sequence[Moment], bounds_: Sequence[float], effect: float) 
     return found
 
 
-def smallest(moments: Sequence[Moment], bounds_: Sequence[float]) -> float | None:
+def smallest(looks: Sequence[Moment], bounds_: Sequence[float]) -> float | None:
     """Return the least gain that is shown by the last look in 4 of 5 tests; None where no look can show one."""
     if not any(each < inf for each in bounds_):
         return None
-    unit = 1 / sqrt(moments[-1].information)
+    unit = 1 / sqrt(looks[-1].information)
     greatest = unit
-    while chances(moments, bounds_, greatest)[-1] < POWER:
+    while chances(looks, bounds_, greatest)[-1] < POWER:
         greatest *= 2
-    return float(brentq(lambda effect: chances(moments, bounds_, effect)[-1] - POWER, 0.0, greatest, xtol=unit / 1e4))
+    return float(brentq(lambda effect: chances(looks, bounds_, effect)[-1] - POWER, 0.0, greatest, xtol=unit / 1e4))
 
 
 def found_by_the_end(wanted: SplitTest, split: Split, looks: Sequence[SplitLook]) -> float | None:
@@ -57,29 +54,18 @@ def found_by_the_end(wanted: SplitTest, split: Split, looks: Sequence[SplitLook]
     In the metric's units. As many units are taken to come each day as in the last week, with outcomes that vary as
     those until now. What the test shows has no say in it. None where there is no interval yet.
     """
-    known = [each for each in looks if _has_interval(each)]
-    if not known or known[-1] is not looks[-1]:
+    seen = known(looks, wanted.primary.name)
+    last = looks[-1] if looks else None
+    if last is None or not seen or seen[-1].at != last.at or not last.counts.matured:
         return None
-    last, now = known[-1], _information(known[-1])
-    to_come = [min(last.at + day * _DAY, last.ends) for day in range(1, ceil((last.ends - last.at) / _DAY) + 1)]
-    grown = [max(1.0, _matured(last, wanted.primary.window, at) / last.counts.matured) for at in to_come]
-    times = [*(each.at for each in known), *to_come]
-    information = [*map(_information, known), *(now * each for each in grown)]
-    moments = [
-        Moment(each, (at - split.began) / (last.ends - split.began))
-        for each, at in zip(information, times, strict=True)
-    ]
-    early = sum(at - split.began < wanted.shortest for at in times)
-    return smallest(moments, bounds(wanted, wanted.primary, moments, early))
-
-
-def _has_interval(look: SplitLook) -> bool:
-    effect = look.effects[0]
-    return look.counts.matured > 0 and (effect.low is not None or effect.high is not None)
-
-
-def _information(look: SplitLook) -> float:
-    return (look.effects[0].error or inf) ** -2
+    now = seen[-1].information
+    for day in range(1, ceil((last.ends - last.at) / _DAY) + 1):
+        at = min(last.at + day * _DAY, last.ends)
+        grown = max(1.0, _matured(last, wanted.primary.window, at) / last.counts.matured)
+        seen.append(Known(grown * now, at, last.ends))
+    early = sum(each.at - split.began < wanted.shortest for each in seen)
+    moments_ = moments(split, seen)
+    return smallest(moments_, bounds(wanted, wanted.primary, moments_, early))
 
 
 def _matured(last: SplitLook, window: timedelta, at: datetime) -> float:

@@ -37,7 +37,9 @@ class Moment(NamedTuple):
     information: float
     """One over the squared standard error of the difference."""
     time: float
-    """Which share of the test's time has passed, 0 to 1; at most that of the looks before where it got more time."""
+    """Which share of the test's time has passed, 0 to 1, by its end as it was at the look."""
+    since: float | None = None
+    """The share that had passed at the look before, by the same end; None where the end has not moved since."""
 
 
 def reach(method: Method, moments: Sequence[Moment], side: Side, *, level: float, effect: float) -> float:
@@ -46,9 +48,15 @@ def reach(method: Method, moments: Sequence[Moment], side: Side, *, level: float
     moments: of all looks until now, the oldest first, at least one. level: of this side, over all looks. effect: where
     it should be closest, in the metric's units; it is fixed before the test.
     """
+    return reaches(method, moments, side, level=level, effect=effect)[-1]
+
+
+def reaches(method: Method, moments: Sequence[Moment], side: Side, *, level: float, effect: float) -> Sequence[float]:
+    """Return the same of each look."""
     if method is Method.ALWAYS_VALID:
-        return mixed(moments[-1].information, tuned(effect, level), level)
-    return spent(tuple(moments), side, level)
+        rho = tuned(effect, level)
+        return [mixed(each.information, rho, level) for each in moments]
+    return spent(moments, side, level)
 
 
 def tuned(effect: float, level: float) -> float:
@@ -80,27 +88,44 @@ class _Spent(NamedTuple):
     reach: float
     time: float
     paths: Paths | None
+    allowed: float
+    """Of the level, by now."""
     used: float
-    """Of the level."""
 
 
-def spent(moments: tuple[Moment, ...], side: Side, level: float) -> float:
-    """Return the bound at the last look, in standard errors; infinite where there is nothing to be spent at it.
+_BEGIN = _Spent(0.0, 0.0, None, 0.0, 0.0)
+
+
+def spent(moments: Sequence[Moment], side: Side, level: float) -> list[float]:
+    """Return the bound at each look, in standard errors; infinite where there is nothing to be spent at it.
 
     What is spent stays spent where the test gets more time. Whoever extends it by what is seen chooses between two
     tests, and errs in 2.8% of the cases instead of 2.5% at the worst; `always_valid` has no end that could matter.
     """
-    for count in range(1, len(moments)):
-        _spent(moments[:count], side, level)  # so that nothing below goes deeper than one look
-    return _spent(moments, side, level).reach
+    found = [_BEGIN]
+    for moment in moments:
+        found.append(_further(found[-1], moment, side, level))
+    return [each.reach for each in found[1:]]
 
 
-@lru_cache(maxsize=1024)
-def _spent(moments: tuple[Moment, ...], side: Side, level: float) -> _Spent:
-    before = _spent(moments[:-1], side, level) if moments[:-1] else _Spent(0.0, 0.0, None, 0.0)
-    information, time = moments[-1].information, max(before.time, moments[-1].time)
-    allowed = share(time, side, level)
+@lru_cache(maxsize=1024)  # the looks before are gone through again at each look
+def _further(before: _Spent, moment: Moment, side: Side, level: float) -> _Spent:
+    information, time, since = moment
+    allowed = _allowed(before.allowed, before.time if since is None else since, time, side, level)
     z = bound(before.paths, information, allowed - before.used)
     if z == inf:
-        return _Spent(z, time, before.paths, before.used)
-    return _Spent(z, time, after(before.paths, information, z), allowed)
+        return _Spent(z, time, before.paths, allowed, before.used)
+    return _Spent(z, time, after(before.paths, information, z), allowed, allowed)
+
+
+def _allowed(before: float, since: float, time: float, side: Side, level: float) -> float:
+    """Return how much of a level may be spent by a look, of which so much might be by the one before.
+
+    What was left goes evenly, as `share` has it, over the time that is left. Where the end has not moved, this is
+    `share` itself. Where it has, what is spent stays spent, and the test is watched on: were it only measured by the
+    new end, no harm could be seen until as great a part of the longer time has passed.
+    """
+    left = level - share(since, side, level)
+    if left <= 0 or time >= 1:
+        return level
+    return before + (level - before) * max(0.0, share(time, side, level) - share(since, side, level)) / left

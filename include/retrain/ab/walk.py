@@ -24,7 +24,7 @@ LEAST = 1e-6
 """A smaller chance is kept for the next look: the normal distribution is not believed as far out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared and hashed as what it is, not by its arrays
 class Paths:
     """Tests without an effect that have not crossed."""
 

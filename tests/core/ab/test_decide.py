@@ -86,11 +86,18 @@ def test_units_in_both_arms_make_it_invalid_where_they_are_many(crossed, exposed
 
 
 def test_few_outcomes_have_no_interval_and_end_nothing():
-    found = answered(seen(arms(0.001, 0.02, units=20_000)))
+    few = seen(arms(0.0004, 0.002))
+    found = answered(few)
     assert (found.effects[0].low, found.effects[0].high, found.answer) == (None, None, "wait")
     assert "too few outcomes" in found.why
-    assert answered(seen(arms(0.001, 0.02)), day=56).answer == "undecided"
+    assert answered(few, day=56).answer == "undecided"
     assert answered(seen(arms(0.002, 0.02))).answer == "promote"
+
+
+def test_a_staging_that_loses_every_outcome_is_harm_from_the_first_days_on():
+    found = answered(seen(arms(0.10, 0, units=2_000)), day=3)
+    assert found.answer == "harm"
+    assert found.effects[0].high < -0.05
 
 
 def test_nothing_seen_yet_is_a_look():
@@ -127,13 +134,14 @@ def test_any_look_can_be_computed_again_from_those_that_are_stored():
     assert looked(test, seen(*(each.phases[0] for each in last.effects)), day=29, looks=stored[:-1]) == last
 
 
-def test_an_end_that_moves_away_leaves_the_looks_before_as_they_were_and_none_can_promote_at_once():
+def test_an_end_that_moves_away_leaves_the_looks_before_as_they_were_and_harm_is_still_seen():
     test = wanted(method="group_sequential")
     looks = daily(test, lambda day: seen(arms(0.10, 0.10, units=500 * day)), range(1, 41))
     before, moved = (looked(test, growing(41), day=41, looks=looks, ends=ends) for ends in (56, 84))
-    assert before.effects[0].low is not None
-    assert moved.effects[0].low is None
+    assert moved.effects[0].low < before.effects[0].low
     assert moved.ends == BEGAN + 84 * DAY
+    worse = looked(test, seen(arms(0.10, 0.08, units=20_500)), day=41, looks=looks, ends=84)
+    assert worse.answer == "drop"
 
 
 def test_the_words_say_what_lacks():

@@ -73,19 +73,23 @@ def test_equal_values_have_no_error_below_zero_by_rounding():
     assert estimate([Pair(production=same, staging=same)]).error == pytest.approx(0, abs=1e-9)
 
 
-def test_outcomes_of_a_yes_or_no_are_the_rarer_answers_of_the_arm_with_fewer():
-    assert outcomes([arms(0.01, 0.02, units=1_000), arms(0.01, 0.02, units=1_000)], Kind.BINARY) == 20
-    assert outcomes([arms(0.99, 0.5, units=1_000)], Kind.BINARY) == pytest.approx(10)
-    assert outcomes([arms(0, 0.5, units=1_000)], Kind.BINARY) == 0
+def test_outcomes_of_a_yes_or_no_are_the_rarer_answers_of_both_arms():
+    assert outcomes([arms(0.01, 0.02, units=1_000), arms(0.01, 0.02, units=1_000)], Kind.BINARY) == 60
+    assert outcomes([arms(0.99, 0.97, units=1_000)], Kind.BINARY) == pytest.approx(40)
+
+
+def test_an_arm_that_has_lost_all_of_its_outcomes_does_not_hide_behind_that():
+    assert outcomes([arms(0.5, 0, units=1_000)], Kind.BINARY) == 500
+    assert outcomes([arms(0, 0, units=1_000)], Kind.BINARY) == 0
 
 
 def test_a_few_great_amounts_are_few_outcomes():
     even, uneven = sums([10.0] * 100), sums([1.0] * 99 + [901.0])
-    assert outcomes([Pair(production=even, staging=even)], Kind.AMOUNT) == pytest.approx(100)
-    assert outcomes([Pair(production=even, staging=uneven)], Kind.AMOUNT) < 2
+    assert outcomes([Pair(production=even, staging=even)], Kind.AMOUNT) == pytest.approx(200)
+    assert outcomes([Pair(production=even, staging=uneven)], Kind.AMOUNT) < 5
 
 
 def test_a_ratio_needs_both_of_its_sums():
     clicks = sums([1.0] * 200, [1.0] * 199 + [5_000.0])
-    assert outcomes([Pair(production=clicks, staging=clicks)], Kind.RATIO) < 2
-    assert outcomes([Pair(production=numbers(50, 1, 0), staging=numbers(60, 1, 0))], Kind.RATIO) == pytest.approx(50)
+    assert outcomes([Pair(production=clicks, staging=clicks)], Kind.RATIO) < 3
+    assert outcomes([Pair(production=numbers(50, 1, 0), staging=numbers(60, 1, 0))], Kind.RATIO) == pytest.approx(110)

@@ -9,10 +9,11 @@ import pytest
 from retrain.ab.plan import Step, plan
 from retrain.ab.power import bounds, chances, found_by_the_end, smallest
 from retrain.ab.sequence import Moment
-from retrain.arms import Baseline
-from tests.core.ab.makers import BEGAN, DAY, LATENCY, arms, daily, looked, seen, split, wanted
+from retrain.arms import Baseline, Pair
+from tests.core.ab.makers import BEGAN, DAY, LATENCY, arms, binary, daily, looked, seen, split, wanted
 
 RAMP = [{"share": 0.01}, {"share": 0.1, "at_least": "2d"}, {"share": 0.5}]
+ARMS = ("production", "staging")
 METHODS = ["always_valid", "group_sequential"]
 
 
@@ -43,6 +44,29 @@ def test_what_is_planned_is_found_as_often_as_the_plan_says(method):
     z = (np.cumsum(steps, axis=1) + need.smallest * information) / np.sqrt(information)
     shown = (z > bounds(test, test.primary, moments, 6)).any(axis=1).mean()
     assert shown == pytest.approx(0.8, abs=0.012)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_planned_is_promoted_in_four_of_five_tests_of_drawn_units(method):
+    test = wanted(method=method, effect=0.02, longest="28d")
+    found = plan(test, [baseline(0.1)], 500).needs[0].smallest
+    dice, promoted = np.random.default_rng(9), 0
+    for _ in range(80):
+        looks = []
+        yes = [dice.binomial(250, 0.1 + plus, 21).cumsum() for plus in (0, found)]
+        for day in range(14, 29):  # a unit matures in a week, and nothing is promoted before
+            units = 250 * (day - 7)
+            pair = Pair(**{arm: binary(units, each[day - 8] / units) for arm, each in zip(ARMS, yes, strict=True)})
+            looks.append(looked(test, seen(pair), day=day, looks=looks, ends=28))
+            if looks[-1].answer != "wait":
+                break
+        promoted += looks[-1].answer == "promote"
+    assert promoted / 80 == pytest.approx(0.8, abs=3 * sqrt(0.8 * 0.2 / 80))
+
+
+def test_units_of_a_holdout_are_in_no_test():
+    held = plan(wanted(ramp=RAMP, holdout={"share": 0.25}), [baseline()], 1_000)
+    assert held == plan(wanted(ramp=RAMP), [baseline()], 750)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,6 +1,6 @@
 """Bounds over all looks: held against published figures, and against drawn Brownian motions."""
 
-from math import inf, isinf, sqrt
+from math import isinf, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -16,7 +16,7 @@ DRAWN = np.cumsum(DICE.normal(size=(100_000, 56)), axis=1) / np.sqrt(np.arange(1
 
 
 def bounds(side, level=0.025, moments=WEEKS):
-    return [spent(tuple(moments[:count]), side, level) for count in range(1, len(moments) + 1)]
+    return spent(moments, side, level)
 
 
 def test_a_mixture_has_the_bound_of_confseq():
@@ -73,22 +73,38 @@ def test_what_would_be_harm_is_seen_earlier_than_what_would_be_promoted():
     assert good[-1] < 2.2 < bad[-1] < 2.5
 
 
-def test_an_end_that_moves_away_leaves_spent_what_is_spent():
-    # Extended at day 40 from 56 to 84 days: nothing may cross until as much time of 84 days has passed as of 56 had.
-    further = [*WEEKS[:40], *(Moment(float(day), day / 84) for day in range(41, 85))]
-    found = bounds(Side.GOOD, moments=further)
-    assert found[:40] == bounds(Side.GOOD)[:40]
-    assert all(map(isinf, found[40:59]))
-    assert found[60] < inf
+def extended(day, longest=84):
+    """Looks a day; at this one, of 56 days, the end moves away."""
+    moved = Moment(float(day + 1), (day + 1) / longest, day / longest)
+    return [*WEEKS[:day], moved, *(Moment(float(each), each / longest) for each in range(day + 2, longest + 1))]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_an_end_that_moves_away_leaves_spent_what_is_spent(side):
+    found = bounds(side, moments=extended(40))
+    assert found[:40] == bounds(side)[:40]
     steps = np.random.default_rng(6).normal(size=(100_000, 84))
     walks = np.cumsum(steps, axis=1) / np.sqrt(np.arange(1, 85))
     assert (walks > found).any(axis=1).mean() == pytest.approx(0.025, abs=0.002)
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_test_whose_end_has_moved_away_is_watched_on_from_the_next_day(side):
+    assert max(bounds(side, moments=extended(40))[40:]) < 3.3
+
+
+def test_time_that_passes_without_a_look_is_not_lost():
+    sparse = [WEEKS[6], WEEKS[30], WEEKS[55]]
+    assert bounds(Side.BAD, moments=sparse) == bounds(
+        Side.BAD, moments=[sparse[0], sparse[1]._replace(since=7 / 56), sparse[2]._replace(since=31 / 56)]
+    )
+    walks = DRAWN[:, [6, 30, 55]]
+    assert (walks > bounds(Side.BAD, moments=sparse)).any(axis=1).mean() == pytest.approx(0.025, abs=0.002)
+
+
 def test_an_extension_by_whoever_likes_what_is_seen_errs_little_more():
     # Whoever extends where the test is close to its bound, and else does not, chooses the better of two tests.
-    moved = [*WEEKS[:50], *(Moment(float(day), day / 84) for day in range(51, 85))]
-    plain, further = np.array(bounds(Side.GOOD)), np.array(bounds(Side.GOOD, moments=moved))
+    plain, further = np.array(bounds(Side.GOOD)), np.array(bounds(Side.GOOD, moments=extended(50)))
     walks = np.cumsum(np.random.default_rng(7).normal(size=(200_000, 84)), axis=1) / np.sqrt(np.arange(1, 85))
     before = (walks[:, :50] > plain[:50]).any(axis=1)
     rest, longer = (walks[:, 50:56] > plain[50:]).any(axis=1), (walks[:, 50:] > further[50:]).any(axis=1)
@@ -108,9 +124,8 @@ def test_each_look_follows_from_those_before_alone():
     assert found == bounds(Side.GOOD)[:30]
 
 
-def test_hundreds_of_looks_go_no_deeper_than_one():
-    moments = tuple(Moment(float(day), day / 1_500) for day in range(1, 1_501))
-    assert spent(moments, Side.BAD, 0.025) > 2.4
+def test_a_look_a_day_for_years_is_gone_through():
+    assert bounds(Side.BAD, moments=[Moment(float(day), day / 1_500) for day in range(1, 1_501)])[-1] > 2.4
 
 
 def test_a_method_says_how_far_an_interval_reaches():
