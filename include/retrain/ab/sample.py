@@ -35,7 +35,8 @@ class Sampled:
 def sample(cursor: Any, opened: Opened[TableT]) -> Sampled:
     """Look at some rows, whichever come first. Raises SourceError where they cannot be read."""
     table = opened.table
-    needed, numbers, arm = [table.unit, table.at], list[str](), sql.SQL("NULL")
+    needed, numbers = [table.unit, table.at], list[str]()
+    arm: sql.Composable = sql.SQL("NULL")
     if isinstance(table, OutcomeTable):
         numbers = [each for each in (table.value, table.per) if each is not None and opened.types[each] in FLOATS]
     if isinstance(table, Exposures):
