@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from retrain.errors import SourceMismatchError, SplitTestError
+from retrain.errors import SourceMismatchError, SpecError, SplitTestError
 from tests.core.ab.split_tables import BEGAN, day, did, fixed, seen, shown, split, sums, units, wanted
 from tests.core.source.tables import Schema, execute
 
@@ -191,6 +191,11 @@ def test_arms_that_the_spec_does_not_name_are_refused_with_one_of_them(schema):
     assert refusal(schema).startswith(
         "ab.exposures: shown: 2 rows of 'arm' are neither 'production' nor 'staging', but 'Staging' and the like; "
     )
+
+
+def test_two_arms_of_one_name_are_refused():
+    with pytest.raises(SpecError, match=r"ab.exposures.* production and staging are one value"):
+        wanted(exposures={"table": "shown", "production": "a", "staging": "a"})
 
 
 def test_rows_of_exposures_without_a_unit_an_arm_or_a_time_are_counted_and_not_used(schema):
