@@ -47,6 +47,7 @@ class UnitTable(Table):
     """Rows about units."""
 
     unit: Column = "unit"
+    """Column with what is split, such as a user's id; compared as text."""
     at: Column = "at"
     """Its time."""
 
@@ -60,6 +61,7 @@ class Exposures(UnitTable):
     """Which unit was shown the predictions of which arm, and when: a row each time, or the first time."""
 
     arm: Column = "arm"
+    """Column with the arm that served the unit."""
     production: str = Field("production", min_length=1)
     """Value of `arm` for Production."""
     staging: str = Field("staging", min_length=1)
@@ -94,11 +96,13 @@ class Measured(Section):
     """A metric of a unit's outcomes after it was first exposed."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    """In messages and reports."""
     kind: Kind = Kind.BINARY
     outcome: OutcomeTable
     window: Annotated[Duration, AfterValidator(some_time)] = _WEEK
     """Outcomes count within this time after a unit's first exposure. When it has passed, the unit has matured."""
     better: Better = Better.HIGHER
+    """Which direction is a gain."""
     cap: Share | None = None
     """Share of the units of before the test, among those with an outcome, whose amounts are not cut: greater amounts
     count as the amount that is reached there. Default: 0.99 of an amount, and none of the others."""
@@ -153,6 +157,7 @@ class Holdout(Section):
     name: str = Field("holdout", pattern=r"^[A-Za-z0-9_.-]{1,40}$")
     """The same name in several specs keeps the same units out."""
     share: Share
+    """How many of all units these are."""
 
 
 class SplitTest(Section):
