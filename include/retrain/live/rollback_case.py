@@ -31,11 +31,15 @@ def does_better(observing: Observing, scores: Sequence[CohortScore]) -> VersionI
     version = next(known, None)
     if version is None:
         return None
-    theirs = Predicted.joined([files.get(observing.snapshots, each.uri) for each in own])
     with Predicting(observing) as predicting:
         within = Within(observing.column, own[0].begins, own[-1].ends)
-        asked = predicting.predicted(version, within, sum(each.labelled for each in own), "")
-    if asked is None:
+        labelled = sum(each.labelled for each in own)
+        asked = predicting.predicted(version, within, labelled, "")
+        if observing.served is None:
+            theirs: Predicted | None = Predicted.joined([files.get(observing.snapshots, each.uri) for each in own])
+        else:  # another version would be served as badly: both are asked
+            theirs = predicting.predicted(head, within, labelled, "")
+    if asked is None or theirs is None:
         return None
     _, left, right = np.intersect1d(asked.rows, theirs.rows, return_indices=True)
     return version if len(left) and _is_better(observing, asked.part(left), theirs.part(right)) else None

@@ -11,6 +11,7 @@ from retrain.later import CohortScore
 from retrain.live.look import look
 from retrain.live.observe import observe
 from retrain.live.predict import Predicting
+from retrain.live.rollback_case import does_better
 from retrain.source.layout import Within
 from retrain.source.served import Served
 from retrain.spec.served import ServedSpec
@@ -183,3 +184,14 @@ def test_a_query_file_is_read_as_a_table(model: World) -> None:
     found = Served(model.source, spec, query).rows(Within("labelled_at", week(1), week(0)))
     assert found.num_rows == 40
     assert found.column_names == ["key", "version", "prediction", "score"]
+
+
+def test_a_rollback_is_not_proposed_for_what_serving_does_wrong(model: World) -> None:
+    model.feed(2000, turn=1.2)
+    model.promote()
+    came(model, "2", week(2))
+    labelled(model, 300, week(1), turn=1.2)
+    serve(model, WRONG, version="2")
+    (score,) = observed(model)
+    assert (score.version, score.score) == ("2", 0.0)
+    assert does_better(observing(model), [score]) is None
