@@ -149,7 +149,7 @@ def test_announces_each_error_as_a_problem(operation: Operation) -> None:
 
 _SHORT = {
     *("aliases", "candidates", "cannot_go_back", "may", "running", "runs", "were_in_production"),
-    *("alarms", "cohorts", "looks", "promises", "trials"),
+    *("alarms", "cohorts", "looks", "promises", "splits", "trials"),
 }
 """Lists of a spec, a version or a cycle without pages: they are short, or cut."""
 
