@@ -34,7 +34,6 @@ _RIGHTS = {
     "splits": f"{_ADD}, UPDATE (ended)",
     "split_steps": _ADD,
     "split_looks": _ADD,
-    # Rows are deleted by `retrain forget`, which the owner runs.
     "exposures": _ADD,
     "live_models": f"{_ADD}, UPDATE (looked_at, expected)",
     "deliveries": f"{_ADD}, UPDATE (attempts, next_at, response, outcome, ended_at)",
