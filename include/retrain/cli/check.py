@@ -85,8 +85,6 @@ def _findings(file: SpecFile, connect: Callable[[], connection_] | None) -> "Ite
         yield from look(file.spec)
     else:
         source = Source(connect, file.spec.source, file.sql, file.spec.snapshot)
-        of = file.spec.predictions
-        served = Served(source, of, file.queries.get(of.query or "")) if of else None
-        yield from hold_to_source(file.spec, source, served)
+        yield from hold_to_source(file.spec, source, Served.of(source, file.spec.predictions, file.queries))
         yield from hold_to_tables(file.spec, Units(connect, file.spec, file.queries, lambda _: iter(())))
     yield from outlook(file.spec, source)

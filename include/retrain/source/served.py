@@ -1,6 +1,6 @@
 """Reads the predictions that were served for labelled rows, and never writes to their table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from retrain.source.layout import (
 )
 from retrain.source.session import reading
 from retrain.source.stream import selected
-from retrain.source.table import FIRST_MONDAY, Source
+from retrain.source.table import FIRST_MONDAY, Source, place_of
 from retrain.spec.served import ServedSpec
 
 
@@ -48,6 +48,11 @@ class Served:
         """query: text of the query file, where the spec names one."""
         self._source, self.spec = source, spec
         self._relation = relation_of(spec.table, query)
+
+    @classmethod
+    def of(cls, source: Source, spec: ServedSpec | None, queries: Mapping[str, str]) -> "Served | None":
+        """Return the log that a spec names; None where it names none. queries: texts of its query files, by name."""
+        return None if spec is None else cls(source, spec, queries.get(spec.query or ""))
 
     def check(self) -> None:
         """Raises SourceMismatchError where a column is missing, or is not what it should be."""
@@ -77,14 +82,10 @@ class Served:
         with self._source.transaction() as cursor:
             joined, _ = self._joined(self._source.layout(cursor, within=within), self._columns(cursor), within)
             statement = sql.SQL(
-                "SELECT floor((extract(epoch FROM t) - {first}) / {length})::bigint AS place, v, count(*), "
+                "SELECT {place} AS place, v, count(*), "
                 "sum(hashtextextended(concat_ws(chr(31), k, v, p::text, s::text), 0)::numeric)::text "
                 "FROM ({joined}) found GROUP BY place, v ORDER BY place, v"
-            ).format(
-                first=sql.Literal(FIRST_MONDAY.timestamp()),
-                length=sql.Literal(length.total_seconds()),
-                joined=joined,
-            )
+            ).format(place=place_of(sql.SQL("t"), length), joined=joined)
             cursor.execute(statement)
             found: dict[datetime, Log] = {}
             for place, version, rows, digest in cursor.fetchall():

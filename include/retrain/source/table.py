@@ -159,13 +159,11 @@ class Source:
             layout = self.layout(cursor, within=within)
             spec = self._spec
             statement = sql.SQL(
-                "SELECT floor((extract(epoch FROM {time}) - {first}) / {length})::bigint AS place, count(*), "
+                "SELECT {place} AS place, count(*), "
                 "sum(hashtextextended(concat_ws(chr(31), {key}::text, {label}::text), 0)::numeric)::text "
                 "FROM {relation} WHERE {labelled} AND {within} GROUP BY place ORDER BY place"
             ).format(
-                time=layout.time_in(within.column),
-                first=sql.Literal(FIRST_MONDAY.timestamp()),
-                length=sql.Literal(length.total_seconds()),
+                place=place_of(layout.time_in(within.column), length),
                 key=layout.identifier(spec.key),
                 label=layout.identifier(spec.label),
                 relation=self.relation,
@@ -311,6 +309,13 @@ class Source:
     def transaction(self) -> Iterator[Any]:
         with closing(self.session()) as session, reading(session, self.name, self._patience) as cursor:
             yield cursor
+
+
+def place_of(time: sql.Composable, length: timedelta) -> sql.Composable:
+    """Return the number of the cohort of this length that a time is in, from 0 at `FIRST_MONDAY`."""
+    return sql.SQL("floor((extract(epoch FROM {}) - {}) / {})::bigint").format(
+        time, sql.Literal(FIRST_MONDAY.timestamp()), sql.Literal(length.total_seconds())
+    )
 
 
 def _both(one: sql.Composable, other: sql.Composable) -> sql.Composable:

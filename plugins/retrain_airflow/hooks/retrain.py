@@ -128,8 +128,7 @@ class RetrainHook(BaseHook):
         """The log of what was served; None where the spec names none."""
         from retrain.source.served import Served
 
-        of = self.spec.predictions
-        return None if of is None else Served(self.source, of, self._file.queries.get(of.query or ""))
+        return Served.of(self.source, self.spec.predictions, self._file.queries)
 
     @property
     def testing(self) -> "Testing":

@@ -22,6 +22,7 @@ from tests.core.ab.world import (
     wanting,
 )
 from tests.core.conftest import Cast, World
+from tests.killing import killed_at
 
 
 @pytest.fixture
@@ -215,17 +216,8 @@ def test_killed_at_any_step_and_run_again_it_concludes_once(
     split_units(model, 4000)
     buying(model, 0.2, 0.3)
     model.headlines()
-    real = getattr(Ledger, step)
-
-    def killed(*positional: object, **named: object) -> None:
-        if done:
-            real(*positional, **named)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Ledger, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            looked(model)
+    with killed_at(monkeypatch, Ledger, step, done=done):
+        looked(model)
     look(stores(model))
     ((_, end),) = model.ledger.splits(model.model)
     assert end is not None

@@ -11,6 +11,7 @@ from retrain.records import VersionId
 from retrain.spec.operation import OnDecay
 from tests.core.conftest import Cast, Make, World
 from tests.core.live.conftest import came, in_production_for_weeks, labelled, observing, week
+from tests.killing import killed_at
 
 
 @pytest.fixture
@@ -156,17 +157,8 @@ def test_killed_at_any_step_and_run_again_it_is_as_if_nothing_had_happened(
 ) -> None:
     for ago in (3, 2, 1):
         labelled(model, 300, week(ago), turn=0.9)
-    real = getattr(Ledger, step)
-
-    def killed(*positional: object, **named: object) -> None:
-        if done:
-            real(*positional, **named)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Ledger, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            look(observing(model))
+    with killed_at(monkeypatch, Ledger, step, done=done):
+        look(observing(model))
     looked = look(observing(model))
     assert [each.rows for each in model.ledger.cohorts(model.model)] == [300] * 3
     for kind in ("version", "anchor"):

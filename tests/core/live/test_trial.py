@@ -19,6 +19,7 @@ from tests.core.conftest import Cast, Make, World
 from tests.core.cycle.looking import quick
 from tests.core.live.conftest import observing
 from tests.core.toys import START
+from tests.killing import killed_at
 
 WHOLE = {"name": "whole", "estimator": "tests.core.toys:logistic", "params": {"columns": ["a", "b"]}}
 
@@ -263,17 +264,8 @@ def test_killed_at_any_step_of_its_end_and_run_again_it_promotes_once(
     model = cast(challenged)
     later(model, 1000)
     model.headlines()
-    real = getattr(Ledger, step)
-
-    def killed(*positional: object, **named: object) -> None:
-        if done:
-            real(*positional, **named)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Ledger, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            tried(model)
+    with killed_at(monkeypatch, Ledger, step, done=done):
+        tried(model)
     look(observing(model))
     assert ends(model) == ["promoted"]
     ((trial, _),) = model.ledger.trials(model.model)
