@@ -17,7 +17,6 @@ Aims: memory over all rows is at most 500 MB, and at most 1.2 times that over a 
 
 import argparse
 import json
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 import psycopg2
+from simulation.measured import measured
 
 from retrain.ab.units import Units
 from retrain.arms import Baseline, Split
@@ -94,7 +93,7 @@ def _all(dsn: str, rows: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def measure(name: str, act: Any) -> None:
-        found[name] = _measured(act, dsn)
+        found[name] = measured(act, dsn)
         print(f"{name}: {found[name]}", flush=True)
 
     _fill(dsn, min(rows, MILLION))
@@ -192,34 +191,6 @@ def _plain(dsn: str) -> dict[str, Any]:
     mean = first.groupby("phase")["before"].transform("mean")
     y = first["y"] - WEIGHT * (first["before"] - mean)
     return {"units": len(first), "y": round(float(y[first["arm"] == "staging"].sum()), 3)}
-
-
-def _measured(act: Any, *arguments: Any) -> dict[str, Any]:
-    """Run it in a process of its own; return its result, the seconds that it took, and its peak memory."""
-    context = multiprocessing.get_context("spawn")
-    results, begin = context.Queue(), context.Event()
-    process = context.Process(target=_run, args=(act, arguments, results, begin))
-    process.start()
-    try:
-        results.get()  # its imports are made
-        begin.set()
-        begun, peak = time.monotonic(), 0.0
-        while process.is_alive() and results.empty():
-            peak = max(peak, psutil.Process(process.pid).memory_full_info().pss / 2**20)
-            time.sleep(0.05)
-        found: dict[str, Any] = results.get()
-        seconds = time.monotonic() - begun
-        process.join()
-    finally:
-        if process.is_alive():
-            process.kill()
-    return {**found, "seconds": round(seconds, 1), "mb": round(peak)}
-
-
-def _run(act: Any, arguments: tuple[Any, ...], results: Any, begin: Any) -> None:
-    results.put("ready")
-    begin.wait()
-    results.put(act(*arguments))
 
 
 if __name__ == "__main__":

@@ -17,17 +17,15 @@ most a fifth.
 
 import argparse
 import json
-import multiprocessing
 import tempfile
-import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 import psycopg2
+from simulation.measured import measured
 from sklearn.metrics import f1_score
 
 from retrain.cycle.context import Cycle
@@ -73,8 +71,8 @@ def main() -> None:
         fewer = {name: _late(where, rows // 5, name, at_most) for name, at_most in (("sample", None), ("all", rows))}
         found = {name: _late(where, rows, name, at_most) for name, at_most in (("sample", None), ("all", rows))}
         _insert(where[0], rows // 100, first=20_000_000)
-        found["again"] = _measured(_observe, where, rows * 2)
-        found["plain"] = _measured(_plain, where)
+        found["again"] = measured(_observe, where, rows * 2)
+        found["plain"] = measured(_plain, where)
     times = found["all"]["seconds"] / found["plain"]["seconds"]
     growth = {name: round(found[name]["mb"] / fewer[name]["mb"], 2) for name in fewer}
     print(
@@ -101,7 +99,7 @@ def _late(where: Where, rows: int, name: str, at_most: int | None) -> dict[str, 
     with closing(psycopg2.connect(where[0])) as connection, connection:
         connection.cursor().execute("DELETE FROM letters WHERE id >= 10000000; DELETE FROM retrain.cohorts")
     _insert(where[0], rows, first=10_000_000)
-    found = _measured(_observe, where, at_most)
+    found = measured(_observe, where, at_most)
     print(f"{name} {rows:,}: {found}", flush=True)
     return found
 
@@ -181,49 +179,6 @@ def _plain(where: Where) -> dict[str, Any]:
         rows = pd.read_sql(statement, connection, params=(since, since + WEEK))
         predicted = model.predict(rows[FEATURES])
     return {"scored": len(rows), "score": float(f1_score(rows["label"], predicted, average="macro"))}
-
-
-def _measured(act: Any, *arguments: Any) -> dict[str, Any]:
-    """Run it in a process of its own; return its result, the seconds that it took, and its peak memory."""
-    context = multiprocessing.get_context("spawn")
-    results, begin = context.Queue(), context.Event()
-    process = context.Process(target=_run, args=(act, arguments, results, begin))
-    process.start()
-    try:
-        results.get()  # its imports are made
-        begin.set()
-        begun, peak = time.monotonic(), 0.0
-        while process.is_alive() and results.empty():
-            peak = max(peak, _resident(process.pid or 0))
-            time.sleep(0.05)
-        found: dict[str, Any] = results.get()
-        seconds = time.monotonic() - begun
-        process.join()
-    finally:
-        if process.is_alive():
-            process.kill()
-    return {**found, "seconds": round(seconds, 1), "mb": round(peak)}
-
-
-def _run(act: Any, arguments: tuple[Any, ...], results: Any, begin: Any) -> None:
-    results.put("ready")
-    begin.wait()
-    results.put(act(*arguments))
-
-
-def _resident(pid: int) -> float:
-    """Return the memory of a process and of those that it started, in MB: their own, and what they share once."""
-    total = 0.0
-    try:
-        whole = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0.0
-    for each in whole:
-        try:
-            total += each.memory_full_info().pss
-        except psutil.NoSuchProcess:
-            continue
-    return total / 2**20
 
 
 if __name__ == "__main__":
