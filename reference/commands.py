@@ -76,7 +76,10 @@ def _exits() -> Iterator[str]:
     names = [name_of(command) for command in COMMANDS]
     statuses = sorted({status for name in names for status in exits.of_command(name)})
     rows = (
-        [f"[{name}](#retrain-{name})", *(exits.of_command(name).get(status, "–") for status in statuses)]
+        [
+            f"[{name}](#retrain-{name.replace(' ', '-')})",
+            *(exits.of_command(name).get(status, "–") for status in statuses),
+        ]
         for name in names
     )
     yield table(["command", *map(str, statuses)], rows)

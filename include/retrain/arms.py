@@ -36,6 +36,49 @@ class Baseline(Record):
     mean is not that of units who are shown something, most of whom may have none."""
 
 
+class PlannedPhase(Record):
+    """A phase of the ramp, before the test begins."""
+
+    share: float
+    """Of the units, in Staging."""
+    begins: int
+    """Its first day, from 0."""
+    units: int
+    """First exposed in it, in both arms."""
+
+
+class SplitNeed(Record):
+    """What one metric needs to be found out."""
+
+    metric: str
+    mean: float
+    deviation: float
+    """Of one exposed unit, by the rows of before."""
+    effect: float
+    """That is to be found, in the metric's units: of the primary metric the effect of interest, of a guardrail its
+    margin, which is to be ruled out where nothing has changed."""
+    days: int | None
+    """Until it is in 4 of 5 tests, whole weeks; None where two years are not enough."""
+    units: int | None
+    """Exposed by then, in both arms."""
+    smallest: float | None
+    """What is found within `longest` in 4 of 5 tests; None where nothing is."""
+
+
+class SplitPlan(Record):
+    """What a test needs, and finds, by the rows of before."""
+
+    phases: tuple[PlannedPhase, ...]
+    needs: tuple[SplitNeed, ...]
+    """One a metric, the primary one's first."""
+    longest: int
+    """Days that the test lasts at most."""
+    units: int
+    """Exposed within them, in both arms."""
+    enough: bool
+    """Whether that is long enough, for each metric by itself."""
+
+
 class Split(Record):
     """A test, as it was when it began."""
 

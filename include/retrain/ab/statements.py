@@ -90,6 +90,15 @@ def sums(
     )
 
 
+def arrivals(shown: sql.Composable, since: datetime) -> sql.Composable:
+    """Return a SELECT of the day, from 0 at `since`, and how many units were first exposed on it, to any arm."""
+    return sql.SQL(
+        "SELECT floor(extract(epoch FROM first - {since}) / 86400)::int AS day, count(*) FROM "
+        "(SELECT unit, min(at) AS first FROM ({shown}) AS shown WHERE unit IS NOT NULL GROUP BY unit) AS seen "
+        "GROUP BY 1 ORDER BY 1"
+    ).format(since=sql.Literal(since), shown=shown)
+
+
 def history_of_exposed(metric: Measured, outcomes: sql.Composable, shown: sql.Composable) -> sql.Composable:
     """Return a SELECT of one row over units as if a test of one arm had begun before. shown: as in `exposed`.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -68,6 +69,26 @@ class Units:
         """
         with self._opened() as (cursor, tables):
             return tuple(_baseline(cursor, tables, metric, now) for metric in self._wanted.metrics)
+
+    def arrivals(self, now: datetime) -> list[float] | None:
+        """Return how many different units came within the first day, the first two days, and so on, as a test of all
+        units would have met them that began as long ago as it may last, or when there first was one.
+
+        None without a table of exposures, or where `FEWEST` did not come.
+        """
+        since = now - self._wanted.longest
+        with self._opened() as (cursor, tables):
+            exposures = tables.exposures
+            if exposures is None:
+                return None
+            with translated(exposures.name, exposures.table):
+                cursor.execute(statements.arrivals(exposures_rows(exposures, since, now), since))
+            came = dict(cursor.fetchall())
+        if sum(came.values()) < FEWEST:
+            return None
+        return [
+            float(each) for each in accumulate(came.get(day, 0) for day in range(min(came), self._wanted.longest.days))
+        ]
 
     def seen(self, split: Split, began: Sequence[datetime], now: datetime) -> Seen:
         """Return what there is of a test until now. began: when each phase of the ramp began, the first one first.

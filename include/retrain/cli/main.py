@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from retrain.cli import exits
+from retrain.cli.ab import ab_plan
 from retrain.cli.adopt import adopt
 from retrain.cli.audit import audit
 from retrain.cli.backtest import backtest
@@ -38,6 +39,7 @@ COMMANDS = (
     check,
     audit,
     backtest,
+    ab_plan,
     train,
     judge,
     history,
@@ -54,20 +56,35 @@ COMMANDS = (
 )
 
 
+GROUPS = {"ab": "Split tests: docs/ab.md."}
+"""Commands of two words, by the first one, and what they are about."""
+
+
 def name_of(command: Callable[..., object]) -> str:
-    """Return what a person types for it."""
+    """Return what a person types for it: one word, or a group and a word."""
+    group, _, rest = command.__name__.partition("_")
+    if group in GROUPS:
+        return f"{group} {rest.replace('_', '-')}"
     return command.__name__.replace("_", "-")
 
 
+_HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     help="Keeps a model in Production good as its data grows.",
-    subcommand_metavar=f"{{{'|'.join(name_of(command) for command in COMMANDS)}}} [ARGS]...",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar=f"{{{'|'.join(dict.fromkeys(name_of(command).split()[0] for command in COMMANDS))}}} [ARGS]...",
+    context_settings=_HELP,
     rich_markup_mode=None,  # a value of the user's such as "[x]" is text
     pretty_exceptions_enable=False,
 )
+groups = {
+    name: typer.Typer(help=about, context_settings=_HELP, rich_markup_mode=None) for name, about in GROUPS.items()
+}
+for name, group in groups.items():
+    app.add_typer(group, name=name)
 for command in COMMANDS:
-    app.command(name_of(command), epilog=exits.sentence(name_of(command)))(command)
+    *first, word = name_of(command).split()
+    in_group = groups[first[0]] if first else app
+    in_group.command(word, epilog=exits.sentence(name_of(command)))(command)
 app.command("prepare", hidden=True)(prepare)
 
 

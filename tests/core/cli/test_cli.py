@@ -163,6 +163,24 @@ def test_the_tables_of_a_split_test_are_checked_with_the_source(letters, write, 
     )
 
 
+def test_how_long_a_split_test_takes_is_said_before_it_begins(letters, write, tmp_path, here):
+    write("letters.yaml")
+    with (tmp_path / "letters.yaml").open("a") as spec:
+        spec.write("ab: {effect: 0.1, primary: {name: hired, outcome: {table: letters, unit: id, at: at}}}\n")
+    plan = ("ab", "plan", tmp_path / "letters.yaml", "--source", letters.dsn)
+
+    unknown, said, as_json = (
+        here(*plan),
+        here(*plan, "--units-a-day", 5000),
+        here(*plan, "--units-a-day", 5000, "--json"),
+    )
+
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "the spec names no table of exposures, so it is not known how many units come" in unknown.stderr
+    assert said.stdout.splitlines()[1].startswith("hired: ")
+    assert json.loads(as_json.stdout)["needs"][0]["metric"] == "hired"
+
+
 def test_a_source_that_is_not_as_its_spec_says_is_a_fault_and_the_others_are_printed(letters, write, tmp_path, here):
     write("a.yaml", source="{table: letters, key: idd, label: resul, features: [letter]}")
     write("b.yaml")
@@ -300,6 +318,8 @@ def test_an_unknown_command_is_refused_with_those_that_exist():
         (("--fast",), "No such option: --fast"),
         (("check", "--fast"), "No such option: --fast"),
         (("migrate", "now"), "unexpected extra argument"),
+        (("ab",), "Missing command"),
+        (("ab", "go"), "No such command"),
         (("forget", "--model", "m", "--key", "1", "2", "--snapshots", "file:///x"), "unexpected extra argument"),
         (("forget", "--model", "m", "--key", "1"), "RETRAIN_SNAPSHOTS_URI"),
         (("report", "--run", "x"), "MLFLOW_TRACKING_URI"),
