@@ -123,12 +123,6 @@ ROOMS = (
         "numpy, pandas, pyarrow, scipy, sklearn",
     ),
     core(
-        "ab",
-        "split tests of Staging and Production on what units did; `decide` is pure",
-        "spec, source, snapshots, ledger, tracker, messages, production",
-        "numpy, scipy, psycopg2",
-    ),
-    core(
         "tuning",
         "spaces of parameters and the studies that look through them, by Optuna",
         "spec, models, ledger",
@@ -136,9 +130,15 @@ ROOMS = (
     ),
     core(
         "reports",
-        "pages and pictures of a cycle",
-        "spec, gate, quality, messages, tuning.study",
+        "pages and pictures of a cycle and of a split test, kept on a run",
+        "spec, gate, quality, tracker, messages, tuning.study",
         "jinja2, matplotlib, numpy, pylopdf_fonts_ko",
+    ),
+    core(
+        "ab",
+        "split tests of Staging and Production on what units did; `decide` is pure",
+        "spec, source, snapshots, ledger, tracker, messages, production, reports",
+        "numpy, scipy, psycopg2",
     ),
     core(
         "experiments",
@@ -216,7 +216,8 @@ ROOMS = (
     guest(
         "api",
         "the tracker, the registry and the cycles over HTTP",
-        f"spec, source, snapshots, ledger, tracker, production, live.assignment, cycle, retrain_airflow.compat, "
+        "spec, source, snapshots, ledger, tracker, production, reports.kept, live.assignment, cycle, "
+        f"retrain_airflow.compat, "
         f"retrain_airflow.hooks, {FILES}",
         "airflow, fastapi, httpx, pydantic, starlette",
     ),

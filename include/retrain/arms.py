@@ -100,6 +100,10 @@ class Split(Record):
     """One a metric, the primary one first."""
     section: dict[str, Any] = Field(default_factory=dict)
     """The spec's `ab` when it began."""
+    run_id: str | None = None
+    """The test's run in MLflow, which has its numbers and its report."""
+    plan: SplitPlan | None = None
+    """None where it was not known how many units come."""
 
     @property
     def challenger(self) -> VersionId:
@@ -203,6 +207,9 @@ class SplitLook(Record):
     """The primary metric's first."""
     answer: Literal["promote", "drop", "same", "harm", "invalid", "undecided", "wait"]
     why: str
+    smallest: float | None = None
+    """Gain of the primary metric, in its units, that the test as it goes shows by its end in 4 of 5 tests; None where
+    there is no interval yet."""
 
 
 class SplitEnd(Record):

@@ -73,7 +73,7 @@ def test_a_spec_with_a_split_test_has_its_dag_and_others_have_none(
     assert [each for each in bag.dags if each.startswith("ab_")] == ["ab_shop"]
     dag = bag.dags["ab_shop"]
     assert [each.task_id for each in dag.topological_sort()] == ["ask", "look", "notify"]
-    assert sorted(dag.params) == ["action", "version", "weeks", "why"]
+    assert sorted(dag.params) == ["action", "units_a_day", "version", "weeks", "why"]
     assert dag.params["action"] == "look"
     for task in dag.tasks:
         assert task.doc_md
@@ -87,6 +87,21 @@ def test_a_run_that_only_looks_asks_for_nothing_and_without_a_test_sees_nothing(
         look(toy)
     with pytest.raises(SplitTestError, match="no version is in Staging"):
         ask(toy, "start")
+
+
+def test_how_long_a_test_would_take_is_said_before_it_begins(toy: Model) -> None:
+    toy.feed(1000)
+    sql(toy, "INSERT INTO did SELECT i::text, now() - interval '1 hour' FROM generate_series(1, 30) i")
+    with pytest.raises(SplitTestError, match="shown has fewer than 1,000"):
+        ask(toy, "plan")
+    ask(toy, "plan", units_a_day="3000")
+    ask(toy, "plan", units_a_day="300")
+    ledger, model = RetrainHook(toy.spec).ledger, RetrainHook(toy.spec).spec.model
+    kept = ledger.split_plan(model)
+    assert kept is not None
+    assert kept[0].units == 56 * 300
+    assert kept[0].needs[0].mean == pytest.approx(0.1)
+    assert ledger.splits(model) == []
 
 
 def test_a_test_is_started_extended_looked_at_and_stopped(toy: Model) -> None:

@@ -1,13 +1,21 @@
 """The verb `begin`: a split test of a version against Production."""
 
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from retrain.ab import report
+from retrain.ab.plan import plan
 from retrain.ab.testing import Testing
-from retrain.arms import Split
+from retrain.arms import Baseline, Split, SplitPlan
 from retrain.errors import SplitTestError
 from retrain.messages import texts
 from retrain.production.apply import apply
 from retrain.records import Incident
 from retrain.spec.ab import SplitTest
 from retrain.topics import Topic
+
+log = logging.getLogger(__name__)
 
 
 def begin(testing: Testing, *, key: str, by: str, why: str, version: str | None = None) -> Split:
@@ -49,13 +57,25 @@ def begin(testing: Testing, *, key: str, by: str, why: str, version: str | None 
         ends=now + wanted.longest,
         by=by,
         why=why,
-        baselines=testing.units.baselines(now),
+        baselines=(baselines := testing.units.baselines(now)),
         section=wanted.model_dump(mode="json"),
+        run_id=report.run_of(testing, name),
+        plan=_plan(testing, baselines, now),
     )
     if tracker.staging(spec.model) != number:
         tracker.transition_model_stage(spec.model, number, "Staging")
     ledger.begin_split(split, texts.of_incident(_begun(wanted, split)))
     return split
+
+
+def _plan(testing: Testing, baselines: Sequence[Baseline], now: datetime) -> SplitPlan | None:
+    """Return what the test needs and finds; None where it is not known how many units come."""
+    arrivals = testing.units.arrivals(now)
+    try:
+        return plan(testing.wanted, baselines, arrivals) if arrivals else None
+    except SplitTestError as error:
+        log.info("%s: no plan: %s", testing.spec.model, error)
+        return None
 
 
 def _begun(wanted: SplitTest, split: Split) -> Incident:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from retrain.ab.decide import decide, next_phase
 from retrain.ab.end import concluded, finish, overtaken
+from retrain.ab.power import found_by_the_end
 from retrain.ab.testing import Testing
 from retrain.arms import Split, SplitEnd, SplitLook, SplitStep
 from retrain.errors import SplitTestError
@@ -69,7 +70,8 @@ def _seen(testing: Testing, split: Split, steps: list[SplitStep], looks: list[Sp
     now = testing.ledger.now()
     began = [step.began for place, step in enumerate(steps) if place == 0 or step.phase > steps[place - 1].phase]
     seen = testing.units.seen(split, began, now)
-    return decide(testing.wanted, split, steps, looks, seen, now)
+    found = decide(testing.wanted, split, steps, looks, seen, now)
+    return found.model_copy(update={"smallest": found_by_the_end(testing.wanted, split, [*looks, found])})
 
 
 def _further(testing: Testing, split: Split, step: SplitStep) -> Incident:

@@ -33,7 +33,7 @@ def report(
 
     It is one HTML file, or Markdown with pictures.
     """
-    from retrain.cycle.report import fetch  # MLflow, which `migrate` does not need
+    from retrain.reports.kept import fetch  # MLflow, which `migrate` does not need
     from retrain.tracker.client import ExperimentTracker
 
     refuse_login("--mlflow", mlflow, "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")

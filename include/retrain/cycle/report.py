@@ -1,7 +1,6 @@
 """The report of a cycle, on its run in MLflow; it is written again whenever more is known.
 
-`report/report.html` is one file; `report/report.md` has its pictures beside it. If a report cannot be made, that is a
-warning: neither a verdict nor a promotion depends on it.
+If it cannot be made, that is a warning: neither a verdict nor a promotion depends on it.
 """
 
 import json
@@ -21,11 +20,9 @@ from retrain.errors import NotFoundError, RetrainError
 from retrain.production.mode import mode_of
 from retrain.quality.drift import Drift
 from retrain.records import Check, Promotion, Verdict
-from retrain.reports import cycle_report
+from retrain.reports import cycle_report, kept
 from retrain.reports.cycle_report import Facts, Searched, Trained
-from retrain.reports.page import write_html, write_markdown
 from retrain.spec.operation import Mode
-from retrain.tracker.client import ExperimentTracker
 from retrain.tracker.entities import Run
 
 if extras.has("report"):
@@ -33,8 +30,8 @@ if extras.has("report"):
 
 log = logging.getLogger(__name__)
 
-FOLDER, STUDY = "report", "study"
-"""Folders of a run: of the cycle's, and of a candidate that has searched for its parameters."""
+STUDY = "study"
+"""Folder of the run of a candidate that has searched for its parameters."""
 _FIRST = 2
 """Trials whose parameters may be given beforehand: Production's, and the last cycle's."""
 _COHORTS = 120
@@ -58,7 +55,7 @@ def address(cycle: Cycle, snapshot_id: str) -> str | None:
     except RetrainError:
         log.warning("%s: the address of the report in MLflow is not known.", cycle, exc_info=True)
         return None
-    return page and f"{page}/artifacts/{FOLDER}/report.html"
+    return page and f"{page}/artifacts/{kept.FOLDER}/report.html"
 
 
 def write(
@@ -78,37 +75,13 @@ def write(
         run_id = runs.made_of_cycle(cycle, verdict.matchup.snapshot)
         if run_id is None:
             raise NotFoundError("the cycle has no run in MLflow")
-        with tempfile.TemporaryDirectory(prefix="retrain-") as name:
-            folder = Path(name)
-            facts = _facts(cycle, run_id, verdict)
-            page = cycle_report.of_cycle(replace(facts, goes_forward=goes_forward, promotion=promotion, answer=answer))
-            # Pictures are uploaded first, so that the Markdown page never lacks them.
-            write_markdown(page, folder)
-            write_html(page, folder)
-            for file in sorted(folder.iterdir(), key=lambda file: (file.suffix != ".png", file.name)):
-                cycle.tracker.log_artifact(run_id, file, FOLDER)
+        facts = _facts(cycle, run_id, verdict)
+        page = cycle_report.of_cycle(replace(facts, goes_forward=goes_forward, promotion=promotion, answer=answer))
+        kept.keep(cycle.tracker, run_id, page)
     except Exception:  # any error: see the docstring of the module
         log.warning("%s: its report could not be made.", cycle, exc_info=True)
         return None
     return address(cycle, verdict.matchup.snapshot)
-
-
-def fetch(tracker: ExperimentTracker, run_id: str, folder: Path, *, markdown: bool = False) -> Path:
-    """Download the report of a cycle's run into this folder, which is made if needed; return the path of the page.
-
-    HTML, or Markdown with its pictures beside it. Raises NotFoundError if the run has no report.
-    """
-    page = "report.md" if markdown else "report.html"
-    names = [page]
-    if markdown:
-        below = [Path(each.path) for each in tracker.list_artifacts(run_id, FOLDER)]
-        names += [path.name for path in below if path.suffix == ".png"]
-    with tempfile.TemporaryDirectory(prefix="retrain-") as place:
-        found = {name: tracker.download_artifact(run_id, f"{FOLDER}/{name}", Path(place)) for name in names}
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, path in found.items():
-            (folder / name).write_bytes(path.read_bytes())
-    return folder / page
 
 
 def _facts(cycle: Cycle, run_id: str, verdict: Verdict) -> Facts:

@@ -34,6 +34,7 @@ _RIGHTS = {
     "splits": f"{_ADD}, UPDATE (ended)",
     "split_steps": _ADD,
     "split_looks": _ADD,
+    "split_plans": f"{_ADD}, UPDATE (body, at)",
     "exposures": _ADD,
     "live_models": f"{_ADD}, UPDATE (looked_at, expected)",
     "deliveries": f"{_ADD}, UPDATE (attempts, next_at, response, outcome, ended_at)",

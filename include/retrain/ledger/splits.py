@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from retrain.arms import Split, SplitEnd, SplitLook, SplitStep
+from retrain.arms import Split, SplitEnd, SplitLook, SplitPlan, SplitStep
 from retrain.errors import SplitTestError
 from retrain.ledger.database import Database, to_json
 from retrain.ledger.outbox import put_announcement
@@ -20,7 +20,7 @@ class Exposure(NamedTuple):
 
 
 class Splits(Database):
-    """Tables `splits`, `split_steps`, `split_looks` and `exposures`."""
+    """Tables `splits`, `split_steps`, `split_looks`, `split_plans` and `exposures`."""
 
     def begin_split(self, split: Split, announcement: Announcement) -> None:
         """Begin a test, unless it has begun. It is announced in the same transaction.
@@ -105,6 +105,22 @@ class Splits(Database):
             )
             if cursor.rowcount:
                 put_announcement(cursor, f"split/{split.id}/ended", announcement)
+
+    def save_split_plan(self, model: str, plan: SplitPlan) -> None:
+        """Keep the newest plan of a test that has not begun, in place of the one before."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO retrain.split_plans (model, body) VALUES (%s, %s) "
+                "ON CONFLICT (model) DO UPDATE SET body = excluded.body, at = excluded.at",
+                (model, to_json(plan.to_json())),
+            )
+
+    def split_plan(self, model: str) -> tuple[SplitPlan, datetime] | None:
+        """Return the newest plan, and when it was made."""
+        with self._transaction() as cursor:
+            cursor.execute("SELECT body, at FROM retrain.split_plans WHERE model = %s", (model,))
+            row = cursor.fetchone()
+        return None if row is None else (SplitPlan.from_json(row["body"]), row["at"])
 
     def save_exposure(self, split: str, unit: str, arm: str) -> None:
         """Record that a unit was told an arm; the first time counts."""

@@ -1,4 +1,4 @@
-"""Routes about the files of runs: lists, uploads, and the report of a cycle as a page."""
+"""Routes about the files of runs: lists, uploads, and the report of a cycle or of a split test as a page."""
 
 import re
 import tempfile
@@ -85,13 +85,13 @@ async def list_artifacts(
     responses={303: {"description": "To the login page, for a browser without a login"}, **responses(404)},
 )
 async def read_report(run_id: RunInPath, use: Use) -> HTMLResponse:
-    """The report of a cycle, by the id of the cycle's run: a page without scripts."""
+    """The report of a cycle, or of a split test, by the id of its run: a page without scripts."""
 
     def read() -> bytes:
-        from retrain.cycle import report
+        from retrain.reports import kept
 
         with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
-            return report.fetch(use.tracker(), run_id, Path(folder)).read_bytes()
+            return kept.fetch(use.tracker(), run_id, Path(folder)).read_bytes()
 
     return HTMLResponse(await use.slow(read), headers=_PAGE_HEADERS)
 

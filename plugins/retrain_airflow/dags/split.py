@@ -39,6 +39,7 @@ def split_dag(file: SpecFile) -> DAG:
             action="{{ params.action }}",
             version="{{ params.version or '' }}",
             weeks="{{ params.weeks }}",
+            units_a_day="{{ params.units_a_day or '' }}",
             why="{{ params.why or '' }}",
             by=trigger_form.BY,
         )
@@ -62,7 +63,8 @@ def _params() -> dict[str, Param]:
             type="string",
             enum=[*ACTIONS],
             title="What",
-            description="Look at the test, start one, stop it, or give it more weeks before its end is reached.",
+            description="Look at the test; plan one, which says how long it would take; start one, stop it, or give it "
+            "more weeks before its end is reached.",
         ),
         "version": Param(
             None,
@@ -72,6 +74,13 @@ def _params() -> dict[str, Param]:
             description="To be tested. Empty: the one in Staging.",
         ),
         "weeks": Param(1, type="integer", minimum=1, maximum=52, title="Weeks", description="That it is extended by."),
+        "units_a_day": Param(
+            None,
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            title="New units a day",
+            description="For a plan. Empty: as many as are in the spec's table of exposures.",
+        ),
         "why": Param(
             None,
             type=["null", "string"],

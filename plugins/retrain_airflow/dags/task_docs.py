@@ -208,13 +208,13 @@ A version that was rolled back is not promoted again unless it wins again on lat
 
 SPLIT_DAG = """
 Holds the version in Staging against Production on what units do, where the prediction changes the outcome. *Trigger*
-starts a test, stops it, or gives it more weeks before its end is reached. Every day it looks, and ends by itself:
-promoted, dropped, no difference, harm, invalid, or undecided when its time is up. Meanwhile no other version goes
-forward into Production; a rollback does, and makes the test void.
+says how long a test would take, starts one, stops it, or gives it more weeks before its end is reached. Every day it
+looks, and ends by itself: promoted, dropped, no difference, harm, invalid, or undecided when its time is up. Meanwhile
+no other version goes forward into Production; a rollback does, and makes the test void.
 """
 
 SPLIT_ASK = """
-Does what was asked for in the trigger form. **Skipped** where a run only looks.
+Does what was asked for in the trigger form; a plan is in its log. **Skipped** where a run only looks.
 
 **Red**: the message says why the test cannot begin or be changed: none is under way, or one is; nothing is in
 Production or in Staging; the version does not load. Nothing was changed.
@@ -222,7 +222,7 @@ Production or in Staging; the version does not load. Nothing was changed.
 
 SPLIT_LOOK = """
 Reads exposures and outcomes, once a day (UTC), and concludes what can be concluded; the log says what would change the
-answer. **Skipped** where no test is under way.
+answer, and the test's run in MLflow has its report. **Skipped** where no test is under way.
 
 **Red**: the tables that the spec's `ab` names, MLflow or Retrain's own database do not answer. Clear the task: a look
 that was saved is not made again.

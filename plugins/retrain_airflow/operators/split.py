@@ -5,31 +5,47 @@ from airflow.sdk import Context
 from retrain_airflow.compat import AirflowSkipException
 from retrain_airflow.operators.spec import SpecOperator
 
-LOOK, START, STOP, EXTEND = "look", "start", "stop", "extend"
-ACTIONS = (LOOK, START, STOP, EXTEND)
+LOOK, PLAN, START, STOP, EXTEND = "look", "plan", "start", "stop", "extend"
+ACTIONS = (LOOK, PLAN, START, STOP, EXTEND)
 
 
 class AskSplitOperator(SpecOperator):
-    """Begins, stops or extends a split test, as a person asks for it. Skipped where a run only looks."""
+    """Plans, begins, stops or extends a split test, as a person asks for it. Skipped where a run only looks.
 
-    template_fields = ("spec", "action", "version", "weeks", "why", "by")
+    A plan is in its log, on the dashboard, and what it returns.
+    """
+
+    template_fields = ("spec", "action", "version", "weeks", "units_a_day", "why", "by")
 
     def __init__(
-        self, *, action: Any, why: Any, version: Any = None, weeks: Any = 1, by: str = "", **kwargs: Any
+        self,
+        *,
+        action: Any,
+        why: Any,
+        version: Any = None,
+        weeks: Any = 1,
+        units_a_day: Any = None,
+        by: str = "",
+        **kwargs: Any,
     ) -> None:
         """action: one of ACTIONS. why: for the ledger and the team. version: to be tested; None for Staging's. weeks:
-        that a test is extended by. by: the user who started the run.
+        that a test is extended by. units_a_day: new ones, for a plan; None for those of the table of exposures. by: the
+        user who started the run.
         """
         super().__init__(**kwargs)
         self.action = action
         self.why = why
         self.version = version
         self.weeks = weeks
+        self.units_a_day = units_a_day
         self.by = by
 
-    def execute(self, context: Context) -> None:
+    def execute(self, context: Context) -> dict[str, Any] | None:
         if self.action == LOOK:
             raise AirflowSkipException("Nothing was asked for but a look")
+        if self.action == PLAN:
+            return self._plan()
+        from retrain.ab import report
         from retrain.ab.begin import begin
         from retrain.ab.end import stop
         from retrain.ab.extend import extend
@@ -43,6 +59,19 @@ class AskSplitOperator(SpecOperator):
             stop(hook.testing, key=key, by=by, why=why)
         else:
             extend(hook.testing, int(self.weeks), key=key, by=by, why=why)
+        report.refresh(hook.testing)
+        return None
+
+    def _plan(self) -> dict[str, Any]:
+        from retrain.ab.planned import planned, sentences
+
+        hook = self.hook
+        ledger = hook.ledger
+        found = planned(hook.spec, hook.units, ledger.now(), float(self.units_a_day) if self.units_a_day else None)
+        ledger.save_split_plan(hook.spec.model, found)
+        for line in sentences(found):
+            self.log.info("%s", line)
+        return found.to_json()
 
 
 class LookAtSplitOperator(SpecOperator):
@@ -53,11 +82,13 @@ class LookAtSplitOperator(SpecOperator):
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
+        from retrain.ab import report
         from retrain.ab.look import look
         from retrain_airflow import assets
 
         hook = self.hook
         looked = look(hook.testing)
+        report.refresh(hook.testing)
         if looked is None:
             raise AirflowSkipException("No split test is under way")
         if looked.look is not None:

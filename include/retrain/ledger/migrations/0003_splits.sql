@@ -26,6 +26,13 @@ CREATE TABLE retrain.split_looks (
     PRIMARY KEY (split, place)
 );
 
+-- How long a model's next test would take, as it was asked for last.
+CREATE TABLE retrain.split_plans (
+    model text PRIMARY KEY,
+    body jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+
 -- Which units were told which arm over HTTP, for teams without a table of their own. The first time counts.
 CREATE TABLE retrain.exposures (
     split text NOT NULL REFERENCES retrain.splits,
