@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from retrain.arms import SplitNeed, SplitPlan
 from retrain.live.assignment import Experiment, assign
 from retrain_airflow.api.backend import Backend
 from tests.api.conftest import As
@@ -36,7 +37,29 @@ def test_without_a_test_production_serves_every_unit(model: World, client: httpx
         "split": None,
         "share": 0.0,
     }
-    assert client.get(f"/specs/{model.model}/ab").json() == {"splits": []}
+    assert client.get(f"/specs/{model.model}/ab").json() == {
+        "splits": [],
+        "plan": None,
+    }
+
+
+def test_a_plan_is_there_before_the_start(model: World, client: httpx.Client) -> None:
+    need = SplitNeed(metric="bought", mean=0.1, deviation=0.3, effect=0.05, days=14, units=4200, smallest=0.02)
+    model.ledger.save_split_plan(
+        model.model, SplitPlan(phases=(), needs=(need,), longest=56, units=16_800, enough=True)
+    )
+    found = client.get(f"/specs/{model.model}/ab").json()["plan"]
+    assert (found["longest"], found["units"], found["enough"]) == (56, 16_800, True)
+    assert (found["needs"][0]["metric"], found["needs"][0]["days"]) == ("bought", 14)
+
+
+def test_the_holdout_and_the_share_are_those_that_the_test_began_with(model: World, client: httpx.Client) -> None:
+    wanting(model, holdout={"name": "quiet", "share": 0.9})
+    split = begun(model)
+    wanting(model)
+    for place in range(30):
+        found = client.get(f"/models/{model.model}/assignment", params={"unit": f"u{place}"}).json()
+        assert found["exposed"] == assign(f"u{place}", Experiment(split.id, 0.5, "quiet", 0.9)).exposed
 
 
 def test_a_unit_gets_the_arm_that_the_function_gives_it_and_is_logged_once_where_asked(
@@ -57,15 +80,17 @@ def test_a_unit_gets_the_arm_that_the_function_gives_it_and_is_logged_once_where
 def test_how_a_test_stands_and_how_it_has_ended(model: World, client: httpx.Client) -> None:
     split = begun(model)
     (before,) = client.get(f"/specs/{model.model}/ab").json()["splits"]
-    assert (before["split"], before["looks"], before["answer"], before["share"]) == (split.id, 0, None, 0.5)
+    assert (before["split"], before["seen"], before["answer"], before["share"]) == (split.id, [], None, 0.5)
     split_units(model, 4000)
     buying(model, 0.2, 0.3)
     looked(model)
     (after,) = client.get(f"/specs/{model.model}/ab").json()["splits"]
-    assert (after["looks"], after["answer"], after["outcome"]) == (1, "promote", "promoted")
-    assert after["exposed"] == 3999
-    assert after["effects"][0]["metric"] == "bought"
-    assert after["effects"][0]["low"] > 0
+    assert (after["answer"], after["outcome"], after["exposed"]) == ("promote", "promoted", 3999)
+    assert after["production_units"] + after["staging_units"] == 3999
+    (effect,), (seen,) = after["effects"], after["seen"]
+    assert (effect["metric"], effect["guardrail"], effect["matters"]) == ("bought", False, 0.05)
+    assert effect["low"] == seen["low"] > 0
+    assert seen["exposed"] == 3999
 
 
 def test_a_unit_is_bounded(model: World, client: httpx.Client) -> None:

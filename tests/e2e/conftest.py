@@ -156,6 +156,20 @@ def follow(api: AirflowApi) -> Callable[..., list[Task]]:
 
 
 @pytest.fixture
+def clear(api: AirflowApi, eventually: Callable[..., None]) -> Callable[..., None]:
+    """Starts a task again after Airflow has seen that it was killed, like a person on call."""
+
+    def clear(dag_id: str, run: str, task: str) -> None:
+        def states() -> set[str | None]:
+            return {each.state for each in api.tasks(dag_id, run) if each.id == task}
+
+        eventually(lambda: "up_for_retry" in states() and "running" not in states(), 180)
+        api.clear(dag_id, run, task)
+
+    return clear
+
+
+@pytest.fixture
 def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable[..., SpecFile]]:
     """Adds a model: a spec, a function and a table with rows. It is removed when the test ends."""
     added: list[Path] = []

@@ -18,20 +18,6 @@ from tests.tap import Tap
 
 
 @pytest.fixture
-def clear(api: AirflowApi, eventually: Callable[..., None]) -> Callable[..., None]:
-    """Starts a task again after Airflow has seen that it was killed, like a person on call."""
-
-    def clear(dag_id: str, run: str, task: str) -> None:
-        def states() -> set[str | None]:
-            return {each.state for each in api.tasks(dag_id, run) if each.id == task}
-
-        eventually(lambda: "up_for_retry" in states() and "running" not in states(), 180)
-        api.clear(dag_id, run, task)
-
-    return clear
-
-
-@pytest.fixture
 def kill_scheduler(stack: Running, eventually: Callable[..., None]) -> Callable[[], None]:
     def scheduler() -> tuple[int, bool]:
         ((state, fault),) = [each for each in local.status(stack.home) if each[0].name == "scheduler"]

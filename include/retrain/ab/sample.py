@@ -70,5 +70,42 @@ def sample(cursor: Any, opened: Opened[TableT]) -> Sampled:
     )
 
 
+_UNITS = 1_000
+"""Units with an outcome that are looked up among those exposed."""
+
+
+@dataclass(frozen=True)
+class Met:
+    """How far outcomes and exposures are about the same units."""
+
+    name: str
+    """Of the outcomes."""
+    units: int
+    """Different ones of the sample, at most `_UNITS`."""
+    exposed: int
+    """Those of them that have an exposure, whenever."""
+
+
+def met(cursor: Any, exposures: Opened[Exposures], outcomes: Opened[OutcomeTable]) -> Met:
+    """Look some units with an outcome up among the exposures. Raises SourceError where they cannot be read."""
+    statement = sql.SQL(
+        'WITH units AS MATERIALIZED (SELECT DISTINCT unit FROM (SELECT {unit}::text COLLATE "C" AS unit '
+        "FROM {relation} WHERE {unit} IS NOT NULL LIMIT {rows}) AS sampled LIMIT {most}) "
+        "SELECT (SELECT count(*) FROM units), count(*) FROM units WHERE EXISTS "
+        '(SELECT 1 FROM {shown} AS shown WHERE shown.{shown_unit}::text COLLATE "C" = units.unit)'
+    ).format(
+        unit=outcomes.column(outcomes.table.unit),
+        relation=outcomes.relation,
+        rows=sql.Literal(SAMPLE),
+        most=sql.Literal(_UNITS),
+        shown=exposures.relation,
+        shown_unit=exposures.column(exposures.table.unit),
+    )
+    with translated(outcomes.name, outcomes.table):
+        cursor.execute(statement)
+        units, exposed = cursor.fetchone()
+    return Met(outcomes.name, units, exposed)
+
+
 def _any(condition: str, columns: list[sql.Identifier]) -> sql.Composable:
     return sql.SQL(" OR ").join([sql.SQL("FALSE"), *(sql.SQL(condition).format(each) for each in columns)])

@@ -109,6 +109,11 @@ def translated(name: str, table: UnitTable) -> Iterator[None]:
     except psycopg2.Error as error:
         if error.pgcode == errorcodes.INSUFFICIENT_PRIVILEGE:
             raise SourceMismatchError(f"{name}: {one_line(error)}; {_grant(table)}") from error
+        if error.pgcode in (errorcodes.UNDEFINED_TABLE, errorcodes.INVALID_SCHEMA_NAME) and table.query is None:
+            raise SourceMismatchError(
+                f"{name}: {one_line(error.diag.message_primary)}; correct its name in the spec, with its schema where "
+                "that is not on the search path of the connection's role"
+            ) from error
         raise source_error(error, name) from error
 
 

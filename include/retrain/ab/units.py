@@ -13,7 +13,7 @@ from psycopg2.extensions import connection
 
 from retrain.ab import statements
 from retrain.ab.moments import Moments, baseline
-from retrain.ab.sample import Sampled, sample
+from retrain.ab.sample import Met, Sampled, met, sample
 from retrain.ab.seen import Seen
 from retrain.ab.sent import larger, sent
 from retrain.ab.tables import Opened, TableT, exposures_rows, outcomes_rows, translated
@@ -21,7 +21,7 @@ from retrain.ab.tally import Cell, Tally
 from retrain.arms import Baseline, Split
 from retrain.errors import SourceError, SourceMismatchError, SplitTestError
 from retrain.ledger.splits import Exposure
-from retrain.source.catalogue import SECONDS, bounded
+from retrain.source.catalogue import SECONDS, bounded, took_too_long
 from retrain.source.session import reading, source_error
 from retrain.spec.ab import EXPOSURES, Exposures, Measured, OutcomeTable, SplitTest
 from retrain.spec.spec import Spec
@@ -153,6 +153,25 @@ class Units:
                     found = sample(cursor, self._open(cursor, table, use))
             except SourceError as error:
                 yield error
+            else:
+                yield found
+
+    def met(self, seconds: int = SECONDS) -> Iterator[Met]:
+        """Yield for each table of outcomes how far it is about the units of the exposures.
+
+        Nothing without a table of exposures, and of a table that takes longer than so many seconds.
+        """
+        wanted = self._wanted
+        if wanted.exposures is None:
+            return
+        for each in wanted.metrics:
+            try:
+                with bounded(self._connect, each.use, seconds) as cursor:
+                    exposures = self._open(cursor, wanted.exposures, EXPOSURES)
+                    found = met(cursor, exposures, self._open(cursor, each.outcome, each.use))
+            except SourceError as error:
+                if not took_too_long(error):
+                    raise
             else:
                 yield found
 

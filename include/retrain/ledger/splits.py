@@ -1,13 +1,16 @@
 """Split tests of Staging and Production on what units did."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+import psycopg2.errors
+
 from retrain.arms import Split, SplitEnd, SplitLook, SplitPlan, SplitStep
-from retrain.errors import SplitTestError
+from retrain.errors import LedgerError, SplitTestError
 from retrain.ledger.database import Database, to_json
 from retrain.ledger.outbox import put_announcement
+from retrain.ledger.rights import OWNER_ROLE
 from retrain.records import Announcement
 
 
@@ -129,6 +132,27 @@ class Splits(Database):
                 "INSERT INTO retrain.exposures (split, unit, arm) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                 (split, unit, arm),
             )
+
+    def forget_units(self, model: str, units: Collection[str]) -> int:
+        """Erase the exposures of some units from all tests of a model, and return how many there were.
+
+        The runtime role may not: raises LedgerError, which says who may.
+        """
+        try:
+            with self._transaction() as cursor:
+                cursor.execute(
+                    "DELETE FROM retrain.exposures WHERE unit = ANY(%s) "
+                    "AND split IN (SELECT id FROM retrain.splits WHERE model = %s)",
+                    ([*units], model),
+                )
+                return int(cursor.rowcount)
+        except LedgerError as error:
+            if isinstance(error.__cause__, psycopg2.errors.InsufficientPrivilege):
+                raise LedgerError(
+                    f"exposures of {model}: this role of the ledger's database erases nothing; run the command with "
+                    f"--dsn of the owner, {OWNER_ROLE!r} where `retrain migrate` was told nothing else"
+                ) from error
+            raise
 
     def exposures(self, split: str, size: int = 50_000) -> Iterator[list[Exposure]]:
         """Yield all exposures of a test in the order of units, in lists of about this size; a unit is in one list."""

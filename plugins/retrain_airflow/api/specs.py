@@ -93,6 +93,7 @@ def _state(backend: Backend, caller: Caller, model: str) -> SpecState:
         were_in_production=[each.number for each in were if each in known],
         cannot_go_back=[each.number for each in were if each not in known],
         freeze=ledger.freeze_of(model),
+        ab_dag_id=file.ab_dag_id if spec.ab else None,
         mode=mode_of(spec, ledger),
         approval=spec.approval is not None,
         candidates=[each.name for each in spec.candidates],

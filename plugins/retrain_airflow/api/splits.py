@@ -1,14 +1,24 @@
 """Routes about split tests: which arm a unit gets, and how the tests stand. The ledger alone answers."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
-from retrain.arms import Split, SplitEnd
+from retrain.arms import Split, SplitEnd, SplitLook, SplitPlan
 from retrain.spec.spec import Spec
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Use
-from retrain_airflow.api.bodies.splits import AssignmentOf, SplitEffect, SplitState, SplitStates
+from retrain_airflow.api.bodies.splits import (
+    AssignmentOf,
+    SplitEffect,
+    SplitNeedOf,
+    SplitPlanOf,
+    SplitSeen,
+    SplitState,
+    SplitStates,
+)
 from retrain_airflow.api.bodies.values import ModelInPath
 from retrain_airflow.api.limits import BoundedRoute
 from retrain_airflow.api.problems import responses
@@ -44,7 +54,11 @@ async def get_splits(model_name: ModelInPath, caller: Who, use: Use) -> SplitSta
         file = use.backend.spec(model_name)
         allow(caller, Permission.READ, file.dag_id)
         ledger = use.backend.ledger(file.spec.connections)
-        return SplitStates(splits=tuple(_state(ledger, *each) for each in reversed(ledger.splits(model_name, _SPLITS))))
+        planned = ledger.split_plan(model_name)
+        return SplitStates(
+            splits=tuple(_state(ledger, *each) for each in reversed(ledger.splits(model_name, _SPLITS))),
+            plan=None if planned is None else _plan(*planned),
+        )
 
     return await use.own(found)
 
@@ -53,17 +67,14 @@ def _assigned(spec: Spec, ledger: "Ledger", unit: str, *, log: bool) -> Assignme
     from retrain.live.assignment import Arm, Experiment, assign
 
     split = ledger.open_split(spec.model)
-    if split is None or spec.ab is None:
+    if split is None:
         production = ledger.production(spec.model)
         number = production.number if production else None
         return AssignmentOf(
             model=spec.model, unit=unit, arm="production", version=number, exposed=False, split=None, share=0.0
         )
-    share, holdout = _share(ledger, split), spec.ab.holdout
-    to = assign(
-        unit,
-        Experiment(split.id, share, holdout.name if holdout else None, holdout.share if holdout else 0.0),
-    )
+    share, holdout = _share(ledger, split), split.section["holdout"] or {"name": None, "share": 0.0}
+    to = assign(unit, Experiment(split.id, share, holdout["name"], holdout["share"]))
     if log and to.exposed:
         ledger.save_exposure(split.id, unit, to.arm.value)
     return AssignmentOf(
@@ -94,16 +105,60 @@ def _state(ledger: "Ledger", split: Split, end: SplitEnd | None) -> SplitState:
         by=split.by,
         why=split.why,
         share=0.0 if end else _share(ledger, split),
-        looks=len(looks),
-        looked_at=last.at if last else None,
+        run_id=split.run_id,
+        seen=tuple(_seen(each) for each in looks),
+        production_units=sum(each.production for each in last.days) if last else 0,
+        staging_units=sum(each.staging for each in last.days) if last else 0,
         exposed=last.counts.exposed if last else 0,
         matured=last.counts.matured if last else 0,
         crossed=last.counts.crossed if last else 0,
         mismatch=last.mismatch if last else None,
-        effects=tuple(SplitEffect.model_validate(each) for each in last.effects) if last else (),
+        effects=tuple(_effects(split, last)) if last else (),
+        smallest=last.smallest if last else None,
         answer=last.answer if last else None,
         says=last.why if last else "",
         outcome=end.outcome if end else None,
         ended=end.at if end else None,
         ended_why=end.why if end else None,
+    )
+
+
+def _seen(look: SplitLook) -> SplitSeen:
+    primary = look.effects[0]
+    return SplitSeen(
+        at=look.at,
+        phase=look.phase,
+        exposed=look.counts.exposed,
+        matured=look.counts.matured,
+        mismatch=look.mismatch,
+        difference=primary.difference,
+        low=primary.low,
+        high=primary.high,
+    )
+
+
+def _effects(split: Split, look: SplitLook) -> Iterator[SplitEffect]:
+    section = split.section
+    for place, (metric, effect) in enumerate(
+        zip([section["primary"], *section["guardrails"]], look.effects, strict=True)
+    ):
+        yield SplitEffect(
+            metric=effect.metric,
+            guardrail=place > 0,
+            greater_is_better=metric["better"] == "higher",
+            matters=metric["margin"] if place else section["effect"],
+            difference=effect.difference,
+            error=effect.error,
+            low=effect.low,
+            high=effect.high,
+        )
+
+
+def _plan(plan: SplitPlan, at: datetime) -> SplitPlanOf:
+    return SplitPlanOf(
+        at=at,
+        longest=plan.longest,
+        units=plan.units,
+        enough=plan.enough,
+        needs=tuple(SplitNeedOf.model_validate(each) for each in plan.needs),
     )

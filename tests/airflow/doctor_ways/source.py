@@ -189,3 +189,44 @@ def clock(stack: Stack) -> Steps:
     let_clock_run_ahead(stack)
     yield
     stack.sql("DROP SCHEMA wrong CASCADE")
+
+
+_split = partial(way, "Split tests", part="split test of MODEL")
+
+
+def _split_test(stack: Stack) -> None:
+    stack.sql(
+        "CREATE TABLE shown (unit text, arm text, at timestamptz)", "CREATE TABLE did (unit text, at timestamptz)"
+    )
+    stack.sql("INSERT INTO shown VALUES ('a', 'staging', now())", "INSERT INTO did VALUES ('a', now())")
+    primary = {"name": "bought", "outcome": {"table": "did"}}
+    stack.spec(ab={"primary": primary, "exposures": {"table": "shown"}, "effect": 0.05})
+
+
+@_split("a table is not there", 'metric bought: did: relation "did" does not exist', "correct its name in the spec…")
+def no_outcomes(stack: Stack) -> Steps:
+    _split_test(stack)
+    stack.sql("ALTER TABLE did RENAME TO other")
+    yield
+    stack.sql("ALTER TABLE other RENAME TO did")
+
+
+@_split("a column is not there", "ab.exposures: shown: there is no column 'arm'", "did you mean 'arms'?")
+def no_arm(stack: Stack) -> Steps:
+    _split_test(stack)
+    stack.sql("ALTER TABLE shown RENAME arm TO arms")
+    yield
+    stack.sql("ALTER TABLE shown RENAME arms TO arm")
+
+
+@_split(
+    "outcomes and exposures name units in other ways",
+    "metric bought: did: none of 30 units with an outcome was ever exposed",
+    "do both columns name the same thing, in the same writing?…",
+    state=State.WARN,
+)
+def other_units(stack: Stack) -> Steps:
+    _split_test(stack)
+    stack.sql("TRUNCATE did", "INSERT INTO did SELECT 'user ' || i, now() FROM generate_series(1, 30) i")
+    yield
+    stack.sql("INSERT INTO shown SELECT 'user ' || i, 'staging', now() FROM generate_series(1, 30) i")

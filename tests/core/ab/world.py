@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 from retrain.ab.begin import begin
 from retrain.ab.look import Looked, look
@@ -10,6 +11,7 @@ from retrain.ab.units import Units
 from retrain.arms import Split
 from retrain.records import Outcome
 from retrain.spec.ab import SplitTest
+from tests.core.ab import passing
 from tests.core.conftest import Make, World
 from tests.core.cycle.looking import asking_for_gain, promoted
 
@@ -45,7 +47,7 @@ def stores(model: World) -> Testing:
 
 def begun(model: World, days_ago: int = 20, **how: Any) -> Split:
     """A test that began some days ago."""
-    begin(stores(model), key="run 1", by="Kim", why="a new ranking", **how)
+    begin(stores(model), key=uuid4().hex, by="Kim", why="a new ranking", **how)
     since_then(model, days_ago)
     split = model.ledger.open_split(model.model)
     assert split is not None
@@ -54,11 +56,8 @@ def begun(model: World, days_ago: int = 20, **how: Any) -> Split:
 
 def since_then(model: World, days: int) -> None:
     """Let as many days pass for the test that is under way: its times move back."""
-    moved = "jsonb_set({body}, '{{{field}}}', to_jsonb((({body}->>'{field}')::timestamptz - interval '{days} days')))"
-    for table, fields in (("splits", ("began", "ends")), ("split_steps", ("began", "ends")), ("split_looks", ("at",))):
-        for name in fields:
-            body = moved.format(body="body", field=name, days=days)
-            model.execute(f"UPDATE retrain.{table} SET body = {body}")
+    for statement in passing.statements(days, model.model):
+        model.execute(statement)
     for table in ("shown", "did", "waited"):
         model.execute(f"UPDATE {table} SET at = at - interval '{days} days'")
 

@@ -322,6 +322,7 @@ def test_an_unknown_command_is_refused_with_those_that_exist():
         (("ab", "go"), "No such command"),
         (("forget", "--model", "m", "--key", "1", "2", "--snapshots", "file:///x"), "unexpected extra argument"),
         (("forget", "--model", "m", "--key", "1"), "RETRAIN_SNAPSHOTS_URI"),
+        (("forget", "--model", "m"), "name what is to be erased"),
         (("report", "--run", "x"), "MLFLOW_TRACKING_URI"),
         (("judge", "a.csv", "b.csv", "--label", "label"), "--metric"),
         (("judge", "a.csv", "b.csv", "--label", "label", "--metric", "f1", "--min-rows", "few"), "--min-rows"),

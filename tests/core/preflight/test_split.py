@@ -43,7 +43,8 @@ def test_the_faults_of_all_tables_are_found_at_once(schema):
     assert [each.partition(" LINE 1")[0] for each in faults] == [
         "ab.exposures: shown: there is no column 'arm'; did you mean 'arms'?",
         "metric metric: did: 'value' is not a number; cast it in a query file",
-        'metric gone: gone: relation "gone" does not exist',
+        'metric gone: gone: relation "gone" does not exist; correct its name in the spec, with its schema where that '
+        "is not on the search path of the connection's role",
         "metric paid: paid.sql: there is no column 'at'; did you mean 'a'?",
     ]
     assert notes == []
@@ -134,3 +135,36 @@ def test_the_doctor_says_the_same_with_a_remedy_beside_it(schema):
 
     assert (bad.about, bad.state, bad.remedy) == ("split test of Letters", State.FAIL, "cast it in a query file")
     assert (good.state, good.says) == (State.GOOD, "its tables can be read")
+
+
+def test_outcomes_of_units_that_were_never_exposed_are_noted(schema):
+    shown(schema, [(f"user-{each}", "staging", day(1)) for each in range(30)])
+    did(schema, [(f"USER-{each}", day(2), 1, 1) for each in range(25)])
+
+    faults, notes = found(schema, wanted())
+
+    assert faults == []
+    assert [each.partition(";")[0] for each in notes] == [
+        "metric metric: did: none of 25 units with an outcome was ever exposed"
+    ]
+
+
+def test_few_outcomes_or_one_that_was_exposed_are_no_reason_to_ask(schema):
+    shown(schema, [("user-0", "staging", day(1))])
+    did(schema, [(f"other-{each}", day(2), 1, 1) for each in range(19)])
+    assert found(schema, wanted()) == ([], [])
+
+    execute(schema, "INSERT INTO did SELECT 'user-' || i, now(), 1, 1 FROM generate_series(0, 100) i")
+    assert found(schema, wanted()) == ([], [])
+
+
+def test_a_ramp_that_is_over_before_a_unit_has_matured_is_noted(schema):
+    shown(schema, GOOD)
+    did(schema, [])
+    slow = {"name": "slow", "margin": 1.0, "window": "14d", "outcome": {"table": "did"}}
+
+    _, notes = found(schema, wanted(guardrails=[slow]))
+
+    assert notes[0].startswith(
+        "ab.ramp: Staging's share is 50% after 14d, and for slow no unit has matured by then: the ramp protects nobody"
+    )

@@ -51,6 +51,8 @@ class SpecState(SpecName):
     """Those of the 20 that no rollback puts back: Retrain did not log them, and nobody adopted them."""
     freeze: Freeze | None
     """The freeze that keeps Production as it is."""
+    ab_dag_id: str | None
+    """The DAG that plans, starts and stops split tests; None where the spec has no section `ab`."""
     mode: Mode
     approval: bool
     """Whether a person must approve before a verdict changes Production."""

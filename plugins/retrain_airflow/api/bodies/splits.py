@@ -29,15 +29,36 @@ class AssignmentOf(BaseModel):
 class SplitEffect(BaseModel):
     """What one metric shows at the last look."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     metric: str
+    guardrail: bool
+    """Else it decides."""
+    greater_is_better: bool
+    matters: float
+    """Of the metric that decides, the smallest effect of interest; of a guardrail, the loss that is accepted."""
     difference: float | None
     """Staging less Production, in the metric's units."""
     error: float | None
     low: float | None
     high: float | None
     """The interval that holds at all looks together; None where it has no end yet."""
+
+
+class SplitSeen(BaseModel):
+    """One look, with what it showed of the metric that decides."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    phase: int
+    """Of the ramp, from 0."""
+    exposed: int
+    matured: int
+    mismatch: float
+    difference: float | None
+    low: float | None
+    high: float | None
 
 
 class SplitState(BaseModel):
@@ -54,8 +75,13 @@ class SplitState(BaseModel):
     why: str
     share: float
     """Staging's share of the units now."""
-    looks: int
-    looked_at: datetime | None
+    run_id: str | None
+    """Its run in MLflow, whose report is at `/runs/{run_id}/report`."""
+    seen: tuple[SplitSeen, ...]
+    """All looks, the oldest first: one a day."""
+    production_units: int
+    """Exposed in this arm, by the last look."""
+    staging_units: int
     exposed: int
     matured: int
     crossed: int
@@ -63,6 +89,9 @@ class SplitState(BaseModel):
     mismatch: float | None
     """How sure it is that the arms have other shares than they should: sure below .001."""
     effects: tuple[SplitEffect, ...]
+    """Of the last look, the metric that decides first."""
+    smallest: float | None
+    """Gain of the metric that decides which the test, as it goes, finds by its end in 4 of 5 tests."""
     answer: Answer | None
     says: str
     """The last look in words; empty before it."""
@@ -72,9 +101,43 @@ class SplitState(BaseModel):
     ended_why: str | None
 
 
+class SplitNeedOf(BaseModel):
+    """What one metric needs to be found out in 4 of 5 tests."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+    metric: str
+    mean: float
+    """Of one exposed unit now."""
+    effect: float
+    """That is to be found, or, of a guardrail, ruled out as a loss."""
+    days: int | None
+    """Whole weeks; None where two years are not enough."""
+    units: int | None
+    """Exposed by then, in both arms."""
+    smallest: float | None
+    """What is found within the time of the test; None where nothing is."""
+
+
+class SplitPlanOf(BaseModel):
+    """How long a test would take, as it was asked for last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    longest: int
+    """Days that the test lasts at most."""
+    units: int
+    """Exposed within them, in both arms."""
+    enough: bool
+    """Whether that is long enough, for each metric by itself."""
+    needs: tuple[SplitNeedOf, ...]
+
+
 class SplitStates(BaseModel):
     """The newest split tests of a model, the newest first: five at most."""
 
     model_config = ConfigDict(frozen=True)
 
     splits: tuple[SplitState, ...]
+    plan: SplitPlanOf | None

@@ -6,6 +6,7 @@ import { LaterRows } from "./later.js";
 import { LiveCycle } from "./live.js";
 import { Known, Moment, Notice } from "./parts.js";
 import { Fragment, h, PageLink, ui, useEffect, useState } from "./react.js";
+import { SplitTests } from "./split.js";
 import { Strip } from "./strip.js";
 import { Trend } from "./trend.js";
 import { about, ago, number, short, time } from "./words.js";
@@ -58,6 +59,7 @@ function Spec({ look, spec }) {
         : h(Fragment, null, h(Strip, { verdicts: found }), h(Trend, { verdicts: found })),
     ),
     spec.production !== null && h(LaterRows, { model: spec.model, production: spec.production }),
+    spec.ab_dag_id !== null && h(SplitTests, { dagId: spec.ab_dag_id, model: spec.model, production: spec.production }),
     h(ui.Box, { mt: "auto" }, h(Actions, { look, spec })),
   );
 }

@@ -19,6 +19,9 @@ export const date = (iso) => day.format(new Date(iso));
 export const number = (value) => count.format(value);
 export const about = (value) => rough.format(value);
 export const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(4));
+// Three digits that count, of values of any size.
+export const brief = (value) => (value === null ? "…" : String(Number(value.toPrecision(3))).replace("-", "−"));
+export const change = (value) => (value > 0 ? `+${brief(value)}` : brief(value));
 export const signed = (value) => (value === null ? "–" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`);
 
 export function ago(iso, now = Date.now()) {

@@ -1,0 +1,146 @@
+"""Split tests through the real scheduler, of a simulated product whose true effect is known."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from playwright.sync_api import Page, expect
+
+from retrain.ledger.ledger import Ledger
+from retrain.spec.files import SpecFile
+from retrain.tracker.client import ExperimentTracker
+from stack.airflow_api import AirflowApi, Task
+from stack.local import Running
+from tests.core import toys
+from tests.e2e.product import Product, open_split
+from tests.inbox import Inbox
+from tests.tap import Tap
+
+Follow = Callable[..., list[Task]]
+
+
+@dataclass
+class Case:
+    product: Product
+    file: SpecFile
+    api: AirflowApi
+    follow: Follow
+    ledger: Ledger
+
+    @property
+    def model(self) -> str:
+        return self.file.spec.model
+
+    def run(self, action: str = "look", **conf: Any) -> str:
+        """Start a run of its DAG, and return the run's id."""
+        return self.api.trigger(self.file.ab_dag_id, action=action, **conf)
+
+    def done(self, action: str = "look", **conf: Any) -> None:
+        self.follow(self.file.ab_dag_id, self.run(action, **conf))
+
+    def days(self, days: int, units: int = 3000) -> None:
+        """Let the product serve units for some days, and look."""
+        self.product.serve(open_split(self.ledger, self.model), units, days)
+        self.product.wait(self.model, days)
+
+    @property
+    def outcome(self) -> str | None:
+        (*_, (_, end)) = self.ledger.splits(self.model)
+        return end.outcome if end else None
+
+
+@pytest.fixture
+def case(
+    stack: Running, api: AirflowApi, ledger: Ledger, add_model: Callable[..., SpecFile], follow: Follow
+) -> Callable[..., Case]:
+    """Makes a model with version 1 in Production, and version 2, which was not better by rows alone."""
+
+    def make(**truth: float) -> Case:
+        product = Product(stack, f"shop_{uuid4().hex[:8]}", **truth)
+        product.open()
+        gate = {"metric": "accuracy", "floor": 0.7, "round_rows": 100, "proof": "superiority", "min_gain": 0.2}
+        file = add_model(ab=product.section(), gate=gate, channels=[{"webhook": "team"}])
+        follow(file.dag_id, api.trigger(file.dag_id, ignore_threshold=True))
+        with closing(psycopg2.connect(stack.dsn("source"))) as database, database:
+            toys.insert(database, file.spec.source.table, 600, first=10_000)
+        follow(file.dag_id, api.trigger(file.dag_id, ignore_threshold=True))
+        return Case(product, file, api, follow, ledger)
+
+    return make
+
+
+@pytest.mark.nightly  # core/ab/test_look.py has them without a scheduler
+@pytest.mark.parametrize(
+    ("outcome", "truth", "rounds"),
+    [
+        ("promoted", {"gain": 0.1}, (5, 5, 5)),
+        ("dropped", {"gain": -0.1}, (15,)),
+        ("harm", {"gain": 0.1, "slower": 0.2}, (5,)),
+        ("invalid", {"lost": 0.4}, (5,)),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_a_split_test_concludes_by_what_units_do(
+    case: Callable[..., Case],
+    tracker: ExperimentTracker,
+    inbox: Inbox,
+    open_page: Callable[[str], Page],
+    outcome: str,
+    truth: dict[str, float],
+    rounds: tuple[int, ...],
+) -> None:
+    test = case(**truth)
+    test.done("start", version="2", why="a new ranking")
+    assert tracker.staging(test.model) == "2"
+    for place, days in enumerate(rounds):
+        test.days(days)
+        test.done()
+        assert test.outcome == (outcome if place == len(rounds) - 1 else None)
+    promoted = outcome == "promoted"
+    assert tracker.production(test.model) == ("2" if promoted else "1")
+    assert promoted or tracker.staging(test.model) is None
+    assert any(f"has ended, {outcome}" in each for each in inbox.headlines if each.startswith(test.model))
+    card = open_page("/plugin/retrain").get_by_role("article", name=test.model)
+    expect(card).to_contain_text(f"It has ended, {outcome}", timeout=60_000)
+    with card.page.expect_popup() as report:
+        card.get_by_role("link", name="Report of this test").click()
+    expect(report.value.get_by_role("heading", level=1)).to_have_text(
+        f"Split test of {test.model}: version 2 against version 1", timeout=60_000
+    )
+
+
+@pytest.mark.nightly  # core/ab/test_look.py has each step, without a scheduler
+def test_a_split_test_whose_tasks_are_killed_ends_as_if_nothing_had_happened(
+    case: Callable[..., Case], tap: Tap, clear: Callable[..., None], tracker: ExperimentTracker
+) -> None:
+    test = case(gain=0.1)
+    dag_id = test.file.ab_dag_id
+
+    def killed(run: str, task: str, *request: str) -> None:
+        with tap.hold(*request, after=True) as held:
+            held.process().kill()
+        clear(dag_id, run, task)
+
+    # The test's run is made, but the client has no response; then the version is in Staging.
+    started = test.run("start", version="2")
+    killed(started, "ask", "POST", "/runs/create", "split test")
+    killed(started, "ask", "POST", "/registered-models/alias", test.model)
+    test.follow(dag_id, started)
+    assert len(test.ledger.splits(test.model)) == 1
+    test.days(15)
+    looked = test.run()
+    # Version 2 is in Production, but the client has no response; then the numbers are logged, and no report is there.
+    killed(looked, "look", "POST", "/registered-models/alias", test.model)
+    killed(looked, "look", "POST", "/runs/log-batch", "difference_bought")
+    test.follow(dag_id, looked)
+    assert (test.outcome, tracker.production(test.model)) == ("promoted", "2")
+    ((split, _),) = test.ledger.splits(test.model)
+    assert split.run_id is not None
+    assert len(test.ledger.split_looks(split.id)) == 1
+    assert [each.came.number for each in test.ledger.history(test.model) if each.came] == ["1", "2"]
+    assert tracker.get_run(split.run_id).status == "FINISHED"
+    assert [point.step for point in tracker.metric_history(split.run_id, "difference_bought")] == [0]
