@@ -133,7 +133,11 @@ def add_tasks(file: SpecFile, inputs: Inputs, id_of: Callable[[str], str] = str)
     )
     hold = EmptyOperator(task_id="hold", doc_md=task_docs.HOLD, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     notify = NotifyOperator(
-        task_id="notify", doc_md=task_docs.NOTIFY, spec=path, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+        task_id="notify",
+        doc_md=task_docs.NOTIFY,
+        spec=path,
+        ends_cycle=True,
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )
     sense >> snapshot >> check
     train >> evaluate >> hold >> notify

@@ -1,3 +1,5 @@
+from typing import Any
+
 from airflow.sdk import Context
 
 from retrain_airflow import metrics, sending
@@ -11,7 +13,13 @@ class NotifyOperator(SpecOperator):
     A channel that refuses does not fail the task: DAG `retrain-outbox` sends again.
     """
 
+    def __init__(self, *, ends_cycle: bool = False, **kwargs: Any) -> None:
+        """ends_cycle: whether the run is a cycle, whose time is a metric."""
+        super().__init__(**kwargs)
+        self.ends_cycle = ends_cycle
+
     def execute(self, context: Context) -> int:
         hook = self.hook
-        metrics.cycle_done(self.spec, context["dag_run"].start_date)
+        if self.ends_cycle:
+            metrics.cycle_done(self.spec, context["dag_run"].start_date)
         return sending.send(self.spec, hook.spec, hook.ledger)
