@@ -170,6 +170,17 @@ def clear(api: AirflowApi, eventually: Callable[..., None]) -> Callable[..., Non
 
 
 @pytest.fixture
+def shoot(tmp_path: Path) -> Callable[[Page, str], None]:
+    """Stores a screenshot for people: in RETRAIN_TEST_SCREENSHOTS, or in pytest's own folder."""
+    folder = Path(os.environ.get("RETRAIN_TEST_SCREENSHOTS", tmp_path))
+
+    def shoot(page: Page, name: str) -> None:
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+    return shoot
+
+
+@pytest.fixture
 def add_model(stack: Running, users: Path, api: AirflowApi) -> Iterator[Callable[..., SpecFile]]:
     """Adds a model: a spec, a function and a table with rows. It is removed when the test ends."""
     added: list[Path] = []

@@ -1,13 +1,10 @@
 """The dashboard in Airflow's own pages, in a real browser."""
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from retrain.ledger.ledger import Ledger
@@ -17,29 +14,14 @@ from stack.airflow_api import AirflowApi
 from stack.local import Running
 from tests.e2e import later_rows
 from tests.e2e.conftest import Open
+from tests.e2e.looking import SCHEMES, card, faults
 from tests.tap import Tap
 
 EVIL = "<img src=x onerror=\"window.hacked = 'yes'\"> 자소서 " + "x" * 160
 MODEL, DAG = "ReviewSentiment", "retrain_reviews"
 CYCLE = 240_000
 """Milliseconds that a cycle may take."""
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 BUTTONS = ("Retrain now", "Dry run", "Roll back", "Approve", "Hold")
-
-
-@pytest.fixture
-def shoot(tmp_path: Path) -> Callable[[Page, str], None]:
-    """Stores a screenshot for people: in RETRAIN_TEST_SCREENSHOTS, or in pytest's own folder."""
-    folder = Path(os.environ.get("RETRAIN_TEST_SCREENSHOTS", tmp_path))
-
-    def shoot(page: Page, name: str) -> None:
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
-
-    return shoot
-
-
-def card(page: Page, model: str) -> Any:
-    return page.get_by_role("article", name=model)
 
 
 def press(page: Page, button: Any, **fields: str) -> None:
@@ -51,12 +33,6 @@ def press(page: Page, button: Any, **fields: str) -> None:
         dialog.get_by_label(label).fill(text)
     dialog.get_by_role("button", name=name).click()
     expect(dialog).to_be_hidden()
-
-
-def faults(page: Page) -> list[str]:
-    """Return the serious faults that axe-core finds in our part of the page, without Airflow's own parts."""
-    found = Axe().run(page, context="[data-retrain]").response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
 
 
 @pytest.mark.nightly  # the tests below have each page, airflow/test_approval.py the answers, api/ what the buttons send

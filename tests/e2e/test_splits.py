@@ -1,8 +1,10 @@
 """Split tests through the real scheduler, of a simulated product whose true effect is known."""
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +13,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from retrain.ledger.ledger import Ledger
+from retrain.messages import texts
+from retrain.records import Incident
 from retrain.spec.files import SpecFile
+from retrain.topics import Topic
 from retrain.tracker.client import ExperimentTracker
 from stack.airflow_api import AirflowApi, Task
 from stack.local import Running
 from tests.core import toys
+from tests.core.ab import story
+from tests.e2e import later_rows
+from tests.e2e.conftest import Open
+from tests.e2e.looking import SCHEMES, card, faults
 from tests.e2e.product import Product, open_split
 from tests.inbox import Inbox
 from tests.tap import Tap
@@ -113,6 +122,56 @@ def test_a_split_test_concludes_by_what_units_do(
     )
 
 
+@pytest.mark.nightly  # tests/api/test_splits.py has what the panel is told
+def test_a_split_test_is_drawn_and_said(
+    open_page: Open, add_model: Callable[..., SpecFile], ledger: Ledger, shoot: Callable[[Page, str], None]
+) -> None:
+    file = add_model(ab=story.TEST.model_dump(mode="json", exclude_none=True))
+    model = file.spec.model
+    later_rows.promote(ledger, model, 1, 0.88, ago=9)
+    page = open_page("/plugin/retrain")
+    panel = card(page, model).get_by_role("region", name="The next split test")
+    expect(panel).to_contain_text(f"Plan a split test of the version in Staging with {file.ab_dag_id}", timeout=60_000)
+
+    ledger.save_split_plan(model, story.PLAN)
+    page.reload()
+    expect(panel).to_contain_text(
+        "bought is 0.05 a unit now; a change of 0.005 is found in 4 of 5 tests within 9 weeks"
+    )
+    expect(panel).to_contain_text("8 weeks and 50,000 units are not enough for each metric by itself.")
+    shoot(page, "split-plan")
+
+    seen = story.looks(0.004, days=30)
+    began = datetime.now(UTC) - timedelta(days=30)
+    moved = began - story.BEGUN.began
+    split = story.BEGUN.model_copy(
+        update={
+            "id": f"{model}/1",
+            "model": model,
+            "began": began,
+            "ends": story.BEGUN.ends + moved,
+            "section": story.TEST.model_dump(mode="json"),
+        }
+    )
+    told = texts.of_incident(Incident(model=model, topic=Topic.SPLIT_TEST, what="it began", remedy="", facts={}))
+    ledger.begin_split(split, told)
+    for look in seen:
+        ledger.save_split_look(look.model_copy(update={"split": split.id, "at": look.at + moved}))
+    page.reload()
+    test = card(page, model).get_by_role("region", name="Split test of version 2")
+    expect(test).to_contain_text("30,000 units were exposed")
+    expect(test).to_contain_text("For a promotion lacks: all of the interval of bought above 0.")
+    expect(test).to_contain_text("Guardrail latency: Staging is 0 [")
+    expect(test).to_contain_text("15,000 units in Production’s arm and 15,000 in Staging’s (mismatch: p = 1)")
+    expect(test).to_contain_text("0.005 matters.")
+    expect(test.get_by_role("img", name="bought, Staging less Production, look by look")).to_have_count(1)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        expect(page.locator("html")).to_have_class(re.compile(scheme))
+        shoot(page, f"split-{scheme}")
+        assert faults(page) == []
+
+
 @pytest.mark.nightly  # core/ab/test_look.py has each step, without a scheduler
 def test_a_split_test_whose_tasks_are_killed_ends_as_if_nothing_had_happened(
     case: Callable[..., Case], tap: Tap, clear: Callable[..., None], tracker: ExperimentTracker
@@ -131,7 +190,7 @@ def test_a_split_test_whose_tasks_are_killed_ends_as_if_nothing_had_happened(
     killed(started, "ask", "POST", "/registered-models/alias", test.model)
     test.follow(dag_id, started)
     assert len(test.ledger.splits(test.model)) == 1
-    test.days(15)
+    test.days(15, units=9000)
     looked = test.run()
     # Version 2 is in Production, but the client has no response; then the numbers are logged, and no report is there.
     killed(looked, "look", "POST", "/registered-models/alias", test.model)
