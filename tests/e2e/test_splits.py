@@ -168,6 +168,7 @@ def test_a_split_test_is_drawn_and_said(
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         expect(page.locator("html")).to_have_class(re.compile(scheme))
+        test.get_by_text("0.005 matters.").scroll_into_view_if_needed()
         shoot(page, f"split-{scheme}")
         assert faults(page) == []
 
@@ -199,7 +200,8 @@ def test_a_split_test_whose_tasks_are_killed_ends_as_if_nothing_had_happened(
     assert (test.outcome, tracker.production(test.model)) == ("promoted", "2")
     ((split, _),) = test.ledger.splits(test.model)
     assert split.run_id is not None
-    assert len(test.ledger.split_looks(split.id)) == 1
+    looks = test.ledger.split_looks(split.id)  # the run that started it has looked as well
+    assert [each.answer for each in looks] == ["wait", "promote"]
     assert [each.came.number for each in test.ledger.history(test.model) if each.came] == ["1", "2"]
     assert tracker.get_run(split.run_id).status == "FINISHED"
-    assert [point.step for point in tracker.metric_history(split.run_id, "difference_bought")] == [0]
+    assert [point.step for point in tracker.metric_history(split.run_id, "difference_bought")] == [1]
