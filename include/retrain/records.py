@@ -330,8 +330,7 @@ class Promotion(Record):
         return None if self.to_version is None else VersionId(self.to_version, self.to_identity)
 
 
-LONGEST_FREEZE = 365
-"""Days that one may last."""
+LONGEST_FREEZE = 365  # days that one may last
 
 
 class Freeze(Record):
@@ -342,11 +341,12 @@ class Freeze(Record):
     why: str
     by: str
     until: datetime
+    split: str | None = None
+    """Id of the split test that holds other versions back until it ends; no person ends it as a freeze."""
 
     def __str__(self) -> str:
         """Return the freeze as a clause."""
-        until = self.until.astimezone(UTC)
-        return f"{self.subject} is frozen until {until:%Y-%m-%d %H:%M} UTC by {self.by}: {self.why}"
+        return f"{self.subject} is frozen until {self.until.astimezone(UTC):%F %H:%M} UTC by {self.by}: {self.why}"
 
     @property
     def subject(self) -> str:

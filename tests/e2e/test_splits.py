@@ -158,6 +158,8 @@ def test_a_split_test_is_drawn_and_said(
     for look in seen:
         ledger.save_split_look(look.model_copy(update={"split": split.id, "at": look.at + moved}))
     page.reload()
+    expect(card(page, model)).to_contain_text("A split test holds other versions back")
+    expect(card(page, model).get_by_role("button", name="End the freeze")).to_have_count(0)
     test = card(page, model).get_by_role("region", name="Split test of version 2")
     expect(test).to_contain_text("30,000 units were exposed")
     expect(test).to_contain_text("For a promotion lacks: all of the interval of bought above 0.")

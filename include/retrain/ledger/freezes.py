@@ -61,10 +61,11 @@ def freeze_of(cursor: Any, model: str, split: str | None = None) -> Freeze | Non
     split: id of the test whose promotion it is.
     """
     cursor.execute(
-        "SELECT model, why, by, until FROM (SELECT model, why, by, until, id FROM retrain.freezes "
+        "SELECT model, why, by, until, split FROM "
+        "(SELECT model, why, by, until, NULL AS split, id FROM retrain.freezes "
         "WHERE (model IS NULL OR model = %(model)s) AND ended_at IS NULL AND until > now() "
         "UNION ALL SELECT s.model, 'split test ' || s.id || ' is under way', s.body->>'by', "
-        "greatest((t.body->>'ends')::timestamptz, now() + interval '1 hour'), 0 FROM retrain.splits s "
+        "greatest((t.body->>'ends')::timestamptz, now() + interval '1 hour'), s.id, 0 FROM retrain.splits s "
         "CROSS JOIN LATERAL (SELECT body FROM retrain.split_steps WHERE split = s.id ORDER BY place DESC LIMIT 1) t "
         "WHERE s.model = %(model)s AND s.ended IS NULL AND s.id IS DISTINCT FROM %(split)s) held "
         "ORDER BY until DESC, id LIMIT 1",

@@ -115,7 +115,7 @@ def test_while_it_is_under_way_no_other_version_goes_forward(model: World) -> No
     split = begun(model)
     freeze = model.ledger.freeze_of(model.model)
     assert freeze is not None
-    assert freeze.why == f"split test {split.id} is under way"
+    assert (freeze.why, freeze.split) == (f"split test {split.id} is under way", split.id)
     (verdict,) = (each for _, each, _ in model.ledger.verdicts(model.model, 10) if each.matchup.version == "2")
     with pytest.raises(FrozenError, match="split test"):
         model.ledger.open_promotion(verdict, by="a test", why="")

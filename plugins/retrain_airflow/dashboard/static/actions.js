@@ -31,7 +31,7 @@ export function Actions({ look, spec }) {
 }
 
 function Freeze({ look, spec }) {
-  const own = spec.freeze?.model === spec.model;
+  const own = spec.freeze?.model === spec.model && spec.freeze.split === null;
   const days = [1, 2, 3, 7, 14, 30].map((each) => ({ label: each === 1 ? "one day" : `${each} days`, value: each }));
   const why = { label: "Why", name: "why", required: true };
   return h(Confirmed, {

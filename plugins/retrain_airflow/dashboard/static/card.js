@@ -48,7 +48,11 @@ function Spec({ look, spec }) {
     Fragment,
     null,
     spec.freeze &&
-      h(Notice, { status: "warning", title: "Production is frozen" }, `Until ${time(spec.freeze.until)}, by ${spec.freeze.by}: ${spec.freeze.why}`),
+      h(
+        Notice,
+        { status: "warning", title: spec.freeze.split === null ? "Production is frozen" : "A split test holds other versions back" },
+        `Until ${time(spec.freeze.until)}, by ${spec.freeze.by}: ${spec.freeze.why}`,
+      ),
     spec.paused && h(Notice, { status: "warning", title: "The DAG is paused" }, "Nothing runs until it is unpaused."),
     h(Production, { spec }),
     h(Waiting, { spec }),
