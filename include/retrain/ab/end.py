@@ -77,8 +77,10 @@ def finish(testing: Testing, split: Split, end: SplitEnd) -> None:
 def stop(testing: Testing, *, key: str, by: str, why: str) -> SplitEnd:
     """End the test that is under way, as a person wants it. A call that repeats a key changes nothing.
 
-    Raises SplitTestError where there is none.
+    Raises SplitTestError where there is none, or where no reason is given: the team is told it.
     """
+    if not why.strip():
+        raise SplitTestError(f"{testing.spec.model}: why is empty; write why the test is stopped")
     done = (end for _, end in testing.ledger.splits(testing.spec.model) if end is not None and end.key == key)
     if (same := next(done, None)) is not None:
         return same

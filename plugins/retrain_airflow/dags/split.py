@@ -86,6 +86,6 @@ def _params() -> dict[str, Param]:
             type=["null", "string"],
             maxLength=1000,
             title="Why",
-            description="Kept in the ledger, and sent to the team, with your name.",
+            description="Kept in the ledger, and sent to the team, with your name. Needed to stop a test.",
         ),
     }

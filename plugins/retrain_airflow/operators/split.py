@@ -56,7 +56,7 @@ class AskSplitOperator(SpecOperator):
         if self.action == START:
             begin(hook.testing, key=key, by=by, why=why, version=self.version or None)
         elif self.action == STOP:
-            stop(hook.testing, key=key, by=by, why=why)
+            stop(hook.testing, key=key, by=by, why=self.why or "")
         else:
             extend(hook.testing, int(self.weeks), key=key, by=by, why=why)
         report.refresh(hook.testing)

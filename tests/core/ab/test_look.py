@@ -152,6 +152,8 @@ def test_where_a_person_must_approve_it_asks_once_and_a_promotion_ends_it(
 
 def test_a_person_stops_it_once(model: World) -> None:
     begun(model)
+    with pytest.raises(SplitTestError, match="why is empty; write why the test is stopped"):
+        stop(stores(model), key="run 2", by="Lee", why=" ")
     end = stop(stores(model), key="run 2", by="Lee", why="the shop is closed")
     assert (end.outcome, end.by, end.why) == ("stopped", "Lee", "the shop is closed")
     assert stop(stores(model), key="run 2", by="Lee", why="the shop is closed") == end
