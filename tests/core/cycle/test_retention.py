@@ -206,5 +206,5 @@ def test_a_shell_is_told_in_json_what_was_erased(store, taken, database, tmp_pat
 
     done, again = (json.loads(here(*words, (tmp_path / "snapshots").as_uri()).stdout) for _ in range(2))
 
-    assert [(each["rows"], each["versions"], len(each["snapshot"])) for each in done] == [(1, ["5"], 32)]
-    assert again == []
+    assert [(each["rows"], each["versions"], len(each["snapshot"])) for each in done["snapshots"]] == [(1, ["5"], 32)]
+    assert again == {"snapshots": [], "exposures": 0}
