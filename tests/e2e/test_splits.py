@@ -138,7 +138,7 @@ def test_a_split_test_is_drawn_and_said(
     expect(panel).to_contain_text(
         "bought is 0.05 a unit now; a change of 0.005 is found in 4 of 5 tests within 9 weeks"
     )
-    expect(panel).to_contain_text("8 weeks and 50,000 units are not enough for each metric by itself.")
+    expect(panel).to_contain_text("8 weeks and 50,000 units: not enough for each metric by itself.")
     shoot(page, "split-plan")
 
     seen = story.looks(0.004, days=30)

@@ -27,7 +27,8 @@ def planned(spec: Spec, units: Units, now: datetime, units_a_day: float | None =
             else f"{wanted.exposures.name} has fewer than {FEWEST:,} in the last {wanted.longest.days} days"
         )
         raise SplitTestError(
-            f"{spec.model}: {found}, so it is not known how many units come; say how many a day are new"
+            f"{spec.model}: {found}, so it is not known how many units come; say how many a day are new "
+            "(--units-a-day, or that field of the form)"
         )
     try:
         return plan(wanted, units.baselines(now), arrivals)
@@ -41,11 +42,11 @@ def sentences(found: SplitPlan) -> list[str]:
     lines = [f"Staging's share: {ramp}; {found.units:,} units in {_weeks(found.longest)}, both arms together."]
     lines += [_need(each, found, primary=place == 0) for place, each in enumerate(found.needs)]
     if found.enough:
-        return [*lines, f"{_weeks(found.longest)} are enough for each metric by itself."]
+        return [*lines, f"{_weeks(found.longest)}: enough for each metric by itself."]
     late = ", ".join(each.metric for each in found.needs if each.days is None or each.days > found.longest)
     return [
         *lines,
-        f"{_weeks(found.longest)} are not enough for {late}: take a greater effect or margin, a greater share earlier, "
+        f"{_weeks(found.longest)}: not enough for {late}. Take a greater effect or margin, a greater share earlier, "
         "more time, `before`, or `method: group_sequential`.",
     ]
 
@@ -62,4 +63,4 @@ def _need(each: SplitNeed, found: SplitPlan, *, primary: bool) -> str:
 
 
 def _weeks(days: int) -> str:
-    return f"{days // 7} weeks"
+    return "1 week" if days == 7 else f"{days // 7} weeks"

@@ -59,7 +59,7 @@ def test_a_plan_in_words(schema):
         "4,354 units in 8 weeks, both arms together."
     )
     assert few[1].startswith("metric: 0.1 a unit now, deviation 0.3. A change of 0.1 is found in 4 of 5 tests within ")
-    assert many[-1] == "8 weeks are enough for each metric by itself."
+    assert many[-1] == "8 weeks: enough for each metric by itself."
 
 
 def test_too_short_a_time_is_said_with_what_helps(schema):
@@ -67,4 +67,4 @@ def test_too_short_a_time_is_said_with_what_helps(schema):
     slow = {"name": "slow", "margin": 0.0001, "outcome": {"table": "did"}}
     said = sentences(plan(schema, 100, exposures=OWN, guardrails=[slow]))
     assert said[2].startswith("slow: 0.1 a unit now, deviation 0.3. A loss of 0.0001 is ruled out not within two years")
-    assert said[-1].startswith("8 weeks are not enough for slow: take a greater effect or margin,")
+    assert said[-1].startswith("8 weeks: not enough for slow. Take a greater effect or margin,")

@@ -112,7 +112,7 @@ function Next({ dagId, plan }) {
     plan !== null && [
       h(ui.Heading, { as: "h3", key: "title", mb: 1, size: "sm" }, "A split test would take"),
       ...plan.needs.map((need, place) => h("p", { key: need.metric }, needed(need, plan, place === 0))),
-      h("p", { key: "enough" }, `${weeks(plan.longest)} and ${number(plan.units)} units are ${plan.enough ? "" : "not "}enough for each metric by itself. Planned on ${date(plan.at)}.`),
+      h("p", { key: "enough" }, `${weeks(plan.longest)} and ${number(plan.units)} units: ${plan.enough ? "" : "not "}enough for each metric by itself. Planned on ${date(plan.at)}.`),
     ],
     h(ui.Text, { color: "fg.muted" }, `${plan === null ? "Plan" : "Start"} a split test of the version in Staging with `, h(ui.Link, { as: PageLink, to: `/dags/${dagId}`, variant: "underline" }, dagId), "."),
   );
@@ -125,4 +125,4 @@ function needed({ days, effect, mean, metric, smallest, units }, plan, decides) 
   return `${metric} is ${brief(mean)} a unit now; ${what} ${when}${within}.`;
 }
 
-const weeks = (days) => `${number(days / 7)} weeks`;
+const weeks = (days) => (days === 7 ? "1 week" : `${number(days / 7)} weeks`);
