@@ -120,6 +120,7 @@ def typed(folder: Path, rows: Path, cache: Path, out: str) -> "subprocess.Popen[
     return subprocess.Popen(program, env=os.environ | {"PYTHONPATH": paths}, start_new_session=True)
 
 
+@pytest.mark.nightly  # a minute of backtests that are killed
 def test_a_killed_backtest_that_goes_on_gives_the_same_bytes(tmp_path: Path, rows_file: Path) -> None:
     spec_in(tmp_path, candidates=TWO)
     assert typed(tmp_path, rows_file, tmp_path / "one", "one.json").wait() == 0

@@ -51,7 +51,9 @@ NIGHTLY = pytest.mark.nightly  # each goes five times through MLflow
     "fields",
     [
         pytest.param(
-            {"candidates": [WHOLE, PLAIN, HALF], "gate": {"round_rows": 100, "margin": 0.05}}, id="candidates"
+            {"candidates": [WHOLE, PLAIN, HALF], "gate": {"round_rows": 100, "margin": 0.05}},
+            id="candidates",
+            marks=NIGHTLY,
         ),
         pytest.param({"snapshot": {"window": "15m"}, "gate": {"round_rows": 50}}, id="window"),
         pytest.param({"gate": {"round_rows": 60}}, id="auto", marks=NIGHTLY),
