@@ -83,11 +83,6 @@ class Levels(NamedTuple):
         return cls(wanted.alpha / 2, wanted.alpha / 2 / len(wanted.metrics))
 
 
-def interest(wanted: SplitTest, metric: Measured) -> float:
-    """Return the smallest change of a metric that matters, in its units."""
-    return metric.margin if isinstance(metric, Guardrail) else wanted.effect
-
-
 class Known(NamedTuple):
     """A look at which a metric had an interval, on one side at least."""
 
@@ -135,7 +130,7 @@ def _effect(
     if now is not None and now.error > 0 and outcomes(pairs, metric.kind) >= OUTCOMES:
         all_, levels = moments(split, [*before, Known(now.error**-2, at, ends)]), Levels.of(wanted)
         good, bad = (
-            now.error * reach(wanted.method, all_, side, level=level, effect=interest(wanted, metric))
+            now.error * reach(wanted.method, all_, side, level=level, effect=wanted.interest(metric))
             for side, level in ((Side.GOOD, levels.promotion), (Side.BAD, levels.harm))
         )
         below, above = (good, bad) if metric.sign > 0 else (bad, good)

@@ -5,7 +5,6 @@ from datetime import timedelta
 from itertools import accumulate
 from math import ceil, sqrt
 
-from retrain.ab.decide import interest
 from retrain.ab.effect import OUTCOMES
 from retrain.ab.power import POWER, bounds, chances, smallest
 from retrain.ab.sequence import Moment
@@ -86,7 +85,7 @@ def _need(wanted: SplitTest, metric: Measured, baseline: Baseline, arrivals: Seq
         metric=metric.name,
         mean=baseline.mean,
         deviation=baseline.deviation,
-        effect=interest(wanted, metric),
+        effect=wanted.interest(metric),
         days=days,
         units=None if days is None else round(_exposed(wanted, arrivals, days)),
         smallest=smallest(moments, bounds_),
@@ -99,7 +98,7 @@ def _days(wanted: SplitTest, metric: Measured, baseline: Baseline, arrivals: Seq
 
     def found(weeks: int) -> bool:
         moments, bounds_ = _looks(wanted, metric, baseline, arrivals, 7 * weeks)
-        return bool(moments) and chances(moments, bounds_, interest(wanted, metric))[-1] >= POWER
+        return bool(moments) and chances(moments, bounds_, wanted.interest(metric))[-1] >= POWER
 
     if not found(most):
         return None

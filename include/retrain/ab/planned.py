@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from retrain.ab.plan import plan
+from retrain.ab.section import section_of
 from retrain.ab.units import FEWEST, Units
 from retrain.arms import SplitNeed, SplitPlan
 from retrain.errors import SplitTestError
@@ -16,9 +17,7 @@ def planned(spec: Spec, units: Units, now: datetime, units_a_day: float | None =
     SplitTestError where the spec has no split test, where it is not known how many units come, or where these are fewer
     than those with an outcome, and SourceError where a table cannot be read.
     """
-    wanted = spec.ab
-    if wanted is None:
-        raise SplitTestError(f"{spec.model}: the spec has no section `ab`; write one")
+    wanted = section_of(spec)
     arrivals = units.arrivals(now) if units_a_day is None else [units_a_day]
     if arrivals is None:
         found = (

@@ -6,7 +6,7 @@ from math import ceil, inf, sqrt
 
 from scipy.optimize import brentq
 
-from retrain.ab.decide import Known, Levels, interest, known, moments
+from retrain.ab.decide import Known, Levels, known, moments
 from retrain.ab.sequence import Moment, Side, reaches
 from retrain.ab.walk import Paths, after, crossing
 from retrain.arms import Split, SplitLook
@@ -20,7 +20,7 @@ _RATE = 7
 
 def bounds(wanted: SplitTest, metric: Measured, looks: Sequence[Moment], early: int) -> list[float]:
     """Return what each look must exceed for a promotion, in standard errors. early: looks before `shortest`."""
-    level, effect = Levels.of(wanted).promotion, interest(wanted, metric)
+    level, effect = Levels.of(wanted).promotion, wanted.interest(metric)
     found = reaches(wanted.method, looks, Side.GOOD, level=level, effect=effect)
     return [inf if place < early else each for place, each in enumerate(found)]
 

@@ -3,7 +3,6 @@
 If that fails, it is a warning: no answer of a test depends on it.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -52,7 +51,7 @@ def _write(testing: Testing, split: Split, run_id: str, end: SplitEnd | None) ->
     tracker, ledger = testing.tracker, testing.ledger
     if tracker.get_run(run_id).status != "RUNNING":
         return
-    wanted = SplitTest.model_validate_json(json.dumps(split.section))
+    wanted = SplitTest.stored(split.section)
     looks = ledger.split_looks(split.id)
     tracker.log_points(run_id, [*_points(looks)])
     page = tracker.page_of_run(run_id)

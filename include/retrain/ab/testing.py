@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from retrain.ab.section import section_of
 from retrain.ab.units import Units
-from retrain.errors import SplitTestError
 from retrain.ledger.ledger import Ledger
 from retrain.production.registry import Registry
 from retrain.snapshots.store import SnapshotStore
@@ -29,6 +29,4 @@ class Testing:
     @property
     def wanted(self) -> SplitTest:
         """The spec's section. Raises SplitTestError where it has none."""
-        if self.spec.ab is None:
-            raise SplitTestError(f"{self.spec.model}: the spec has no section `ab`; write one")
-        return self.spec.ab
+        return section_of(self.spec)

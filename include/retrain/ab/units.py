@@ -14,6 +14,7 @@ from psycopg2.extensions import connection
 from retrain.ab import statements
 from retrain.ab.moments import Moments, baseline
 from retrain.ab.sample import Met, Sampled, met, sample
+from retrain.ab.section import section_of
 from retrain.ab.seen import Seen
 from retrain.ab.sent import larger, sent
 from retrain.ab.tables import Opened, TableT, exposures_rows, outcomes_rows, translated
@@ -137,9 +138,7 @@ class Units:
 
     @property
     def _wanted(self) -> SplitTest:
-        if self._spec.ab is None:
-            raise SplitTestError(f"{self._spec.model}: the spec has no section `ab`; write one")
-        return self._spec.ab
+        return section_of(self._spec)
 
     def sample(self, seconds: int = SECONDS) -> Iterator[Sampled | SourceError]:
         """Yield what some rows of each table tell, or why it cannot be read: that of one does not hide the others'.

@@ -116,7 +116,7 @@ def _shows(facts: Facts) -> Iterator[Part]:
             metric.better.value,
             _number(effect.difference),
             f"{_number(effect.low)} to {_number(effect.high)}",
-            f"±{_margin(facts.wanted, metric):g}" if place == 0 else f"a loss of {_margin(facts.wanted, metric):g}",
+            f"±{facts.wanted.interest(metric):g}" if place == 0 else f"a loss of {facts.wanted.interest(metric):g}",
             _says(facts.wanted, metric, effect),
         )
         for place, (metric, effect) in enumerate(zip(facts.wanted.metrics, facts.looks[-1].effects, strict=True))
@@ -209,10 +209,6 @@ def _planned(need: SplitNeed) -> tuple[str, ...]:
     )
 
 
-def _margin(wanted: SplitTest, metric: Measured) -> float:
-    return metric.margin if isinstance(metric, Guardrail) else wanted.effect
-
-
 def _margins(wanted: SplitTest, metric: Measured) -> tuple[float, float]:
     if isinstance(metric, Guardrail):
         return (-metric.sign * metric.margin,) * 2
@@ -232,7 +228,7 @@ def _says(wanted: SplitTest, metric: Measured, effect: Effect) -> str:
     if effect.low is None and effect.high is None:
         return "too few outcomes for an interval"
     low, high = (effect.low, effect.high) if metric.sign > 0 else (_negative(effect.high), _negative(effect.low))
-    margin = _margin(wanted, metric)
+    margin = wanted.interest(metric)
     if high is not None and high < 0:
         return "worse"
     if low is not None and low > 0:

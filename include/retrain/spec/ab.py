@@ -1,9 +1,10 @@
 """Section `ab`: a split test of Staging against Production, where the prediction changes the outcome."""
 
+import json
 from datetime import timedelta
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -205,9 +206,18 @@ class SplitTest(Section):
         unique(tuple(each.name for each in (self.primary, *self.guardrails)))
         return self
 
+    @classmethod
+    def stored(cls, section: dict[str, Any]) -> Self:
+        """Read a section that was stored as JSON."""
+        return cls.model_validate_json(json.dumps(section))
+
     @property
     def metrics(self) -> tuple[Measured, ...]:
         return (self.primary, *self.guardrails)
+
+    def interest(self, metric: Measured) -> float:
+        """Return the smallest change of a metric that matters, in its units."""
+        return metric.margin if isinstance(metric, Guardrail) else self.effect
 
     @property
     def tables(self) -> dict[str, UnitTable]:

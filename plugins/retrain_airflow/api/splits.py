@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 
 from retrain.arms import Split, SplitEnd, SplitLook, SplitPlan
+from retrain.spec.ab import SplitTest
 from retrain.spec.spec import Spec
 from retrain_airflow.api.access import Permission, Who, allow, needs
 from retrain_airflow.api.backend import Use
@@ -73,8 +74,12 @@ def _assigned(spec: Spec, ledger: "Ledger", unit: str, *, log: bool) -> Assignme
         return AssignmentOf(
             model=spec.model, unit=unit, arm="production", version=number, exposed=False, split=None, share=0.0
         )
-    share, holdout = _share(ledger, split), split.section["holdout"] or {"name": None, "share": 0.0}
-    to = assign(unit, Experiment(split.id, share, holdout["name"], holdout["share"]))
+    wanted = SplitTest.stored(split.section)  # which the test began with
+    share, holdout = wanted.ramp[ledger.split_steps(split.id)[-1].phase].share, wanted.holdout
+    to = assign(
+        unit,
+        Experiment(split.id, share, holdout.name if holdout else None, holdout.share if holdout else 0.0),
+    )
     if log and to.exposed:
         ledger.save_exposure(split.id, unit, to.arm.value)
     return AssignmentOf(
@@ -88,23 +93,22 @@ def _assigned(spec: Spec, ledger: "Ledger", unit: str, *, log: bool) -> Assignme
     )
 
 
-def _share(ledger: "Ledger", split: Split) -> float:
-    """Return Staging's share in the phase that is under way, by the section that the test began with."""
-    return float(split.section["ramp"][ledger.split_steps(split.id)[-1].phase]["share"])
-
-
 def _state(ledger: "Ledger", split: Split, end: SplitEnd | None) -> SplitState:
-    looks = ledger.split_looks(split.id)
+    wanted, step, looks = (
+        SplitTest.stored(split.section),
+        ledger.split_steps(split.id)[-1],
+        ledger.split_looks(split.id),
+    )
     last = looks[-1] if looks else None
     return SplitState(
         split=split.id,
         version=split.version,
         production=split.production,
         began=split.began,
-        ends=ledger.split_steps(split.id)[-1].ends,
+        ends=step.ends,
         by=split.by,
         why=split.why,
-        share=0.0 if end else _share(ledger, split),
+        share=0.0 if end else wanted.ramp[step.phase].share,
         run_id=split.run_id,
         seen=tuple(_seen(each) for each in looks),
         production_units=sum(each.production for each in last.days) if last else 0,
@@ -113,7 +117,7 @@ def _state(ledger: "Ledger", split: Split, end: SplitEnd | None) -> SplitState:
         matured=last.counts.matured if last else 0,
         crossed=last.counts.crossed if last else 0,
         mismatch=last.mismatch if last else None,
-        effects=tuple(_effects(split, last)) if last else (),
+        effects=tuple(_effects(wanted, last)) if last else (),
         smallest=last.smallest if last else None,
         answer=last.answer if last else None,
         says=last.why if last else "",
@@ -137,16 +141,13 @@ def _seen(look: SplitLook) -> SplitSeen:
     )
 
 
-def _effects(split: Split, look: SplitLook) -> Iterator[SplitEffect]:
-    section = split.section
-    for place, (metric, effect) in enumerate(
-        zip([section["primary"], *section["guardrails"]], look.effects, strict=True)
-    ):
+def _effects(wanted: SplitTest, look: SplitLook) -> Iterator[SplitEffect]:
+    for place, (metric, effect) in enumerate(zip(wanted.metrics, look.effects, strict=True)):
         yield SplitEffect(
             metric=effect.metric,
             guardrail=place > 0,
-            greater_is_better=metric["better"] == "higher",
-            matters=metric["margin"] if place else section["effect"],
+            greater_is_better=metric.sign > 0,
+            matters=wanted.interest(metric),
             difference=effect.difference,
             error=effect.error,
             low=effect.low,

@@ -45,7 +45,6 @@ class AskSplitOperator(SpecOperator):
             raise AirflowSkipException("Nothing was asked for but a look")
         if self.action == PLAN:
             return self._plan()
-        from retrain.ab import report
         from retrain.ab.begin import begin
         from retrain.ab.end import stop
         from retrain.ab.extend import extend
@@ -59,7 +58,6 @@ class AskSplitOperator(SpecOperator):
             stop(hook.testing, key=key, by=by, why=self.why or "")
         else:
             extend(hook.testing, int(self.weeks), key=key, by=by, why=why)
-        report.refresh(hook.testing)
         return None
 
     def _plan(self) -> dict[str, Any]:
