@@ -42,8 +42,8 @@ from simulation.splits import (
     yes,
 )
 
-from retrain.ab.mismatch import SURE, mismatch
-from retrain.arms import Exposed
+from retrain.ab.mismatch import mismatch
+from retrain.arms import SURE, Exposed
 from retrain.spec.ab import Method
 
 _PART = 10

@@ -12,6 +12,9 @@ from pydantic import Field
 
 from retrain.records import Record, VersionId
 
+SURE = 0.001
+"""Below this p-value of the mismatch, the arms' shares are wrong."""
+
 
 class Baseline(Record):
     """What is fixed of a metric when a test begins, by the rows of before."""

@@ -10,10 +10,10 @@ from math import inf, isfinite
 from typing import Literal, NamedTuple
 
 from retrain.ab.effect import OUTCOMES, estimate, outcomes
-from retrain.ab.mismatch import SURE, mismatch
+from retrain.ab.mismatch import mismatch
 from retrain.ab.seen import Seen
 from retrain.ab.sequence import Moment, Side, reach
-from retrain.arms import Counts, Effect, Pair, Split, SplitLook, SplitStep
+from retrain.arms import SURE, Counts, Effect, Pair, Split, SplitLook, SplitStep
 from retrain.spec.ab import Guardrail, Measured, SplitTest
 
 _CROSSED = 0.01

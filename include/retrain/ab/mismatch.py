@@ -12,8 +12,6 @@ from scipy.special import betaln
 
 from retrain.arms import Exposed
 
-SURE = 0.001
-"""Below it, the shares are wrong."""
 _UNITS = 2_500
 """How closely the mixture lies around equal shares, as units seen before: it finds 49 to 51 soonest."""
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from retrain.arms import SplitLook, SplitStep
+from retrain.arms import SURE, SplitLook, SplitStep
 from retrain.reports.chart_style import BLUE, GREY, PURPLE, VERMILION, new_figure, png, short, style
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _MOST = 6
 """Metrics that are drawn; the others are in the report's table."""
-_SURE = 1e-3
 _LEAST = 1e-12
 """Smaller values of the mismatch's p are drawn here."""
 _DAY = timedelta(days=1)
@@ -83,10 +82,10 @@ def _draw_units(axes: "Axes", last: SplitLook) -> None:
 def _draw_mismatch(axes: "Axes", looks: Sequence[SplitLook]) -> None:
     times: list[Any] = [look.at for look in looks]
     axes.plot(times, [max(_LEAST, look.mismatch) for look in looks], ".-", color=GREY, linewidth=1)
-    axes.axhline(_SURE, color=PURPLE, linestyle="--", linewidth=1)
+    axes.axhline(SURE, color=PURPLE, linestyle="--", linewidth=1)
     axes.annotate(
         "below: the shares are wrong",
-        (0.01, _SURE),
+        (0.01, SURE),
         (0, -4),
         ("axes fraction", "data"),
         "offset points",
@@ -96,7 +95,7 @@ def _draw_mismatch(axes: "Axes", looks: Sequence[SplitLook]) -> None:
     )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # the style parses no mathematics
-    axes.set_ylim(min(_SURE / 20, *(max(_LEAST, look.mismatch) / 3 for look in looks)), 3)
+    axes.set_ylim(min(SURE / 20, *(max(_LEAST, look.mismatch) / 3 for look in looks)), 3)
     axes.set_ylabel("mismatch, p")
 
 

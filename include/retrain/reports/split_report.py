@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from retrain import extras
-from retrain.arms import Effect, Split, SplitEnd, SplitLook, SplitNeed, SplitStep
+from retrain.arms import SURE, Effect, Split, SplitEnd, SplitLook, SplitNeed, SplitStep
 from retrain.reports.page import Links, Page, Part, Picture, Section, Table
 from retrain.spec.ab import Guardrail, Measured, SplitTest
 
@@ -99,7 +99,7 @@ def _exposure(facts: Facts) -> Iterator[Part]:
         ("exposures without a unit, an arm or a time", f"{counts.incomplete:,}"),
         ("outcomes before the exposure, not counted", f"{counts.before:,}"),
         ("outcomes after the window, not counted", f"{counts.late:,}"),
-        ("mismatch of the arms, p over all looks; wrong below 0.001", f"{last.mismatch:.3g}"),
+        (f"mismatch of the arms, p over all looks; wrong below {SURE:g}", f"{last.mismatch:.3g}"),
     ]
     yield Table(rows, ["units", "until the last look"])
     if extras.has("report") and (png := split_chart.draw_exposure(facts.looks, facts.steps)) is not None:

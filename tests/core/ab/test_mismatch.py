@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from retrain.ab.mismatch import SURE, mismatch
-from retrain.arms import Exposed
+from retrain.ab.mismatch import mismatch
+from retrain.arms import SURE, Exposed
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 
